@@ -1,0 +1,91 @@
+"""The candidate's fast loop: one pass on the smallest instance, and what would make the real run fail."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.assess import assess
+from harness.records import Assessed, Trial
+from harness.runner import Order, prepare, round_of, setting_of
+from harness.tasks import Task
+from harness.trials import Observer
+
+CHECK_SIZE = "check"
+_OURS = {"harness", "tasks", "reference_solutions"}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found: the trial, what was measured, what is wrong and what to look out for."""
+
+    trial: Trial
+    assessed: Assessed
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the real run may be expected to go through."""
+        return not self.problems
+
+
+def check(order: Order, observer: Observer) -> Checked:
+    """Runs the submission alone on the size called `check`, without references and without a score."""
+    small = replace(order, profile=order.profile.model_copy(update={"size": CHECK_SIZE}))
+    prepared = prepare(small, 0, observer)
+    (outcome,) = round_of(small, setting_of(small), prepared, observer).run([(order.submission, "candidate")])
+    found = assess(order.task, prepared.instance, outcome.trial, outcome.answers)
+    problems = [f"{found.outcome.replace('_', ' ')}: {found.reason}"] if found.outcome != "ok" else []
+    problems += list(_forbidden_imports(order.submission.folder, order.submission.files))
+    warnings = [*_slow(order, found), *_chatty(outcome.trial)]
+    return Checked(outcome.trial, found, tuple(problems), tuple(warnings))
+
+
+def growth(task: Task, size: str) -> float:
+    """How many times larger the real instance is: the largest ratio among the sizes' counts."""
+    small, real = task.size(CHECK_SIZE), task.size(size)
+    ratios = [
+        real[key] / value
+        for key, value in small.items()
+        if isinstance(value, int) and value > 0 and isinstance(real.get(key), int)
+    ]  # fmt: skip
+    return max([float(r) for r in ratios], default=1.0)
+
+
+def _slow(order: Order, found: Assessed) -> Iterator[str]:
+    """Phases that would pass their limit if their time grew as the data do."""
+    factor = growth(order.task, order.profile.size)
+    for phase, limit in order.task.definition.phases.items():
+        measured = found.get(f"{phase}_seconds")
+        if measured is None or measured.value is None:
+            continue
+        allowed = limit.wall_seconds * order.profile.limit_factor
+        if measured.value * factor > allowed:
+            yield (
+                f"{phase} took {measured.value:.1f} s here; the data of profile {order.profile.name} are up to "
+                f"{factor:.0f} times larger, so it may pass its limit of {allowed:.0f} s"
+            )
+
+
+def _chatty(trial: Trial) -> Iterator[str]:
+    if trial.log_bytes > 1_000_000:
+        yield f"the submission printed {trial.log_bytes / 1e6:.1f} MB; a run is ended at its limit on printed bytes"
+
+
+def _forbidden_imports(folder: Path, files: tuple[Path, ...]) -> Iterator[str]:
+    for file in files:
+        if file.suffix != ".py":
+            continue
+        try:
+            tree = ast.parse((folder / file).read_bytes())
+        except (SyntaxError, ValueError):
+            continue
+        for node in ast.walk(tree):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
+            for name in names:
+                if name.split(".")[0] in _OURS:
+                    yield f"{file}, line {node.lineno}: a submission may not import {name}; copy what you need"

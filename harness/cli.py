@@ -1,0 +1,438 @@
+"""The verbs; the only place that prints and exits.
+
+Exit codes: 0 scored and every constraint passed; 1 scored, and a constraint or the submission
+failed; 2 the call or a file is wrong; 3 inconclusive; 4 our fault; 130 interrupted.
+
+Whatever is heavy is imported inside the verb that needs it, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from harness.errors import (
+    EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_INTERRUPTED, EXIT_OK, EXIT_OURS, EXIT_USAGE, HarnessError, UsageError,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from harness.check import Checked
+    from harness.records import Proof, Run
+    from harness.progress import Shown
+    from harness.runner import Order
+    from harness.store import Store
+
+app = typer.Typer(
+    name="harness",
+    help="Practical, measured assessment of machine-learning engineers.\n\n"
+    "Start with: harness tasks, then harness init TASK DIR, harness check TASK DIR, harness run TASK DIR.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 scored and every constraint passed, 1 a constraint or the submission failed, "
+    "2 the call or a file is wrong, 3 inconclusive, 4 our fault, 130 interrupted.",
+)
+
+TaskName = Annotated[str, typer.Argument(metavar="TASK", help="A task's id, as `harness tasks` lists it.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that holds solution.py.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+TasksRoot = Annotated[Path | None, typer.Option("--tasks", metavar="DIR", help="A folder with more tasks.")]
+ProfileName = Annotated[str, typer.Option("--profile", help="laptop-cpu, gpu-box, ci-smoke, or a .toml file.")]
+Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda; default: the profile's.")]
+Data = Annotated[
+    str | None,
+    typer.Option("--data", help="builtin:NAME, a folder of parquet, CSV or JSONL, or hub:ORG/NAME@REVISION."),
+]
+Columns = Annotated[
+    str | None, typer.Option("--columns", metavar="ROLE=COLUMN,...", help="Which column is which, for --data.")
+]
+Model = Annotated[str | None, typer.Option("--model", help="builtin:NAME, a folder, or hub:ORG/NAME@REVISION.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Public seed of the instances (default 0).")]
+SecretSeed = Annotated[
+    Path | None, typer.Option("--secret-seed-file", metavar="FILE", help="A file whose content is the seed.")
+]
+Isolation = Annotated[str | None, typer.Option("--isolation", help="auto or process; default: the profile's.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help='A run id or its beginning, or "last".')]
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something of ours fails.")] = False,
+) -> None:
+    if version:
+        from harness import __version__
+
+        typer.echo(f"harness {__version__}")
+        raise typer.Exit
+
+
+@app.command("tasks")
+def tasks_verb(as_json: AsJson = False, tasks: TasksRoot = None) -> None:
+    """List the tasks: what each asks, how long it takes a person, where it runs."""
+    from harness.tasks import all_tasks
+
+    found = [t.definition for t in all_tasks(tasks).values()]
+    if as_json:
+        keys = ("id", "title", "competencies", "minutes", "devices")
+        _json({"tasks": [{**{k: getattr(d, k) for k in keys}, "summary": d.summary} for d in found]})
+        return
+    from harness.reports import text
+
+    rows = [text.TaskRow(d.id, d.title, d.competencies, d.minutes, d.devices) for d in found]
+    _show(text.render_tasks(rows))
+    _say("Next: harness init TASK DIR")
+
+
+@app.command()
+def init(
+    task: TaskName,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    as_json: AsJson = False,
+    tasks: TasksRoot = None,
+) -> None:
+    """Write a starter that runs as it is, the statement and the contract into DIR."""
+    from harness.tasks import find
+
+    chosen = find(task, tasks)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} exists and is not empty; name a new folder")
+    try:
+        shutil.copytree(chosen.starter, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copyfile(chosen.statement, folder / "README.md")
+        shutil.copyfile(chosen.contract, folder / "contract.py")
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error.strerror}") from error
+    following = f"harness check {chosen.id} {folder}"
+    if as_json:
+        files = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+        _json({"task": chosen.id, "folder": str(folder), "files": files, "next": following})
+        return
+    _say(f"{folder} holds the starter solution.py, the statement README.md and the contract contract.py.")
+    _say(f"Next: {following}")
+
+
+@app.command()
+def check(
+    task: TaskName,
+    folder: Folder,
+    profile: ProfileName = "laptop-cpu",
+    device: Device = None,
+    data: Data = None,
+    columns: Columns = None,
+    model: Model = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    tasks: TasksRoot = None,
+) -> None:
+    """Try a submission on a few examples, in seconds: contract, shapes, dtypes, one pass. No score."""
+    from harness.asking import Asked, order
+    from harness.check import check as run_check
+
+    asked = order(Asked(task, folder, tasks, profile, device, data, columns, model, seed))
+    with _progress(f"check {asked.task.id}", as_json) as shown:
+        found = run_check(asked, shown)
+    _show_check(asked, found, as_json)
+    raise typer.Exit(EXIT_OK if found.passed else EXIT_FAILED)
+
+
+@app.command()
+def run(
+    task: TaskName,
+    folder: Folder,
+    profile: ProfileName = "laptop-cpu",
+    device: Device = None,
+    trials: Annotated[int | None, typer.Option("--trials", min=1, help="Instances to run; default: the profile's.")] = None,
+    seed: Seed = None,
+    secret_seed_file: SecretSeed = None,
+    isolation: Isolation = None,
+    data: Data = None,
+    columns: Columns = None,
+    model: Model = None,
+    against: Annotated[
+        str | None, typer.Option("--against", metavar="TIER,...", help="References to run besides those needed.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run every reference again, remember none.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where reports go; default runs/RUN.")] = None,
+    as_json: AsJson = False,
+    tasks: TasksRoot = None,
+) -> None:
+    """Score a submission: measure it beside the references on this machine, and write a report."""
+    from harness import runner
+    from harness.asking import Asked, order
+
+    asked = order(
+        Asked(
+            task, folder, tasks, profile, device, data, columns, model, seed, secret_seed_file, isolation, trials,
+            against, fresh,
+        )
+    )  # fmt: skip
+    with _progress(f"run {asked.task.id}", as_json) as shown:
+        done = runner.run(asked, _store(), shown)
+    page = _write_reports(done, out)
+    if as_json:
+        from harness.reports.summary import summary
+
+        _json(summary(done))
+    else:
+        from harness.reports import text
+
+        _show(text.render_run(done))
+        _say(f"Report: {page}")
+    raise typer.Exit(_status(done))
+
+
+@app.command()
+def prove(
+    task: TaskName,
+    profile: ProfileName = "laptop-cpu",
+    device: Device = None,
+    instances: Annotated[int, typer.Option("--instances", min=1, help="Instances the ladder is run on.")] = 5,
+    data: Data = None,
+    columns: Columns = None,
+    model: Model = None,
+    seed: Seed = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Also write the tables here.")] = None,
+    as_json: AsJson = False,
+    tasks: TasksRoot = None,
+) -> None:
+    """Prove a task on this machine: the starter runs, the tiers stand apart, every cheat gains nothing."""
+    from harness.asking import Asked, order
+    from harness.proving import prove as run_proof
+
+    asked = order(Asked(task, None, tasks, profile, device, data, columns, model, seed))
+    with _progress(f"prove {asked.task.id}", as_json) as shown:
+        proof = run_proof(asked, instances, shown)
+    _show_proof(proof, markdown, as_json)
+    raise typer.Exit(EXIT_OK if proof.proven else EXIT_FAILED)
+
+
+@app.command()
+def report(
+    run_name: RunName,
+    form: Annotated[str, typer.Option("--format", help="text, markdown, html or json.")] = "text",
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write here, not to the screen.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a stored run again; launches nothing."""
+    done = _store().run(run_name)
+    body = _rendered(done, "json" if as_json else form)
+    if out is None:
+        _write_out(body)
+    else:
+        _write_file(out, body)
+        _say(f"Report: {out}")
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Two or more runs of one task.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show runs of one task side by side."""
+    if len(runs) < 2:
+        raise UsageError("compare needs two runs or more")
+    found = [_store().run(name) for name in runs]
+    tasks = sorted({done.head.task for done in found})
+    if len(tasks) > 1:
+        raise UsageError(f"these runs are of different tasks ({', '.join(tasks)}); compare runs of one task")
+    if as_json:
+        from harness.reports.summary import summary
+
+        same = len({done.head.machine.id for done in found}) == 1
+        _json({"task": tasks[0], "same_machine": same, "runs": [summary(done) for done in found]})
+        return
+    from harness.reports import text
+
+    _show(text.render_compare(found))
+
+
+@app.command()
+def rescore(run_name: RunName, as_json: AsJson = False, tasks: TasksRoot = None) -> None:
+    """Score a stored run again from its raw record; launches nothing."""
+    from harness import runner
+    from harness.tasks import find, read
+
+    def task_of(name: str, folder: Path) -> Any:
+        return read(folder) if (folder / "task.toml").is_file() else find(name, tasks)
+
+    old, new = runner.rescore(run_name, _store(), task_of)
+    if as_json:
+        from harness.reports.summary import summary
+
+        _json({**summary(new), "points_before": old.score.points if old.score else None})
+    else:
+        from harness.reports import text
+
+        _show(text.render_run(new))
+        before = f"{old.score.points:.1f} points, {old.score.outcome}" if old.score else "not scored"
+        _say(f"Before: {before}.")
+    raise typer.Exit(_status(new))
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Look at this machine: packages, GPU, memory, load, folders, model, and a worker."""
+    from harness.doctor import examine
+
+    findings = examine()
+    bad = any(f.state == "bad" for f in findings)
+    if as_json:
+        _json({"ready": not bad, "findings": [{"name": f.name, "state": f.state, "words": f.words} for f in findings]})
+    else:
+        for finding in findings:
+            _say(f"{finding.state:<5}{finding.name:<22}{finding.words}")
+        _say("This machine is not ready." if bad else "This machine is ready.")
+    raise typer.Exit(EXIT_USAGE if bad else EXIT_OK)
+
+
+def main() -> None:
+    """The console script: runs a verb, and turns every fault into one sentence and an exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        sys.exit(app(arguments, standalone_mode=False) or EXIT_OK)
+    except KeyboardInterrupt:
+        _fail("interrupted; every run that was finished is kept", EXIT_INTERRUPTED)
+    except HarnessError as error:
+        if debug:
+            raise
+        _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        sys.exit(EXIT_OK)
+    except Exception as error:  # noqa: BLE001  (the last line: no traceback reaches a user)
+        _unexpected(error, debug)
+
+
+def _unexpected(error: Exception, debug: bool) -> NoReturn:
+    if hasattr(error, "format_message"):  # click's own family: a wrong call
+        _fail(f"{error.format_message()}; see harness --help", EXIT_USAGE)
+    if isinstance(error, typer.Abort):
+        _fail("interrupted", EXIT_INTERRUPTED)
+    if debug:
+        raise error
+    said = f"{type(error).__name__}: {error}".splitlines()[0]
+    _fail(f"an error of ours: {said}; run again with --debug for the traceback", EXIT_OURS)
+
+
+def _fail(sentence: str, code: int) -> NoReturn:
+    typer.echo(f"harness: {sentence}", err=True)
+    sys.exit(code)
+
+
+def _store() -> Store:
+    from harness.store import Store, home
+
+    return Store(home())
+
+
+def _progress(title: str, as_json: bool) -> Shown:
+    from harness.progress import Shown
+
+    return Shown(title, quiet=as_json)
+
+
+def _status(done: Run) -> int:
+    from harness.records import OURS
+
+    outcome = done.score.outcome if done.score else "harness_error"
+    if outcome in OURS:
+        return EXIT_OURS
+    return {"ok": EXIT_OK, "inconclusive": EXIT_INCONCLUSIVE}.get(outcome, EXIT_FAILED)
+
+
+def _rendered(done: Run, form: str) -> str:
+    if form == "json":
+        from harness.reports.summary import summary
+
+        return json.dumps(summary(done), indent=2, allow_nan=False) + "\n"
+    if form == "html":
+        from harness.reports.html import render_html
+
+        return render_html(done)
+    if form == "markdown":
+        from harness.reports.markdown import render_run
+
+        return render_run(done)
+    if form != "text":
+        raise UsageError(f"--format {form} is not known; give text, markdown, html or json")
+    from harness.reports import text
+
+    return text.to_text(text.render_run(done))
+
+
+def _write_reports(done: Run, out: Path | None) -> Path:
+    folder = out or Path("runs") / done.head.run_id
+    for name, form in (("report.html", "html"), ("report.md", "markdown"), ("summary.json", "json")):
+        _write_file(folder / name, _rendered(done, form))
+    _write_file(folder / "run.json", done.model_dump_json(indent=1) + "\n")
+    return folder / "report.html"
+
+
+def _write_file(path: Path, body: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(body, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}; the run itself is kept") from error
+
+
+def _show_check(asked: Order, found: Checked, as_json: bool) -> None:
+    if as_json:
+        values = {m.name: m.value for m in found.assessed.measurements if m.value is not None}
+        _json(
+            {
+                "task": asked.task.id, "passed": found.passed, "outcome": found.assessed.outcome,
+                "problems": list(found.problems), "warnings": list(found.warnings), "measurements": values,
+                "detail": found.trial.detail,
+            }
+        )  # fmt: skip
+        return
+    from harness.reports import text
+
+    _show(text.render_check(found.assessed, found.trial, found.problems, found.warnings))
+    if found.passed:
+        _say(f"Next: harness run {asked.task.id} {asked.submission.folder}")
+
+
+def _show_proof(proof: Proof, markdown: Path | None, as_json: bool) -> None:
+    from harness.reports import markdown as md
+    from harness.reports import text
+
+    if markdown is not None:
+        _write_file(markdown, md.render_proof(proof))
+    if as_json:
+        _json(proof.model_dump(mode="json"))
+    else:
+        _show(text.render_proof(proof))
+
+
+def _json(value: dict[str, Any]) -> None:
+    typer.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def _show(renderable: Any) -> None:
+    from rich.console import Console
+
+    console = Console()
+    if console.is_terminal:
+        console.print(renderable)
+        return
+    from harness.reports import text
+
+    _write_out(text.to_text(renderable))
+
+
+def _write_out(body: str) -> None:
+    sys.stdout.write(body if body.endswith("\n") else body + "\n")
+
+
+def _say(sentence: str) -> None:
+    typer.echo(sentence)

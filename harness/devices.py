@@ -1,0 +1,89 @@
+"""Which device a run uses, and the parent's reading of its memory through NVML.
+
+NVML is asked per process over the worker's whole tree. In a container it may know host process
+ids only; then nothing of the tree is found, and the device's used memory above what it was before
+the first worker started is taken instead, which is right only while nobody else uses the device.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import DeviceError
+
+
+def nvml() -> Any | None:
+    """The pynvml module, initialised, or None where there is no driver."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    return pynvml
+
+
+def resolve(wanted: str) -> str:
+    """"cpu" or "cuda" for auto, cpu or cuda; raises DeviceError rather than fall back silently."""
+    if wanted == "cpu":
+        return "cpu"
+    library = nvml()
+    count = int(library.nvmlDeviceGetCount()) if library else 0
+    if wanted == "auto":
+        return "cuda" if count else "cpu"
+    if not count:
+        raise DeviceError("device cuda was asked for and this machine shows no NVIDIA GPU; use --device cpu or auto")
+    return "cuda"
+
+
+def index() -> int:
+    """The NVML index of the device that workers see first (CUDA_VISIBLE_DEVICES, else 0)."""
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    return int(first) if first.isdigit() else 0
+
+
+def name(device: str) -> str:
+    """The device's name for the record."""
+    library = nvml() if device == "cuda" else None
+    if library is None:
+        return device
+    found = library.nvmlDeviceGetName(library.nvmlDeviceGetHandleByIndex(index()))
+    return found.decode() if isinstance(found, bytes) else str(found)
+
+
+@dataclass
+class DeviceMemory:
+    """Reads device memory of process trees on one device. `library` has pynvml's interface."""
+
+    library: Any
+    handle: Any
+    empty_bytes: int
+    measured_by: str = "parent: NVML per process"
+
+    @classmethod
+    def open(cls, library: Any, device_index: int) -> DeviceMemory:
+        """A reader whose baseline is the device's used memory now, before any worker runs."""
+        handle = library.nvmlDeviceGetHandleByIndex(device_index)
+        return cls(library, handle, int(library.nvmlDeviceGetMemoryInfo(handle).used))
+
+    def used_bytes(self, pids: list[int]) -> int | None:
+        """Bytes of device memory held by `pids`; the device's growth where NVML does not know them."""
+        try:
+            running = self.library.nvmlDeviceGetComputeRunningProcesses(self.handle)
+            mine = [p.usedGpuMemory for p in running if p.pid in pids]
+            if mine and all(used is not None for used in mine):
+                return int(sum(mine))
+            if not running:
+                return 0
+            self.measured_by = "parent: NVML device total less its empty state (exclusive device assumed)"
+            return max(0, int(self.library.nvmlDeviceGetMemoryInfo(self.handle).used) - self.empty_bytes)
+        except self.library.NVMLError:
+            return None
+
+
+def reader(device: str) -> DeviceMemory | None:
+    """A reader for a run on `device`, or None on the CPU."""
+    library = nvml() if device == "cuda" else None
+    return DeviceMemory.open(library, index()) if library else None

@@ -1,0 +1,1 @@
+"""Pure measures: arrays in, floats out. Nothing here touches disk, clock, process or environment."""

@@ -1,0 +1,92 @@
+"""Cost measures: raw samples in seconds or bytes in, measurements out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from harness.measures.stats import Statistic, bootstrap_interval
+from harness.records import Measurement, PhaseTime, Sample
+
+QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+# What a single reading of a clock or of memory may be off by on a shared machine, as a share.
+SINGLE_READING_MARGIN = 0.05
+
+
+def _quantile(q: float) -> Statistic:
+    return lambda values: float(np.quantile(values, q))
+
+
+def latency(samples: Iterable[Sample]) -> list[Measurement]:
+    """p50, p95, p99 (s) and throughput (examples/s) of each group of timed requests.
+
+    Service time: closed loop, one request outstanding. Intervals by bootstrap over requests.
+    """
+    groups: dict[str, list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault(sample.group, []).append(sample)
+    found: list[Measurement] = []
+    for group, members in groups.items():
+        seconds = np.array([sample.seconds for sample in members])
+        for name, q in QUANTILES.items():
+            low, high = bootstrap_interval(seconds, _quantile(q))
+            found.append(
+                Measurement(
+                    name=f"{group}_{name}",
+                    unit="s",
+                    direction="lower",
+                    value=float(np.quantile(seconds, q)),
+                    low=low,
+                    high=high,
+                    samples=tuple(seconds) if name == "p50" else (),
+                )
+            )
+        found.append(_throughput(group, members))
+    return found
+
+
+def _throughput(group: str, members: list[Sample]) -> Measurement:
+    rows = np.array([[sample.count, sample.seconds] for sample in members], dtype=np.float64)
+
+    def rate(values: np.ndarray) -> float:
+        return float(values[:, 0].sum() / values[:, 1].sum())
+
+    low, high = bootstrap_interval(rows, rate)
+    return Measurement(
+        name=f"{group}_throughput", unit="1/s", direction="higher", value=rate(rows), low=low, high=high
+    )
+
+
+def phase_seconds(phases: Iterable[PhaseTime]) -> list[Measurement]:
+    """`<group>_seconds`: the total of each group of untimed calls, one reading, so no interval."""
+    totals: dict[str, list[float]] = {}
+    for phase in phases:
+        totals.setdefault(phase.group, []).append(phase.seconds)
+    return [
+        Measurement(
+            name=f"{group}_seconds", unit="s", direction="lower", value=sum(values), samples=tuple(values)
+        )
+        for group, values in totals.items()
+    ]
+
+
+def size(name: str, value: int, measured_by: str = "parent") -> Measurement:
+    """A count of bytes, exact."""
+    return Measurement(
+        name=name, unit="B", direction="lower", value=float(value), low=float(value), high=float(value),
+        measured_by=measured_by,
+    )  # fmt: skip
+
+
+def peak_memory(
+    name: str, host: int | None, device: int | None, measured_by: str, why_absent: str = ""
+) -> Measurement:
+    """Peak of host and device bytes together; absent with a reason when the host was not read."""
+    if host is None:
+        return Measurement(
+            name=name, unit="B", direction="lower", value=None, measured_by=measured_by,
+            absent_because=why_absent or "the worker ended before its memory was read",
+        )  # fmt: skip
+    total = float(host + (device or 0))
+    return Measurement(name=name, unit="B", direction="lower", value=total, measured_by=measured_by)

@@ -1,0 +1,81 @@
+"""Intervals and summaries: arrays in, floats out, every random draw from a given seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Statistic = Callable[[Floats], float]
+
+DRAWS = 1000
+
+
+def mean(values: Floats) -> float:
+    """The arithmetic mean; float64[n] -> float."""
+    return float(np.mean(values))
+
+
+def median(values: Floats) -> float:
+    """The median; float64[n] -> float."""
+    return float(np.median(values))
+
+
+def bootstrap_interval(
+    per_item: Floats, statistic: Statistic = mean, seed: int = 0, draws: int = DRAWS
+) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of `statistic` over the rows of `per_item` (n, ...).
+
+    Rows are resampled with replacement (Efron and Tibshirani 1993, chapter 13). Raises ValueError
+    on no rows.
+    """
+    if len(per_item) == 0:
+        raise ValueError("no values to resample")
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(0, len(per_item), size=(draws, len(per_item)))
+    values = np.array([statistic(per_item[row]) for row in rows])
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def t_interval(values: Floats) -> tuple[float, float]:
+    """95 % Student t interval of the mean of n >= 2 values; float64[n] -> (low, high)."""
+    if len(values) < 2:
+        raise ValueError("a t interval needs at least two values")
+    from scipy.stats import t
+
+    half = float(t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / np.sqrt(len(values))
+    centre = mean(values)
+    return centre - float(half), centre + float(half)
+
+
+def paired_log_ratio_interval(
+    numerator: Floats, denominator: Floats, quantile: float, seed: int = 0, draws: int = DRAWS
+) -> tuple[float, float, float]:
+    """Ratio of a quantile of paired times, with its 95 % bootstrap interval over pairs.
+
+    At the median the estimate is exp(median(log(numerator / denominator))), the median of paired
+    log ratios, which a drift common to both sides leaves alone; elsewhere it is the ratio of the
+    two quantiles. float64[n], float64[n] (seconds, same requests) -> (value, low, high).
+    """
+    pairs = np.column_stack([np.log(numerator), np.log(denominator)])
+
+    def ratio(rows: Floats) -> float:
+        if quantile == 0.5:
+            return float(np.exp(np.median(rows[:, 0] - rows[:, 1])))
+        top, bottom = np.quantile(rows, quantile, axis=0)
+        return float(np.exp(top - bottom))
+
+    low, high = bootstrap_interval(pairs, ratio, seed, draws)
+    return ratio(pairs), low, high
+
+
+def pooled_sd(first: Floats, second: Floats) -> float:
+    """Pooled standard deviation of two samples (Cohen 1988); needs two values in each."""
+    n, m = len(first), len(second)
+    if n < 2 or m < 2:
+        raise ValueError("a pooled standard deviation needs at least two values on each side")
+    spread = (n - 1) * float(np.var(first, ddof=1)) + (m - 1) * float(np.var(second, ddof=1))
+    return float(np.sqrt(spread / (n + m - 2)))

@@ -1,0 +1,74 @@
+"""Reads configs/profiles/*.toml, the settings of a run; the only reader of configs/."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness import layout
+from harness.errors import ProfileError
+from harness.records import Split
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataChoice(_Closed):
+    """Where data come from: `source` as `--data` takes it, and the role of each column."""
+
+    source: str = "builtin:stackdocs"
+    columns: dict[str, str] = {}
+
+
+class Profile(_Closed):
+    """The settings of a run. `size` names the table in each task's task.toml."""
+
+    name: str
+    description: str = ""
+    size: str
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    isolation: str = "auto"
+    executor: str = "local"
+    threads: int = Field(default=1, ge=1)
+    trials: int = Field(default=1, ge=1)
+    max_trials: int = Field(default=3, ge=1)
+    limit_factor: float = Field(default=1.0, gt=0)
+    split: Split = "final"
+    data: dict[str, DataChoice] = {}
+    model: str = "builtin:all-MiniLM-L6-v2"
+
+
+def names() -> list[str]:
+    """The profiles that come with the project."""
+    return sorted(file.stem for file in (layout.folder("configs") / "profiles").glob("*.toml"))
+
+
+def read(name: str) -> Profile:
+    """The profile called `name`, or in the file `name`; `extends` takes over another's settings."""
+    content = _content(name, seen=())
+    try:
+        return Profile.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ProfileError(f"profile {name}: {where}: {first['msg']}") from error
+
+
+def _content(name: str, seen: tuple[str, ...]) -> dict[str, Any]:
+    file = Path(name) if name.endswith(".toml") else layout.folder("configs") / "profiles" / f"{name}.toml"
+    if name in seen:
+        raise ProfileError(f"profile {name} extends itself by way of {' and '.join(seen)}")
+    try:
+        content = tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ProfileError(f"there is no profile {name!r}; choose one of {', '.join(names())} or a .toml file") from None
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ProfileError(f"profile {file} cannot be read: {error}") from error
+    base = content.pop("extends", None)
+    if base is None:
+        return {"name": file.stem, **content}
+    return {**_content(str(base), (*seen, name)), "name": file.stem, **content}

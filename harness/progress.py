@@ -1,0 +1,65 @@
+"""Progress for people: a live bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+PLAIN_SECONDS = 10.0
+
+
+class Shown:
+    """An observer that writes to standard error, so that standard output stays the result's alone."""
+
+    def __init__(self, title: str, quiet: bool = False) -> None:
+        self.console = Console(stderr=True)
+        self.title = title
+        self.quiet = quiet
+        self.live: Progress | None = None
+        self._last = 0.0
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if not self.quiet and self.console.is_terminal:
+            columns = (
+                SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
+                TimeElapsedColumn(), TextColumn("[dim]{task.fields[doing]}"),
+            )  # fmt: skip
+            self.live = Progress(*columns, console=self.console, transient=True)
+            self.live.start()
+            self._bar = self.live.add_task(self.title, total=None, doing="starting")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live:
+            self.live.stop()
+
+    def step(self, trial: int, stage: str, label: str, phase: str, done: int, total: int) -> None:
+        """`done` of `total` requests are answered; now `label` serves `phase`."""
+        doing = f"waiting for {label} to {'start' if phase == 'start' else phase} ({stage})"
+        if self.live:
+            name = f"{self.title}, instance {trial + 1}"
+            self.live.update(self._bar, description=name, completed=done, total=total, doing=doing)
+        else:
+            self._plain(f"instance {trial + 1}: {done} of {total} requests, {doing}")
+
+    def note(self, text: str) -> None:
+        """Something a person waiting would want to know."""
+        if self.live:
+            self.live.update(self._bar, doing=text)
+        else:
+            self._plain(text, always=True)
+
+    def _plain(self, text: str, always: bool = False) -> None:
+        now = time.monotonic()
+        if self.quiet or (not always and now - self._last < PLAIN_SECONDS):
+            return
+        self._last = now
+        print(f"[{now - self._began:5.0f} s] {self.title}: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,158 @@
+"""A task proves itself: the starter runs, the tiers stand in order beyond the noise, no cheat pays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness import submissions
+from harness.assess import assess, side
+from harness.errors import HarnessError
+from harness.grading import Round, Side, grade, objective_value
+from harness.records import (
+    TIERS, Assessed, Proof, ProofCheat, ProofGap, ProofStarter, ProofTier, Score, Tier,
+)  # fmt: skip
+from harness.runner import Order, Prepared, prepare, round_of, setting_of
+from harness.submissions import Submission
+from harness.trials import Observer, Setting
+
+# Neighbouring tiers are told apart when their gap is this many standard deviations of the noise.
+NEEDED_SDS = 3.0
+EMPTY_POINTS = 0.0
+
+
+@dataclass(frozen=True)
+class _Ladder:
+    """The tiers on one instance: each one's side, its points and its score under the constraints."""
+
+    sides: dict[Tier, Side]
+    points: dict[Tier, float]
+    objective: dict[Tier, float]
+    scores: dict[Tier, Score]
+
+
+def prove(order: Order, instances: int, observer: Observer) -> Proof:
+    """Runs the ladder on `instances` instances, the starter and every cheat on the first."""
+    began = time.monotonic()
+    setting = setting_of(order)
+    ladders: list[_Ladder] = []
+    first: Prepared | None = None
+    for number in range(instances):
+        prepared = prepare(order, number, observer)
+        first = first or prepared
+        ladders.append(_climb(order, setting, prepared, observer))
+    if first is None:
+        raise HarnessError("a proof needs at least one instance; give --instances 1 or more")
+    starter = _alone(order, setting, first, order.task.starter, ladders[0], observer)
+    cheats = [
+        ProofCheat(id=folder.name, points=score.points, outcome=score.outcome, reason="; ".join(score.reasons))
+        for folder in order.task.cheats
+        for score in [_alone(order, setting, first, folder, ladders[0], observer)]
+    ]
+    tiers = tuple(_tier(tier, ladders) for tier in TIERS)
+    gaps = tuple(_gap(low, high, ladders) for low, high in zip(TIERS, TIERS[1:], strict=False))
+    doubts = _doubts(ladders, gaps, starter, cheats)
+    return Proof(
+        task=order.task.id, profile=order.profile.name, proven=not doubts, tiers=tiers, separation=gaps,
+        cheats=tuple(cheats), starter=ProofStarter(outcome=starter.outcome, points=starter.points),
+        instances=instances, wall_seconds=time.monotonic() - began, reasons=tuple(doubts),
+    )  # fmt: skip
+
+
+def _climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer) -> _Ladder:
+    references = submissions.references(order.task.id, order.task.folder)
+    outcomes = round_of(order, setting, prepared, observer).run([(r, "reference") for r in references.values()])
+    sides: dict[Tier, Side] = {}
+    for tier, outcome in zip(references, outcomes, strict=True):
+        found = assess(order.task, prepared.instance, outcome.trial, outcome.answers)
+        if found.outcome != "ok":
+            raise HarnessError(f"the reference {tier} ended as {found.outcome}: {found.reason}\n{outcome.trial.detail}")
+        sides[tier] = side(outcome.trial, found)
+    criteria = order.task.criteria
+    scores = {tier: grade(criteria, [Round(own, sides)]) for tier, own in sides.items()}
+    values = {tier: objective_value(criteria.objective, own, sides) for tier, own in sides.items()}
+    return _Ladder(
+        sides=sides, scores=scores,
+        points={tier: score.points_uncapped or 0.0 for tier, score in scores.items()},
+        objective={tier: value.value if value else float("nan") for tier, value in values.items()},
+    )  # fmt: skip
+
+
+def _alone(
+    order: Order, setting: Setting, prepared: Prepared, folder: Path, ladder: _Ladder, observer: Observer
+) -> Score:
+    """The score of one folder on the ladder's instance, against references measured just before."""
+    submission = submissions.read(order.task.id, folder)
+    assessed = _run_one(order, setting, prepared, submission, observer)
+    return grade(order.task.criteria, [Round(assessed, ladder.sides)])
+
+
+def _run_one(
+    order: Order, setting: Setting, prepared: Prepared, submission: Submission, observer: Observer
+) -> Side:
+    (outcome,) = round_of(order, setting, prepared, observer).run([(submission, "candidate")])
+    found: Assessed = assess(order.task, prepared.instance, outcome.trial, outcome.answers)
+    return side(outcome.trial, found)
+
+
+def _tier(tier: Tier, ladders: Sequence[_Ladder]) -> ProofTier:
+    points = np.array([ladder.points[tier] for ladder in ladders])
+    values = np.array([ladder.objective[tier] for ladder in ladders])
+    return ProofTier(
+        tier=tier, points_mean=float(points.mean()), points_sd=_sd(points),
+        objective_mean=float(values.mean()), objective_sd=_sd(values),
+    )  # fmt: skip
+
+
+def _gap(lower: Tier, upper: Tier, ladders: Sequence[_Ladder]) -> ProofGap:
+    """The gap in points and in standard deviations of the gap itself over instances.
+
+    Points are anchored on each instance, so the gap's own spread is what a candidate between the
+    two tiers would feel as noise.
+    """
+    gaps = np.array([ladder.points[upper] - ladder.points[lower] for ladder in ladders])
+    spread = _sd(gaps)
+    return ProofGap(
+        lower=lower, upper=upper, gap_points=float(gaps.mean()),
+        pooled_sds=float(gaps.mean()) / spread if spread else 0.0, inversions=int((gaps <= 0).sum()),
+    )  # fmt: skip
+
+
+def _sd(values: np.ndarray) -> float:
+    return float(values.std(ddof=1)) if len(values) > 1 else 0.0
+
+
+def _doubts(
+    ladders: Sequence[_Ladder], gaps: Sequence[ProofGap], starter: Score, cheats: Sequence[ProofCheat]
+) -> list[str]:
+    doubts = [
+        f"{gap.upper} stands only {gap.pooled_sds:.1f} standard deviations above {gap.lower}; {NEEDED_SDS:g} are needed"
+        for gap in gaps
+        if gap.pooled_sds < NEEDED_SDS and len(ladders) > 1
+    ]
+    doubts += [f"{gap.upper} fell below {gap.lower} on {gap.inversions} instances" for gap in gaps if gap.inversions]
+    for tier in ("competent", "expert"):
+        failed = [ladder.scores[tier] for ladder in ladders if ladder.scores[tier].outcome == "budget_exceeded"]
+        doubts += [f"{tier} breaks a constraint on {len(failed)} instances: {failed[0].reasons[0]}"] if failed else []
+    doubts += _starter_doubts(ladders, starter)
+    doubts += [
+        f"cheat {cheat.id} got {cheat.points:.1f} points, more than an empty submission's {EMPTY_POINTS:g}"
+        for cheat in cheats
+        if cheat.points > EMPTY_POINTS
+    ]
+    return doubts
+
+
+def _starter_doubts(ladders: Sequence[_Ladder], starter: Score) -> list[str]:
+    if starter.points_uncapped is None:
+        return [f"the starter does not run as it is: {'; '.join(starter.reasons)}"]
+    competent = float(np.mean([ladder.points["competent"] for ladder in ladders]))
+    if starter.points_uncapped >= competent:
+        return [f"the starter already reaches {starter.points_uncapped:.0f} points, the competent tier {competent:.0f}"]
+    return []
+
+

@@ -1,0 +1,324 @@
+"""The frozen values that are stored, shown and compared, to and from JSON.
+
+History of the schema (`SCHEMA_VERSION`):
+    1   first.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = 1
+
+Outcome = Literal[
+    "ok",
+    "wrong",
+    "malformed",
+    "timeout",
+    "out_of_memory",
+    "crashed",
+    "protocol_error",
+    "implausible",
+    "budget_exceeded",
+    "inconclusive",
+    "sandbox_failed",
+    "harness_error",
+]
+Verdict = Literal["pass", "fail", "inconclusive"]
+Direction = Literal["higher", "lower", "neither"]
+Scale = Literal["identity", "log", "logit"]
+Stamp = Literal["practice", "self-check", "official"]
+Tier = Literal["baseline", "competent", "expert"]
+Split = Literal["smoke", "practice", "final"]
+
+TIERS: tuple[Tier, ...] = ("baseline", "competent", "expert")
+OURS: tuple[Outcome, ...] = ("sandbox_failed", "harness_error")
+
+
+class Record(BaseModel):
+    """Frozen, closed to unknown keys, and strict JSON: NaN and infinity are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Measurement(Record):
+    """One measured value, with its interval and who measured it.
+
+    `value` is None when it was not measured, and then `absent_because` says why. `low` and `high`
+    bound the value at 95 %; both equal `value` where the reading is exact. `samples` are the raw
+    readings from which value and interval were derived, in `unit`.
+    """
+
+    name: str
+    unit: str
+    direction: Direction
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    samples: tuple[float, ...] = ()
+    measured_by: str = "parent"
+    absent_because: str = ""
+
+
+class Series(Record):
+    """Points of one curve (learning curve, recall at k), for plots. x and y have the same length."""
+
+    name: str
+    x_label: str
+    y_label: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+
+class Sample(Record):
+    """One timed request: seconds from input released to last output byte copied, parent's clock."""
+
+    item: str
+    group: str
+    seconds: float
+    count: int
+    position: int
+
+
+class PhaseTime(Record):
+    """One untimed call of a phase, parent's clock (`start`: worker launched to ready)."""
+
+    item: str
+    group: str
+    seconds: float
+
+
+class MemoryPoint(Record):
+    """One reading of the worker's whole process tree; `seconds` since the worker was launched.
+
+    `device_bytes` is None where there is no device or it could not be read.
+    """
+
+    stage: str
+    seconds: float
+    host_bytes: int
+    device_bytes: int | None = None
+
+
+class Trial(Record):
+    """One submission on one instance in fresh workers: how it ended and what was read. Raw."""
+
+    number: int
+    role: Literal["candidate", "reference"]
+    label: str
+    tier: Tier | None
+    submission_digest: str
+    instance_id: str
+    outcome: Outcome
+    reason: str = ""
+    detail: str = ""
+    phases: tuple[PhaseTime, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    memory: tuple[MemoryPoint, ...] = ()
+    peak_host_bytes: int | None = None
+    peak_device_bytes: int | None = None
+    memory_measured_by: str = ""
+    blob_bytes: dict[str, int] = {}
+    answers: dict[str, str] = {}
+    log_head: str = ""
+    log_tail: str = ""
+    log_bytes: int = 0
+    worker_says: dict[str, str] = {}
+
+
+class Assessed(Record):
+    """What was derived from one trial: quality from its answers, cost from its raw samples.
+
+    `reused_from` is the run whose quality was taken over, for a reference that did not run again.
+    """
+
+    number: int
+    role: Literal["candidate", "reference"]
+    label: str
+    tier: Tier | None
+    outcome: Outcome
+    reason: str = ""
+    measurements: tuple[Measurement, ...] = ()
+    series: tuple[Series, ...] = ()
+    reused_from: str = ""
+
+    def get(self, name: str) -> Measurement | None:
+        """The measurement called `name`, or None."""
+        return next((m for m in self.measurements if m.name == name), None)
+
+
+class ConstraintResult(Record):
+    """A constraint's verdict. `value`, `low`, `high` are what was judged against `threshold`.
+
+    `words` says it as a sentence; `value` is a ratio where the constraint is relative.
+    """
+
+    name: str
+    measure: str
+    unit: str
+    verdict: Verdict
+    value: float | None
+    low: float | None
+    high: float | None
+    threshold: float
+    bound: Literal["at_most", "at_least"]
+    reference: str = ""
+    words: str = ""
+
+
+class Score(Record):
+    """A submission's score: points between the baseline (0) and the expert (100) of this machine.
+
+    `points` is what counts: clipped to -25..125, and 0 when a constraint or the submission failed.
+    `points_uncapped` is the unclipped value before the constraints; None when it has none.
+    """
+
+    outcome: Outcome
+    points: float
+    points_uncapped: float | None
+    points_low: float | None = None
+    points_high: float | None = None
+    tier: Literal["below baseline", "baseline", "competent", "expert", "none"]
+    objective: Measurement
+    constraints: tuple[ConstraintResult, ...]
+    measurements: tuple[Measurement, ...]
+    reasons: tuple[str, ...]
+
+
+class Rung(Record):
+    """One reference's place on the ladder of this run: its objective, and points by definition."""
+
+    tier: Tier
+    objective: float | None
+    points: float | None
+    reused_from: str = ""
+    outcome: Outcome = "ok"
+
+
+class Machine(Record):
+    """The fingerprint of where it ran. Times of different fingerprints are never compared."""
+
+    id: str
+    system: str
+    processor: str
+    cores: int
+    memory_bytes: int
+    python: str
+    packages: dict[str, str]
+    device: str
+    threads: int
+    load_before: float | None = None
+
+
+class Source(Record):
+    """A data set or model that was used. `public`: a candidate could look the answers up."""
+
+    role: str
+    kind: Literal["builtin", "local", "hub", "derived", "made"]
+    name: str
+    digest: str
+    size_bytes: int
+    license: str = "unknown"
+    revision: str = ""
+    public: bool = False
+
+
+class ProfileUsed(Record):
+    """The settings of a run, as they were used."""
+
+    name: str
+    size: str
+    device: str
+    isolation: str
+    executor: str
+    threads: int
+    trials: int
+    max_trials: int
+    split: Split
+
+
+class RunHead(Record):
+    """What a run was, before anything was measured."""
+
+    schema_version: int = SCHEMA_VERSION
+    harness_version: str
+    run_id: str
+    started_at: str
+    task: str
+    task_title: str
+    task_version: str
+    task_digest: str
+    submission: str
+    submission_digest: str
+    profile: ProfileUsed
+    machine: Machine
+    sources: tuple[Source, ...] = ()
+    stamp: Stamp
+    seed: int | None = None
+    seed_id: str = ""
+    facts: dict[str, int | float | str] = {}
+
+
+class Run(Record):
+    """One invocation and its record: raw trials, what was derived from them, and the score."""
+
+    head: RunHead
+    trials: tuple[Trial, ...]
+    assessed: tuple[Assessed, ...] = ()
+    score: Score | None = None
+    ladder: tuple[Rung, ...] = ()
+    wall_seconds: float = 0.0
+
+
+class ProofTier(Record):
+    """One tier over all instances of a proof: mean and standard deviation."""
+
+    tier: Tier
+    points_mean: float
+    points_sd: float
+    objective_mean: float
+    objective_sd: float
+
+
+class ProofGap(Record):
+    """The gap between two neighbouring tiers; `inversions` counts instances where `lower` won."""
+
+    lower: Tier
+    upper: Tier
+    gap_points: float
+    pooled_sds: float
+    inversions: int
+
+
+class ProofCheat(Record):
+    """A cheat and what it got; proven when `points` is at most `expected_at_most`."""
+
+    id: str
+    points: float
+    outcome: Outcome
+    reason: str = ""
+    expected_at_most: float = 0.0
+
+
+class ProofStarter(Record):
+    """How the starter ended, run as it is."""
+
+    outcome: Outcome
+    points: float
+
+
+class Proof(Record):
+    """A task's proof of itself on one machine: tiers in order, apart, and no cheat pays."""
+
+    task: str
+    profile: str
+    proven: bool
+    tiers: tuple[ProofTier, ...]
+    separation: tuple[ProofGap, ...]
+    cheats: tuple[ProofCheat, ...]
+    starter: ProofStarter
+    instances: int
+    wall_seconds: float
+    reasons: tuple[str, ...] = ()

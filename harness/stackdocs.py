@@ -1,0 +1,271 @@
+"""The built-in corpus: docstrings of the installed scientific stack, read from source files, never imported."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from harness.errors import DataError
+
+COLLECTOR_VERSION = 4  # part of the cache's name: raise it with every change of what is collected
+PACKAGES = {  # import name -> distribution, licence
+    "datasets": ("datasets", "Apache-2.0"),
+    "numpy": ("numpy", "BSD-3-Clause"),
+    "pandas": ("pandas", "BSD-3-Clause"),
+    "scipy": ("scipy", "BSD-3-Clause"),
+    "sklearn": ("scikit-learn", "BSD-3-Clause"),
+    "torch": ("torch", "BSD-3-Clause"),
+    "transformers": ("transformers", "Apache-2.0"),
+}
+# Tests and copies of other projects; `models` is 400 transformers models that repeat one another's words.
+SKIPPED = {"tests", "testing", "testing_utils.py", "conftest.py", "_vendor", "externals", "distutils", "f2py", "models"}  # fmt: skip
+MASK = "[name]"
+SUMMARY_CHARACTERS = 240
+# About 100 tokens. Twice the length costs MiniLM on one CPU thread twice the time and finds 1 % more.
+BODY_CHARACTERS = 400
+SUMMARY_WORDS = 4
+BODY_WORDS = 12
+SECTIONS = re.compile(r"(?:Args?|Arguments|Parameters|Returns?|Examples?|Notes?|Attributes|Raises)\b:?(?: |$)")
+SIGNATURE = re.compile(r"[\w.]+\(.*(?:->|\)$|\n)", re.DOTALL)
+
+Name = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Docstring:
+    """One documented object: its summary, and the rest with the name masked ('' if there is none)."""
+
+    module: str
+    name: str
+    summary: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """All docstrings in a fixed order, and what they were collected from."""
+
+    docstrings: tuple[Docstring, ...]
+    digest: str
+    size_bytes: int
+    versions: dict[str, str]
+
+
+def collect(cache: Path) -> Corpus:
+    """The corpus of the installed packages: from the cache, or collected (10 to 30 seconds) and cached."""
+    versions = installed_versions()
+    if not versions:
+        raise DataError(f"stackdocs needs one of {', '.join(PACKAGES)} installed: run `pip install scikit-learn`")
+    path = cache / f"stackdocs-{_cache_key(versions)}.jsonl"
+    content = read_checked(path)
+    if content is None:
+        lines = (json.dumps(asdict(entry), sort_keys=True) for entry in distinct(read_packages(versions)))
+        content = "\n".join(lines)
+        write_checked(path, content)
+    docstrings = tuple(Docstring(**json.loads(line)) for line in content.splitlines())
+    return Corpus(docstrings, _sha256(content), len(content.encode()), versions)
+
+
+def installed_versions() -> dict[str, str]:
+    """Import name -> version of each package of the corpus that is installed."""
+    found = {}
+    for package, (distribution, _) in PACKAGES.items():
+        try:
+            found[package] = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {package: version for package, version in found.items() if package_folder(package)}
+
+
+def package_folder(package: str) -> Path | None:
+    """Where a top-level package lies, found without importing it."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def read_packages(packages: Iterable[str]) -> Iterator[Docstring]:
+    """Every usable docstring of the packages, in the order of their files."""
+    for package in sorted(packages):
+        root = package_folder(package)
+        assert root is not None, package
+        yield from read_folder(root, package)
+
+
+def read_folder(root: Path, package: str) -> Iterator[Docstring]:
+    """Every usable docstring of the public objects under `root`."""
+    for parts in sorted(path.relative_to(root).parts for path in root.rglob("*.py")):
+        private = len(parts) > 1 and parts[0].startswith("_") and parts[0] != "_core"
+        if private or any(part in SKIPPED or part.startswith("test_") for part in parts):
+            continue
+        module = ".".join((package, *parts)).removesuffix(".py").removesuffix(".__init__")
+        for name, text in documented(_parse(root.joinpath(*parts))):
+            entry = split(module, name, text)
+            if entry is not None:
+                yield entry
+
+
+def _parse(path: Path) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # invalid escapes in other people's source
+        try:
+            return ast.parse(path.read_bytes())
+        except (SyntaxError, ValueError, OSError):  # templates, other Pythons' syntax: not documentation
+            return ast.Module([], [])
+
+
+def documented(node: ast.AST, path: Name = ()) -> Iterator[tuple[Name, str]]:
+    """Qualified name and docstring of each public class, function and method, and of `add_docstr` calls."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if child.name.startswith("_"):
+                continue
+            text = ast.get_docstring(child)
+            if text:
+                yield (*path, child.name), text
+            if isinstance(child, ast.ClassDef):
+                yield from documented(child, (*path, child.name))
+        elif isinstance(child, ast.If | ast.Try):
+            yield from documented(child, path)
+        elif isinstance(child, ast.Expr) and isinstance(child.value, ast.Call):
+            yield from _added(child.value)
+
+
+def _added(call: ast.Call) -> Iterator[tuple[Name, str]]:
+    """What numpy's `add_newdoc(module, name, text)` and torch's `add_docstr(object, text)` document."""
+    if not isinstance(call.func, ast.Name) or len(call.args) < 2:
+        return
+    target, text = call.args[-1], _literal(call.args[-1])
+    if call.func.id == "add_newdoc" and len(call.args) == 3:
+        member = [_literal(target.elts[0])] if isinstance(target, ast.Tuple) else []
+        yield (_literal(call.args[1]), *member), text
+    elif call.func.id in ("add_docstr", "add_docstr_all"):
+        name = _literal(call.args[0]) or ast.unparse(call.args[0])
+        yield (name.rpartition(".")[2],), text
+
+
+def _literal(node: ast.expr) -> str:
+    """The string in an expression: a literal, `literal.format(...)`, a sum, or (name, text) -> text."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return re.sub(r"\{\w*\}", "", _literal(node.func.value)).replace("{{", "{").replace("}}", "}")
+    if isinstance(node, ast.BinOp):
+        return _literal(node.left) + _literal(node.right)
+    if isinstance(node, ast.Tuple) and node.elts:
+        return _literal(node.elts[-1])
+    return ""
+
+
+def split(module: str, name: Name, text: str) -> Docstring | None:
+    """The docstring as summary and masked body; None if its first paragraph is not an English sentence."""
+    paragraphs = re.split(r"\n\s*\n", text.strip())
+    if SIGNATURE.match(paragraphs[0]) or len(paragraphs[0]) < 2:
+        paragraphs = paragraphs[1:] or [""]
+    summary = trim(prose(paragraphs[0]), SUMMARY_CHARACTERS)
+    if not is_english(summary, SUMMARY_WORDS) or SECTIONS.match(summary) or "*optional*" in summary or summary.endswith(":"):
+        return None
+    body = mask(trim(" ".join(filter(None, map(prose, paragraphs[1:]))), BODY_CHARACTERS), name)
+    return Docstring(module, ".".join(name), summary, body if is_english(body, BODY_WORDS) else "")
+
+
+def prose(paragraph: str) -> str:
+    """A paragraph on one line, without doctests, rules, directives and the marks of cross-references."""
+    lines = [line.strip() for line in paragraph.partition(">>>")[0].splitlines()]
+    kept = [line for line in lines if not line.startswith(("..", "```")) and re.search(r"\w", line)]
+    text = re.sub(r":(?:\w+:)+`[~!]?([^`]*)`|%\(\w+\)s", r"\1", " ".join(kept))
+    return " ".join(re.sub(r"\[`+([^`]*)`+\]|`+", r"\1", text).split())
+
+
+def trim(text: str, limit: int) -> str:
+    """At most `limit` characters: cut after a sentence in the second half, or else at a blank."""
+    if len(text) <= limit:
+        return text
+    start = text[: limit + 1]
+    stop = start.rfind(". ", limit // 2)
+    return start[: stop + 1] if stop > 0 else start.rpartition(" ")[0]
+
+
+def is_english(text: str, words: int) -> bool:
+    """Whether the text has at least `words` words and is mostly plain letters."""
+    found = re.findall(r"[A-Za-z]{2,}", text)
+    return len(found) >= words and sum(map(len, found)) >= 0.6 * len(text)
+
+
+def mask(text: str, name: Name) -> str:
+    """The text with the object's name replaced, also spelled with blanks, hyphens or underscores.
+
+    A method's class is replaced too where it is written as such.
+    """
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name[-1].removesuffix("_gen"))
+    if words and words[0].lower() in text.lower():
+        variants = r"[\s_-]*".join(words)
+        text = re.sub(rf"(?<!\w){variants}s?(?!\w)", MASK, text, flags=re.IGNORECASE)
+    for owner in name[:-1]:
+        if owner in text:
+            text = re.sub(rf"(?<!\w){re.escape(owner)}(?!\w)", MASK, text)
+    return text
+
+
+def distinct(entries: Iterable[Docstring]) -> Iterator[Docstring]:
+    """The entries whose summary is new, in words; a body that was there before is dropped."""
+    seen: set[str] = set()
+    bodies: set[str] = set()
+    for entry in entries:
+        summary, body = normalised(entry.summary), normalised(entry.body)
+        if summary not in seen:
+            yield entry if body not in bodies else replace(entry, body="")
+        seen.add(summary)
+        bodies.add(body)
+
+
+def normalised(text: str) -> str:
+    """The words in lower case: texts that differ in nothing else count as one."""
+    return " ".join(re.findall(r"[a-z]+", text.lower()))
+
+
+def in_test(text: str, percent: int) -> bool:
+    """Whether a text belongs to the test split: decided by its words alone."""
+    return int(_sha256(normalised(text))[:8], 16) % 100 < percent
+
+
+def read_checked(path: Path) -> str | None:
+    """A file's content, if its first line is the digest of the rest; otherwise None."""
+    try:
+        digest, _, content = path.read_text(encoding="utf-8").partition("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return content if _sha256(content) == digest else None
+
+
+def write_checked(path: Path, content: str) -> None:
+    """Write digest and content beside the target and rename: a reader sees all of it or nothing."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(f"{_sha256(content)}\n{content}")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise DataError(
+            f"the cache folder {path.parent} cannot be written ({error.strerror}): set HARNESS_CACHE to another"
+        ) from error
+
+
+def _cache_key(versions: dict[str, str]) -> str:
+    return _sha256(json.dumps([COLLECTOR_VERSION, versions], sort_keys=True))[:16]
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

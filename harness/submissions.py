@@ -1,0 +1,119 @@
+"""Reads a submission's or a reference's folder, and stages a clean copy; never imports any of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import layout
+from harness.digests import of_bytes
+from harness.errors import SubmissionError, TaskError
+from harness.records import TIERS, Tier
+
+MOST_FILES = 1000
+MOST_BYTES = 64 * 1024 * 1024
+_SKIPPED = {"__pycache__", ".git", ".venv", "venv", ".ipynb_checkpoints", ".mypy_cache", ".ruff_cache"}
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A folder with a solution.py; `files` are paths inside it, `digest` is over their content."""
+
+    task: str
+    label: str
+    folder: Path
+    files: tuple[Path, ...]
+    digest: str
+    tier: Tier | None = None
+
+
+def read(task: str, folder: Path, label: str = "", tier: Tier | None = None) -> Submission:
+    """The submission in `folder`; raises SubmissionError when it may not be staged."""
+    if not folder.is_dir():
+        raise SubmissionError(f"the submission's folder {folder} does not exist; `harness init {task} {folder}` makes one")
+    files = tuple(_files(folder))
+    if Path("solution.py") not in files:
+        raise SubmissionError(f"{folder} holds no solution.py; `harness init {task} DIR` shows one that runs")
+    content = "\n".join(f"{file.as_posix()} {of_bytes(_read(folder / file))}" for file in files)
+    return Submission(task, label or alias(folder.resolve().name), folder, files, of_bytes(content.encode()), tier)
+
+
+def alias(name: str) -> str:
+    """`name` as a label that is safe in any table, file name or page: [a-z0-9-], 1 to 64 long."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64] or "submission"
+
+
+def references(task: str, task_folder: Path) -> dict[Tier, Submission]:
+    """The reference solutions of a task, by tier; raises TaskError when one is missing.
+
+    The project's own stand under reference_solutions/<id>/; another's pack keeps them inside the
+    task's folder, under the same name.
+    """
+    inside = task_folder / "reference_solutions"
+    base = inside if inside.is_dir() else layout.folder("reference_solutions") / task
+    found: dict[Tier, Submission] = {}
+    for tier in TIERS:
+        if not (base / tier / "solution.py").is_file():
+            raise TaskError(f"task {task} has no reference at {base / tier}/solution.py")
+        found[tier] = read(task, base / tier, tier, tier)
+    return found
+
+
+@contextmanager
+def staged(submission: Submission) -> Iterator[Path]:
+    """A read-only copy under a neutral name, removed at the end."""
+    top = Path(tempfile.mkdtemp(prefix="harness-staged-"))
+    copy = top / "submission"
+    try:
+        copy.mkdir()
+        for file in submission.files:
+            target = copy / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(_read(submission.folder / file))
+            target.chmod(0o444)
+        for folder in sorted((path for path in copy.rglob("*") if path.is_dir()), reverse=True):
+            folder.chmod(0o555)
+        copy.chmod(0o555)
+        yield copy
+    finally:
+        _unlock(top)
+        shutil.rmtree(top, ignore_errors=True)
+
+
+def _unlock(top: Path) -> None:
+    for folder, _, _ in os.walk(top):
+        Path(folder).chmod(0o755)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    count = total = 0
+    for base, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in _SKIPPED)
+        for name in sorted([*names, *(f for f in folders if (Path(base) / f).is_symlink())]):
+            path = Path(base) / name
+            if name.endswith(".pyc"):
+                continue
+            if path.is_symlink() or not path.is_file():
+                raise SubmissionError(f"{path} is a link or no regular file; a submission may hold only plain files")
+            count, total = count + 1, total + path.stat().st_size
+            if count > MOST_FILES or total > MOST_BYTES:
+                raise SubmissionError(
+                    f"{folder} is too large: at most {MOST_FILES} files and {MOST_BYTES // 2**20} MiB; move data out of it"
+                )
+            yield path.relative_to(folder)
+
+
+def _read(path: Path) -> bytes:
+    # O_NOFOLLOW: the folder may have changed since it was walked.
+    try:
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except OSError as error:
+        raise SubmissionError(f"{path} cannot be read: {error.strerror}") from error
+    with os.fdopen(fd, "rb") as file:
+        return file.read(MOST_BYTES + 1)

@@ -1,0 +1,166 @@
+"""What a task's `prepare` works with: the seed, the sizes, data, models, and trusted derivations."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import session, sources
+from harness.digests import of_bytes, of_files, of_value
+from harness.errors import DataError, Fault, HarnessError, UsageError
+from harness.instances import Request
+from harness.isolation.levels import level
+from harness.records import Source
+from harness.tasks import SizeTable
+from harness.watch import Limits
+
+_RECIPE_SECONDS = 3600.0
+_RECIPE_BYTES = 32 * 2**30
+
+
+def derived_seed(secret: bytes, *parts: str) -> int:
+    """63 bits from HMAC-SHA256 of the parts under `secret` (RFC 2104): no part tells another."""
+    code = hmac.new(secret, "/".join(parts).encode(), hashlib.sha256).digest()
+    return int.from_bytes(code[:8], "big") >> 1
+
+
+@dataclass
+class Workbench:
+    """The surroundings of one call of `prepare`. `used` gathers what it drew on, for the record.
+
+    With `may_derive` false (rescoring), `derive` answers with a path that may not exist: nothing
+    is launched, since evaluation needs no derived model.
+    """
+
+    seed: int
+    size: SizeTable
+    device: str
+    data: sources.DataSpec
+    model_spec: sources.ModelSpec
+    cache: Path
+    threads: int = 1
+    may_derive: bool = True
+    used: dict[str, Source] = field(default_factory=dict)
+
+    def rng(self, name: str) -> np.random.Generator:
+        """An independent stream of this instance, by name."""
+        return np.random.default_rng(derived_seed(str(self.seed).encode(), "rng", name))
+
+    def text_classification(self) -> sources.TextClassification:
+        """Labelled texts with a train and a test part."""
+        found = sources.text_classification(self.data, self.cache)
+        self.used["data"] = found.source
+        return found
+
+    def retrieval(self) -> sources.Retrieval:
+        """Passages, queries and which passages are relevant to which query."""
+        found = sources.retrieval(self.data, self.cache)
+        self.used["data"] = found.source
+        return found
+
+    def tabular(self, name: str) -> sources.Tabular:
+        """One of the bundled tables."""
+        found = sources.tabular(name)
+        self.used["data"] = found.source
+        return found
+
+    def model(self, name: str = "encoder") -> Path:
+        """The folder of the model that workers are given under `name`."""
+        found = sources.model_folder(self.model_spec, self.cache)
+        self.used[name] = found.source
+        return found.path
+
+    def derive(self, name: str, recipe: Path, arguments: Mapping[str, Any]) -> Path:
+        """The folder that `recipe` writes: run once in a worker of its own, then cached by content.
+
+        The recipe is a solution-like file whose phase `make(**arguments)` writes into
+        `context.scratch / "out"`, with the encoder in `context.models`.
+        """
+        encoder = self.model()
+        key = of_value(
+            [of_bytes(recipe.read_bytes()), _plain(arguments), self.used["encoder"].digest, self.threads, self.device]
+        )
+        target = self.cache / "derived" / f"{name}-{key[:16]}"
+        if not target.is_dir() and self.may_derive:
+            self._make(recipe, arguments, encoder, target)
+        if target.is_dir():
+            files = sorted(path for path in target.rglob("*") if path.is_file())
+            self.used[name] = Source(
+                role=name, kind="derived", name=f"{name} made from the encoder", digest=of_files(files),
+                size_bytes=sum(path.stat().st_size for path in files), license="as the encoder and data",
+            )  # fmt: skip
+        return target
+
+    def _make(self, recipe: Path, arguments: Mapping[str, Any], encoder: Path, target: Path) -> None:
+        top = Path(tempfile.mkdtemp(prefix="harness-recipe-"))
+        try:
+            (top / "recipe").mkdir()
+            shutil.copyfile(recipe, top / "recipe" / "solution.py")
+            parameters = "".join(f", {parameter}" for parameter in arguments)
+            (top / "contract.py").write_text(f"class Contract:\n    def make(self{parameters}): ...\n")
+            limits = Limits(_RECIPE_BYTES, 256, _RECIPE_SECONDS, {"make": _RECIPE_SECONDS})
+            seat = session.Seat(
+                submission=top / "recipe", contract=top / "contract.py", models={"encoder": encoder},
+                device=self.device, threads=self.threads, seed=0, limits=limits, keep_scratch=top / "kept",
+            )  # fmt: skip
+            worker = session.start(level("process"), seat, "derive")
+            try:
+                worker.call(Request("make", "make", dict(arguments)), arguments)
+            finally:
+                worker.close()
+            _publish(top / "kept" / "out", target)
+        except session.StartFault as failed:
+            failed.session.close()
+            raise HarnessError(f"the recipe {recipe.name} could not be loaded: {failed.fault.detail}") from failed
+        except Fault as fault:
+            raise HarnessError(f"the recipe {recipe.name} failed: {fault.reason}\n{fault.detail}") from fault
+        finally:
+            shutil.rmtree(top, ignore_errors=True)
+
+
+def _publish(made: Path, target: Path) -> None:
+    """Moves a finished folder into the cache in one step; a concurrent maker's result is as good."""
+    if not made.is_dir():
+        raise HarnessError("the recipe wrote nothing into its folder `out`")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
+    shutil.copytree(made, staging / "out")
+    try:
+        os.replace(staging / "out", target)
+    except OSError:
+        if not target.is_dir():
+            raise
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: of_bytes(value.tobytes()) if isinstance(value, np.ndarray) else json.loads(json.dumps(value))
+        for name, value in arguments.items()
+    }
+
+
+def seed_bytes(seed: int | None, secret_file: Path | None) -> bytes:
+    """The root of all instance seeds of a run: a public number, or the content of a secret file."""
+    if secret_file is None:
+        return f"public:{seed or 0}".encode()
+    if seed is not None:
+        raise UsageError("--seed and --secret-seed-file exclude each other; give one of them")
+    try:
+        secret = secret_file.read_bytes().strip()
+    except OSError as error:
+        raise DataError(f"the secret seed file {secret_file} cannot be read: {error.strerror}") from error
+    if len(secret) < 16:
+        raise DataError(f"the secret seed file {secret_file} holds under 16 bytes; `openssl rand -hex 16` makes a good one")
+    return b"secret:" + secret

