@@ -47,12 +47,12 @@ def check(order: Order, observer: Observer) -> Checked:
 def growth(task: Task, size: str) -> float:
     """How many times larger the real instance is: the largest ratio among the sizes' counts."""
     small, real = task.size(CHECK_SIZE), task.size(size)
-    ratios = [
-        real[key] / value
-        for key, value in small.items()
-        if isinstance(value, int) and value > 0 and isinstance(real.get(key), int)
-    ]  # fmt: skip
-    return max([float(r) for r in ratios], default=1.0)
+    ratios = [1.0]
+    for key, value in small.items():
+        large = real.get(key)
+        if isinstance(value, int) and isinstance(large, int) and value > 0:
+            ratios.append(large / value)
+    return max(ratios)
 
 
 def _slow(order: Order, found: Assessed) -> Iterator[str]:
@@ -84,8 +84,12 @@ def _forbidden_imports(folder: Path, files: tuple[Path, ...]) -> Iterator[str]:
         except (SyntaxError, ValueError):
             continue
         for node in ast.walk(tree):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
-            for name in names:
+            for name in _imported(node):
                 if name.split(".")[0] in _OURS:
-                    yield f"{file}, line {node.lineno}: a submission may not import {name}; copy what you need"
+                    yield f"{file}: a submission may not import {name}; copy what you need"
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []

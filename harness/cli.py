@@ -8,23 +8,30 @@ Whatever is heavy is imported inside the verb that needs it, so that --help answ
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 
 from harness.errors import (
-    EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_INTERRUPTED, EXIT_OK, EXIT_OURS, EXIT_USAGE, HarnessError, UsageError,
+    EXIT_FAILED,
+    EXIT_INCONCLUSIVE,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_OURS,
+    EXIT_USAGE,
+    HarnessError,
+    UsageError,
 )  # fmt: skip
+from harness.output import print_json, rendered, say, show, write_file, write_out, write_reports
 
 if TYPE_CHECKING:
     from harness.check import Checked
-    from harness.records import Proof, Run
     from harness.progress import Shown
+    from harness.records import Proof, Run
     from harness.runner import Order
     from harness.store import Store
 
@@ -43,28 +50,37 @@ TaskName = Annotated[str, typer.Argument(metavar="TASK", help="A task's id, as `
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that holds solution.py.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 TasksRoot = Annotated[Path | None, typer.Option("--tasks", metavar="DIR", help="A folder with more tasks.")]
-ProfileName = Annotated[str, typer.Option("--profile", help="laptop-cpu, gpu-box, ci-smoke, or a .toml file.")]
+ProfileName = Annotated[
+    str, typer.Option("--profile", help="laptop-cpu, gpu-box, ci-smoke, or a .toml file.")
+]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda; default: the profile's.")]
 Data = Annotated[
     str | None,
     typer.Option("--data", help="builtin:NAME, a folder of parquet, CSV or JSONL, or hub:ORG/NAME@REVISION."),
 ]
 Columns = Annotated[
-    str | None, typer.Option("--columns", metavar="ROLE=COLUMN,...", help="Which column is which, for --data.")
+    str | None,
+    typer.Option("--columns", metavar="ROLE=COLUMN,...", help="Which column is which, for --data."),
 ]
-Model = Annotated[str | None, typer.Option("--model", help="builtin:NAME, a folder, or hub:ORG/NAME@REVISION.")]
+Model = Annotated[
+    str | None, typer.Option("--model", help="builtin:NAME, a folder, or hub:ORG/NAME@REVISION.")
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="Public seed of the instances (default 0).")]
 SecretSeed = Annotated[
     Path | None, typer.Option("--secret-seed-file", metavar="FILE", help="A file whose content is the seed.")
 ]
-Isolation = Annotated[str | None, typer.Option("--isolation", help="auto or process; default: the profile's.")]
+Isolation = Annotated[
+    str | None, typer.Option("--isolation", help="auto or process; default: the profile's.")
+]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help='A run id or its beginning, or "last".')]
 
 
 @app.callback()
 def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something of ours fails.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show a traceback when something of ours fails.")
+    ] = False,
 ) -> None:
     if version:
         from harness import __version__
@@ -81,13 +97,12 @@ def tasks_verb(as_json: AsJson = False, tasks: TasksRoot = None) -> None:
     found = [t.definition for t in all_tasks(tasks).values()]
     if as_json:
         keys = ("id", "title", "competencies", "minutes", "devices")
-        _json({"tasks": [{**{k: getattr(d, k) for k in keys}, "summary": d.summary} for d in found]})
+        print_json({"tasks": [{**{k: getattr(d, k) for k in keys}, "summary": d.summary} for d in found]})
         return
     from harness.reports import text
 
-    rows = [text.TaskRow(d.id, d.title, d.competencies, d.minutes, d.devices) for d in found]
-    _show(text.render_tasks(rows))
-    _say("Next: harness init TASK DIR")
+    show(text.render_tasks(cast("list[text.TaskRow]", found)))
+    say("Next: harness init TASK DIR")
 
 
 @app.command()
@@ -104,7 +119,9 @@ def init(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} exists and is not empty; name a new folder")
     try:
-        shutil.copytree(chosen.starter, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            chosen.starter, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
         shutil.copyfile(chosen.statement, folder / "README.md")
         shutil.copyfile(chosen.contract, folder / "contract.py")
     except OSError as error:
@@ -112,10 +129,10 @@ def init(
     following = f"harness check {chosen.id} {folder}"
     if as_json:
         files = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
-        _json({"task": chosen.id, "folder": str(folder), "files": files, "next": following})
+        print_json({"task": chosen.id, "folder": str(folder), "files": files, "next": following})
         return
-    _say(f"{folder} holds the starter solution.py, the statement README.md and the contract contract.py.")
-    _say(f"Next: {following}")
+    say(f"{folder} holds the starter solution.py, the statement README.md and the contract contract.py.")
+    say(f"Next: {following}")
 
 
 @app.command()
@@ -148,7 +165,9 @@ def run(
     folder: Folder,
     profile: ProfileName = "laptop-cpu",
     device: Device = None,
-    trials: Annotated[int | None, typer.Option("--trials", min=1, help="Instances to run; default: the profile's.")] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=1, help="Instances to run; default: the profile's.")
+    ] = None,
     seed: Seed = None,
     secret_seed_file: SecretSeed = None,
     isolation: Isolation = None,
@@ -156,10 +175,13 @@ def run(
     columns: Columns = None,
     model: Model = None,
     against: Annotated[
-        str | None, typer.Option("--against", metavar="TIER,...", help="References to run besides those needed.")
+        str | None,
+        typer.Option("--against", metavar="TIER,...", help="References to run besides those needed."),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run every reference again, remember none.")] = False,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where reports go; default runs/RUN.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where reports go; default runs/RUN.")
+    ] = None,
     as_json: AsJson = False,
     tasks: TasksRoot = None,
 ) -> None:
@@ -175,16 +197,16 @@ def run(
     )  # fmt: skip
     with _progress(f"run {asked.task.id}", as_json) as shown:
         done = runner.run(asked, _store(), shown)
-    page = _write_reports(done, out)
+    page = write_reports(done, out)
     if as_json:
         from harness.reports.summary import summary
 
-        _json(summary(done))
+        print_json(summary(done))
     else:
         from harness.reports import text
 
-        _show(text.render_run(done))
-        _say(f"Report: {page}")
+        show(text.render_run(done))
+        say(f"Report: {page}")
     raise typer.Exit(_status(done))
 
 
@@ -198,7 +220,9 @@ def prove(
     columns: Columns = None,
     model: Model = None,
     seed: Seed = None,
-    markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Also write the tables here.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="Also write the tables here.")
+    ] = None,
     as_json: AsJson = False,
     tasks: TasksRoot = None,
 ) -> None:
@@ -217,17 +241,19 @@ def prove(
 def report(
     run_name: RunName,
     form: Annotated[str, typer.Option("--format", help="text, markdown, html or json.")] = "text",
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write here, not to the screen.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write here, not to the screen.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a stored run again; launches nothing."""
     done = _store().run(run_name)
-    body = _rendered(done, "json" if as_json else form)
+    body = rendered(done, "json" if as_json else form)
     if out is None:
-        _write_out(body)
+        write_out(body)
     else:
-        _write_file(out, body)
-        _say(f"Report: {out}")
+        write_file(out, body)
+        say(f"Report: {out}")
 
 
 @app.command()
@@ -246,11 +272,11 @@ def compare(
         from harness.reports.summary import summary
 
         same = len({done.head.machine.id for done in found}) == 1
-        _json({"task": tasks[0], "same_machine": same, "runs": [summary(done) for done in found]})
+        print_json({"task": tasks[0], "same_machine": same, "runs": [summary(done) for done in found]})
         return
     from harness.reports import text
 
-    _show(text.render_compare(found))
+    show(text.render_compare(found))
 
 
 @app.command()
@@ -266,13 +292,13 @@ def rescore(run_name: RunName, as_json: AsJson = False, tasks: TasksRoot = None)
     if as_json:
         from harness.reports.summary import summary
 
-        _json({**summary(new), "points_before": old.score.points if old.score else None})
+        print_json({**summary(new), "points_before": old.score.points if old.score else None})
     else:
         from harness.reports import text
 
-        _show(text.render_run(new))
+        show(text.render_run(new))
         before = f"{old.score.points:.1f} points, {old.score.outcome}" if old.score else "not scored"
-        _say(f"Before: {before}.")
+        say(f"Before: {before}.")
     raise typer.Exit(_status(new))
 
 
@@ -284,11 +310,16 @@ def doctor(as_json: AsJson = False) -> None:
     findings = examine()
     bad = any(f.state == "bad" for f in findings)
     if as_json:
-        _json({"ready": not bad, "findings": [{"name": f.name, "state": f.state, "words": f.words} for f in findings]})
+        print_json(
+            {
+                "ready": not bad,
+                "findings": [{"name": f.name, "state": f.state, "words": f.words} for f in findings],
+            }
+        )
     else:
         for finding in findings:
-            _say(f"{finding.state:<5}{finding.name:<22}{finding.words}")
-        _say("This machine is not ready." if bad else "This machine is ready.")
+            say(f"{finding.state:<5}{finding.name:<22}{finding.words}")
+        say("This machine is not ready." if bad else "This machine is ready.")
     raise typer.Exit(EXIT_USAGE if bad else EXIT_OK)
 
 
@@ -312,14 +343,15 @@ def main() -> None:
 
 
 def _unexpected(error: Exception, debug: bool) -> NoReturn:
-    if hasattr(error, "format_message"):  # click's own family: a wrong call
-        _fail(f"{error.format_message()}; see harness --help", EXIT_USAGE)
+    said = getattr(error, "format_message", None)
+    if callable(said):  # the command line parser's own family: a wrong call
+        _fail(f"{str(said()).rstrip('.')}; see harness --help", EXIT_USAGE)
     if isinstance(error, typer.Abort):
         _fail("interrupted", EXIT_INTERRUPTED)
     if debug:
         raise error
-    said = f"{type(error).__name__}: {error}".splitlines()[0]
-    _fail(f"an error of ours: {said}; run again with --debug for the traceback", EXIT_OURS)
+    what = f"{type(error).__name__}: {error}".splitlines()[0]
+    _fail(f"an error of ours: {what}; run again with --debug for the traceback", EXIT_OURS)
 
 
 def _fail(sentence: str, code: int) -> NoReturn:
@@ -348,46 +380,10 @@ def _status(done: Run) -> int:
     return {"ok": EXIT_OK, "inconclusive": EXIT_INCONCLUSIVE}.get(outcome, EXIT_FAILED)
 
 
-def _rendered(done: Run, form: str) -> str:
-    if form == "json":
-        from harness.reports.summary import summary
-
-        return json.dumps(summary(done), indent=2, allow_nan=False) + "\n"
-    if form == "html":
-        from harness.reports.html import render_html
-
-        return render_html(done)
-    if form == "markdown":
-        from harness.reports.markdown import render_run
-
-        return render_run(done)
-    if form != "text":
-        raise UsageError(f"--format {form} is not known; give text, markdown, html or json")
-    from harness.reports import text
-
-    return text.to_text(text.render_run(done))
-
-
-def _write_reports(done: Run, out: Path | None) -> Path:
-    folder = out or Path("runs") / done.head.run_id
-    for name, form in (("report.html", "html"), ("report.md", "markdown"), ("summary.json", "json")):
-        _write_file(folder / name, _rendered(done, form))
-    _write_file(folder / "run.json", done.model_dump_json(indent=1) + "\n")
-    return folder / "report.html"
-
-
-def _write_file(path: Path, body: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(body, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}; the run itself is kept") from error
-
-
 def _show_check(asked: Order, found: Checked, as_json: bool) -> None:
     if as_json:
         values = {m.name: m.value for m in found.assessed.measurements if m.value is not None}
-        _json(
+        print_json(
             {
                 "task": asked.task.id, "passed": found.passed, "outcome": found.assessed.outcome,
                 "problems": list(found.problems), "warnings": list(found.warnings), "measurements": values,
@@ -395,11 +391,11 @@ def _show_check(asked: Order, found: Checked, as_json: bool) -> None:
             }
         )  # fmt: skip
         return
-    from harness.reports import text
+    from harness.reports.checking import render_check
 
-    _show(text.render_check(found.assessed, found.trial, found.problems, found.warnings))
+    show(render_check(found.assessed, found.trial, found.problems, found.warnings))
     if found.passed:
-        _say(f"Next: harness run {asked.task.id} {asked.submission.folder}")
+        say(f"Next: harness run {asked.task.id} {asked.submission.folder}")
 
 
 def _show_proof(proof: Proof, markdown: Path | None, as_json: bool) -> None:
@@ -407,32 +403,8 @@ def _show_proof(proof: Proof, markdown: Path | None, as_json: bool) -> None:
     from harness.reports import text
 
     if markdown is not None:
-        _write_file(markdown, md.render_proof(proof))
+        write_file(markdown, md.render_proof(proof))
     if as_json:
-        _json(proof.model_dump(mode="json"))
+        print_json(proof.model_dump(mode="json"))
     else:
-        _show(text.render_proof(proof))
-
-
-def _json(value: dict[str, Any]) -> None:
-    typer.echo(json.dumps(value, indent=2, allow_nan=False))
-
-
-def _show(renderable: Any) -> None:
-    from rich.console import Console
-
-    console = Console()
-    if console.is_terminal:
-        console.print(renderable)
-        return
-    from harness.reports import text
-
-    _write_out(text.to_text(renderable))
-
-
-def _write_out(body: str) -> None:
-    sys.stdout.write(body if body.endswith("\n") else body + "\n")
-
-
-def _say(sentence: str) -> None:
-    typer.echo(sentence)
+        show(text.render_proof(proof))

@@ -62,7 +62,9 @@ class Constraint(Criterion):
         if (self.at_most is None) == (self.at_least is None):
             raise ValueError(f"constraint {self.name!r} needs exactly one of at_most and at_least")
         if (self.compare in ("ratio", "difference")) != (self.reference is not None):
-            raise ValueError(f"constraint {self.name!r}: reference goes with ratio and difference, and only there")
+            raise ValueError(
+                f"constraint {self.name!r}: reference goes with ratio and difference, and only there"
+            )
         if (self.compare == "own_ratio") != bool(self.of):
             raise ValueError(f"constraint {self.name!r}: of goes with own_ratio, and only there")
         return self

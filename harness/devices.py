@@ -26,7 +26,7 @@ def nvml() -> Any | None:
 
 
 def resolve(wanted: str) -> str:
-    """"cpu" or "cuda" for auto, cpu or cuda; raises DeviceError rather than fall back silently."""
+    """ "cpu" or "cuda" for auto, cpu or cuda; raises DeviceError rather than fall back silently."""
     if wanted == "cpu":
         return "cpu"
     library = nvml()
@@ -34,7 +34,9 @@ def resolve(wanted: str) -> str:
     if wanted == "auto":
         return "cuda" if count else "cpu"
     if not count:
-        raise DeviceError("device cuda was asked for and this machine shows no NVIDIA GPU; use --device cpu or auto")
+        raise DeviceError(
+            "device cuda was asked for and this machine shows no NVIDIA GPU; use --device cpu or auto"
+        )
     return "cuda"
 
 

@@ -54,14 +54,20 @@ def _package(name: str, advice: str, state: State) -> Finding:
 
 def _device() -> Finding:
     if devices.nvml() is None:
-        return Finding("GPU", "note", "no NVIDIA driver answers; runs use the CPU, and --device cuda is refused")
+        return Finding(
+            "GPU", "note", "no NVIDIA driver answers; runs use the CPU, and --device cuda is refused"
+        )
     return Finding("GPU", "ok", devices.name("cuda"))
 
 
 def _memory() -> Finding:
     free = psutil.virtual_memory().available
     words = f"{free / 2**30:.1f} GiB free of {psutil.virtual_memory().total / 2**30:.1f}"
-    return Finding("memory", "ok" if free > ENOUGH_MEMORY else "bad", words + ("" if free > ENOUGH_MEMORY else "; close other programs"))
+    return Finding(
+        "memory",
+        "ok" if free > ENOUGH_MEMORY else "bad",
+        words + ("" if free > ENOUGH_MEMORY else "; close other programs"),
+    )
 
 
 def _load() -> Finding:
@@ -70,7 +76,11 @@ def _load() -> Finding:
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     quiet = load < 0.5 * cores
     words = f"{load:.2f} on {cores} cores"
-    return Finding("load", "ok" if quiet else "note", words if quiet else f"{words}; other work makes times noisy: stop it for a run that counts")
+    return Finding(
+        "load",
+        "ok" if quiet else "note",
+        words if quiet else f"{words}; other work makes times noisy: stop it for a run that counts",
+    )
 
 
 def _folders() -> Iterator[Finding]:
@@ -80,10 +90,18 @@ def _folders() -> Iterator[Finding]:
             with tempfile.NamedTemporaryFile(dir=folder):
                 free = shutil.disk_usage(folder).free
         except OSError as error:
-            yield Finding(name, "bad", f"{folder} cannot be written: {error.strerror}; set HARNESS_{'HOME' if name == 'results' else 'CACHE'}")
+            yield Finding(
+                name,
+                "bad",
+                f"{folder} cannot be written: {error.strerror}; set HARNESS_{'HOME' if name == 'results' else 'CACHE'}",
+            )
             continue
         enough = free > ENOUGH_DISK
-        yield Finding(name, "ok" if enough else "bad", f"{folder}, {free / 2**30:.1f} GiB free" + ("" if enough else "; free some space"))
+        yield Finding(
+            name,
+            "ok" if enough else "bad",
+            f"{folder}, {free / 2**30:.1f} GiB free" + ("" if enough else "; free some space"),
+        )
 
 
 def _model() -> Finding:

@@ -10,14 +10,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from harness.criteria import Constraint, Criteria, Objective
 from harness.measures.cost import QUANTILES, SINGLE_READING_MARGIN
+from harness.measures.estimates import Estimate, combine, geometric
 from harness.measures.stats import paired_log_ratio_interval, t_interval
-from harness.records import OURS, TIERS, Assessed, ConstraintResult, Measurement, Outcome, Rung, Score, Tier, Verdict
+from harness.records import (
+    OURS,
+    TIERS,
+    Assessed,
+    ConstraintResult,
+    Measurement,
+    Outcome,
+    Rung,
+    Score,
+    Tier,
+    Verdict,
+)
 
+Reached = Literal["below baseline", "baseline", "competent", "expert", "none"]
 SHOWN_LOW, SHOWN_HIGH = -25.0, 125.0
 # A tier counts as reached from this many points below it: two runs of one solution differ a little.
 TIER_TOLERANCE = 5.0
@@ -45,15 +59,6 @@ class Round:
     references: Mapping[Tier, Side]
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A value and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
 def scale(name: str) -> Callable[[float], float]:
     """The f of the points' formula: identity, log (times and sizes), logit (rates near 1)."""
     if name == "log":
@@ -78,9 +83,9 @@ def objective_value(objective: Objective, side: Side, references: Mapping[Tier, 
         return None
     known = [r for r in ratios if r is not None]
     return Estimate(
-        _geometric([r.value for r in known]),
-        _geometric([r.low for r in known]),
-        _geometric([r.high for r in known]),
+        geometric([r.value for r in known]),
+        geometric([r.low for r in known]),
+        geometric([r.high for r in known]),
     )
 
 
@@ -116,7 +121,7 @@ def grade(criteria: Criteria, rounds: Sequence[Round]) -> Score:
     measurements = merged([r.candidate.assessed for r in rounds])
     if len(known) < len(rounds):
         reason = f"{criteria.objective.measure} could not be measured"
-        return _none(criteria, "harness_error", reason, measurements)
+        return unscored(criteria, "harness_error", reason, measurements)
     value = combine(known, math.log if criteria.objective.ratio_of else None)
     uncapped, low, high = _points(criteria.objective, rounds, known, value)
     constraints = tuple(judge(c, rounds) for c in criteria.constraints)
@@ -141,14 +146,20 @@ def ladder(criteria: Criteria, rounds: Sequence[Round]) -> tuple[Rung, ...]:
             continue
         values = [objective_value(criteria.objective, side, r.references) for r, side in sides]
         known = [v.value for v in values if v is not None]
-        scored = [p for r, v in zip(rounds, values, strict=False) if v and (p := _of_round(criteria.objective, r, v.value)) is not None]
+        scored = [
+            p
+            for r, v in zip(rounds, values, strict=False)
+            if v and (p := _of_round(criteria.objective, r, v.value)) is not None
+        ]
         assessed = sides[-1][1].assessed
         rungs.append(
             Rung(
-                tier=tier, objective=float(np.mean(known)) if known else None,
+                tier=tier,
+                objective=float(np.mean(known)) if known else None,
                 points=float(np.mean(scored)) if scored else None,
-                reused_from=assessed.reused_from, outcome=assessed.outcome,
-            )  # fmt: skip
+                reused_from=assessed.reused_from,
+                outcome=assessed.outcome,
+            )
         )
     return tuple(rungs)
 
@@ -162,23 +173,6 @@ def judge(constraint: Constraint, rounds: Sequence[Round]) -> ConstraintResult:
         return _result(constraint, unit, "inconclusive", None)
     value = combine(known, math.log if constraint.compare == "ratio" else None)
     return _result(constraint, unit, _verdict(constraint, value), value)
-
-
-def combine(estimates: Sequence[Estimate], log: Callable[[float], float] | None) -> Estimate:
-    """The mean over instances: of logs for ratios. From three instances on, a t interval over them."""
-    if len(estimates) == 1:
-        return estimates[0]
-    forward: Callable[[float], float] = log or float
-    back: Callable[[float], float] = math.exp if log else float
-    values = np.array([forward(e.value) for e in estimates])
-    centre = float(values.mean())
-    if len(estimates) >= 3:
-        low, high = t_interval(values)
-        return Estimate(back(centre), back(low), back(high))
-    # Two instances say nothing about spread: each one's own half-widths, averaged in quadrature.
-    below = _quadrature([forward(e.value) - forward(e.low) for e in estimates])
-    above = _quadrature([forward(e.high) - forward(e.value) for e in estimates])
-    return Estimate(back(centre), back(centre - below), back(centre + above))
 
 
 def merged(assessed: Sequence[Assessed]) -> tuple[Measurement, ...]:
@@ -239,7 +233,9 @@ def _result(constraint: Constraint, unit: str, verdict: Verdict, value: Estimate
 def _words(constraint: Constraint, verdict: Verdict, unit: str, value: Estimate | None) -> str:
     if value is None:
         return f"{constraint.name}: not measured, so it cannot be judged"
-    against = {"ratio": f" the {constraint.reference}'s", "own_ratio": f" {constraint.of}"}.get(constraint.compare, "")
+    against = {"ratio": f" the {constraint.reference}'s", "own_ratio": f" {constraint.of}"}.get(
+        constraint.compare, ""
+    )
     than = f" than the {constraint.reference}'s" if constraint.compare == "difference" else ""
     bound = "at most" if constraint.bound == "at_most" else "at least"
     said = f"{constraint.name}: {value.value:.4g}{unit if unit != 'x' else ' times'}{against}{than}"
@@ -282,16 +278,17 @@ def _points(
         low, high = t_interval(np.array(found))
         return centre, low, high
     edges = [
-        [p for r in rounds if (p := _of_round(objective, r, edge)) is not None] for edge in (value.low, value.high)
+        [p for r in rounds if (p := _of_round(objective, r, edge)) is not None]
+        for edge in (value.low, value.high)
     ]
     low, high = sorted(float(np.mean(edge)) for edge in edges)
     return centre, low, high
 
 
-def _tier(objective: Objective, rounds: Sequence[Round], uncapped: float | None) -> str:
+def _tier(objective: Objective, rounds: Sequence[Round], uncapped: float | None) -> Reached:
     if uncapped is None:
         return "none"
-    reached = "below baseline"
+    reached: Reached = "below baseline"
     for tier in TIERS:
         at = []
         for r in rounds:
@@ -338,10 +335,13 @@ def _reasons(
 
 
 def _failed(criteria: Criteria, failed: Assessed) -> Score:
-    return _none(criteria, failed.outcome, failed.reason, failed.measurements)
+    return unscored(criteria, failed.outcome, failed.reason, failed.measurements)
 
 
-def _none(criteria: Criteria, outcome: Outcome, reason: str, measurements: tuple[Measurement, ...]) -> Score:
+def unscored(
+    criteria: Criteria, outcome: Outcome, reason: str, measurements: tuple[Measurement, ...] = ()
+) -> Score:
+    """The score of what did not finish: 0 points, no objective, and the reason in words."""
     who = "the harness" if outcome in OURS else "the submission"
     objective = criteria.objective
     absent = Measurement(
@@ -367,11 +367,3 @@ def _shown(uncapped: float | None) -> float:
 
 def _or(value: float | None, fallback: float | None) -> float:
     return value if value is not None else fallback if fallback is not None else 0.0
-
-
-def _geometric(values: Sequence[float]) -> float:
-    return float(np.exp(np.mean(np.log(values))))
-
-
-def _quadrature(halves: Sequence[float]) -> float:
-    return math.sqrt(sum(h * h for h in halves)) / len(halves)

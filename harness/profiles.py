@@ -65,7 +65,9 @@ def _content(name: str, seen: tuple[str, ...]) -> dict[str, Any]:
     try:
         content = tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError:
-        raise ProfileError(f"there is no profile {name!r}; choose one of {', '.join(names())} or a .toml file") from None
+        raise ProfileError(
+            f"there is no profile {name!r}; choose one of {', '.join(names())} or a .toml file"
+        ) from None
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ProfileError(f"profile {file} cannot be read: {error}") from error
     base = content.pop("extends", None)

@@ -8,7 +8,14 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 PLAIN_SECONDS = 10.0
 
@@ -62,4 +69,5 @@ class Shown:
         if self.quiet or (not always and now - self._last < PLAIN_SECONDS):
             return
         self._last = now
-        print(f"[{now - self._began:5.0f} s] {self.title}: {text}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"[{now - self._began:5.0f} s] {self.title}: {text}\n")
+        sys.stderr.flush()

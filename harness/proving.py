@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,15 @@ from harness.assess import assess, side
 from harness.errors import HarnessError
 from harness.grading import Round, Side, grade, objective_value
 from harness.records import (
-    TIERS, Assessed, Proof, ProofCheat, ProofGap, ProofStarter, ProofTier, Score, Tier,
+    TIERS,
+    Assessed,
+    Proof,
+    ProofCheat,
+    ProofGap,
+    ProofStarter,
+    ProofTier,
+    Score,
+    Tier,
 )  # fmt: skip
 from harness.runner import Order, Prepared, prepare, round_of, setting_of
 from harness.submissions import Submission
@@ -49,12 +58,14 @@ def prove(order: Order, instances: int, observer: Observer) -> Proof:
         raise HarnessError("a proof needs at least one instance; give --instances 1 or more")
     starter = _alone(order, setting, first, order.task.starter, ladders[0], observer)
     cheats = [
-        ProofCheat(id=folder.name, points=score.points, outcome=score.outcome, reason="; ".join(score.reasons))
+        ProofCheat(
+            id=folder.name, points=score.points, outcome=score.outcome, reason="; ".join(score.reasons)
+        )
         for folder in order.task.cheats
         for score in [_alone(order, setting, first, folder, ladders[0], observer)]
     ]
     tiers = tuple(_tier(tier, ladders) for tier in TIERS)
-    gaps = tuple(_gap(low, high, ladders) for low, high in zip(TIERS, TIERS[1:], strict=False))
+    gaps = tuple(_gap(low, high, ladders) for low, high in pairwise(TIERS))
     doubts = _doubts(ladders, gaps, starter, cheats)
     return Proof(
         task=order.task.id, profile=order.profile.name, proven=not doubts, tiers=tiers, separation=gaps,
@@ -65,12 +76,16 @@ def prove(order: Order, instances: int, observer: Observer) -> Proof:
 
 def _climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer) -> _Ladder:
     references = submissions.references(order.task.id, order.task.folder)
-    outcomes = round_of(order, setting, prepared, observer).run([(r, "reference") for r in references.values()])
+    outcomes = round_of(order, setting, prepared, observer).run(
+        [(r, "reference") for r in references.values()]
+    )
     sides: dict[Tier, Side] = {}
     for tier, outcome in zip(references, outcomes, strict=True):
         found = assess(order.task, prepared.instance, outcome.trial, outcome.answers)
         if found.outcome != "ok":
-            raise HarnessError(f"the reference {tier} ended as {found.outcome}: {found.reason}\n{outcome.trial.detail}")
+            raise HarnessError(
+                f"the reference {tier} ended as {found.outcome}: {found.reason}\n{outcome.trial.detail}"
+            )
         sides[tier] = side(outcome.trial, found)
     criteria = order.task.criteria
     scores = {tier: grade(criteria, [Round(own, sides)]) for tier, own in sides.items()}
@@ -134,10 +149,18 @@ def _doubts(
         for gap in gaps
         if gap.pooled_sds < NEEDED_SDS and len(ladders) > 1
     ]
-    doubts += [f"{gap.upper} fell below {gap.lower} on {gap.inversions} instances" for gap in gaps if gap.inversions]
+    doubts += [
+        f"{gap.upper} fell below {gap.lower} on {gap.inversions} instances" for gap in gaps if gap.inversions
+    ]
     for tier in ("competent", "expert"):
-        failed = [ladder.scores[tier] for ladder in ladders if ladder.scores[tier].outcome == "budget_exceeded"]
-        doubts += [f"{tier} breaks a constraint on {len(failed)} instances: {failed[0].reasons[0]}"] if failed else []
+        failed = [
+            ladder.scores[tier] for ladder in ladders if ladder.scores[tier].outcome == "budget_exceeded"
+        ]
+        doubts += (
+            [f"{tier} breaks a constraint on {len(failed)} instances: {failed[0].reasons[0]}"]
+            if failed
+            else []
+        )
     doubts += _starter_doubts(ladders, starter)
     doubts += [
         f"cheat {cheat.id} got {cheat.points:.1f} points, more than an empty submission's {EMPTY_POINTS:g}"
@@ -152,7 +175,7 @@ def _starter_doubts(ladders: Sequence[_Ladder], starter: Score) -> list[str]:
         return [f"the starter does not run as it is: {'; '.join(starter.reasons)}"]
     competent = float(np.mean([ladder.points["competent"] for ladder in ladders]))
     if starter.points_uncapped >= competent:
-        return [f"the starter already reaches {starter.points_uncapped:.0f} points, the competent tier {competent:.0f}"]
+        return [
+            f"the starter already reaches {starter.points_uncapped:.0f} points, the competent tier {competent:.0f}"
+        ]
     return []
-
-

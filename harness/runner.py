@@ -16,12 +16,12 @@ import numpy as np
 from harness import __version__, devices, grading, machine, sources
 from harness.assess import assess, side
 from harness.digests import of_bytes, of_value
-from harness.errors import HarnessError, TaskError, UsageError
+from harness.errors import HarnessError, SandboxFailed, StoreError, TaskError, UsageError
 from harness.grading import Side
 from harness.instances import Instance
 from harness.isolation.levels import level
 from harness.profiles import Profile
-from harness.records import Assessed, ProfileUsed, Run, RunHead, Source, Stamp, Tier, Trial
+from harness.records import Assessed, Outcome, ProfileUsed, Run, RunHead, Source, Stamp, Tier, Trial
 from harness.store import Store
 from harness.submissions import Submission, references
 from harness.tasks import Task
@@ -66,20 +66,22 @@ def run(order: Order, store: Store, observer: Observer | None = None) -> Run:
     first = prepare(order, 0, watch)
     head = _head(order, setting, first)
     store.claim(head, json.dumps(_call(order)))
-    rounds: list[grading.Round] = []
-    trials: list[Trial] = []
-    assessed: list[Assessed] = []
-    while _more(order, rounds):
-        prepared = first if not rounds else prepare(order, len(rounds), watch)
-        done = _round(order, setting, prepared, store, head, watch)
-        trials += done.trials
-        assessed += done.assessed
-        rounds.append(done.round)
-    store.measured(head)
-    score = grading.grade(order.task.criteria, rounds)
+    done: list[_Done] = []
+    criteria = order.task.criteria
+    try:
+        while _more(order, [d.round for d in done]):
+            prepared = first if not done else prepare(order, len(done), watch)
+            done.append(_round(order, setting, prepared, store, head, watch))
+        store.measured(head)
+        score = grading.grade(criteria, [d.round for d in done])
+    except (UsageError, StoreError):
+        raise
+    except HarnessError as error:
+        outcome: Outcome = "sandbox_failed" if isinstance(error, SandboxFailed) else "harness_error"
+        score = grading.unscored(criteria, outcome, str(error))
     finished = Run(
-        head=head, trials=tuple(trials), assessed=tuple(assessed), score=score,
-        ladder=grading.ladder(order.task.criteria, rounds), wall_seconds=time.monotonic() - began,
+        head=head, trials=tuple(t for d in done for t in d.trials), assessed=tuple(a for d in done for a in d.assessed),
+        score=score, ladder=grading.ladder(criteria, [d.round for d in done]), wall_seconds=time.monotonic() - began,
     )  # fmt: skip
     store.scored(finished)
     return finished
@@ -95,8 +97,10 @@ def setting_of(order: Order) -> Setting:
 
 def prepare(order: Order, number: int, observer: Observer, may_derive: bool = True) -> Prepared:
     """The instance number `number` of a run; the same root, task, size and data give the same one."""
-    if order.device not in order.task.definition.devices:
-        raise TaskError(f"task {order.task.id} does not run on {order.device}; it runs on {', '.join(order.task.definition.devices)}")
+    devices_known = order.task.definition.devices
+    if order.device not in devices_known:
+        known = ", ".join(devices_known)
+        raise TaskError(f"task {order.task.id} does not run on {order.device}; it runs on {known}")
     seed = derived_seed(order.root, order.task.id, "instance", str(number))
     size = order.task.size(order.profile.size)
     observer.note(f"preparing instance {number + 1}")
@@ -149,7 +153,9 @@ def _round(
         trial = outcome.trial.model_copy(update={"answers": {"archive": digest}})
         store.add_trial(head.run_id, trial)
         trials.append(trial)
-    judged = [assess(order.task, prepared.instance, t, o.answers) for t, o in zip(trials, outcomes, strict=True)]
+    judged = [
+        assess(order.task, prepared.instance, t, o.answers) for t, o in zip(trials, outcomes, strict=True)
+    ]
     sides: dict[Tier, Side] = {tier: side(None, found) for tier, found in known.items()}
     for trial, found, reference in zip(trials[1:], judged[1:], fresh, strict=True):
         _insist(order, trial, found)
@@ -249,7 +255,9 @@ def rescore(name: str, store: Store, find: Callable[[str, Path], Task]) -> tuple
     """
     old = store.run(name)
     if not old.trials:
-        raise UsageError(f"run {old.head.run_id} was interrupted before its first trial ended; there is nothing to score")
+        raise UsageError(
+            f"run {old.head.run_id} was interrupted before its first trial ended; there is nothing to score"
+        )
     order = _order_again(old, store, find)
     rounds: list[grading.Round] = []
     assessed: list[Assessed] = []

@@ -75,7 +75,9 @@ class Session:
         payload = wire.encode_call(request.phase, dict(arguments), _described(request.returns))
         output = _output_memfd(request.returns)
         try:
-            raw, seconds = self._exchange(_Frame(wire.CALL, nonce, self.items, payload, output), limit, request)
+            raw, seconds = self._exchange(
+                _Frame(wire.CALL, nonce, self.items, payload, output), limit, request
+            )
         finally:
             if output is not None:
                 os.close(output)
@@ -121,7 +123,9 @@ class Session:
         except _Late:
             self._end()
             what = request.phase if request else {wire.START: "starting"}.get(frame.opcode, "ending")
-            raise self._verdict(Fault("timeout", f"{what} took longer than its limit of {limit:g} s")) from None
+            raise self._verdict(
+                Fault("timeout", f"{what} took longer than its limit of {limit:g} s")
+            ) from None
         except (EOFError, OSError):
             raise self._died(request) from None
         except wire.ProtocolError as error:
@@ -192,7 +196,7 @@ def start(level: Level, seat: Seat, stage: str) -> Session:
 
 
 def _start_payload(seat: Seat, scratch: Path) -> dict[str, Any]:
-    limits = {"memory_bytes": seat.limits.memory_bytes, "processes": seat.limits.processes}
+    limits: dict[str, float] = {"memory_bytes": seat.limits.memory_bytes, "processes": seat.limits.processes}
     limits |= {f"{phase}_seconds": seconds for phase, seconds in seat.limits.phase_seconds.items()}
     return {
         "submission": str(seat.submission),

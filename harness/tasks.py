@@ -171,7 +171,8 @@ def roots(extra: Path | None = None) -> Iterator[Path]:
     yield layout.folder("tasks")
     for entry in metadata.entry_points(group="harness.tasks"):
         spec = importlib.util.find_spec(entry.value)
-        yield from (Path(place) for place in (spec.submodule_search_locations or ()) if spec)
+        places = spec.submodule_search_locations if spec else None
+        yield from (Path(place) for place in places or ())
 
 
 def all_tasks(extra: Path | None = None) -> dict[str, Task]:
@@ -188,7 +189,9 @@ def find(name: str, extra: Path | None = None) -> Task:
     """The task called `name`, or in the folder `name`; raises TaskError naming those there are."""
     if (Path(name) / "task.toml").is_file():
         return read(Path(name))
-    tasks = all_tasks(extra)
-    if name not in tasks:
-        raise TaskError(f"there is no task {name!r}; there are {', '.join(sorted(tasks)) or 'none'}")
-    return tasks[name]
+    places = list(roots(extra))
+    for root in places:
+        if (root / name / "task.toml").is_file():
+            return read(root / name)
+    known = sorted({file.parent.name for root in places for file in root.glob("*/task.toml")})
+    raise TaskError(f"there is no task {name!r}; there are {', '.join(known) or 'none'}")

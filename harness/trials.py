@@ -21,7 +21,7 @@ from harness.isolation.base import Level
 from harness.records import MemoryPoint, PhaseTime, Sample, Trial
 from harness.submissions import Submission, staged
 from harness.tasks import Task
-from harness.watch import DeviceReader, Limits, MEASURED_BY
+from harness.watch import MEASURED_BY, DeviceReader, Limits
 
 
 class Observer(Protocol):
@@ -109,7 +109,9 @@ class Round:
     order: np.random.Generator
     observer: Observer = field(default_factory=Silent)
 
-    def run(self, submissions: Sequence[tuple[Submission, Literal["candidate", "reference"]]]) -> list[Outcome]:
+    def run(
+        self, submissions: Sequence[tuple[Submission, Literal["candidate", "reference"]]]
+    ) -> list[Outcome]:
         """One outcome for each submission, in the order given."""
         with ExitStack() as stack:
             field_ = [Competitor(s, role, stack.enter_context(staged(s))) for s, role in submissions]
@@ -176,9 +178,12 @@ class Round:
         if request.timed:
             competitor.samples.append(
                 Sample(
-                    item=request.item, group=request.label, seconds=seconds, count=request.count,
+                    item=request.item,
+                    group=request.label,
+                    seconds=seconds,
+                    count=request.count,
                     position=len(competitor.samples),
-                )  # fmt: skip
+                )
             )
         else:
             competitor.phases.append(PhaseTime(item=request.item, group=request.label, seconds=seconds))
@@ -231,4 +236,3 @@ def _without(text: str, places: Mapping[str, str]) -> str:
     for place, instead in places.items():
         text = text.replace(place, instead)
     return text
-

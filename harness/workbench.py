@@ -88,7 +88,13 @@ class Workbench:
         """
         encoder = self.model()
         key = of_value(
-            [of_bytes(recipe.read_bytes()), _plain(arguments), self.used["encoder"].digest, self.threads, self.device]
+            [
+                of_bytes(recipe.read_bytes()),
+                _plain(arguments),
+                self.used["encoder"].digest,
+                self.threads,
+                self.device,
+            ]
         )
         target = self.cache / "derived" / f"{name}-{key[:16]}"
         if not target.is_dir() and self.may_derive:
@@ -121,7 +127,9 @@ class Workbench:
             _publish(top / "kept" / "out", target)
         except session.StartFault as failed:
             failed.session.close()
-            raise HarnessError(f"the recipe {recipe.name} could not be loaded: {failed.fault.detail}") from failed
+            raise HarnessError(
+                f"the recipe {recipe.name} could not be loaded: {failed.fault.detail}"
+            ) from failed
         except Fault as fault:
             raise HarnessError(f"the recipe {recipe.name} failed: {fault.reason}\n{fault.detail}") from fault
         finally:
@@ -162,5 +170,7 @@ def seed_bytes(seed: int | None, secret_file: Path | None) -> bytes:
     except OSError as error:
         raise DataError(f"the secret seed file {secret_file} cannot be read: {error.strerror}") from error
     if len(secret) < 16:
-        raise DataError(f"the secret seed file {secret_file} holds under 16 bytes; `openssl rand -hex 16` makes a good one")
+        raise DataError(
+            f"the secret seed file {secret_file} holds under 16 bytes; `openssl rand -hex 16` makes a good one"
+        )
     return b"secret:" + secret

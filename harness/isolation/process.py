@@ -39,7 +39,9 @@ class ProcessLevel:
             )
         except OSError as error:
             ours.close()
-            raise SandboxFailed(f"a worker could not be started: {error}; check free memory and disk") from error
+            raise SandboxFailed(
+                f"a worker could not be started: {error}; check free memory and disk"
+            ) from error
         finally:
             theirs.close()
         _pin(process.pid, order.threads)

@@ -44,7 +44,7 @@ def load_solution(folder: Path, contract_file: Path) -> Any:
     phases = phases_of(load_module("contract", contract_file))
     sys.path.append(str(folder))
     # A submission has no business with the harness; the modules that serve it are already loaded.
-    sys.modules["harness"] = None  # type: ignore[assignment]
+    sys.modules.update({"harness": None})  # type: ignore[dict-item]  # ty: ignore[no-matching-overload]
     module = load_module("solution", folder / "solution.py")
     solution = getattr(module, "Solution", None)
     if not inspect.isclass(solution):

@@ -48,7 +48,7 @@ def _array(value: Any, dtype: str, shape: tuple[int, ...], phase: str) -> memory
     if not np.can_cast(value.dtype, dtype, casting="same_kind" if dtype.startswith("f") else "safe"):
         raise Unfit(f"{phase} must return {wanted}; its dtype is {value.dtype}")
     array = np.ascontiguousarray(value, dtype=dtype)
-    return memoryview(array).cast("B") if array.nbytes else memoryview(b"")
+    return array.data.cast("B") if array.nbytes else memoryview(b"")
 
 
 def _named(value: Any) -> str:

@@ -21,7 +21,8 @@ def prepare(workbench: Any) -> Instance:
     spec = ArraySpec("int64", (n,), low=0, high=96)
     requests = [Request("learn", "learn", {"numbers": numbers[0]}, BlobSpec(4096))]
     requests += [
-        Request(f"q{i}", "answer", {"numbers": row}, spec, timed=True, count=n) for i, row in enumerate(numbers)
+        Request(f"q{i}", "answer", {"numbers": row}, spec, timed=True, count=n)
+        for i, row in enumerate(numbers)
     ]
     hidden = {f"q{i}": row * row % 97 for i, row in enumerate(numbers)}
     return Instance((Stage("main", tuple(requests)),), hidden, facts={"numbers": n * count})
@@ -29,11 +30,17 @@ def prepare(workbench: Any) -> Instance:
 
 def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
     """The share of right answers; all zeros is no attempt."""
-    right = np.concatenate([correct(np.asarray(answers[item]), wanted) for item, wanted in instance.hidden.items()])
+    right = np.concatenate(
+        [correct(np.asarray(answers[item]), wanted) for item, wanted in instance.hidden.items()]
+    )
     if not any(np.any(np.asarray(answers[item])) for item in instance.hidden):
         raise Fault("wrong", "every answer is 0, which is no attempt")
     low, high = bootstrap_interval(right)
-    found = Measurement(name="accuracy", unit="", direction="higher", value=float(right.mean()), low=low, high=high)
+    found = Measurement(
+        name="accuracy", unit="", direction="higher", value=float(right.mean()), low=low, high=high
+    )
     room = Measurement(name="room_bytes", unit="B", direction="neither", value=4096, low=4096, high=4096)
-    curve = Series(name="right so far", x_label="request", y_label="accuracy", x=(1.0, 2.0), y=(0.5, float(right.mean())))
+    curve = Series(
+        name="right so far", x_label="request", y_label="accuracy", x=(1.0, 2.0), y=(0.5, float(right.mean()))
+    )
     return Evaluation((found, room), (curve,))

@@ -1,7 +1,5 @@
 """Right everywhere."""
 
-import numpy as np
-
 
 class Solution:
     def __init__(self, context):

@@ -1,0 +1,166 @@
+"""The JSON object that `harness run --json` and `harness report --json` print, and its type.
+
+The type's JSON Schema is published as `run-summary.schema.json` (see `schema.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from harness.records import (
+    ConstraintResult,
+    Direction,
+    Machine,
+    Measurement,
+    Outcome,
+    Record,
+    Run,
+    Score,
+    Source,
+    Stamp,
+    Tier,
+    Trial,
+    Verdict,
+)
+
+NOT_SCORED = "The run was recorded but not scored."
+
+
+class MeasurementSummary(Record):
+    """A measured value with its 95 % interval; `value` is null where it was not measured."""
+
+    name: str
+    unit: str
+    direction: Direction
+    value: float | None
+    low: float | None
+    high: float | None
+    measured_by: str
+    absent_because: str
+
+
+class ConstraintSummary(Record):
+    """A constraint, what was judged, and the verdict."""
+
+    name: str
+    measure: str
+    verdict: Verdict
+    value: float | None
+    low: float | None
+    high: float | None
+    threshold: float
+    bound: Literal["at_most", "at_least"]
+    unit: str
+    reference: str
+    words: str
+
+
+class RungSummary(Record):
+    """A reference's place on this run's ladder."""
+
+    tier: Tier
+    objective: float | None
+    points: float | None
+    outcome: Outcome
+    reused_from: str
+
+
+class TrialSummary(Record):
+    """How one trial ended."""
+
+    number: int
+    role: Literal["candidate", "reference"]
+    label: str
+    tier: Tier | None
+    instance_id: str
+    outcome: Outcome
+    reason: str
+
+
+class RunSummary(Record):
+    """One run: what was assessed, how it ended, and what it scored."""
+
+    schema_version: int
+    harness_version: str
+    run_id: str
+    started_at: str
+    task: str
+    task_title: str
+    task_version: str
+    task_digest: str
+    submission: str
+    submission_digest: str
+    profile: str
+    size: str
+    split: str
+    device: str
+    isolation: str
+    stamp: Stamp
+    seed_id: str
+    outcome: Outcome
+    points: float | None
+    points_uncapped: float | None
+    points_low: float | None
+    points_high: float | None
+    tier: Literal["below baseline", "baseline", "competent", "expert", "none"]
+    objective: MeasurementSummary | None
+    constraints: tuple[ConstraintSummary, ...]
+    measurements: tuple[MeasurementSummary, ...]
+    ladder: tuple[RungSummary, ...]
+    trials: tuple[TrialSummary, ...]
+    machine: Machine
+    sources: tuple[Source, ...]
+    facts: dict[str, int | float | str]
+    reasons: tuple[str, ...]
+    wall_seconds: float
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """The run as one JSON-ready object; a run without a score has null points and says so."""
+    scored = _scored(run.score) if run.score else _unscored(run)
+    own = {
+        "ladder": [rung.model_dump() for rung in run.ladder],
+        "trials": [_picked(trial, TrialSummary) for trial in run.trials],
+        "wall_seconds": run.wall_seconds,
+    }
+    return RunSummary.model_validate({**_head(run), **scored, **own}).model_dump(mode="json")
+
+
+def _picked(record: Measurement | ConstraintResult | Trial, kind: type[Record]) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in kind.model_fields}
+
+
+def _head(run: Run) -> dict[str, Any]:
+    head, profile = run.head, run.head.profile
+    same = (
+        "schema_version", "harness_version", "run_id", "started_at", "task", "task_title", "task_version",
+        "task_digest", "submission", "submission_digest", "stamp", "seed_id", "machine", "sources", "facts",
+    )  # fmt: skip
+    return {name: getattr(head, name) for name in same} | {
+        "profile": profile.name,
+        "size": profile.size,
+        "split": profile.split,
+        "device": profile.device,
+        "isolation": profile.isolation,
+    }
+
+
+def _scored(score: Score) -> dict[str, Any]:
+    same = ("outcome", "points", "points_uncapped", "points_low", "points_high", "tier", "reasons")
+    return {name: getattr(score, name) for name in same} | {
+        "objective": _picked(score.objective, MeasurementSummary),
+        "constraints": [_picked(c, ConstraintSummary) for c in score.constraints],
+        "measurements": [_picked(m, MeasurementSummary) for m in score.measurements],
+    }
+
+
+def _unscored(run: Run) -> dict[str, Any]:
+    faults: list[Outcome] = [t.outcome for t in run.trials if t.role == "candidate" and t.outcome != "ok"]
+    nothing = dict.fromkeys(("points", "points_uncapped", "points_low", "points_high", "objective"))
+    return nothing | {
+        "outcome": faults[0] if faults else "inconclusive",
+        "tier": "none",
+        "constraints": (),
+        "measurements": (),
+        "reasons": (NOT_SCORED,),
+    }

@@ -1,0 +1,66 @@
+"""Fixtures that every test may use: a private home for results, the toy task, and orders on it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import sources, tasks
+from harness.asking import Asked, order
+from harness.runner import Order
+from harness.store import Store
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+HERE = Path(__file__).parent
+TOYS = HERE / "toy_tasks"
+HOSTILE = HERE / "hostile"
+
+
+@pytest.fixture(autouse=True)
+def _private_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results of tests never mix with a person's; the cache is shared, since it is made by content."""
+    monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HARNESS_CACHE", str(sources.cache_folder()))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store(tmp_path / "home")
+
+
+@pytest.fixture
+def toy() -> tasks.Task:
+    """The task that costs nothing."""
+    return tasks.read(TOYS / "toy-squares")
+
+
+@pytest.fixture
+def toy_order() -> Callable[..., Order]:
+    """Makes an order for a folder on the toy task."""
+
+    def make(folder: Path, root: Path = TOYS, **options: object) -> Order:
+        return order(Asked("toy-squares", folder, root, "ci-smoke", **options))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def changed_toy(tmp_path: Path) -> Callable[[str, str], Path]:
+    """A copy of the toy task with one text of its task.toml replaced; returns the tasks folder."""
+
+    def change(old: str, new: str) -> Path:
+        root = tmp_path / "toys"
+        if not root.exists():
+            shutil.copytree(TOYS, root)
+        file = root / "toy-squares" / "task.toml"
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+        return root
+
+    return change

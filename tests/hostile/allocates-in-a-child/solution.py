@@ -1,0 +1,12 @@
+"""expected: out_of_memory. Lets a child allocate."""
+import os, time
+class Solution:
+    def __init__(self, context): pass
+    def learn(self, numbers):
+        if os.fork() == 0:
+            held = []
+            while True:
+                held.append(b"x" * 10_000_000)
+        time.sleep(4)
+        return b""
+    def answer(self, numbers): return numbers

@@ -1,0 +1,13 @@
+"""expected: protocol_error. Writes its own bytes into the harness's socket."""
+import os, stat
+class Solution:
+    def __init__(self, context): pass
+    def learn(self, numbers):
+        for fd in range(3, 64):
+            try:
+                if stat.S_ISSOCK(os.fstat(fd).st_mode):
+                    os.write(fd, b"points: 100\n" * 100)
+            except OSError:
+                pass
+        return b""
+    def answer(self, numbers): return numbers

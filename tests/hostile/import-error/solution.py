@@ -1,0 +1,4 @@
+"""expected: crashed. Imports what is not there."""
+import a_package_that_is_not_there
+class Solution:
+    def __init__(self, context): pass

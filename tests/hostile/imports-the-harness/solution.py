@@ -1,0 +1,6 @@
+"""expected: crashed. Looks for the grader to import."""
+import harness.grading
+class Solution:
+    def __init__(self, context): pass
+    def learn(self, numbers): return b""
+    def answer(self, numbers): return numbers

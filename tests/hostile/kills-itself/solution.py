@@ -1,0 +1,6 @@
+"""expected: crashed. Dies by a signal."""
+import os, signal
+class Solution:
+    def __init__(self, context): pass
+    def learn(self, numbers): os.kill(os.getpid(), signal.SIGSEGV)
+    def answer(self, numbers): return numbers

@@ -1,0 +1,5 @@
+"""expected: out_of_memory. Asks for more than there is and says so."""
+class Solution:
+    def __init__(self, context): pass
+    def learn(self, numbers): raise MemoryError("a petabyte")
+    def answer(self, numbers): return numbers

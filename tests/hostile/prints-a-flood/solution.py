@@ -1,0 +1,7 @@
+"""expected: malformed. Prints without end."""
+class Solution:
+    def __init__(self, context): pass
+    def learn(self, numbers):
+        while True:
+            print("x" * 10_000)
+    def answer(self, numbers): return numbers

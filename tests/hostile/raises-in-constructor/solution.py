@@ -1,0 +1,5 @@
+"""expected: crashed. Raises while it is constructed."""
+class Solution:
+    def __init__(self, context): raise RuntimeError("not today")
+    def learn(self, numbers): return b""
+    def answer(self, numbers): return numbers

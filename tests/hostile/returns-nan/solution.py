@@ -1,0 +1,6 @@
+"""expected: malformed. Returns NaN, which is no integer."""
+import numpy as np
+class Solution:
+    def __init__(self, context): pass
+    def learn(self, numbers): return b""
+    def answer(self, numbers): return np.full(len(numbers), np.nan)

@@ -1,0 +1,8 @@
+"""expected: malformed. Returns an object that would compute its answer when it is looked at."""
+class Lazy:
+    def __init__(self, numbers): self.numbers = numbers
+    def __array__(self, dtype=None, copy=None): return self.numbers * self.numbers % 97
+class Solution:
+    def __init__(self, context): pass
+    def learn(self, numbers): return b""
+    def answer(self, numbers): return Lazy(numbers)

@@ -1,0 +1,6 @@
+"""expected: timeout. Sleeps past its limit."""
+import time
+class Solution:
+    def __init__(self, context): pass
+    def learn(self, numbers): return b""
+    def answer(self, numbers): time.sleep(3600)

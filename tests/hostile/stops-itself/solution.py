@@ -1,0 +1,6 @@
+"""expected: timeout. Suspends itself, so that no politeness reaches it."""
+import os, signal
+class Solution:
+    def __init__(self, context): pass
+    def learn(self, numbers): return b""
+    def answer(self, numbers): os.kill(os.getpid(), signal.SIGSTOP)

@@ -1,0 +1,6 @@
+"""expected: crashed. Raises SystemExit(0)."""
+import sys
+class Solution:
+    def __init__(self, context): pass
+    def learn(self, numbers): sys.exit(0)
+    def answer(self, numbers): return numbers

@@ -1,0 +1,5 @@
+"""expected: malformed. Returns text."""
+class Solution:
+    def __init__(self, context): pass
+    def learn(self, numbers): return b""
+    def answer(self, numbers): return numbers.astype(str)
