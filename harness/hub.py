@@ -7,6 +7,7 @@ hub is asked once, with a short patience, before a library may retry for half a 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,7 +38,17 @@ def load_splits(name: str, revision: str, config: str | None = None) -> Frames:
         ) from error
     if not isinstance(loaded, datasets.DatasetDict):
         raise DataError(f"hub data set {name}@{revision} has no splits: train and test are needed")
+    _check_commit(loaded, name, revision)
     return {str(split): _frame(part) for split, part in loaded.items()}
+
+
+def _check_commit(loaded: Mapping[Any, Any], name: str, revision: str) -> None:
+    """Offline, `datasets` takes the newest copy in its cache, of whatever commit: refuse another one."""
+    from huggingface_hub import constants
+
+    files = [str(file["filename"]) for part in loaded.values() for file in part.cache_files]
+    if constants.HF_HUB_OFFLINE and not all(revision in file for file in files):
+        raise DataError(f"hub data set {name} is in the cache at another commit than {revision}: connect once")
 
 
 def load_saved(folder: Path) -> Frames:
@@ -59,7 +70,7 @@ def is_saved(folder: Path) -> bool:
 
 
 def fetch_model(name: str, revision: str) -> Path:
-    """The folder of a hub model at a commit: from the hub, or from the cache where the hub is out of reach."""
+    """The folder of a hub model at a commit; without a connection, from the library's cache."""
     _check_pinned(name, revision, "model")
     unreachable = ""
     try:
@@ -91,11 +102,11 @@ def _check_pinned(name: str, revision: str, what: str) -> None:
 
 def _ask_hub(name: str, revision: str, kind: Literal["dataset", "model"]) -> None:
     """One question to the hub; says in a sentence why it could not be answered. None is asked offline."""
-    import huggingface_hub
+    from huggingface_hub import HfApi, constants
 
-    if huggingface_hub.constants.is_offline_mode():
+    if constants.HF_HUB_OFFLINE:
         return
-    hub = huggingface_hub.HfApi()
+    hub = HfApi()
     ask = hub.dataset_info if kind == "dataset" else hub.model_info
     try:
         ask(name, revision=revision, timeout=PATIENCE_SECONDS)
@@ -116,13 +127,13 @@ def _hub_faults() -> tuple[type[Exception], ...]:
 def _sentence(name: str, revision: str, kind: str, error: Exception) -> str:
     from huggingface_hub import errors
 
-    what = f"hub {kind} {name}@{revision}"
+    what = f"{kind} {name}@{revision}"
     if isinstance(error, errors.RepositoryNotFoundError):
-        return f"{what} does not exist or is private: check the name, or log in with `hf auth login`"
+        return f"hub {what} does not exist or is private: check the name, or log in with `hf auth login`"
     if isinstance(error, errors.RevisionNotFoundError):
-        return f"{what} has no such revision: check the commit on its page"
+        return f"hub {what} has no such revision: check the commit on its page"
     if isinstance(error, errors.LocalEntryNotFoundError | errors.OfflineModeIsEnabled):
-        return f"{what} is not in the local cache: connect once without HF_HUB_OFFLINE, or name a folder"
+        return f"hub {what} is not in the local cache: connect once without HF_HUB_OFFLINE, or name a folder"
     return f"the hub cannot be reached for {what} ({_first_line(error)}): connect, or name a folder"
 
 

@@ -137,7 +137,7 @@ def text_classification(spec: DataSpec, cache: Path) -> TextClassification:
         return _stackdocs_classification(stackdocs.collect(cache))
     if spec.source == "hub":
         return _classification(tables.read_hub(spec.name, spec.revision, spec.columns, [None]))
-    return _classification(tables.read_local(Path(spec.name), spec.columns, "train|test"))
+    return _classification(tables.read_local(Path(spec.name), spec.columns, ("train", "test")))
 
 
 def retrieval(spec: DataSpec, cache: Path) -> Retrieval:
@@ -148,7 +148,7 @@ def retrieval(spec: DataSpec, cache: Path) -> Retrieval:
     if spec.source == "hub":
         configs = ("corpus", "queries", "default")
         return _retrieval(tables.read_hub(spec.name, spec.revision, spec.columns, configs))
-    return _retrieval(tables.read_local(Path(spec.name), spec.columns, r"corpus|queries|qrels\w*"))
+    return _retrieval(tables.read_local(Path(spec.name), spec.columns, ("corpus", "queries", "qrels")))
 
 
 def _check_builtin(name: str) -> None:
@@ -168,7 +168,7 @@ def _stackdocs_source(corpus: stackdocs.Corpus) -> Source:
 def _stackdocs_classification(corpus: stackdocs.Corpus) -> TextClassification:
     areas = stackdocs.by_area(corpus)
     if len(areas) < 2:
-        raise DataError("stackdocs needs two sub-packages with enough docstrings: run `pip install scipy torch`")
+        raise DataError("stackdocs needs two areas with enough docstrings: run `pip install scipy torch`")
     pairs = [(text, label) for label, texts in enumerate(areas.values()) for text in texts]
     train = [pair for pair in pairs if not stackdocs.in_share(pair[0], 30)]
     test = [pair for pair in pairs if stackdocs.in_share(pair[0], 30)]
@@ -202,12 +202,13 @@ def _classification(found: tables.Tables) -> TextClassification:
     noisy = found.labels("train", "noisy_label") if found.column("train", "noisy_label") else None
     values = sorted(set(train), key=lambda value: (isinstance(value, str), value))
     if len(values) < 2:
-        raise DataError(f"{where}: train has the single label {values[0]!r}, classification needs two or more")
+        raise DataError(f"{where}: train has the single label {values[0]!r}, at least two are needed")
     index = {value: number for number, value in enumerate(values)}
     for name, held in (("the test split", test), ("the noisy labels", noisy or [])):
         strange = sorted(str(value) for value in set(held) - set(values))
         if strange:
-            raise DataError(f"{where}: {name} has {', '.join(strange[:5])}, which no gold label of train is: drop it")
+            listed = ", ".join(strange[:5])
+            raise DataError(f"{where}: {name} has {listed}, which no label of train is: drop these rows")
 
     def split(table: str, labels: list[tables.Label], noise: list[tables.Label] | None) -> LabelledTexts:
         codes = [np.array([index[value] for value in part], np.int64) for part in (labels, noise or [])]
@@ -261,13 +262,15 @@ def model_folder(spec: ModelSpec, cache: Path) -> ModelFolder:
             f"the model folder {path} does not exist: name a folder, builtin:{MINILM} or hub:ORG/NAME@COMMIT"
         )
     if not (path / "config.json").is_file() or not any((path / name).is_file() for name in WEIGHTS):
-        raise ModelError(f"{path} is no transformers model: it needs config.json and one of {', '.join(WEIGHTS)}")
+        weights = ", ".join(WEIGHTS)
+        raise ModelError(f"{path} is no transformers model: it needs config.json and one of {weights}")
     files = _files(path)
     names = [f"{file.relative_to(path).as_posix()} {_digest(file)}" for file in files]
     digest = of_bytes("\n".join(names).encode())
     source = Source(
-        role="model", kind=spec.source, name=path.name if spec.source == "local" else spec.name, digest=digest,
-        size_bytes=sum(file.stat().st_size for file in files), license=tables.licence(path), revision=spec.revision,
+        role="model", kind=spec.source, name=path.name if spec.source == "local" else spec.name,
+        digest=digest, size_bytes=sum(file.stat().st_size for file in files),
+        license=tables.licence(path), revision=spec.revision,
     )  # fmt: skip
     linked = any(file.is_symlink() for file in files)
     return ModelFolder(_copied(path, cache / "models" / digest[:16]) if linked else path.resolve(), source)
@@ -299,7 +302,7 @@ def _builtin_model(name: str) -> ModelFolder:
 def _files(folder: Path) -> list[Path]:
     """The files of a model, but for hidden ones."""
     found = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in found if not any(p.startswith(".") for p in path.relative_to(folder).parts))
+    return sorted(path for path in found if "/." not in f"/{path.relative_to(folder).as_posix()}")
 
 
 def _digest(file: Path) -> str:

@@ -1,4 +1,4 @@
-"""The built-in corpus: docstrings of the installed scientific stack, read from source files, never imported."""
+"""The built-in corpus: docstrings of the installed scientific stack, parsed from its files, not imported."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SUMMARY_CHARACTERS = 240
 BODY_CHARACTERS = 400
 SUMMARY_WORDS = 4
 BODY_WORDS = 12
-SECTIONS = re.compile(r"(?:Args?|Arguments|Parameters|Returns?|Examples?|Notes?|Attributes|Raises)\b:?(?: |$)")
+SECTIONS = re.compile(r"(Args?|Arguments|Parameters|Returns?|Examples?|Notes?|Attributes|Raises)(:|\s*$)", re.M)
 SIGNATURE = re.compile(r"[\w.]+\(.*(?:->|\)$|\n)", re.DOTALL)
 
 Name = tuple[str, ...]
@@ -77,7 +77,7 @@ def collect(cache: Path) -> Corpus:
     """The corpus of the installed packages: from the cache, or collected (10 to 30 seconds) and cached."""
     versions = installed_versions()
     if not versions:
-        raise DataError(f"stackdocs needs one of {', '.join(PACKAGES)} installed: run `pip install scikit-learn`")
+        raise DataError(f"stackdocs needs one of {', '.join(PACKAGES)}: run `pip install scikit-learn`")
     path = cache / f"stackdocs-{_cache_key(versions)}.jsonl"
     content = read_checked(path)
     if content is None:
@@ -168,7 +168,7 @@ def _literal(node: ast.expr) -> str:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return re.sub(r"\{\w*\}", "", _literal(node.func.value)).replace("{{", "{").replace("}}", "}")
+        return re.sub(r"(?<!\{)\{\w*\}(?!\})", "", _literal(node.func.value)).replace("{{", "{").replace("}}", "}")
     if isinstance(node, ast.BinOp):
         return _literal(node.left) + _literal(node.right)
     if isinstance(node, ast.Tuple) and node.elts:
@@ -182,7 +182,7 @@ def split(module: str, name: Name, text: str) -> Docstring | None:
     if SIGNATURE.match(paragraphs[0]) or len(paragraphs[0]) < 2:
         paragraphs = paragraphs[1:] or [""]
     summary = trim(prose(paragraphs[0]), SUMMARY_CHARACTERS)
-    is_list = SECTIONS.match(summary) or "*optional*" in summary or summary.endswith(":")
+    is_list = SECTIONS.match(paragraphs[0].strip()) or "*optional*" in summary or summary.endswith(":")
     if is_list or not is_english(summary, SUMMARY_WORDS):
         return None
     body = mask(trim(" ".join(filter(None, map(prose, paragraphs[1:]))), BODY_CHARACTERS), name)
@@ -220,7 +220,7 @@ def mask(text: str, name: Name) -> str:
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name[-1].removesuffix("_gen"))
     if words and words[0].lower() in text.lower():
         variants = r"[\s_-]*".join(words)
-        text = re.sub(rf"(?<!\w){variants}s?(?!\w)", MASK, text, flags=re.IGNORECASE)
+        text = re.sub(rf"(?<!\w)_*{variants}s?_*(?!\w)", MASK, text, flags=re.IGNORECASE)
     for owner in name[:-1]:
         if owner in text:
             text = re.sub(rf"(?<!\w){re.escape(owner)}(?!\w)", MASK, text)
@@ -278,7 +278,7 @@ def write_checked(path: Path, content: str) -> None:
         os.replace(temporary, path)
     except OSError as error:
         raise DataError(
-            f"the cache folder {path.parent} cannot be written ({error.strerror}): set HARNESS_CACHE to another"
+            f"the cache folder {path.parent} cannot be written ({error.strerror}): set HARNESS_CACHE"
         ) from error
 
 

@@ -81,7 +81,7 @@ class Tables:
                     f"give {role}=NAME, a column of texts"
                 )
             if not blank_allowed and not value.strip():
-                raise DataError(f"{self.source.name}: row {row} of {table} has a blank {name!r}: fill or drop it")
+                raise DataError(f"{self.source.name}: row {row} of {table} has a blank {name!r}: drop it")
         return tuple(values)
 
     def labels(self, table: str, role: str) -> list[Label]:
@@ -90,7 +90,7 @@ class Tables:
         values = [_label(value) for value in self.frames[table][name].tolist()]
         for row, value in enumerate(values, start=1):
             if value is None:
-                raise DataError(f"{self.source.name}: row {row} of {table} has no label in {name!r}: fill or drop it")
+                raise DataError(f"{self.source.name}: row {row} of {table} has no label in {name!r}: drop it")
         found = [value for value in values if value is not None]
         if all(isinstance(value, int) or re.fullmatch(r"-?\d+", value) for value in found):
             return [int(value) for value in found]
@@ -101,8 +101,8 @@ class Tables:
         return [str(value) for value in self.frames[table][self.need(table, role)].tolist()]
 
 
-def read_local(folder: Path, columns: Mapping[str, str], wanted: str) -> Tables:
-    """The tables of a local folder whose name matches `wanted`."""
+def read_local(folder: Path, columns: Mapping[str, str], wanted: Sequence[str]) -> Tables:
+    """The wanted tables of a local folder; `qrels` wants every table whose name starts so."""
     if not folder.is_dir():
         where = "is a file, not a folder" if folder.exists() else "does not exist"
         raise DataError(
@@ -151,22 +151,22 @@ def licence(folder: Path) -> str:
     return "unknown"
 
 
-def _files(folder: Path, wanted: str) -> dict[str, list[Path]]:
+def _files(folder: Path, wanted: Sequence[str]) -> dict[str, list[Path]]:
     """Table name -> its files (shards in order), from the folder and its `data` and `qrels`."""
     groups: dict[str, list[Path]] = {}
     for place in (folder, folder / "data", folder / "qrels"):
         for path in sorted(place.iterdir()) if place.is_dir() else []:
             name = re.sub(r"-\d+-of-\d+$", "", path.stem)
             name = f"qrels_{name}" if place.name == "qrels" and place != folder else name
-            if path.suffix in SUFFIXES and re.fullmatch(wanted, name):
+            if path.suffix in SUFFIXES and ("qrels" if name.startswith("qrels") else name) in wanted:
                 groups.setdefault(name, []).append(path)
     for name, paths in groups.items():
         if len({path.suffix for path in paths}) > 1:
             raise DataError(f"{folder} holds {name} as {_listed([p.name for p in paths])}: keep one format")
     if not groups:
-        present = sorted(path.name for path in folder.iterdir())[:12]
+        present = sorted(path.name for path in folder.iterdir())
         raise DataError(
-            f"{folder} has no parquet, CSV, TSV or JSONL file named {wanted.replace('|', ' or ')}, "
+            f"{folder} has no parquet, CSV, TSV or JSONL file named {' or '.join(wanted)}, "
             f"only {_listed(present) or 'nothing at all'}"
         )
     return groups
@@ -193,7 +193,7 @@ def _read(path: Path) -> pd.DataFrame:
         return pd.read_csv(path, sep=mark, dtype=str, keep_default_na=False)
     except (ValueError, OSError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path} cannot be read as {path.suffix[1:]}, write it again: {reason[:200]}") from error
+        raise DataError(f"{path} cannot be read, write it again ({reason[:200]})") from error
 
 
 def _filled(frames: hub.Frames, where: str) -> hub.Frames:
@@ -232,5 +232,5 @@ def _label(value: Any) -> Label | None:
     return None
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)
+def _listed(names: Sequence[str], most: int = 16) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,62 @@
+"""What the documents say is what the commands do."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```console\n(.*?)^```", README, flags=re.S | re.M)
+# The two set-up commands call this test, or take minutes; continuous integration runs them itself.
+NOT_RUN_HERE = ("scripts/", "git clone", "cd ")
+
+
+def commands() -> list[str]:
+    lines = [line[2:] for block in BLOCKS for line in block.splitlines() if line.startswith("$ ")]
+    return [line for line in lines if not line.startswith(NOT_RUN_HERE)]
+
+
+def test_the_readme_names_every_verb_and_the_two_commands() -> None:
+    from harness.cli import app
+
+    verbs = {
+        command.name or (command.callback.__name__ if command.callback else "")
+        for command in app.registered_commands
+    }
+    assert verbs >= {"tasks", "init", "check", "run", "prove", "report", "compare", "rescore", "doctor"}
+    for verb in verbs:
+        assert f"harness {verb}" in README
+    assert README.index("scripts/demo") < README.index("scripts/test") < README.index("harness init")
+
+
+def test_the_exit_codes_are_documented() -> None:
+    for code in ("`0`", "`1`", "`2`", "`3`", "`4`", "`130`"):
+        assert code in README
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_readmes_commands_run(tmp_path: Path) -> None:
+    """Runs the README's commands in order in an empty folder, on the smallest profile."""
+    assert len(commands()) >= 8
+    environment = {
+        **os.environ, "HARNESS_PROFILE": "ci-smoke", "HARNESS_HOME": str(tmp_path / "home"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }  # fmt: skip
+    for folder in ("reference_solutions", "configs"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    for line in commands():
+        done = subprocess.run(
+            shlex.split(line), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        # 1 and 3 are verdicts on what was run; any other code means that the call itself is wrong
+        assert done.returncode in (0, 1, 3), (line, done.stdout[-2000:], done.stderr[-2000:])
+        assert "Traceback" not in done.stderr

@@ -1,0 +1,64 @@
+"""Every task that is found proves itself on ci-smoke, and is complete."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+from harness import submissions, tasks
+from harness.asking import Asked, order
+from harness.check import CHECK_SIZE, check
+from harness.proving import prove
+from harness.trials import Silent
+from harness.worker.loader import load_module, phases_of
+
+TASKS = tasks.all_tasks()
+LEAST_CHEATS = 3
+
+
+def test_the_three_tasks_are_here() -> None:
+    assert {"noisy-labels", "semantic-search", "latency-budget"} <= set(TASKS)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_complete(name: str) -> None:
+    task = TASKS[name]
+    assert task.id == task.folder.name
+    assert set(submissions.references(task.id, task.folder)) == {"baseline", "competent", "expert"}
+    assert len(task.cheats) >= LEAST_CHEATS
+    assert {CHECK_SIZE, "ci-smoke", "laptop-cpu", "gpu-box"} <= set(task.definition.sizes)
+    assert set(task.definition.devices) == {"cpu", "cuda"}
+    assert (task.folder / "notes.md").is_file()
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_contract_the_limits_and_the_statement_name_the_same_phases(name: str) -> None:
+    task = TASKS[name]
+    contract = load_module(f"contract_of_{name.replace('-', '_')}", task.contract)
+    phases = phases_of(contract)
+    assert set(phases) == set(task.definition.phases)
+    statement = task.statement.read_text()
+    for phase in phases:
+        assert phase in statement
+        assert inspect.getdoc(getattr(contract.Contract, phase))
+    for verb in ("init", "check", "run"):
+        assert f"harness {verb} {task.id}" in statement
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", TASKS)
+def test_proves_itself(name: str) -> None:
+    proof = prove(order(Asked(name, profile="ci-smoke")), 5, Silent())
+    assert proof.proven, proof.reasons
+    assert len(proof.cheats) == len(TASKS[name].cheats)
+    assert [tier.points_mean for tier in proof.tiers] == sorted(tier.points_mean for tier in proof.tiers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TASKS)
+def test_the_starter_passes_its_check(name: str, tmp_path: Path) -> None:
+    found = check(order(Asked(name, TASKS[name].starter, profile="ci-smoke")), Silent())
+    assert found.passed, found.problems
