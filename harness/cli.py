@@ -26,13 +26,21 @@ from harness.errors import (
     HarnessError,
     UsageError,
 )  # fmt: skip
-from harness.output import print_json, rendered, say, show, write_file, write_out, write_reports
+from harness.output import (
+    print_json,
+    rendered,
+    say,
+    show,
+    show_check,
+    show_proof,
+    write_file,
+    write_out,
+    write_reports,
+)
 
 if TYPE_CHECKING:
-    from harness.check import Checked
     from harness.progress import Shown
-    from harness.records import Proof, Run
-    from harness.runner import Order
+    from harness.records import Run
     from harness.store import Store
 
 app = typer.Typer(
@@ -155,7 +163,7 @@ def check(
     asked = order(Asked(task, folder, tasks, profile, device, data, columns, model, seed))
     with _progress(f"check {asked.task.id}", as_json) as shown:
         found = run_check(asked, shown)
-    _show_check(asked, found, as_json)
+    show_check(asked, found, as_json)
     raise typer.Exit(EXIT_OK if found.passed else EXIT_FAILED)
 
 
@@ -233,7 +241,7 @@ def prove(
     asked = order(Asked(task, None, tasks, profile, device, data, columns, model, seed))
     with _progress(f"prove {asked.task.id}", as_json) as shown:
         proof = run_proof(asked, instances, shown)
-    _show_proof(proof, markdown, as_json)
+    show_proof(proof, markdown, as_json)
     raise typer.Exit(EXIT_OK if proof.proven else EXIT_FAILED)
 
 
@@ -303,8 +311,18 @@ def rescore(run_name: RunName, as_json: AsJson = False, tasks: TasksRoot = None)
 
 
 @app.command()
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    as_json: AsJson = False,
+    only_machine: Annotated[
+        bool, typer.Option("--machine", help="Only name the machine, in one line.")
+    ] = False,
+) -> None:
     """Look at this machine: packages, GPU, memory, load, folders, model, and a worker."""
+    if only_machine:
+        from harness.machine import fingerprint, in_words
+
+        say(in_words(fingerprint("cpu", 1)))
+        return
     from harness.doctor import examine
 
     findings = examine()
@@ -378,33 +396,3 @@ def _status(done: Run) -> int:
     if outcome in OURS:
         return EXIT_OURS
     return {"ok": EXIT_OK, "inconclusive": EXIT_INCONCLUSIVE}.get(outcome, EXIT_FAILED)
-
-
-def _show_check(asked: Order, found: Checked, as_json: bool) -> None:
-    if as_json:
-        values = {m.name: m.value for m in found.assessed.measurements if m.value is not None}
-        print_json(
-            {
-                "task": asked.task.id, "passed": found.passed, "outcome": found.assessed.outcome,
-                "problems": list(found.problems), "warnings": list(found.warnings), "measurements": values,
-                "detail": found.trial.detail,
-            }
-        )  # fmt: skip
-        return
-    from harness.reports.checking import render_check
-
-    show(render_check(found.assessed, found.trial, found.problems, found.warnings))
-    if found.passed:
-        say(f"Next: harness run {asked.task.id} {asked.submission.folder}")
-
-
-def _show_proof(proof: Proof, markdown: Path | None, as_json: bool) -> None:
-    from harness.reports import markdown as md
-    from harness.reports import text
-
-    if markdown is not None:
-        write_file(markdown, md.render_proof(proof))
-    if as_json:
-        print_json(proof.model_dump(mode="json"))
-    else:
-        show(text.render_proof(proof))

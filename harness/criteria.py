@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from harness.records import Direction, Scale, Tier
+from harness.records import TIERS, Direction, Scale, Tier
 
 
 class Criterion(BaseModel):
@@ -105,6 +105,5 @@ class Criteria(Criterion):
         return tiers
 
     def needed(self) -> set[Tier]:
-        """The tiers without which no score can be given."""
-        tiers: set[Tier] = {"baseline", "expert"}
-        return tiers | {c.reference for c in self.constraints if c.reference}
+        """The tiers that a score needs: two anchors, and what lies between to say which tier is reached."""
+        return set(TIERS)

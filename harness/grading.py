@@ -17,7 +17,7 @@ import numpy as np
 from harness.criteria import Constraint, Criteria, Objective
 from harness.measures.cost import QUANTILES, SINGLE_READING_MARGIN
 from harness.measures.estimates import Estimate, combine, geometric
-from harness.measures.stats import paired_log_ratio_interval, t_interval
+from harness.measures.stats import paired_log_ratio_interval, percentile_interval, t_interval
 from harness.records import (
     OURS,
     TIERS,
@@ -277,12 +277,30 @@ def _points(
     if len(found) >= 3:
         low, high = t_interval(np.array(found))
         return centre, low, high
+    paired = _paired_points(objective, rounds[0]) if len(rounds) == 1 else None
+    if paired is not None:
+        return centre, *paired
     edges = [
         [p for r in rounds if (p := _of_round(objective, r, edge)) is not None]
         for edge in (value.low, value.high)
     ]
     low, high = sorted(float(np.mean(edge)) for edge in edges)
     return centre, low, high
+
+
+def _paired_points(objective: Objective, r: Round) -> tuple[float, float] | None:
+    """The points' interval over resampled items, drawn alike for candidate and anchors; None without draws.
+
+    Anchors that are measured on the same items share most of the candidate's luck: unpaired, the
+    interval would be several times too wide.
+    """
+    anchors = [r.references[tier].assessed for tier in ("baseline", "expert")]
+    found = [side.get(objective.measure) for side in (r.candidate.assessed, *anchors)]
+    draws = [m.draws for m in found if m is not None]
+    if len(draws) < len(found) or not draws[0] or len({len(d) for d in draws}) > 1:
+        return None
+    each = [p for v, b, e in zip(*draws, strict=True) if (p := points(objective, v, b, e)) is not None]
+    return percentile_interval(np.array(each)) if each else None
 
 
 def _tier(objective: Objective, rounds: Sequence[Round], uncapped: float | None) -> Reached:

@@ -55,3 +55,13 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def in_words(machine: Machine) -> str:
+    """One line that names a machine: processor, cores, memory, system, Python and torch."""
+    memory = f"{machine.memory_bytes / 2**30:.0f} GiB"
+    torch = machine.packages.get("torch", "none")
+    return (
+        f"{machine.processor}, {machine.cores} cores, {memory}, {machine.system}, "
+        f"Python {machine.python}, torch {torch}, {machine.threads} thread"
+    )

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.records import Run
+    from harness.check import Checked
+    from harness.records import Proof, Run
+    from harness.runner import Order
 
 
 def rendered(done: Run, form: str) -> str:
@@ -78,3 +80,35 @@ def write_out(body: str) -> None:
 def say(sentence: str) -> None:
     """One sentence on standard output."""
     write_out(sentence)
+
+
+def show_check(asked: Order, found: Checked, as_json: bool) -> None:
+    """What `harness check` found, for people or for machines."""
+    if as_json:
+        values = {m.name: m.value for m in found.assessed.measurements if m.value is not None}
+        print_json(
+            {
+                "task": asked.task.id, "passed": found.passed, "outcome": found.assessed.outcome,
+                "problems": list(found.problems), "warnings": list(found.warnings), "measurements": values,
+                "detail": found.trial.detail,
+            }
+        )  # fmt: skip
+        return
+    from harness.reports.checking import render_check
+
+    show(render_check(found.assessed, found.trial, found.problems, found.warnings))
+    if found.passed:
+        say(f"Next: harness run {asked.task.id} {asked.submission.folder}")
+
+
+def show_proof(proof: Proof, markdown: Path | None, as_json: bool) -> None:
+    """A proof on the screen, and as Markdown into a file when one is named."""
+    from harness.reports import markdown as md
+    from harness.reports import text
+
+    if markdown is not None:
+        write_file(markdown, md.render_proof(proof))
+    if as_json:
+        print_json(proof.model_dump(mode="json"))
+    else:
+        show(text.render_proof(proof))

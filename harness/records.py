@@ -48,7 +48,8 @@ class Measurement(Record):
 
     `value` is None when it was not measured, and then `absent_because` says why. `low` and `high`
     bound the value at 95 %; both equal `value` where the reading is exact. `samples` are the raw
-    readings from which value and interval were derived, in `unit`.
+    readings from which value and interval were derived, in `unit`. `draws` are bootstrap values made
+    with the same resampled items for every submission on an instance, so that they pair up.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Measurement(Record):
     low: float | None = None
     high: float | None = None
     samples: tuple[float, ...] = ()
+    draws: tuple[float, ...] = ()
     measured_by: str = "parent"
     absent_because: str = ""
 

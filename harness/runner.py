@@ -27,6 +27,7 @@ from harness.submissions import Submission, references
 from harness.tasks import Task
 from harness.trials import Observer, Round, Setting, Silent
 from harness.workbench import Workbench, derived_seed
+from harness.worker.wire import encode_call
 
 Role = Literal["candidate", "reference"]
 
@@ -109,9 +110,29 @@ def prepare(order: Order, number: int, observer: Observer, may_derive: bool = Tr
         threads=order.profile.threads, may_derive=may_derive,
     )  # fmt: skip
     instance = order.task.prepare(bench)
+    insist_on_fresh_inputs(order.task, instance)
     used = tuple(bench.used.values())
     identity = of_value([order.task.digest, size, seed, [source.digest for source in used]])
     return Prepared(number, instance, identity[:16], used)
+
+
+def insist_on_fresh_inputs(task: Task, instance: Instance) -> None:
+    """Raises TaskError where a timed input would be used twice: a cache would then pass for speed."""
+    items: set[str] = set()
+    inputs: set[str] = set()
+    for request in instance.requests():
+        if request.item in items:
+            raise TaskError(f"task {task.id}: the item {request.item!r} names two requests")
+        items.add(request.item)
+        if request.phase not in task.definition.phases:
+            raise TaskError(
+                f"task {task.id}: request {request.item!r} calls {request.phase}, which has no limit"
+            )
+        if request.timed or request.warmup:
+            key = of_bytes(encode_call(request.phase, dict(request.arguments), None))
+            if key in inputs:
+                raise TaskError(f"task {task.id}: the timed input of {request.item!r} was used before")
+            inputs.add(key)
 
 
 def round_of(order: Order, setting: Setting, prepared: Prepared, observer: Observer) -> Round:

@@ -209,7 +209,7 @@ def trim(text: str, limit: int) -> str:
 def is_english(text: str, words: int) -> bool:
     """Whether the text has at least `words` words and is mostly plain letters."""
     found = re.findall(r"[A-Za-z]{2,}", text)
-    return len(found) >= words and sum(map(len, found)) >= 0.6 * len(text)
+    return len(found) >= words and sum(map(len, found)) >= 0.6 * len("".join(text.split()))
 
 
 def mask(text: str, name: Name) -> str:

@@ -23,21 +23,32 @@ def median(values: Floats) -> float:
     return float(np.median(values))
 
 
-def bootstrap_interval(
+def bootstrap_draws(
     per_item: Floats, statistic: Statistic = mean, seed: int = 0, draws: int = DRAWS
-) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of `statistic` over the rows of `per_item` (n, ...).
+) -> Floats:
+    """`statistic` of `draws` resamples with replacement of the rows of `per_item`; (n, ...) -> float64[draws].
 
-    Rows are resampled with replacement (Efron and Tibshirani 1993, chapter 13). Raises ValueError
-    on no rows.
+    The same n, seed and draws resample the same rows, so the draws of two submissions on the same
+    items pair up (Efron and Tibshirani 1993, chapter 13). Raises ValueError on no rows.
     """
     if len(per_item) == 0:
         raise ValueError("no values to resample")
     rng = np.random.default_rng(seed)
     rows = rng.integers(0, len(per_item), size=(draws, len(per_item)))
-    values = np.array([statistic(per_item[row]) for row in rows])
-    low, high = np.quantile(values, [0.025, 0.975])
+    return np.array([statistic(per_item[row]) for row in rows])
+
+
+def percentile_interval(draws: Floats) -> tuple[float, float]:
+    """The 2.5th and 97.5th percentile; float64[draws] -> (low, high)."""
+    low, high = np.quantile(draws, [0.025, 0.975])
     return float(low), float(high)
+
+
+def bootstrap_interval(
+    per_item: Floats, statistic: Statistic = mean, seed: int = 0, draws: int = DRAWS
+) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of `statistic` over the rows of `per_item` (n, ...)."""
+    return percentile_interval(bootstrap_draws(per_item, statistic, seed, draws))
 
 
 def t_interval(values: Floats) -> tuple[float, float]:

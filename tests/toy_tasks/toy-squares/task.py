@@ -10,7 +10,7 @@ import numpy as np
 from harness.errors import Fault
 from harness.instances import Answer, ArraySpec, BlobSpec, Evaluation, Instance, Request, Stage
 from harness.measures.quality import correct
-from harness.measures.stats import bootstrap_interval
+from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
 
 
@@ -35,9 +35,16 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
     )
     if not any(np.any(np.asarray(answers[item])) for item in instance.hidden):
         raise Fault("wrong", "every answer is 0, which is no attempt")
-    low, high = bootstrap_interval(right)
+    draws = bootstrap_draws(right)
+    low, high = percentile_interval(draws)
     found = Measurement(
-        name="accuracy", unit="", direction="higher", value=float(right.mean()), low=low, high=high
+        name="accuracy",
+        unit="",
+        direction="higher",
+        value=float(right.mean()),
+        low=low,
+        high=high,
+        draws=tuple(draws),
     )
     room = Measurement(name="room_bytes", unit="B", direction="neither", value=4096, low=4096, high=4096)
     curve = Series(
