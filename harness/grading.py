@@ -100,35 +100,42 @@ def ratio(measure: str, top: Side, bottom: Side, margin: float | None) -> Estima
     over, under = top.value(measure), bottom.value(measure)
     if over is None or not under:
         return None
-    spread = 1 + (SINGLE_READING_MARGIN if margin is None else margin)
+    exact = all(_exact(side.assessed.get(measure)) for side in (top, bottom))
+    spread = 1 + ((0.0 if exact else SINGLE_READING_MARGIN) if margin is None else margin)
     return Estimate(over / under, over / under / spread, over / under * spread)
 
 
+def _exact(found: Measurement | None) -> bool:
+    # A count, not a reading: its interval is its value.
+    return found is not None and found.low == found.value == found.high
+
+
 def points(objective: Objective, value: float, baseline: float, expert: float) -> float | None:
-    """Points of one value between its instance's two anchors; None when the anchors coincide."""
+    """Points of a value between its instance's anchors; None where the expert is no better than the baseline."""
     f = scale(objective.scale)
     span = f(expert) - f(baseline)
-    return 100.0 * (f(value) - f(baseline)) / span if span else None
+    better = -span if objective.direction == "lower" else span
+    return 100.0 * (f(value) - f(baseline)) / span if better > 0 else None
 
 
 def grade(criteria: Criteria, rounds: Sequence[Round]) -> Score:
-    """The score of the candidate over all rounds; the last round's outcome speaks for failures."""
+    """The score of the candidate over all rounds; the first round that failed speaks for all."""
     failed = next((r.candidate.assessed for r in rounds if r.candidate.assessed.outcome != "ok"), None)
     if failed is not None:
-        return _failed(criteria, failed)
+        return unscored(criteria, failed.outcome, failed.reason, failed.measurements)
     estimates = [objective_value(criteria.objective, r.candidate, r.references) for r in rounds]
     known = [e for e in estimates if e is not None]
     measurements = merged([r.candidate.assessed for r in rounds])
     if len(known) < len(rounds):
         reason = f"{criteria.objective.measure} could not be measured"
         return unscored(criteria, "harness_error", reason, measurements)
-    value = combine(known, math.log if criteria.objective.ratio_of else None)
+    value = combine(known, _log if criteria.objective.ratio_of else None)
     uncapped, low, high = _points(criteria.objective, rounds, known, value)
     constraints = tuple(judge(c, rounds) for c in criteria.constraints)
     strange = _implausible(criteria, measurements, value)
-    outcome = _outcome(constraints, strange)
+    outcome = _outcome(constraints, strange, uncapped)
     reached = _tier(criteria.objective, rounds, uncapped)
-    counted = 0.0 if outcome in ("implausible", "budget_exceeded") else _shown(uncapped)
+    counted = _shown(uncapped) if outcome in ("ok", "inconclusive") else 0.0
     return Score(
         outcome=outcome, points=counted, points_uncapped=uncapped, points_low=low, points_high=high,
         tier=reached if outcome in ("ok", "inconclusive") else "none",
@@ -171,7 +178,7 @@ def judge(constraint: Constraint, rounds: Sequence[Round]) -> ConstraintResult:
     unit = _unit(constraint, rounds)
     if len(known) < len(rounds):
         return _result(constraint, unit, "inconclusive", None)
-    value = combine(known, math.log if constraint.compare == "ratio" else None)
+    value = combine(known, _log if constraint.compare == "ratio" else None)
     return _result(constraint, unit, _verdict(constraint, value), value)
 
 
@@ -198,7 +205,8 @@ def _compared(constraint: Constraint, r: Round) -> Estimate | None:
     if own is None or own.value is None:
         return None
     if constraint.compare == "absolute":
-        return Estimate(own.value, _or(own.low, own.value), _or(own.high, own.value))
+        half = abs(own.value) * (constraint.margin or 0.0)
+        return Estimate(own.value, _or(own.low, own.value - half), _or(own.high, own.value + half))
     if constraint.compare == "own_ratio":
         other = r.candidate.value(constraint.of)
         return Estimate(*(own.value / other,) * 3) if other else None
@@ -319,12 +327,14 @@ def _tier(objective: Objective, rounds: Sequence[Round], uncapped: float | None)
     return reached
 
 
-def _outcome(constraints: Sequence[ConstraintResult], strange: str) -> Outcome:
+def _outcome(constraints: Sequence[ConstraintResult], strange: str, uncapped: float | None) -> Outcome:
     if strange:
         return "implausible"
     verdicts = {c.verdict for c in constraints}
     if "fail" in verdicts:
         return "budget_exceeded"
+    if uncapped is None:
+        return "harness_error"
     return "inconclusive" if "inconclusive" in verdicts else "ok"
 
 
@@ -348,12 +358,8 @@ def _reasons(
         wanted = "fail" if outcome == "budget_exceeded" else "inconclusive"
         return tuple(c.words for c in constraints if c.verdict == wanted)
     if uncapped is None:
-        return ("no points can be given: baseline and expert came out equal on this instance",)
+        return ("no points can be given: the expert is absent or no better than the baseline on an instance",)
     return (f"every constraint passed; the objective reaches the tier {tier!r}",)
-
-
-def _failed(criteria: Criteria, failed: Assessed) -> Score:
-    return unscored(criteria, failed.outcome, failed.reason, failed.measurements)
 
 
 def unscored(
@@ -377,6 +383,11 @@ def _objective(objective: Objective, value: Estimate, known: Sequence[Estimate])
         name=objective.measure, unit=objective.unit, direction=objective.direction, value=value.value,
         low=value.low, high=value.high, samples=tuple(e.value for e in known),
     )  # fmt: skip
+
+
+def _log(ratio_: float) -> float:
+    # An empty answer gives a ratio of 0: small beyond any threshold, and no reason to fall over.
+    return math.log(max(ratio_, _EDGE))
 
 
 def _shown(uncapped: float | None) -> float:

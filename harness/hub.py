@@ -25,6 +25,8 @@ Frames = dict[str, "pd.DataFrame"]
 def load_splits(name: str, revision: str, config: str | None = None) -> Frames:
     """The splits of `datasets.load_dataset(name, config)` at a commit, each as a frame."""
     _check_pinned(name, revision, "data set")
+    if Path(name).exists():  # which `load_dataset` would take instead
+        raise DataError(f"hub data set {name} has the name of a folder here: call from another folder")
     _ask_hub(name, revision, "dataset")
     import datasets
     from datasets.exceptions import DatasetsError
@@ -32,6 +34,8 @@ def load_splits(name: str, revision: str, config: str | None = None) -> Frames:
     datasets.disable_progress_bars()
     try:
         loaded = datasets.load_dataset(name, config, revision=revision)
+    except ConnectionError as error:
+        raise DataError(_sentence(name, revision, "dataset", error)) from error
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:
         raise DataError(
             f"hub data set {name}@{revision} could not be loaded: {_first_line(error)}"
@@ -48,7 +52,7 @@ def _check_commit(loaded: Mapping[Any, Any], name: str, revision: str) -> None:
 
     files = [str(file["filename"]) for part in loaded.values() for file in part.cache_files]
     if constants.HF_HUB_OFFLINE and not all(revision in file for file in files):
-        raise DataError(f"hub data set {name} is in the cache at another commit than {revision}: connect once")
+        raise DataError(f"hub data set {name} is cached at another commit than {revision}: connect once")
 
 
 def load_saved(folder: Path) -> Frames:
@@ -91,7 +95,7 @@ def fetch_model(name: str, revision: str) -> Path:
 
 def _check_pinned(name: str, revision: str, what: str) -> None:
     fault = ModelError if what == "model" else DataError
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name):
         raise fault(f"{name!r} is no hub name: write hub:ORGANISATION/NAME@COMMIT")
     if not re.fullmatch(r"[0-9a-f]{40}", revision):
         held = f"{revision!r} is no commit" if revision else "it has no revision"
@@ -125,14 +129,14 @@ def _hub_faults() -> tuple[type[Exception], ...]:
 
 
 def _sentence(name: str, revision: str, kind: str, error: Exception) -> str:
-    from huggingface_hub import errors
+    from huggingface_hub import constants, errors
 
     what = f"{kind} {name}@{revision}"
     if isinstance(error, errors.RepositoryNotFoundError):
         return f"hub {what} does not exist or is private: check the name, or log in with `hf auth login`"
     if isinstance(error, errors.RevisionNotFoundError):
         return f"hub {what} has no such revision: check the commit on its page"
-    if isinstance(error, errors.LocalEntryNotFoundError | errors.OfflineModeIsEnabled):
+    if isinstance(error, errors.LocalEntryNotFoundError) or constants.HF_HUB_OFFLINE:
         return f"hub {what} is not in the local cache: connect once without HF_HUB_OFFLINE, or name a folder"
     return f"the hub cannot be reached for {what} ({_first_line(error)}): connect, or name a folder"
 

@@ -25,7 +25,7 @@ from harness.checks import check_array
 from harness.errors import Fault
 from harness.instances import Answer, ArraySpec, BlobSpec, Request, ReturnSpec
 from harness.isolation.base import Launch, Launched, Level
-from harness.isolation.tree import kill_tree
+from harness.isolation.tree import kill_tree, pause_tree, resume_tree
 from harness.watch import DeviceReader, Limits, Watch
 from harness.worker import wire
 
@@ -65,6 +65,8 @@ class Session:
     watch: Watch
     start_seconds: float = 0.0
     items: int = 0
+    asking: bool = False
+    ended: bool = False
     says: dict[str, str] = field(default_factory=dict)
 
     def call(self, request: Request, arguments: Mapping[str, Any]) -> tuple[Answer | None, float]:
@@ -83,19 +85,32 @@ class Session:
                 os.close(output)
         return _checked(raw, request), seconds
 
+    def pause(self) -> None:
+        """Stops the worker's whole tree: between its turns it can neither work ahead nor slow another's."""
+        if not self.ended:
+            pause_tree(self.launched.pid, self.watch.known)
+
+    def resume(self) -> None:
+        """Lets a paused worker go on."""
+        if not self.ended:
+            resume_tree(self.launched.pid, self.watch.known)
+
     def close(self) -> None:
         """Ends the worker and everything it started, reads the meters a last time, removes its folders."""
-        self.watch.read_now()
-        with contextlib.suppress(Fault):
-            self._stop()
-        self._end()
+        if not self.ended:
+            self.watch.read_now()
+            self.resume()
+            with contextlib.suppress(Fault):
+                self._stop()
+            self._end()
         if self.seat.keep_scratch is not None:
             with contextlib.suppress(OSError):
                 shutil.copytree(self.home / "scratch", self.seat.keep_scratch, dirs_exist_ok=True)
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _stop(self) -> None:
-        if self.launched.process.poll() is None and not self.watch.breach:
+        # A worker that still owes an answer (we were interrupted) hears nothing: it is ended at once.
+        if not self.asking and self.launched.process.poll() is None and not self.watch.breach:
             frame = _Frame(wire.STOP, os.urandom(16), 0, b"", None)
             words, _ = self._exchange(frame, 2.0, None)
             allocated, reserved = (int.from_bytes(words[i : i + 8], "little") for i in (0, 8))
@@ -103,6 +118,9 @@ class Session:
                 self.says |= {"allocated_bytes": str(allocated), "reserved_bytes": str(reserved)}
 
     def _end(self) -> None:
+        if self.ended:
+            return
+        self.ended = True
         self.watch.read_now()
         kill_tree(self.launched.pid, self.watch.known)
         self.launched.process.wait()
@@ -113,13 +131,16 @@ class Session:
         """Sends one frame and returns the answer's raw bytes and the seconds between."""
         deadline = time.monotonic() + limit
         channel = _Channel(self.launched.sock, deadline)
+        self.asking = True
         try:
             begin = time.perf_counter()
             channel.send(frame)
             reply = wire.unpack(channel.receive(wire.HEADER.size))
             self._expect(reply, frame)
             raw = self._payload(channel, reply, frame, request)
-            return raw, time.perf_counter() - begin
+            seconds = time.perf_counter() - begin
+            self.asking = False
+            return raw, seconds
         except _Late:
             self._end()
             what = request.phase if request else {wire.START: "starting"}.get(frame.opcode, "ending")

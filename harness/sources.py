@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib.metadata
 import os
@@ -157,10 +156,9 @@ def _check_builtin(name: str) -> None:
 
 
 def _stackdocs_source(corpus: stackdocs.Corpus) -> Source:
-    licences = {stackdocs.PACKAGES[package][1] for package in corpus.versions}
     return Source(
         role="data", kind="builtin", name="stackdocs", digest=corpus.digest, size_bytes=corpus.size_bytes,
-        license=" and ".join(sorted(licences, reverse=True)), public=True,
+        license=stackdocs.licences(corpus), public=True,
         revision=", ".join(f"{name} {version}" for name, version in corpus.versions.items()),
     )  # fmt: skip
 
@@ -323,6 +321,9 @@ def _copied(folder: Path, target: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as staging:
             shutil.copytree(folder, Path(staging) / "copy", ignore=shutil.ignore_patterns(".*"))
-            with contextlib.suppress(FileExistsError):  # another process was faster
+            try:
                 (Path(staging) / "copy").rename(target)
+            except OSError:
+                if not target.is_dir():  # or else another process was faster
+                    raise
     return target

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from harness.errors import DataError
 
-COLLECTOR_VERSION = 1  # part of the cache's name: raise it with every change of what is collected
+COLLECTOR_VERSION = 5  # part of the cache's name: raise it with every change of what is collected
 PACKAGES = {  # import name -> distribution, licence
     "datasets": ("datasets", "Apache-2.0"),
     "numpy": ("numpy", "BSD-3-Clause"),
@@ -43,11 +43,11 @@ AREAS = (
 AREA_AT_LEAST, AREA_AT_MOST = 60, 500
 MASK = "[name]"
 SUMMARY_CHARACTERS = 240
-# About 100 tokens. Twice the length costs MiniLM on one CPU thread twice the time and finds 1 % more.
+# About 80 tokens: MiniLM encodes some 20 to 40 such passages a second on one CPU thread.
 BODY_CHARACTERS = 400
 SUMMARY_WORDS = 4
 BODY_WORDS = 12
-SECTIONS = re.compile(r"(Args?|Arguments|Parameters|Returns?|Examples?|Notes?|Attributes|Raises)(:|\s*$)", re.M)
+SECTION = re.compile(r"(Arg(ument)?s?|Parameters|Returns?|Examples?|Notes?|Attributes|Raises)(:|\s*$)", re.M)
 SIGNATURE = re.compile(r"[\w.]+\(.*(?:->|\)$|\n)", re.DOTALL)
 
 Name = tuple[str, ...]
@@ -92,6 +92,14 @@ def installed_versions() -> dict[str, str]:
     """Import name -> version of each package of the corpus that is installed."""
     installed = [package for package in PACKAGES if package_folder(package)]
     return {package: importlib.metadata.version(PACKAGES[package][0]) for package in installed}
+
+
+def licences(corpus: Corpus) -> str:
+    """The licences of the corpus, each with its packages."""
+    packages: dict[str, list[str]] = {}
+    for package in corpus.versions:
+        packages.setdefault(PACKAGES[package][1], []).append(package)
+    return "; ".join(f"{licence} ({', '.join(names)})" for licence, names in sorted(packages.items()))
 
 
 def package_folder(package: str) -> Path | None:
@@ -168,7 +176,8 @@ def _literal(node: ast.expr) -> str:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return re.sub(r"(?<!\{)\{\w*\}(?!\})", "", _literal(node.func.value)).replace("{{", "{").replace("}}", "}")
+        template = re.sub(r"(?<!\{)\{\w*\}(?!\})", "", _literal(node.func.value))
+        return template.replace("{{", "{").replace("}}", "}")
     if isinstance(node, ast.BinOp):
         return _literal(node.left) + _literal(node.right)
     if isinstance(node, ast.Tuple) and node.elts:
@@ -182,7 +191,7 @@ def split(module: str, name: Name, text: str) -> Docstring | None:
     if SIGNATURE.match(paragraphs[0]) or len(paragraphs[0]) < 2:
         paragraphs = paragraphs[1:] or [""]
     summary = trim(prose(paragraphs[0]), SUMMARY_CHARACTERS)
-    is_list = SECTIONS.match(paragraphs[0].strip()) or "*optional*" in summary or summary.endswith(":")
+    is_list = SECTION.match(paragraphs[0].strip()) or "*optional*" in summary or summary.endswith(":")
     if is_list or not is_english(summary, SUMMARY_WORDS):
         return None
     body = mask(trim(" ".join(filter(None, map(prose, paragraphs[1:]))), BODY_CHARACTERS), name)

@@ -1,7 +1,9 @@
 """Runs submissions side by side on one instance: fresh workers, interleaved requests, raw trials out.
 
 Every request goes to all submissions in random order before the next one is made, so that what
-the machine does meanwhile is common to all sides.
+the machine does meanwhile is common to all sides. A worker runs only while it has the turn: paused
+between, it can neither do work that no clock counts nor take the processor from a reference
+(measured: a submission that spun between its turns made the reference 2.3 times slower).
 """
 
 from __future__ import annotations
@@ -151,6 +153,7 @@ class Round:
         except session.StartFault as failed:
             competitor.worker, competitor.fault = failed.session, failed.fault
             return
+        competitor.worker.pause()
         seconds = competitor.worker.start_seconds
         competitor.phases.append(PhaseTime(item=f"start {stage.name}", group="start", seconds=seconds))
 
@@ -161,11 +164,13 @@ class Round:
             name: competitor.answers[value.item] if isinstance(value, FromItem) else value
             for name, value in request.arguments.items()
         }
+        competitor.worker.resume()
         try:
             answer, seconds = competitor.worker.call(request, arguments)
         except Fault as fault:
             competitor.fault = fault
             return
+        competitor.worker.pause()
         if not request.timed and not request.warmup:
             competitor.worker.watch.read_now()
         self._keep(competitor, request, answer, seconds)

@@ -152,8 +152,8 @@ def test_masking(name: str, text: str, masked: str) -> None:
 
 
 def test_prose_drops_the_marks_of_markup() -> None:
-    paragraph = "See :class:`~torch.nn.Linear` and [`Trainer`], ``x``.\n-----\n.. note:: this\n%(example)s\n>>> 1 + 1\n2"
-    assert stackdocs.prose(paragraph) == "See torch.nn.Linear and Trainer, x."
+    paragraph = "See :class:`~torch.nn.Linear` and [`Trainer`], ``x``.\n-----\n.. note:: this\n%(example)s"
+    assert stackdocs.prose(paragraph + "\n>>> 1 + 1\n2") == "See torch.nn.Linear and Trainer, x."
 
 
 @given(st.text(alphabet="ab. ", max_size=60), st.integers(4, 40))

@@ -1,4 +1,4 @@
-"""The pure parts of the task semantic-search, and the expert's lexical index; nothing here imports torch."""
+"""The pure parts of the task semantic-search; nothing here imports torch."""
 
 from __future__ import annotations
 

@@ -77,21 +77,42 @@ def born(pid: int) -> int | None:
     return None
 
 
+def pause_tree(pid: int, known: dict[int, int | None]) -> set[int]:
+    """Stops `pid`, its descendants and the `known` former ones, until `resume_tree`; returns them.
+
+    `known` maps pids to their `born`: a pid that was given to a stranger meanwhile is let alone.
+    It goes on until none is new, so that what forked while the list was walked is stopped too.
+    """
+    stopped: set[int] = set()
+    while fresh := _members(pid, known) - stopped:
+        for target in fresh:
+            _send(target, signal.SIGSTOP)
+        stopped |= fresh
+    return stopped
+
+
+def resume_tree(pid: int, known: dict[int, int | None]) -> None:
+    """Lets a paused tree go on."""
+    for target in _members(pid, known):
+        _send(target, signal.SIGCONT)
+
+
 def kill_tree(pid: int, known: dict[int, int | None]) -> None:
     """Kills the process group of `pid`, its descendants, and the `known` former ones, by SIGKILL.
 
-    `known` maps pids to their `born`: a pid that was given to a stranger meanwhile is let alone.
     Every process is stopped first, so that none can fork while the list is walked.
     """
-    targets = set(descendants(pid))
-    targets |= {other for other, start in known.items() if start is not None and born(other) == start}
-    for target in targets:
-        _send(target, signal.SIGSTOP)
-    targets |= {child for target in targets for child in descendants(target)}
+    targets = pause_tree(pid, known)
     with contextlib.suppress(OSError):
         os.killpg(pid, signal.SIGKILL)
     for target in targets:
         _send(target, signal.SIGKILL)
+
+
+def _members(pid: int, known: dict[int, int | None]) -> set[int]:
+    # A copy of `known`: the watch's thread adds to it meanwhile.
+    former = {other for other, start in list(known.items()) if start is not None and born(other) == start}
+    return former.union(descendants(pid))
 
 
 def _send(pid: int, signum: int) -> None:

@@ -1,0 +1,341 @@
+"""noisy-labels: samples texts for a seed, makes a share of the training labels wrong, scores on clean ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import DataError, Fault
+from harness.instances import Answer, ArraySpec, Evaluation, Instance, Request, Stage
+from harness.measures.quality import accuracy, correct, macro_f1
+from harness.measures.stats import bootstrap_interval
+from harness.records import Measurement, Series
+
+FEWEST_PER_CLASS = 8  # training texts: under that, no class can be told from its noise
+FEWEST_TESTED = 4  # texts of each class in the test part
+MOST_WRONG_OF_TWO = 0.30  # with two classes a wrong label is the other one: 0.42 would leave almost nothing
+FOLDS = 3
+NOISES = ("auto", "mixed", "symmetric", "pair", "boundary", "real")
+UNTOUCHED, SYMMETRIC, PAIR, BOUNDARY = 0, 1, 2, 3
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Shares = tuple[float, float, float]  # of the wrong labels: symmetric, pair, boundary
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts, their true labels, and the noisy labels that the data set itself brings, or None."""
+
+    texts: tuple[str, ...]
+    labels: Ints
+    given: Ints | None = None
+
+    def take(self, rows: Ints | list[int]) -> Texts:
+        """The rows, in the order asked for."""
+        index = np.asarray(rows, dtype=np.int64)
+        given = None if self.given is None else self.given[index]
+        return Texts(tuple(self.texts[i] for i in index.tolist()), self.labels[index], given)
+
+
+def prepare(workbench: Any) -> Instance:
+    """The instance for the workbench's seed, size and data."""
+    size = workbench.size
+    data = workbench.text_classification()
+    train, test = distinct(
+        Texts(data.train.texts, data.train.labels, data.train.noisy_labels),
+        Texts(data.test.texts, data.test.labels),
+    )
+    kind = noise_kind(str(size["noise"]), train.given is not None)
+    train, test, classes = choose_classes(train, test, int(size["n_classes"]), kind, workbench.rng("classes"))
+    draw = draw_as_it_comes if kind == "real" else draw_evenly
+    train = train.take(draw(train.labels, classes, int(size["n_train"]), workbench.rng("train")))
+    n_warm, n_single, n_bulk = int(size["n_warmup"]), int(size["n_single"]), int(size["n_bulk"])
+    asked = n_bulk + n_single + n_warm if n_bulk else 0
+    test = test.take(draw(test.labels, classes, asked, workbench.rng("test")))
+    labels = spoil(train, classes, kind, size, workbench.rng("noise"))
+    warm, single, bulk = np.split(np.arange(len(test.texts)), [n_warm, n_warm + n_single])
+    if not len(bulk):
+        raise DataError(f"{len(test.texts)} test texts are too few: {n_warm + n_single} are asked one by one")
+    check(train, test, labels, classes, kind)
+    return Instance(
+        stages=(stage(train, labels, classes, test.take(bulk), test.take(single), test.take(warm)),),
+        hidden={"single": test.labels[single], "bulk": test.labels[bulk], "classes": classes},
+        models={"encoder": workbench.model("encoder")},
+        facts={
+            "training_texts": len(train.texts),
+            "test_texts": len(single) + len(bulk),
+            "classes": classes,
+            "noise": kind,
+            "wrong_labels_percent": round(100 * float((labels != train.labels).mean()), 1),
+        },
+    )
+
+
+# ---------------------------------------------------------------- sampling
+
+
+def normalised(text: str) -> str:
+    """The text's words in lower case: texts that agree in them count as the same."""
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def distinct(train: Texts, test: Texts) -> tuple[Texts, Texts]:
+    """Both parts without repeated texts, and the training part without texts of the test part."""
+    seen: set[str] = set()
+
+    def new(text: str) -> bool:
+        key = normalised(text)
+        fresh = bool(key) and key not in seen
+        seen.add(key)
+        return fresh
+
+    tested = [i for i, text in enumerate(test.texts) if new(text)]
+    trained = [i for i, text in enumerate(train.texts) if new(text)]
+    return train.take(trained), test.take(tested)
+
+
+def noise_kind(asked: str, has_real: bool) -> str:
+    """The kind of noise of the instance, with "auto" resolved."""
+    if asked not in NOISES:
+        raise DataError(f"noise {asked!r} is not known: the size must say one of {', '.join(NOISES)}")
+    if asked == "real" and not has_real:
+        raise DataError("the data set brings no noisy labels: map a column to noisy_label, or use another noise")
+    if asked == "auto":
+        return "real" if has_real else "mixed"
+    return asked
+
+
+def choose_classes(
+    train: Texts, test: Texts, wanted: int, kind: str, rng: np.random.Generator
+) -> tuple[Texts, Texts, int]:
+    """Both parts, cut down to `wanted` classes drawn at random (0: all) and numbered anew, and their number.
+
+    Classes with too few texts are left out. Real noise confuses all classes, so there none is left out.
+    """
+    classes = int(max(train.labels.max(initial=-1), test.labels.max(initial=-1))) + 1
+    if kind == "real":
+        return train, test, classes
+    trained = np.bincount(train.labels, minlength=classes)
+    tested = np.bincount(test.labels, minlength=classes)
+    able = np.flatnonzero((trained >= FEWEST_PER_CLASS) & (tested >= FEWEST_TESTED))
+    if len(able) < 2:
+        raise DataError(
+            f"{len(able)} classes have {FEWEST_PER_CLASS} training and {FEWEST_TESTED} test texts, "
+            "at least 2 are needed"
+        )
+    chosen = rng.permutation(able)[: wanted or len(able)]
+    number = np.full(classes, -1, dtype=np.int64)
+    number[chosen] = np.arange(len(chosen))
+
+    def keep(part: Texts) -> Texts:
+        kept = part.take(np.flatnonzero(number[part.labels] >= 0))
+        return Texts(kept.texts, number[kept.labels])
+
+    return keep(train), keep(test), len(chosen)
+
+
+def draw_evenly(labels: Ints, classes: int, wanted: int, rng: np.random.Generator) -> Ints:
+    """At most `wanted` rows (0: all) in random order, the classes as equal as their sizes allow."""
+    if wanted <= 0 or wanted >= len(labels):
+        return rng.permutation(len(labels))
+    place = np.empty(len(labels), dtype=np.int64)  # a row's turn within its class
+    for label in range(classes):
+        members = np.flatnonzero(labels == label)
+        place[members] = rng.permutation(len(members))
+    first = np.lexsort((rng.random(len(labels)), place))[:wanted]
+    return rng.permutation(first)
+
+
+def draw_as_it_comes(labels: Ints, classes: int, wanted: int, rng: np.random.Generator) -> Ints:
+    """At most `wanted` rows (0: all), each as likely as any other: class shares stay the data set's."""
+    return rng.permutation(len(labels))[: wanted or len(labels)]
+
+
+# ---------------------------------------------------------------- noise
+
+
+def spoil(
+    train: Texts, classes: int, kind: str, size: Mapping[str, Any], rng: np.random.Generator
+) -> Ints:
+    """The labels that the candidate is given."""
+    if kind == "real":
+        assert train.given is not None
+        return train.given.astype(np.int64)
+    low, high = float(size["rate_low"]), float(size["rate_high"])
+    rate = float(rng.uniform(low, high))
+    if classes == 2:
+        rate = min(rate, MOST_WRONG_OF_TWO)
+    probabilities = out_of_fold(train.texts, train.labels, classes)
+    noisy, _ = corrupt(train.labels, probabilities, rate, draw_shares(kind, rng), rng)
+    return noisy
+
+
+def draw_shares(kind: str, rng: np.random.Generator) -> Shares:
+    """Which share of the wrong labels is of which kind; a mix leans on pairs, the hardest to undo."""
+    if kind == "mixed":
+        pair, boundary = float(rng.uniform(0.50, 0.60)), float(rng.uniform(0.15, 0.25))
+        return 1.0 - pair - boundary, pair, boundary
+    return float(kind == "symmetric"), float(kind == "pair"), float(kind == "boundary")
+
+
+def out_of_fold(texts: Sequence[str], labels: Ints, classes: int) -> Floats:
+    """Each text's class probabilities by a model that has not seen it: float64[n, classes].
+
+    Naive Bayes on TF-IDF: linear in the words, and takes milliseconds however many classes there are.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.model_selection import StratifiedKFold
+    from sklearn.naive_bayes import MultinomialNB
+
+    features = TfidfVectorizer(sublinear_tf=True).fit_transform(texts)
+    found = np.zeros((len(texts), classes))
+    for seen, unseen in StratifiedKFold(FOLDS).split(features, labels):
+        model = MultinomialNB(alpha=0.1).fit(features[seen], labels[seen])
+        found[unseen[:, None], model.classes_[None, :]] = model.predict_proba(features[unseen])
+    return found
+
+
+def partners(labels: Ints, probabilities: Floats) -> Ints:
+    """For each class the one it is mistaken for: the most confusing assignment without two to one.
+
+    That no class is the partner of two keeps the true class the most frequent one under each label.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    classes = probabilities.shape[1]
+    confusion = np.stack([probabilities[labels == label].mean(axis=0) for label in range(classes)])
+    np.fill_diagonal(confusion, -float(classes))
+    return linear_sum_assignment(-confusion)[1].astype(np.int64)
+
+
+def corrupt(
+    labels: Ints, probabilities: Floats, rate: float, shares: Shares, rng: np.random.Generator
+) -> tuple[Ints, Ints]:
+    """Labels of which `rate` are wrong within every class, and for each which kind made it so.
+
+    symmetric   any other class
+    pair        the class's one partner, the class it is most easily mistaken for
+    boundary    the runner-up of a text model, for the texts where it hesitates most
+    """
+    classes = probabilities.shape[1]
+    rivals = probabilities.copy()
+    own = rivals[np.arange(len(labels)), labels].copy()
+    rivals[np.arange(len(labels)), labels] = -1.0
+    # A little randomness, so that the boundary is not a sharp rule of the model's.
+    hesitation = rivals.max(axis=1) - own + rng.normal(0.0, 0.1, len(labels))
+    partner = partners(labels, probabilities)
+    noisy, kinds = labels.copy(), np.full(len(labels), UNTOUCHED, dtype=np.int64)
+    for label in range(classes):
+        members = np.flatnonzero(labels == label)
+        wrong = round(rate * len(members))
+        n_boundary, n_pair = round(wrong * shares[2]), round(wrong * shares[1])
+        members = members[np.argsort(-hesitation[members], kind="stable")]
+        rest = rng.permutation(members[n_boundary:])
+        n_pair = min(n_pair, wrong - n_boundary)
+        kinds[members[:n_boundary]] = BOUNDARY
+        kinds[rest[:n_pair]] = PAIR
+        kinds[rest[n_pair : wrong - n_boundary]] = SYMMETRIC
+    noisy[kinds == BOUNDARY] = rivals[kinds == BOUNDARY].argmax(axis=1)
+    noisy[kinds == PAIR] = partner[labels[kinds == PAIR]]
+    spread = kinds == SYMMETRIC
+    noisy[spread] = (labels[spread] + rng.integers(1, classes, int(spread.sum()))) % classes
+    return noisy, kinds
+
+
+# ---------------------------------------------------------------- requests
+
+
+def check(train: Texts, test: Texts, labels: Ints, classes: int, kind: str) -> None:
+    """The instance's invariants; raises DataError where the data cannot support the task."""
+    trained = np.bincount(train.labels, minlength=classes)
+    tested = np.bincount(test.labels, minlength=classes)
+    given = np.bincount(labels, minlength=classes)
+    if trained.min() < FEWEST_PER_CLASS or given.min() < 1 or tested.min() < 1:
+        raise DataError(
+            f"a class is left with {trained.min()} training texts ({given.min()} so labelled) and "
+            f"{tested.min()} test texts: use a larger data set, raise n_train, or lower n_classes"
+        )
+    assert labels.dtype == np.int64
+    assert 0 <= labels.min()
+    assert labels.max() < classes
+    assert len(labels) == len(train.texts)
+    keys = [normalised(text) for text in (*train.texts, *test.texts)]
+    assert len(set(keys)) == len(keys), "a text appears twice"
+    if kind != "real":
+        table = np.zeros((classes, classes))
+        np.add.at(table, (train.labels, labels), 1)
+        assert (table.argmax(axis=1) == np.arange(classes)).all(), "a class is mostly labelled as another"
+
+
+def stage(
+    train: Texts, labels: Ints, classes: int, bulk: Texts, single: Texts, warm: Texts
+) -> Stage:
+    """Train, then the bulk (so that what was put off is timed there), then one by one."""
+
+    def predict(item: str, texts: Sequence[str], group: str, **how: bool) -> Request:
+        spec = ArraySpec("int64", (len(texts),), low=0, high=classes - 1)
+        return Request(item, "predict", {"texts": list(texts)}, spec, group=group, count=len(texts), **how)
+
+    arguments = {"texts": list(train.texts), "labels": labels, "num_classes": classes}
+    return Stage(
+        "train and predict",
+        (
+            Request("trained", "train", arguments, None, count=len(train.texts)),
+            predict("bulk", bulk.texts, "bulk"),
+            *(
+                predict(f"warm-{i}", [text], "single", timed=True, warmup=True)
+                for i, text in enumerate(warm.texts)
+            ),
+            *(predict(f"single-{i}", [text], "single", timed=True) for i, text in enumerate(single.texts)),
+        ),
+    )
+
+
+# ---------------------------------------------------------------- evaluation
+
+
+def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
+    """Macro-F1 and accuracy over all scored predictions, and the F1 of each class."""
+    classes = int(instance.hidden["classes"])
+    single: Ints = instance.hidden["single"]
+    alone = [np.asarray(answers[f"single-{i}"]) for i in range(len(single))]
+    predicted = np.concatenate([*alone, np.asarray(answers["bulk"])]).astype(np.int64)
+    actual = np.concatenate([single, instance.hidden["bulk"]])
+    if len(np.unique(predicted)) == 1:
+        raise Fault("wrong", f"every one of {len(predicted)} predictions is class {predicted[0]}")
+    pairs = np.column_stack([predicted, actual])
+
+    def f1(rows: NDArray[Any]) -> float:
+        return macro_f1(rows[:, 0], rows[:, 1], classes)
+
+    return Evaluation(
+        measurements=(
+            measured("macro_f1", f1(pairs), bootstrap_interval(pairs, f1)),
+            measured("accuracy", accuracy(predicted, actual), bootstrap_interval(correct(predicted, actual))),
+        ),
+        series=(
+            Series(
+                name="F1 of each class", x_label="class", y_label="F1",
+                x=tuple(float(label) for label in range(classes)), y=class_f1(predicted, actual, classes),
+            ),
+        ),
+    )  # fmt: skip
+
+
+def class_f1(predicted: Ints, actual: Ints, classes: int) -> tuple[float, ...]:
+    """The F1 of each class, 0 for one that is neither predicted nor actual."""
+    hit = np.bincount(actual[predicted == actual], minlength=classes)
+    total = np.bincount(predicted, minlength=classes) + np.bincount(actual, minlength=classes)
+    return tuple((2.0 * hit / np.maximum(total, 1)).tolist())
+
+
+def measured(name: str, value: float, interval: tuple[float, float]) -> Measurement:
+    """A quality measurement with its interval."""
+    low, high = interval
+    return Measurement(name=name, unit="", direction="higher", value=value, low=low, high=high)

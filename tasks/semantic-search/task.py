@@ -1,0 +1,214 @@
+"""semantic-search: samples passages and queries for a seed, and scores rankings against hidden relevance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import DataError, Fault
+from harness.instances import Answer, ArraySpec, BlobSpec, Evaluation, FromItem, Instance, Request, Stage
+from harness.measures.quality import ndcg_at_k, recall_at_k, reciprocal_rank
+from harness.measures.stats import bootstrap_interval
+from harness.records import Measurement, Series
+
+DEPTH = 20  # passages asked for each query
+CUT = 10  # where quality is read
+FIRST_SEARCHES = 3  # untimed, so that one-off costs do not count as latency; never scored
+FEWEST_QUERIES = 8
+FEWEST_BYTES = 4  # a passage: an index that holds less cannot tell passages apart
+LARGEST_INDEX = 16  # times a flat index: more is no attempt, and would fill the parent's memory
+
+Grades = dict[int, float]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one instance asks: passages in a shuffled order, queries, and each query's grades."""
+
+    passages: tuple[str, ...]
+    queries: tuple[str, ...]
+    relevant: tuple[Grades, ...]
+
+
+def prepare(workbench: Any) -> Instance:
+    """The instance for the workbench's seed, size and data."""
+    data = workbench.retrieval()
+    size = workbench.size
+    passages = [cut(text, int(size["passage_characters"])) for text in data.passages]
+    most = int(size["passages"]), int(size["queries"])
+    sample = draw(passages, data.queries, data.relevant, most, workbench.rng("sample"))
+    first = first_searches(sample, data.queries, data.train_queries, workbench.rng("first searches"))
+    check(sample, first)
+    model = workbench.model("encoder")
+    flat_bytes = len(sample.passages) * dimension(model) * np.dtype(np.float32).itemsize
+    return Instance(
+        stages=(build_stage(sample, flat_bytes), serve_stage(sample, first)),
+        hidden={"relevant": sample.relevant, "flat_index_bytes": flat_bytes},
+        models={"encoder": model},
+        facts={
+            "passages": len(sample.passages),
+            "queries": len(sample.queries),
+            "mean_passage_characters": round(float(np.mean([len(text) for text in sample.passages]))),
+            "flat_index_bytes": flat_bytes,
+        },
+    )
+
+
+def cut(text: str, limit: int) -> str:
+    """The text, ended before the word that would pass `limit` characters (0: no limit)."""
+    if limit <= 0 or len(text) <= limit:
+        return text
+    return text[: limit + 1].rpartition(" ")[0] or text[:limit]
+
+
+def draw(
+    passages: Sequence[str],
+    queries: Sequence[str],
+    relevant: Sequence[Mapping[int, float]],
+    most: tuple[int, int],
+    rng: np.random.Generator,
+) -> Sample:
+    """At most so many passages and queries (0: all): queries with all that is relevant to them, then others.
+
+    A text appears once: of two equal passages only the first taken is kept, and a query whose
+    relevant passage would be the second is left out, since nobody could tell which one is meant.
+    """
+    room, wished = most[0] or len(passages), most[1] or len(queries)
+    owner: dict[str, int] = {}  # text -> the passage that has it
+    asked: list[int] = []
+    for query in rng.permutation(len(queries)).tolist():
+        wanted = [passage for passage, grade in relevant[query].items() if grade > 0]
+        texts = {passages[p] for p in wanted}
+        clash = len(texts) < len(wanted) or any(owner.get(passages[p], p) != p for p in wanted)
+        new = [p for p in wanted if passages[p] not in owner]
+        if not wanted or clash or len(owner) + len(new) > room:
+            continue
+        owner.update((passages[p], p) for p in new)
+        asked.append(query)
+        if len(asked) == wished:
+            break
+    for passage in rng.permutation(len(passages)).tolist():
+        if len(owner) == room:
+            break
+        owner.setdefault(passages[passage], passage)
+    order = rng.permutation(sorted(owner.values())).tolist()
+    number = {passage: place for place, passage in enumerate(order)}
+    return Sample(
+        tuple(passages[p] for p in order),
+        tuple(queries[q] for q in asked),
+        tuple({number[p]: float(g) for p, g in relevant[q].items() if g > 0} for q in asked),
+    )
+
+
+def first_searches(
+    sample: Sample, queries: Sequence[str], train_queries: Sequence[str], rng: np.random.Generator
+) -> tuple[str, ...]:
+    """Queries like the timed ones and none of them: from the training queries where there are any."""
+    taken = set(sample.queries)
+    pool = [query for query in (train_queries or queries) if query not in taken]
+    if len(pool) < FIRST_SEARCHES:
+        raise DataError(
+            f"the data set leaves {len(pool)} queries for the {FIRST_SEARCHES} untimed first searches: "
+            "add training queries or ask fewer"
+        )
+    return tuple(pool[i] for i in rng.permutation(len(pool))[:FIRST_SEARCHES].tolist())
+
+
+def check(sample: Sample, first: Sequence[str]) -> None:
+    """The instance's invariants; raises DataError where the data cannot support the task."""
+    n = len(sample.passages)
+    if len(sample.queries) < FEWEST_QUERIES:
+        raise DataError(
+            f"only {len(sample.queries)} queries have all their relevant passages among {n}, "
+            f"{FEWEST_QUERIES} are needed: raise `passages` in the size, or use a larger data set"
+        )
+    if n < DEPTH:
+        raise DataError(f"the data set has {n} distinct passages, at least {DEPTH} are needed")
+    assert len(sample.queries) == len(sample.relevant)
+    assert len(set(sample.passages)) == n, "a passage appears twice"
+    assert all(grades and all(0 <= p < n for p in grades) for grades in sample.relevant)
+    assert not set(first) & set(sample.queries), "a scored query is asked before the timed part"
+
+
+def dimension(model: Path) -> int:
+    """The width of the encoder's vectors, from its config.json."""
+    config = json.loads((model / "config.json").read_text("utf-8"))
+    width = int(config["hidden_size"])
+    assert width > 0
+    return width
+
+
+def build_stage(sample: Sample, flat_bytes: int) -> Stage:
+    """One request: all passages in, the index's bytes out."""
+    most = LARGEST_INDEX * flat_bytes + 2**20
+    return Stage("build", (Request("index", "build", {"passages": sample.passages}, BlobSpec(most)),))
+
+
+def serve_stage(sample: Sample, first: Sequence[str]) -> Stage:
+    """The index comes back in a fresh worker; then every query by itself, each asked once."""
+    spec = ArraySpec("int64", (1, DEPTH), low=0, high=len(sample.passages) - 1, unique_rows=True)
+
+    def search(item: str, query: str, group: str, timed: bool) -> Request:
+        return Request(item, "search", {"queries": [query], "k": DEPTH}, spec, group=group, timed=timed)
+
+    return Stage(
+        "serve",
+        (
+            Request("loaded", "load", {"index": FromItem("index")}, None, group="ready"),
+            *(search(f"first-{i}", query, "ready", False) for i, query in enumerate(first)),
+            *(search(f"query-{i}", query, "query", True) for i, query in enumerate(sample.queries)),
+        ),
+    )
+
+
+def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
+    """nDCG@10, recall@10 and reciprocal rank over all timed queries, and the curve of recall at k."""
+    relevant: tuple[Grades, ...] = instance.hidden["relevant"]
+    flat_bytes = int(instance.hidden["flat_index_bytes"])
+    n_passages = int(instance.facts["passages"])
+    ranking = np.concatenate([np.asarray(answers[f"query-{i}"]) for i in range(len(relevant))])
+    refuse(ranking, len(answers["index"]), n_passages)
+    curve = [float(recall_at_k(ranking, relevant, k).mean()) for k in range(1, DEPTH + 1)]
+    return Evaluation(
+        measurements=(
+            measured("ndcg_at_10", ndcg_at_k(ranking, relevant, CUT)),
+            measured("recall_at_10", recall_at_k(ranking, relevant, CUT)),
+            measured("reciprocal_rank_at_10", reciprocal_rank(ranking, relevant, CUT)),
+            Measurement(
+                name="flat_index_bytes", unit="B", direction="neither",
+                value=float(flat_bytes), low=float(flat_bytes), high=float(flat_bytes),
+            ),
+        ),
+        series=(
+            Series(
+                name="recall at k", x_label="k", y_label="recall",
+                x=tuple(float(k) for k in range(1, DEPTH + 1)), y=tuple(curve),
+            ),
+        ),
+    )  # fmt: skip
+
+
+def refuse(ranking: Ints, index_bytes: int, n_passages: int) -> None:
+    """Raises Fault for answers that are no attempt, or cannot have come from the index."""
+    if index_bytes < FEWEST_BYTES * n_passages:
+        raise Fault(
+            "implausible",
+            f"the index has {index_bytes} bytes for {n_passages} passages: too few to tell them apart, "
+            "so the answers did not come from it",
+        )
+    if (ranking == ranking[0]).all():
+        raise Fault("wrong", "every query was answered with the same passages: the ranking ignores the query")
+
+
+def measured(name: str, per_query: NDArray[np.float64]) -> Measurement:
+    """The mean over queries with its 95 % bootstrap interval."""
+    low, high = bootstrap_interval(per_query)
+    value = float(per_query.mean())
+    return Measurement(name=name, unit="", direction="higher", value=value, low=low, high=high)

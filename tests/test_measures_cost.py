@@ -1,0 +1,99 @@
+"""Cost measures: raw samples in, hand-worked measurements out; what was not read is absent, never 0."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.assess import costs
+from harness.measures import cost
+from harness.records import Measurement, MemoryPoint, PhaseTime, Sample, Trial
+
+
+def _samples(seconds: list[float], group: str = "search", count: int = 1) -> list[Sample]:
+    return [
+        Sample(item=f"{group}{i}", group=group, seconds=s, count=count, position=i)
+        for i, s in enumerate(seconds)
+    ]
+
+
+def _by_name(found: list[Measurement]) -> dict[str, Measurement]:
+    return {m.name: m for m in found}
+
+
+def test_latency_by_hand() -> None:
+    found = _by_name(cost.latency(_samples([0.1 * i for i in range(1, 12)], count=3)))
+    assert set(found) == {"search_p50", "search_p95", "search_p99", "search_throughput"}
+    assert found["search_p50"].value == pytest.approx(0.6)
+    assert found["search_p95"].value == pytest.approx(1.05)  # rank 0.95 * 10 = 9.5, linearly between
+    assert found["search_p99"].value == pytest.approx(1.09)
+    assert found["search_throughput"].value == pytest.approx(11 * 3 / 6.6)
+    assert found["search_throughput"].direction == "higher"
+    assert {found[f"search_p{q}"].direction for q in (50, 95, 99)} == {"lower"}
+    assert found["search_p50"].samples == pytest.approx([0.1 * i for i in range(1, 12)])
+
+
+def test_each_group_is_summarised_by_itself() -> None:
+    found = _by_name(cost.latency([*_samples([1.0, 1.0], "one"), *_samples([4.0, 4.0], "batch", count=8)]))
+    assert (found["one_p50"].value, found["batch_p50"].value) == (1.0, 4.0)
+    assert (found["one_throughput"].value, found["batch_throughput"].value) == (1.0, 2.0)
+    assert cost.latency([]) == []
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=12))
+def test_quantiles_are_in_order_and_within_their_intervals(seconds: list[float]) -> None:
+    found = _by_name(cost.latency(_samples(seconds)))
+    values = [found[f"search_{q}"] for q in ("p50", "p95", "p99")]
+    assert values[0].value <= values[1].value <= values[2].value  # type: ignore[operator]
+    for m in values:
+        assert m.low is not None
+        assert m.high is not None
+        assert min(seconds) - 1e-9 <= m.low <= m.high <= max(seconds) + 1e-9
+
+
+def test_phases_add_up_and_a_single_reading_claims_no_interval() -> None:
+    phases = [PhaseTime(item=f"i{i}", group="build", seconds=s) for i, s in enumerate((1.5, 2.5))]
+    (found,) = cost.phase_seconds(phases)
+    assert (found.name, found.value, found.low, found.high) == ("build_seconds", 4.0, None, None)
+    assert found.samples == (1.5, 2.5)
+
+
+def test_memory_is_host_and_device_together() -> None:
+    found = cost.peak_memory("peak_memory", 300, 200, "who")
+    assert (found.value, found.unit, found.measured_by) == (500.0, "B", "who")
+    assert cost.peak_memory("peak_memory", 300, None, "who").value == 300.0
+
+
+def test_memory_that_was_not_read_is_absent_with_a_reason() -> None:
+    found = cost.peak_memory("peak_memory", None, 200, "who")
+    assert found.value is None
+    assert "before its memory was read" in found.absent_because
+
+
+def test_a_size_is_exact() -> None:
+    found = cost.size("index_bytes", 12)
+    assert (found.low, found.value, found.high, found.unit) == (12.0, 12.0, 12.0, "B")
+
+
+def test_a_trials_costs() -> None:
+    memory = [
+        MemoryPoint(stage="build", seconds=0.1, host_bytes=50),
+        MemoryPoint(stage="build", seconds=0.2, host_bytes=90, device_bytes=5),
+        MemoryPoint(stage="search", seconds=0.1, host_bytes=40),
+    ]
+    trial = Trial(
+        number=0, role="candidate", label="x", tier=None, submission_digest="d", instance_id="i", outcome="ok",
+        phases=(PhaseTime(item="start build", group="start", seconds=0.5),), samples=tuple(_samples([0.2, 0.2])),
+        memory=tuple(memory), peak_host_bytes=100, peak_device_bytes=5, blob_bytes={"index": 7},
+        memory_measured_by="parent",
+    )  # fmt: skip
+    found = {name: m.value for name, m in _by_name(costs(trial)).items()}
+    assert found == {
+        "search_p50": 0.2, "search_p95": 0.2, "search_p99": 0.2, "search_throughput": 5.0,
+        "start_seconds": 0.5, "index_bytes": 7.0, "peak_memory": 105.0, "peak_memory_build": 95.0,
+        "peak_memory_search": 40.0,
+    }  # fmt: skip
+    one_stage = trial.model_copy(update={"memory": tuple(memory[:2])})
+    assert "peak_memory_build" not in _by_name(costs(one_stage))

@@ -1,0 +1,297 @@
+"""Frames: round trips, and a parent that meets any bytes whatever with a frame or a plain refusal."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Generator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness import session
+from harness.errors import Fault
+from harness.instances import ArraySpec, BlobSpec, Request
+from harness.worker import wire
+
+NONCE = b"0123456789abcdef"
+needs_memfd = pytest.mark.skipif(not wire.has_memfd(), reason="this system has no memfd")
+plain = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"])),
+    st.integers(-(2**62), 2**62),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.binary(max_size=50),
+    st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), max_size=4),
+)
+
+
+@given(
+    arguments=st.dictionaries(st.text("abcxyz_", min_size=1), plain, max_size=5),
+    returns=st.sampled_from([None, {"kind": "blob", "max_bytes": 7}]),
+)
+@settings(max_examples=80, deadline=None)
+def test_a_call_comes_back_as_it_was(arguments: dict[str, Any], returns: Any) -> None:
+    payload = wire.encode_call("search", arguments, returns)
+    assert wire.decode_call(payload) == ("search", arguments, returns)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float32", "bool", "uint8", "float16"])
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 0, 4), (2, 3, 4)])
+def test_an_array_comes_back_whole_and_writable(dtype: str, shape: tuple[int, ...]) -> None:
+    sent = (np.arange(int(np.prod(shape))) % 2).astype(dtype).reshape(shape)
+    _, arguments, _ = wire.decode_call(wire.encode_call("fit", {"a": sent, "b": b"next"}, None))
+    found = arguments["a"]
+    assert (found.dtype, found.shape) == (sent.dtype, shape)
+    assert (found == sent).all()
+    assert arguments["b"] == b"next"
+    assert found.flags.writeable
+    assert found.flags.owndata
+
+
+def test_an_array_that_is_not_contiguous_comes_back_in_order() -> None:
+    sent = np.arange(12).reshape(3, 4).T[::2]
+    _, arguments, _ = wire.decode_call(wire.encode_call("fit", {"a": sent}, None))
+    assert (arguments["a"] == sent).all()
+
+
+@given(
+    opcode=st.integers(0, 255), flags=st.integers(0, 65535), nonce=st.binary(min_size=16, max_size=16),
+    item=st.integers(0, 2**32 - 1), length=st.integers(0, 2**64 - 1),
+)  # fmt: skip
+@settings(max_examples=50, deadline=None)
+def test_a_header_comes_back_as_it_was(opcode: int, flags: int, nonce: bytes, item: int, length: int) -> None:
+    frame = wire.unpack(wire.pack(opcode, flags, nonce, item, length))
+    assert frame == wire.Frame(opcode, flags, nonce, item, length)
+
+
+@given(st.binary(min_size=36, max_size=36))
+@settings(max_examples=100, deadline=None)
+def test_any_36_bytes_are_a_frame_or_a_protocol_error(header: bytes) -> None:
+    ours = header[:5] == wire.MAGIC + bytes([wire.VERSION])
+    try:
+        wire.unpack(header)
+    except wire.ProtocolError:
+        assert not ours
+    else:
+        assert ours
+
+
+@given(st.integers(0, 35), st.integers(1, 255))
+@settings(max_examples=40, deadline=None)
+def test_one_changed_byte_gives_another_frame_or_an_error(place: int, change: int) -> None:
+    good = bytearray(wire.pack(wire.RESULT, 0, NONCE, 7, 100))
+    whole = wire.unpack(bytes(good))
+    good[place] ^= change
+    if place < 5:
+        with pytest.raises(wire.ProtocolError):
+            wire.unpack(bytes(good))
+    else:
+        assert wire.unpack(bytes(good)) != whole
+
+
+@needs_memfd
+def test_a_sealed_input_cannot_be_written_shrunk_or_grown() -> None:
+    fd = wire.sealed_input(b"questions")
+    try:
+        for attempt in (
+            lambda: os.pwrite(fd, b"X", 0),
+            lambda: os.ftruncate(fd, 1),
+            lambda: os.ftruncate(fd, 100),
+            lambda: os.pwrite(fd, b"X", 9),
+        ):
+            with pytest.raises(PermissionError):
+                attempt()
+        assert wire.read_memfd(fd, 9) == b"questions"
+        import fcntl
+
+        with pytest.raises(PermissionError):  # nor can the seals be taken off, or more be set
+            fcntl.fcntl(fd, 1033, 0)
+    finally:
+        os.close(fd)
+
+
+@needs_memfd
+def test_a_sized_output_can_be_written_and_neither_shrunk_nor_grown() -> None:
+    fd = wire.sized_output(8)
+    try:
+        wire.write_memfd(fd, np.arange(2, dtype="<i4"))  # type: ignore[arg-type]
+        for size in (0, 7, 9):
+            with pytest.raises(PermissionError):
+                os.ftruncate(fd, size)
+        with pytest.raises(PermissionError):
+            os.pwrite(fd, b"X", 8)
+        assert wire.read_memfd(fd, 8) == struct.pack("<ii", 0, 1)
+        with pytest.raises(wire.ProtocolError, match="ended early"):
+            wire.read_memfd(fd, 9)
+    finally:
+        os.close(fd)
+
+
+def test_what_a_worker_receives_is_what_the_parent_sent() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for size in (0, 10, wire.INLINE_BYTES + 1):
+            payload = os.urandom(size)
+            output = wire.sized_output(100_000) if wire.has_memfd() else None
+            frame = session._Frame(wire.CALL, NONCE, 3, payload, output)
+            session._Channel(ours, deadline=1e18).send(frame)
+            got, content, shared = wire.receive(theirs)
+            assert (got.opcode, got.nonce, got.item, content) == (wire.CALL, NONCE, 3, payload)
+            assert (shared is None) == (output is None)
+            for fd in (output, shared):
+                if fd is not None:
+                    os.close(fd)
+
+
+def test_a_worker_whose_parent_is_gone_hears_it() -> None:
+    for sent in (
+        b"",
+        wire.pack(wire.CALL, 0, NONCE, 1, 10)[:20],
+        wire.pack(wire.CALL, 0, NONCE, 1, 10) + b"abc",
+    ):
+        ours, theirs = socket.socketpair()
+        with theirs:
+            ours.sendall(sent)
+            ours.close()
+            with pytest.raises(EOFError):
+                wire.receive(theirs)
+
+
+class Parent:
+    """A session whose worker is a prepared string of bytes."""
+
+    def __init__(self) -> None:
+        self.ends = 0
+
+    def hears(self, said: bytes, request: Request | None, output: int | None = None) -> bytes:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            theirs.sendall(said)
+            theirs.shutdown(socket.SHUT_WR)
+            ours.setblocking(False)
+            process = SimpleNamespace(poll=lambda: None, wait=lambda timeout=None: None)
+            launched: Any = SimpleNamespace(sock=ours, process=process, pid=0)
+            watch: Any = SimpleNamespace(breach=None)
+            seat: Any = None
+            talking = session.Session("main", seat, launched, Path(), watch)
+            talking.ended = True  # nothing to kill
+            frame = session._Frame(wire.CALL, NONCE, 1, b"", output)
+            return talking._exchange(frame, 5.0, request)[0]
+
+
+ARRAY = Request("q", "answer", {}, ArraySpec("int64", (3,)))
+BLOB = Request("q", "answer", {}, BlobSpec(50))
+NOTHING = Request("q", "answer", {}, None)
+
+
+@pytest.fixture(scope="module")
+def parent() -> Parent:
+    return Parent()
+
+
+def _result(size: int, **changes: Any) -> bytes:
+    fields = {"opcode": wire.RESULT, "flags": 0, "nonce": NONCE, "item": 1, "length": size} | changes
+    return wire.pack(**fields)
+
+
+def test_the_right_answer_is_taken(parent: Parent) -> None:
+    assert parent.hears(_result(24) + bytes(range(24)), ARRAY) == bytes(range(24))
+    assert parent.hears(_result(50) + bytes(50), BLOB) == bytes(50)
+    assert parent.hears(_result(0), BLOB) == b""
+    assert parent.hears(_result(0), NOTHING) == b""
+
+
+@pytest.mark.parametrize(
+    ("said", "request_"),
+    [
+        (_result(24, nonce=bytes(16)), ARRAY),
+        (_result(24, item=2), ARRAY),
+        (_result(24, opcode=wire.READY), ARRAY),
+        (_result(24, opcode=wire.BYE), ARRAY),
+        (_result(23), ARRAY),
+        (_result(25), ARRAY),
+        (_result(2**63), ARRAY),
+        (_result(51), BLOB),
+        (_result(1), NOTHING),
+        (_result(24, flags=wire.OUT_MEMFD), ARRAY),
+        (_result(wire.FAULT_TEXT_BYTES + 1, opcode=wire.FAULT), ARRAY),
+        (b"HTTP/1.1 200 OK and then some more bytes", ARRAY),
+        (_result(24), ARRAY),  # announced and never sent
+        (_result(24)[:11], ARRAY),
+        (b"", ARRAY),
+    ],
+)
+def test_anything_else_is_a_protocol_error(parent: Parent, said: bytes, request_: Request) -> None:
+    with pytest.raises(Fault) as caught:
+        parent.hears(said, request_)
+    assert caught.value.outcome == "protocol_error"
+    assert caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [(wire.FAULT_CRASHED, "crashed"), (wire.FAULT_MALFORMED, "malformed"),
+     (wire.FAULT_OUT_OF_MEMORY, "out_of_memory"), (77, "crashed")],
+)  # fmt: skip
+def test_a_fault_is_a_code_and_text_of_any_kind(parent: Parent, code: int, outcome: str) -> None:
+    for text in (b"first\nlast line", b"", b"\xff\xfe\n \n"):
+        with pytest.raises(Fault) as caught:
+            parent.hears(_result(len(text), opcode=wire.FAULT, flags=code) + text, ARRAY)
+        assert caught.value.outcome == outcome
+        assert caught.value.reason.strip()
+
+
+@needs_memfd
+def test_an_answer_in_shared_memory_is_copied(parent: Parent) -> None:
+    fd = wire.sized_output(24)
+    try:
+        wire.write_memfd(fd, bytes(range(24)))
+        taken = parent.hears(_result(24, flags=wire.OUT_MEMFD), ARRAY, output=fd)
+        wire.write_memfd(fd, bytes(24))
+        assert taken == bytes(range(24))
+    finally:
+        os.close(fd)
+
+
+@given(
+    opcode=st.sampled_from([*range(16, 20), 0, 1, 255]), flags=st.integers(0, 65535),
+    length=st.one_of(st.integers(0, 60), st.integers(0, 2**64 - 1)), body=st.binary(max_size=80),
+    request_=st.sampled_from([ARRAY, BLOB, NOTHING]), cut=st.integers(0, 116),
+)  # fmt: skip
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_worker_says_is_an_answer_of_the_due_length_or_its_own_fault(
+    parent: Parent, opcode: int, flags: int, length: int, body: bytes, request_: Request, cut: int
+) -> None:
+    said = (wire.pack(opcode, flags, NONCE, 1, length) + body)[:cut]
+    due = {24} if request_ is ARRAY else set(range(51)) if request_ is BLOB else {0}
+    whole = len(said) >= 36 + length
+    if opcode == wire.RESULT and length in due and whole and not flags & wire.OUT_MEMFD:
+        assert parent.hears(said, request_) == body[:length]
+        return
+    with pytest.raises(Fault) as caught:
+        parent.hears(said, request_)
+    assert caught.value.reason.strip()
+    if opcode != wire.FAULT or not whole:
+        assert caught.value.outcome == "protocol_error"
+
+
+@given(st.binary(max_size=120))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_bytes_of_any_kind_never_make_an_answer(parent: Parent, said: bytes) -> None:
+    with pytest.raises(Fault) as caught:
+        parent.hears(said, BLOB)
+    assert caught.value.outcome == "protocol_error"
+
+
+@pytest.fixture(autouse=True)
+def _no_descriptor_is_left_open() -> Generator[None]:
+    folder = Path("/proc/self/fd")
+    before = len(list(folder.iterdir())) if folder.is_dir() else 0
+    yield
+    assert (len(list(folder.iterdir())) if folder.is_dir() else 0) == before
