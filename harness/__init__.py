@@ -2,16 +2,22 @@
 
 The map, from the top floor down (imports go downward only):
 
-    cli                     the verbs; the only place that prints and exits
-    runner, proving         one path from a submission to a score; a task's proof of itself
-    grading, session        measurements to a score; the parent's end of the process wall
-    reports, tasks          a Run in, text out; tasks/<id>/ in, a Task out
-    submissions, profiles   folders and configs/ read and checked
-    sources                 where data sets and models come from
-    isolation               the only place that starts a process
-    measures, store         arrays in, floats out; the only writer of results
-    records, instances      the frozen values that travel between the floors
-    worker, errors          the child's side of the wall; our own faults
+    cli, output, progress       the verbs; the only place that prints and exits
+    asking, check, proving,     what was typed, made an order; the candidate's fast loop; a task's
+    doctor                      proof of itself; a look at the machine
+    runner                      the one path from a submission to a score
+    trials, assess, workbench   submissions side by side on one instance; a trial to measurements;
+                                what a task's `prepare` works with
+    grading, session, watch     measurements to a score; the parent's end of the process wall
+    reports, tasks              a Run in, text out; tasks/<id>/ in, a Task out
+    submissions, profiles       folders and configs/ read and checked
+    sources                     data sets and models (stackdocs, tables, qrels, hub)
+    isolation                   the only place that starts a process
+    measures, store             arrays in, floats out; the only writer of results
+    devices, machine            NVML; the fingerprint of where it ran
+    records, instances,         the frozen values that travel between the floors
+    criteria, checks, digests
+    worker, errors              the child's side of the wall; our own faults
 
 Nothing is re-exported here: the worker starts from this package and must stay light.
 """

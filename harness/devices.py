@@ -1,14 +1,15 @@
 """Which device a run uses, and the parent's reading of its memory through NVML.
 
 NVML is asked per process over the worker's whole tree. In a container it may know host process
-ids only; then nothing of the tree is found, and the device's used memory above what it was before
-the first worker started is taken instead, which is right only while nobody else uses the device.
+ids only, or show none; as long as it has never named a process of ours, the device's used memory
+above what it was before the first worker started is taken instead, which is right only while
+nobody else uses the device: other workers of the same round do.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import DeviceError
@@ -30,7 +31,7 @@ def resolve(wanted: str) -> str:
     if wanted == "cpu":
         return "cpu"
     library = nvml()
-    count = int(library.nvmlDeviceGetCount()) if library else 0
+    count = int(library.nvmlDeviceGetCount()) if library and not _hidden() else 0
     if wanted == "auto":
         return "cuda" if count else "cpu"
     if not count:
@@ -38,6 +39,11 @@ def resolve(wanted: str) -> str:
             "device cuda was asked for and this machine shows no NVIDIA GPU; use --device cpu or auto"
         )
     return "cuda"
+
+
+def _hidden() -> bool:
+    # As CUDA reads it: an empty list, or one that begins with -1, shows no device.
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip() in ("", "-1")
 
 
 def index() -> int:
@@ -63,6 +69,8 @@ class DeviceMemory:
     handle: Any
     empty_bytes: int
     measured_by: str = "parent: NVML per process"
+    asked_about: set[int] = field(default_factory=set)
+    knows_ours: bool = False
 
     @classmethod
     def open(cls, library: Any, device_index: int) -> DeviceMemory:
@@ -72,15 +80,18 @@ class DeviceMemory:
 
     def used_bytes(self, pids: list[int]) -> int | None:
         """Bytes of device memory held by `pids`; the device's growth where NVML does not know them."""
+        self.asked_about.update(pids)
         try:
             running = self.library.nvmlDeviceGetComputeRunningProcesses(self.handle)
             mine = [p.usedGpuMemory for p in running if p.pid in pids]
-            if mine and all(used is not None for used in mine):
-                return int(sum(mine))
-            if not running:
-                return 0
-            self.measured_by = "parent: NVML device total less its empty state (exclusive device assumed)"
-            return max(0, int(self.library.nvmlDeviceGetMemoryInfo(self.handle).used) - self.empty_bytes)
+            told = all(used is not None for used in mine)
+            self.knows_ours |= told and any(p.pid in self.asked_about for p in running)
+            if self.knows_ours:
+                return int(sum(mine)) if told else None
+            used = int(self.library.nvmlDeviceGetMemoryInfo(self.handle).used)
+            if used > self.empty_bytes:
+                self.measured_by = "parent: NVML device total less its empty state (exclusive device assumed)"
+            return max(0, used - self.empty_bytes)
         except self.library.NVMLError:
             return None
 

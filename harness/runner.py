@@ -18,7 +18,7 @@ from harness.assess import assess, side
 from harness.digests import of_bytes, of_value
 from harness.errors import HarnessError, SandboxFailed, StoreError, TaskError, UsageError
 from harness.grading import Side
-from harness.instances import Instance
+from harness.instances import FromItem, Instance
 from harness.isolation.levels import level
 from harness.profiles import Profile
 from harness.records import Assessed, Outcome, ProfileUsed, Run, RunHead, Source, Stamp, Tier, Trial
@@ -110,16 +110,20 @@ def prepare(order: Order, number: int, observer: Observer, may_derive: bool = Tr
         threads=order.profile.threads, may_derive=may_derive,
     )  # fmt: skip
     instance = order.task.prepare(bench)
-    insist_on_fresh_inputs(order.task, instance)
+    asked = insist_on_fresh_inputs(order.task, instance)
     used = tuple(bench.used.values())
-    identity = of_value([order.task.digest, size, seed, [source.digest for source in used]])
+    identity = of_value([size, seed, [s.digest for s in used if s.kind != "derived"], asked])
     return Prepared(number, instance, identity[:16], used)
 
 
-def insist_on_fresh_inputs(task: Task, instance: Instance) -> None:
-    """Raises TaskError where a timed input would be used twice: a cache would then pass for speed."""
+def insist_on_fresh_inputs(task: Task, instance: Instance) -> list[str]:
+    """The digest of every request; raises TaskError where a timed input would be used twice.
+
+    A cache would then pass for speed.
+    """
     items: set[str] = set()
     inputs: set[str] = set()
+    digests: list[str] = []
     for request in instance.requests():
         if request.item in items:
             raise TaskError(f"task {task.id}: the item {request.item!r} names two requests")
@@ -128,11 +132,14 @@ def insist_on_fresh_inputs(task: Task, instance: Instance) -> None:
             raise TaskError(
                 f"task {task.id}: request {request.item!r} calls {request.phase}, which has no limit"
             )
+        plain = {n: repr(v) if isinstance(v, FromItem) else v for n, v in request.arguments.items()}
+        key = of_bytes(encode_call(request.phase, plain, None))
+        digests.append(of_value([request.item, key]))
         if request.timed or request.warmup:
-            key = of_bytes(encode_call(request.phase, dict(request.arguments), None))
             if key in inputs:
                 raise TaskError(f"task {task.id}: the timed input of {request.item!r} was used before")
             inputs.add(key)
+    return digests
 
 
 def round_of(order: Order, setting: Setting, prepared: Prepared, observer: Observer) -> Round:
@@ -210,7 +217,7 @@ def _references(
 
 
 def _key(prepared: Prepared, reference: Submission, head: RunHead) -> str:
-    return of_value([prepared.id, reference.digest, head.machine.id, head.profile.device])
+    return of_value([head.task_digest, prepared.id, reference.digest, head.machine.id, head.profile.device])
 
 
 def _quality_only(found: Assessed, prepared: Prepared) -> Assessed:
@@ -236,7 +243,7 @@ def _head(order: Order, setting: Setting, prepared: Prepared) -> RunHead:
     definition = order.task.definition
     return RunHead(
         harness_version=__version__, run_id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
-        started_at=now.isoformat(timespec="seconds"), task=definition.id, task_title=definition.title,
+        started_at=now.isoformat(timespec="milliseconds"), task=definition.id, task_title=definition.title,
         task_version=definition.version, task_digest=order.task.digest, submission=order.submission.label,
         submission_digest=order.submission.digest,
         profile=ProfileUsed(
@@ -310,8 +317,17 @@ def _order_again(old: Run, store: Store, find: Callable[[str, Path], Task]) -> O
 def _round_again(order: Order, old: Run, number: int, store: Store) -> _Done:
     prepared = prepare(order, number, Silent(), may_derive=False)
     trials = sorted((t for t in old.trials if t.number == number), key=lambda trial: trial.role)
+    if any(trial.instance_id != prepared.id for trial in trials):
+        raise UsageError(
+            f"run {old.head.run_id} cannot be scored again: its task asks other questions now (data, sizes or "
+            "the preparation changed); run the submission again"
+        )
     again = [assess(order.task, prepared.instance, t, store.answers(t.answers["archive"])) for t in trials]
     kept = [a for a in old.assessed if a.number == number and a.reused_from]
+    if not old.assessed:  # interrupted before it was scored: what was remembered then still is
+        ran = {trial.tier for trial in trials}
+        known, _ = _references(order, prepared, store, old.head)
+        kept = [found for tier, found in known.items() if tier not in ran]
     sides = {a.tier: side(None, a) for a in kept if a.tier}
     own: Side | None = None
     for trial, found in zip(trials, again, strict=True):

@@ -103,8 +103,8 @@ class Store:
     def scored(self, run: Run) -> None:
         """Keeps the derived part of a run; earlier derived parts stay in its history."""
         derived = run.model_dump_json(exclude={"trials"})
-        with self.engine.begin() as connection:
-            old = connection.execute(select(RUNS.c.scored).where(RUNS.c.run_id == run.head.run_id)).scalar()
+        rows = self._read(select(RUNS.c.scored).where(RUNS.c.run_id == run.head.run_id))
+        old = rows[0].scored if rows else None
         history = json.loads(old)["history"] + [json.loads(old)["run"]] if old else []
         text = json.dumps({"run": json.loads(derived), "history": history})
         query = update(RUNS).where(RUNS.c.run_id == run.head.run_id).values(state="scored", scored=text)
@@ -162,7 +162,9 @@ class Store:
 
     def _row(self, name: str) -> Any:
         query = select(RUNS).order_by(RUNS.c.started_at.desc())
-        rows = self._read(query.limit(1) if name == "last" else query.where(RUNS.c.run_id.startswith(name)))
+        rows = self._read(
+            query.limit(1) if name == "last" else query.where(RUNS.c.run_id.startswith(name, autoescape=True))
+        )
         if not rows:
             raise UsageError(
                 f"there is no run {name!r} in {self.folder}; `harness report last` shows the newest"

@@ -6,13 +6,13 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import layout
-from harness.digests import of_bytes
+from harness.digests import of_bytes, of_value
 from harness.errors import SubmissionError, TaskError
 from harness.records import TIERS, Tier
 
@@ -42,10 +42,8 @@ def read(task: str, folder: Path, label: str = "", tier: Tier | None = None) -> 
     files = tuple(_files(folder))
     if Path("solution.py") not in files:
         raise SubmissionError(f"{folder} holds no solution.py; `harness init {task} DIR` shows one that runs")
-    content = "\n".join(f"{file.as_posix()} {of_bytes(_read(folder / file))}" for file in files)
-    return Submission(
-        task, label or alias(folder.resolve().name), folder, files, of_bytes(content.encode()), tier
-    )
+    digest = _digest((file, _read(folder / file)) for file in files)
+    return Submission(task, label or alias(folder.resolve().name), folder, files, digest, tier)
 
 
 def alias(name: str) -> str:
@@ -71,15 +69,23 @@ def references(task: str, task_folder: Path) -> dict[Tier, Submission]:
 
 @contextmanager
 def staged(submission: Submission) -> Generator[Path]:
-    """A read-only copy under a neutral name, removed at the end."""
+    """A read-only copy under a neutral name, removed at the end.
+
+    Raises SubmissionError when the folder no longer holds what its digest was taken of.
+    """
     top = Path(tempfile.mkdtemp(prefix="harness-staged-"))
     copy = top / "submission"
     try:
         copy.mkdir()
-        for file in submission.files:
+        contents = [(file, _read(submission.folder / file)) for file in submission.files]
+        if _digest(contents) != submission.digest:
+            raise SubmissionError(
+                f"{submission.folder} changed since it was read; leave it alone during a run"
+            )
+        for file, content in contents:
             target = copy / file
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(_read(submission.folder / file))
+            target.write_bytes(content)
             target.chmod(0o444)
         for folder in sorted((path for path in copy.rglob("*") if path.is_dir()), reverse=True):
             folder.chmod(0o555)
@@ -113,6 +119,10 @@ def _files(folder: Path) -> Iterator[Path]:
                     f"{folder} is too large: at most {MOST_FILES} files and {MOST_BYTES // 2**20} MiB may be staged"
                 )
             yield path.relative_to(folder)
+
+
+def _digest(contents: Iterable[tuple[Path, bytes]]) -> str:
+    return of_value([[file.as_posix(), of_bytes(content)] for file, content in contents])
 
 
 def _read(path: Path) -> bytes:

@@ -226,6 +226,29 @@ def test_an_interrupted_worker_is_ended_without_asking_it(
     assert time.monotonic() - began < max(1.5, 5 * started.start_seconds)
 
 
+WORKS_AHEAD = """
+import os
+
+class Solution:
+    def __init__(self, context):
+        pass
+    def look(self, numbers):
+        children = []
+        for other_session in (False, True):
+            pid = os.fork()
+            if pid == 0:
+                if other_session:
+                    os.setsid()
+                while True:
+                    pass
+            children.append(pid)
+        return b"%d %d" % tuple(children)
+    def double(self, numbers):
+        return numbers * 2
+    def wait(self):
+        pass
+"""
+
 LEAVES_TRACES = """
 import os
 from pathlib import Path

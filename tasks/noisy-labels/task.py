@@ -47,9 +47,10 @@ def prepare(workbench: Any) -> Instance:
     """The instance for the workbench's seed, size and data."""
     size = workbench.size
     data = workbench.text_classification()
+    most = int(size["characters"])
     train, test = distinct(
-        Texts(data.train.texts, data.train.labels, data.train.noisy_labels),
-        Texts(data.test.texts, data.test.labels),
+        Texts(cut(data.train.texts, most), data.train.labels, data.train.noisy_labels),
+        Texts(cut(data.test.texts, most), data.test.labels),
     )
     kind = noise_kind(str(size["noise"]), train.given is not None)
     train, test, classes = choose_classes(train, test, int(size["n_classes"]), kind, workbench.rng("classes"))
@@ -78,6 +79,13 @@ def prepare(workbench: Any) -> Instance:
 
 
 # ---------------------------------------------------------------- sampling
+
+
+def cut(texts: Sequence[str], limit: int) -> tuple[str, ...]:
+    """The texts, each ended before the word that would pass `limit` characters (0: no limit)."""
+    if limit <= 0:
+        return tuple(texts)
+    return tuple(t if len(t) <= limit else t[: limit + 1].rpartition(" ")[0] or t[:limit] for t in texts)
 
 
 def normalised(text: str) -> str:

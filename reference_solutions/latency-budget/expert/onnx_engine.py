@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from fused import Array, Half, Shape, quantised
+from numpy.typing import NDArray
 
 MICROSOFT = "com.microsoft"  # ONNX Runtime's own operators
 

@@ -9,7 +9,6 @@ from the calibration texts.
 from __future__ import annotations
 
 import numpy as np
-
 from fused import Array, Shape
 
 STRENGTH = 0.85  # 0: all of the difficulty stays in the activations; 1: all of it goes into the weights

@@ -14,11 +14,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 import fused
+import numpy as np
 import onnx_engine
+from numpy.typing import NDArray
 
 SMOOTHING_TEXTS = 64
 DOUBTED_SHARE = 0.04

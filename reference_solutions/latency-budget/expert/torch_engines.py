@@ -8,14 +8,14 @@ two seconds and a hundred megabytes.
 from __future__ import annotations
 
 import io
+import warnings
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
-
 from fused import Array, Half, Shape, quantised
+from numpy.typing import NDArray
 
 ALL = slice(None)
 
@@ -130,7 +130,9 @@ class Int8Engine(CpuEngine):
         scales = self.tensors[f"{name}.weight.scale"][columns].double()
         weight = self.tensors[f"{name}.weight"][:, columns].T.contiguous()
         zeros = torch.zeros(len(scales), dtype=torch.long)
-        matrix = torch._make_per_channel_quantized_tensor(weight, scales, zeros, 0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # announced to leave torch; its successor is a package of its own
+            matrix = torch._make_per_channel_quantized_tensor(weight, scales, zeros, 0)
         return torch.ops.quantized.linear_prepack(matrix, self.tensors[f"{name}.bias"][columns].contiguous())
 
     def dense(self, x: torch.Tensor, name: str, part: str = "all") -> torch.Tensor:

@@ -35,6 +35,7 @@ RIDGE = (3.0, 0.3)  # first and last round: trust the neighbourhood first, detai
 FINAL_RIDGE = 0.1
 SHARPNESS = 2.0  # softmax of standardised leave-one-out scores times this is p(class | text)
 NOISE_ROUNDS = 15
+IMAGINED = 6.0  # texts added to each class when the noise matrix is estimated
 EXACT_UP_TO = 5000  # texts: above, only the largest eigenvalues of the kernel are computed
 LARGEST = 2000
 
@@ -152,17 +153,21 @@ def explain(believed: Floats, labels: NDArray[np.int64], given: Floats) -> Float
     noise = np.full((classes, classes), 0.4 / max(classes - 1, 1))
     np.fill_diagonal(noise, 0.6)
     # A few imagined texts in each class, half of them rightly labelled: no entry runs off to 0 or 1.
-    imagined = 0.02 * n / classes * (np.full((classes, classes), 1.0 / classes) + np.eye(classes))
+    imagined = IMAGINED * (np.full((classes, classes), 0.5 / classes) + 0.5 * np.eye(classes))
     posterior = believed
     for _ in range(NOISE_ROUNDS):
-        posterior = believed * noise[:, labels].T
-        posterior /= posterior.sum(axis=1, keepdims=True)
-        noise = posterior.T @ given + imagined
-        noise /= noise.sum(axis=1, keepdims=True)
+        posterior = normalise(believed * noise[:, labels].T)
+        # A class that lost ground would lose more in every round, and die out where texts are few.
+        posterior = normalise(posterior * np.sqrt(given.mean(axis=0) / posterior.mean(axis=0)))
+        noise = normalise(posterior.T @ given + imagined)
     return posterior
 
 
-def softmax(scores: Floats) -> Floats:
+def normalise(rows: Floats) -> Floats:
     """Rows that sum to 1."""
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    return rows / rows.sum(axis=1, keepdims=True)
+
+
+def softmax(scores: Floats) -> Floats:
+    """Row by row."""
+    return normalise(np.exp(scores - scores.max(axis=1, keepdims=True)))

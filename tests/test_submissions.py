@@ -1,0 +1,168 @@
+"""A submission's folder: what may be staged, a digest over content alone, and a copy that stays the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import submissions
+from harness.errors import SubmissionError, TaskError
+from tests.conftest import TOYS
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "My Submission"
+    (made / "parts").mkdir(parents=True)
+    (made / "solution.py").write_text("class Solution: ...\n")
+    (made / "parts" / "weights.bin").write_bytes(bytes(range(256)))
+    return made
+
+
+def test_what_is_read(folder: Path) -> None:
+    found = submissions.read("toy", folder)
+    assert (found.task, found.label, found.tier) == ("toy", "my-submission", None)
+    assert found.files == (Path("solution.py"), Path("parts/weights.bin"))
+    assert len(found.digest) == 64
+
+
+def test_the_digest_is_over_names_and_content_alone(folder: Path, tmp_path: Path) -> None:
+    first = submissions.read("toy", folder).digest
+    shutil.copytree(folder, tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "solution.py").touch()
+    (tmp_path / "elsewhere" / "solution.py").chmod(0o600)
+    (tmp_path / "elsewhere" / "__pycache__").mkdir()
+    (tmp_path / "elsewhere" / "__pycache__" / "solution.pyc").write_bytes(b"x")
+    assert submissions.read("other", tmp_path / "elsewhere").digest == first
+    (folder / "parts" / "weights.bin").rename(folder / "parts" / "weights2.bin")
+    second = submissions.read("toy", folder).digest
+    (folder / "solution.py").write_text("class Solution: pass\n")
+    third = submissions.read("toy", folder).digest
+    assert len({first, second, third}) == 3
+
+
+def test_a_names_line_break_cannot_pass_for_another_file(tmp_path: Path) -> None:
+    two, one = tmp_path / "two", tmp_path / "one"
+    two.mkdir(), one.mkdir()
+    (two / "a").write_text("A")
+    (two / "solution.py").write_text("S")
+    (one / "solution.py").write_text("S")
+    first = submissions.of_bytes(b"A")
+    (one / f"a {first}\nb").write_text("B")
+    assert submissions.read("toy", one).digest != submissions.read("toy", two).digest
+
+
+def test_a_name_that_is_no_text_is_read(folder: Path) -> None:
+    os.close(os.open(os.fsencode(folder) + b"/\xff.bin", os.O_CREAT))
+    found = submissions.read("toy", folder)
+    with submissions.staged(found) as copy:
+        assert b"\xff.bin" in os.listdir(os.fsencode(copy))
+
+
+def _link_file(folder: Path) -> None:
+    (folder / "data").symlink_to("/etc/passwd")
+
+
+def _link_folder(folder: Path) -> None:
+    (folder / "more").symlink_to("/etc")
+
+
+def _link_inside(folder: Path) -> None:
+    (folder / "again.py").symlink_to("solution.py")
+
+
+def _link_to_nothing(folder: Path) -> None:
+    (folder / "parts" / "gone").symlink_to("nowhere")
+
+
+def _traversal(folder: Path) -> None:
+    (folder / "parts" / "up").symlink_to("../..")
+
+
+def _solution_is_a_link(folder: Path) -> None:
+    (folder / "solution.py").unlink()
+    (folder / "solution.py").symlink_to("/etc/hostname")
+
+
+def _fifo(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [_link_file, _link_folder, _link_inside, _link_to_nothing, _traversal, _solution_is_a_link, _fifo],
+)
+def test_only_plain_files_are_taken(folder: Path, spoil: Callable[[Path], None]) -> None:
+    spoil(folder)
+    with pytest.raises(SubmissionError, match="only plain files"):
+        submissions.read("toy", folder)
+
+
+def test_too_many_files_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submissions, "MOST_FILES", 2)
+    assert len(submissions.read("toy", folder).files) == 2
+    (folder / "third").touch()
+    with pytest.raises(SubmissionError, match="too large: at most 2 files"):
+        submissions.read("toy", folder)
+
+
+def test_too_many_bytes_are_refused_without_reading_them(folder: Path) -> None:
+    with (folder / "sparse").open("wb") as file:
+        file.truncate(submissions.MOST_BYTES)
+    with pytest.raises(SubmissionError, match="64 MiB may be staged"):
+        submissions.read("toy", folder)
+
+
+def test_a_folder_without_a_solution_or_no_folder_is_refused(folder: Path) -> None:
+    (folder / "solution.py").unlink()
+    with pytest.raises(SubmissionError, match=r"holds no solution.py; `harness init toy DIR`"):
+        submissions.read("toy", folder)
+    for missing in (folder / "nowhere", folder / "parts" / "weights.bin"):
+        with pytest.raises(SubmissionError, match="does not exist; `harness init toy"):
+            submissions.read("toy", missing)
+
+
+def test_the_staged_copy_is_whole_neutral_and_gone_afterwards(folder: Path) -> None:
+    found = submissions.read("toy", folder)
+    with submissions.staged(found) as copy:
+        assert {p.relative_to(copy) for p in copy.rglob("*") if p.is_file()} == set(found.files)
+        assert (copy / "parts" / "weights.bin").read_bytes() == bytes(range(256))
+        assert "my" not in str(copy).lower().split("/")[-2:][1]
+        assert submissions.read("toy", copy).digest == found.digest
+    assert not copy.parent.exists()
+
+
+def test_a_folder_that_changed_after_it_was_read_is_not_run_under_the_old_digest(folder: Path) -> None:
+    found = submissions.read("toy", folder)
+    (folder / "solution.py").write_text("class Solution: 'better'\n")
+    with pytest.raises(SubmissionError, match="changed since it was read"), submissions.staged(found):
+        pytest.fail("it was staged")
+    (folder / "solution.py").unlink()
+    (folder / "solution.py").symlink_to("/etc/hostname")
+    with pytest.raises(SubmissionError, match="cannot be read"), submissions.staged(found):
+        pytest.fail("a link was followed")
+
+
+@given(st.text(max_size=80))
+def test_an_alias_is_safe_anywhere(name: str) -> None:
+    alias = submissions.alias(name)
+    assert 1 <= len(alias) <= 64
+    assert set(alias) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+
+
+def test_references_come_by_tier_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    toy = TOYS / "toy-squares"
+    found = submissions.references("toy-squares", toy)
+    assert [(tier, s.label, s.tier) for tier, s in found.items()] == [
+        (tier, tier, tier) for tier in ("baseline", "competent", "expert")
+    ]
+    shutil.copytree(toy, tmp_path / "toy")
+    (tmp_path / "toy" / "reference_solutions" / "competent" / "solution.py").unlink()
+    with pytest.raises(TaskError, match=r"toy has no reference at .*competent/solution.py"):
+        submissions.references("toy", tmp_path / "toy")
