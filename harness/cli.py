@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 
+from harness import __version__
 from harness.errors import (
     EXIT_FAILED,
     EXIT_INCONCLUSIVE,
@@ -83,18 +84,20 @@ Isolation = Annotated[
 RunName = Annotated[str, typer.Argument(metavar="RUN", help='A run id or its beginning, or "last".')]
 
 
-@app.callback()
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show a traceback when something of ours fails.")
-    ] = False,
-) -> None:
-    if version:
-        from harness import __version__
-
+def _version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"harness {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when we fail.")] = False,
+) -> None:
+    return
 
 
 @app.command("tasks")
@@ -255,8 +258,7 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Show a stored run again; launches nothing."""
-    done = _store().run(run_name)
-    body = rendered(done, "json" if as_json else form)
+    body = rendered(_store().run(run_name), "json" if as_json else form)
     if out is None:
         write_out(body)
     else:
@@ -347,8 +349,10 @@ def main() -> None:
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        sys.exit(app(arguments, standalone_mode=False) or EXIT_OK)
-    except KeyboardInterrupt:
+        if (code := app(arguments, standalone_mode=False)) == EXIT_INTERRUPTED:
+            raise KeyboardInterrupt  # the parser answers Ctrl-C with this code, and says nothing
+        sys.exit(code or EXIT_OK)
+    except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted; every run that was finished is kept", EXIT_INTERRUPTED)
     except HarnessError as error:
         if debug:
@@ -364,8 +368,6 @@ def _unexpected(error: Exception, debug: bool) -> NoReturn:
     said = getattr(error, "format_message", None)
     if callable(said):  # the command line parser's own family: a wrong call
         _fail(f"{str(said()).rstrip('.')}; see harness --help", EXIT_USAGE)
-    if isinstance(error, typer.Abort):
-        _fail("interrupted", EXIT_INTERRUPTED)
     if debug:
         raise error
     what = f"{type(error).__name__}: {error}".splitlines()[0]

@@ -16,6 +16,16 @@ from harness.store import Store
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 HERE = Path(__file__).parent
+
+
+def pytest_configure() -> None:
+    """Gives every parallel test process a core of its own: their workers inherit it, and never share."""
+    number = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if number and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(number) % len(cores)]})
+
+
 TOYS = HERE / "toy_tasks"
 HOSTILE = HERE / "hostile"
 

@@ -6,16 +6,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from harness.measures.stats import Statistic, bootstrap_interval
+from harness.measures.stats import percentile_interval, resampled
 from harness.records import Measurement, PhaseTime, Sample
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 # What a single reading of a clock or of memory may be off by on a shared machine, as a share.
 SINGLE_READING_MARGIN = 0.05
-
-
-def _quantile(q: float) -> Statistic:
-    return lambda values: float(np.quantile(values, q))
 
 
 def latency(samples: Iterable[Sample]) -> list[Measurement]:
@@ -29,8 +25,9 @@ def latency(samples: Iterable[Sample]) -> list[Measurement]:
     found: list[Measurement] = []
     for group, members in groups.items():
         seconds = np.array([sample.seconds for sample in members])
-        for name, q in QUANTILES.items():
-            low, high = bootstrap_interval(seconds, _quantile(q))
+        again = np.quantile(resampled(seconds), list(QUANTILES.values()), axis=1)
+        for (name, q), draws in zip(QUANTILES.items(), again, strict=True):
+            low, high = percentile_interval(draws)
             found.append(
                 Measurement(
                     name=f"{group}_{name}",
@@ -49,12 +46,11 @@ def latency(samples: Iterable[Sample]) -> list[Measurement]:
 def _throughput(group: str, members: list[Sample]) -> Measurement:
     rows = np.array([[sample.count, sample.seconds] for sample in members], dtype=np.float64)
 
-    def rate(values: np.ndarray) -> float:
-        return float(values[:, 0].sum() / values[:, 1].sum())
-
-    low, high = bootstrap_interval(rows, rate)
+    totals = np.concatenate([rows[np.newaxis], resampled(rows)]).sum(axis=1)
+    rates = totals[:, 0] / totals[:, 1]
+    low, high = percentile_interval(rates[1:])
     return Measurement(
-        name=f"{group}_throughput", unit="1/s", direction="higher", value=rate(rows), low=low, high=high
+        name=f"{group}_throughput", unit="1/s", direction="higher", value=float(rates[0]), low=low, high=high
     )
 
 

@@ -31,11 +31,15 @@ def bootstrap_draws(
     The same n, seed and draws resample the same rows, so the draws of two submissions on the same
     items pair up (Efron and Tibshirani 1993, chapter 13). Raises ValueError on no rows.
     """
+    return np.array([statistic(rows) for rows in resampled(per_item, seed, draws)])
+
+
+def resampled(per_item: Floats, seed: int = 0, draws: int = DRAWS) -> Floats:
+    """`draws` resamples of the rows of `per_item`, for statistics along axis 1; (n, ...) -> (draws, n, ...)."""
     if len(per_item) == 0:
         raise ValueError("no values to resample")
     rng = np.random.default_rng(seed)
-    rows = rng.integers(0, len(per_item), size=(draws, len(per_item)))
-    return np.array([statistic(per_item[row]) for row in rows])
+    return per_item[rng.integers(0, len(per_item), size=(draws, len(per_item)))]
 
 
 def percentile_interval(draws: Floats) -> tuple[float, float]:
@@ -72,15 +76,13 @@ def paired_log_ratio_interval(
     two quantiles. float64[n], float64[n] (seconds, same requests) -> (value, low, high).
     """
     pairs = np.column_stack([np.log(numerator), np.log(denominator)])
-
-    def ratio(rows: Floats) -> float:
-        if quantile == 0.5:
-            return float(np.exp(np.median(rows[:, 0] - rows[:, 1])))
-        top, bottom = np.quantile(rows, quantile, axis=0)
-        return float(np.exp(top - bottom))
-
-    low, high = bootstrap_interval(pairs, ratio, seed, draws)
-    return ratio(pairs), low, high
+    again = np.concatenate([pairs[np.newaxis], resampled(pairs, seed, draws)])
+    if quantile == 0.5:
+        ratios = np.exp(np.median(again[..., 0] - again[..., 1], axis=1))
+    else:
+        edges = np.quantile(again, quantile, axis=1)
+        ratios = np.exp(edges[:, 0] - edges[:, 1])
+    return float(ratios[0]), *percentile_interval(ratios[1:])
 
 
 def pooled_sd(first: Floats, second: Floats) -> float:

@@ -15,7 +15,9 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+SEED = 7
 BATCH = 16
+LEARNING_RATE = 4e-4
 WARMUP_SHARE = 0.1
 HEAD_FACTOR = 10.0  # a head starts from nothing, the layers from a trained encoder
 
@@ -38,17 +40,15 @@ class Solution:
         max_length: int,
         frozen_layers: int,
         epochs: int,
-        learning_rate: float,
-        seed: int,
     ) -> None:
         """Fine-tune all but the lowest `frozen_layers` layers for `epochs` epochs and save the result."""
-        torch.manual_seed(seed)
+        torch.manual_seed(SEED)
         tokenizer = AutoTokenizer.from_pretrained(self.encoder, model_max_length=max_length)
         model = AutoModelForSequenceClassification.from_pretrained(
             self.encoder, num_labels=num_classes, dtype=torch.float32
         ).to(self.device)
         batches = self._frozen_states(model, tokenizer, texts, labels, frozen_layers)
-        self._tune(model, batches, frozen_layers, epochs, learning_rate, seed)
+        self._tune(model, batches, frozen_layers, epochs)
         self.out.mkdir(parents=True, exist_ok=True)
         model.cpu().save_pretrained(self.out)
         tokenizer.save_pretrained(self.out)
@@ -73,14 +73,12 @@ class Solution:
             batches.append((states, mask, torch.as_tensor(labels[chosen], device=self.device)))
         return batches
 
-    def _tune(
-        self, model: Any, batches: list[Any], frozen: int, epochs: int, learning_rate: float, seed: int
-    ) -> None:
+    def _tune(self, model: Any, batches: list[Any], frozen: int, epochs: int) -> None:
         """AdamW with linear warm-up and decay on the layers above the frozen ones and the head."""
         upper = model.bert.encoder.layer[frozen:]
         body, head = list(upper.parameters()), list(_fresh_head(model))
         parameters = body + head
-        groups = [{"params": body, "lr": learning_rate}, {"params": head, "lr": learning_rate * HEAD_FACTOR}]
+        groups = [{"params": body, "lr": LEARNING_RATE}, {"params": head, "lr": LEARNING_RATE * HEAD_FACTOR}]
         optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
         total = epochs * len(batches)
         warm = max(1, int(total * WARMUP_SHARE))
@@ -88,7 +86,7 @@ class Solution:
             optimiser, lambda step: min((step + 1) / warm, max(0.0, (total - step) / (total - warm)))
         )
         model.train()
-        shuffle = np.random.default_rng(seed)
+        shuffle = np.random.default_rng(SEED)
         for _ in range(epochs):
             for index in shuffle.permutation(len(batches)):
                 states, mask, target = batches[index]

@@ -24,7 +24,6 @@ RECIPE = Path(__file__).with_name("recipe.py")
 ARTEFACT_BYTES = 192 * 2**20  # twice the fp32 weights: room for any honest artefact
 WARMUP_SINGLES = 4
 WARMUP_BATCHES = 3
-LEARNING_RATE = 4e-4
 CLASSIFIER_SEED = 20240229  # the classifier is part of the task, not of an instance
 
 Ints = NDArray[np.int64]
@@ -112,8 +111,6 @@ def recipe_arguments(given: Pool, size: Mapping[str, int], classes: int) -> dict
         "max_length": size["max_length"],
         "frozen_layers": size["frozen_layers"],
         "epochs": size["epochs"],
-        "learning_rate": LEARNING_RATE,
-        "seed": CLASSIFIER_SEED,
     }
 
 
@@ -157,7 +154,9 @@ def serving(
     return (*warm, *(timed[index] for index in order)), labels
 
 
-def facts(served: Pool, labels: Mapping[str, Ints], size: Mapping[str, int], classes: int) -> dict[str, int | float | str]:
+def facts(
+    served: Pool, labels: Mapping[str, Ints], size: Mapping[str, int], classes: int
+) -> dict[str, int | float | str]:
     """Figures for the record; none of them tells an answer."""
     words = [len(text.split()) for text in served.texts]
     return {

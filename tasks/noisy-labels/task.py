@@ -113,7 +113,9 @@ def noise_kind(asked: str, has_real: bool) -> str:
     if asked not in NOISES:
         raise DataError(f"noise {asked!r} is not known: the size must say one of {', '.join(NOISES)}")
     if asked == "real" and not has_real:
-        raise DataError("the data set brings no noisy labels: map a column to noisy_label, or use another noise")
+        raise DataError(
+            "the data set brings no noisy labels: map a column to noisy_label, or use another noise"
+        )
     if asked == "auto":
         return "real" if has_real else "mixed"
     return asked
@@ -168,9 +170,7 @@ def draw_as_it_comes(labels: Ints, classes: int, wanted: int, rng: np.random.Gen
 # ---------------------------------------------------------------- noise
 
 
-def spoil(
-    train: Texts, classes: int, kind: str, size: Mapping[str, Any], rng: np.random.Generator
-) -> Ints:
+def spoil(train: Texts, classes: int, kind: str, size: Mapping[str, Any], rng: np.random.Generator) -> Ints:
     """The labels that the candidate is given."""
     if kind == "real":
         assert train.given is not None
@@ -270,7 +270,7 @@ def check(train: Texts, test: Texts, labels: Ints, classes: int, kind: str) -> N
             f"{tested.min()} test texts: use a larger data set, raise n_train, or lower n_classes"
         )
     assert labels.dtype == np.int64
-    assert 0 <= labels.min()
+    assert labels.min() >= 0
     assert labels.max() < classes
     assert len(labels) == len(train.texts)
     keys = [normalised(text) for text in (*train.texts, *test.texts)]
@@ -281,9 +281,7 @@ def check(train: Texts, test: Texts, labels: Ints, classes: int, kind: str) -> N
         assert (table.argmax(axis=1) == np.arange(classes)).all(), "a class is mostly labelled as another"
 
 
-def stage(
-    train: Texts, labels: Ints, classes: int, bulk: Texts, single: Texts, warm: Texts
-) -> Stage:
+def stage(train: Texts, labels: Ints, classes: int, bulk: Texts, single: Texts, warm: Texts) -> Stage:
     """Train, then the bulk (so that what was put off is timed there), then one by one."""
 
     def predict(item: str, texts: Sequence[str], group: str, **how: bool) -> Request:

@@ -52,7 +52,11 @@ class Solution:
         for start in range(0, len(texts), BATCH):
             rows = order[start : start + BATCH]
             tokens = self.tokenizer(
-                [texts[i] for i in rows], padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
+                [texts[i] for i in rows],
+                padding=True,
+                truncation=True,
+                max_length=MAX_TOKENS,
+                return_tensors="pt",
             ).to(self.device)
             mask = tokens["attention_mask"].unsqueeze(-1)
             hidden = self.encoder(**tokens).last_hidden_state * mask

@@ -19,7 +19,7 @@ BATCH = 32
 MAX_TOKENS = 128
 FOLDS = 5
 LEAST_OF_A_CLASS = 0.3  # never drop more than the rest of a class's labels
-STRENGTH = 2.0  # scikit-learn's C: small enough that the head cannot learn single wrong labels
+STRENGTH = 5.0  # scikit-learn's C: small enough that the head cannot learn single wrong labels
 
 
 class Solution:
@@ -50,7 +50,11 @@ class Solution:
         for start in range(0, len(texts), BATCH):
             rows = order[start : start + BATCH]
             tokens = self.tokenizer(
-                [texts[i] for i in rows], padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
+                [texts[i] for i in rows],
+                padding=True,
+                truncation=True,
+                max_length=MAX_TOKENS,
+                return_tensors="pt",
             ).to(self.device)
             mask = tokens["attention_mask"].unsqueeze(-1)
             hidden = self.encoder(**tokens).last_hidden_state * mask
@@ -60,8 +64,8 @@ class Solution:
 
 
 def head() -> LogisticRegression:
-    """The classifier; balanced, since pruning leaves the classes unequal."""
-    return LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=300)
+    """The classifier, for cleaning and for the end."""
+    return LogisticRegression(C=STRENGTH, max_iter=300)
 
 
 def out_of_fold(
@@ -76,9 +80,7 @@ def out_of_fold(
     return found
 
 
-def confident(
-    believed: NDArray[np.float64], labels: NDArray[np.int64], classes: int
-) -> NDArray[np.int64]:
+def confident(believed: NDArray[np.float64], labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
     """The rows to keep: all but those that confidently belong to another class than their label says."""
     own = believed[np.arange(len(labels)), labels]
     usual = np.array([own[labels == c].mean() if (labels == c).any() else 1.0 for c in range(classes)])

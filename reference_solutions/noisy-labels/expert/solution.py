@@ -87,7 +87,11 @@ class Solution:
         for start in range(0, len(texts), BATCH):
             rows = order[start : start + BATCH]
             tokens = self.tokenizer(
-                [texts[i] for i in rows], padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
+                [texts[i] for i in rows],
+                padding=True,
+                truncation=True,
+                max_length=MAX_TOKENS,
+                return_tensors="pt",
             ).to(self.device)
             mask = tokens["attention_mask"].unsqueeze(-1)
             hidden = self.encoder(**tokens, output_hidden_states=True).hidden_states
@@ -149,7 +153,7 @@ def infer(ridge: Ridge, labels: NDArray[np.int64], classes: int) -> Floats:
 
 def explain(believed: Floats, labels: NDArray[np.int64], given: Floats) -> Floats:
     """Posteriors by expectation maximisation over the noise matrix p(label | class), beliefs held fixed."""
-    n, classes = believed.shape
+    classes = believed.shape[1]
     noise = np.full((classes, classes), 0.4 / max(classes - 1, 1))
     np.fill_diagonal(noise, 0.6)
     # A few imagined texts in each class, half of them rightly labelled: no entry runs off to 0 or 1.

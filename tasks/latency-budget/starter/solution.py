@@ -1,4 +1,4 @@
-"""A start: the plain model as a tutorial would serve it. It runs, it is right, and it is slow.
+"""A start: the plain model as a tutorial would serve it. It runs, it is right, and it is as slow as it looks.
 
 Replace what you like. README.md says what is measured, contract.py what each method gets and returns.
 """
@@ -33,7 +33,10 @@ class Solution:
         """int64[len(texts)]: the class of each text."""
         import torch
 
-        encoded = self.tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt")
-        with torch.no_grad():
-            logits = self.model(**encoded.to(self.device)).logits
-        return logits.argmax(dim=-1).cpu().numpy()
+        classes = []
+        for text in texts:
+            encoded = self.tokenizer(text, padding="max_length", truncation=True, return_tensors="pt")
+            with torch.no_grad():
+                logits = self.model(**encoded.to(self.device)).logits
+            classes.append(int(logits.argmax()))
+        return np.array(classes, dtype=np.int64)

@@ -1,0 +1,271 @@
+"""The walls of the house, read off the source: who may import whom, and which door leads outside."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parent.parent
+PACKAGE = TOP / "harness"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# From the ground up; a module imports from its own floor and those below. A folder stands for all in it.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("worker", "errors", "__init__"),
+    ("records", "instances", "criteria", "checks", "digests", "layout"),
+    ("isolation", "measures", "store", "devices", "machine"),
+    ("grading", "session", "watch", "reports", "tasks", "submissions", "profiles", "sources", "stackdocs",
+     "tables", "qrels", "hub"),
+    ("assess", "trials", "workbench"),
+    ("runner",),
+    ("output", "progress", "asking", "check", "doctor", "proving"),
+    ("cli", "__main__"),
+)  # fmt: skip
+HEAVY = ("torch", "transformers", "datasets", "faiss", "sklearn", "sentence_transformers", "pandas", "scipy")
+
+
+def name_of(file: Path) -> str:
+    """A module's dotted name inside the package; a folder's own for its __init__."""
+    parts = file.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+@cache
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text("utf-8"))
+
+
+def running(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node that is executed: not what stands under `if TYPE_CHECKING`."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from running(node)
+
+
+def imported(nodes: Iterator[ast.AST]) -> set[str]:
+    """Dotted names of all imports, `from a import b` as a.b."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "a relative import hides whom it reaches"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def libraries(nodes: Iterator[ast.AST]) -> set[str]:
+    return {name.split(".")[0] for name in imported(nodes)} - {"__future__"}
+
+
+@cache
+def ours(file: Path) -> frozenset[str]:
+    """The modules of the package that `file` imports, at its top or later."""
+    known = {name_of(module) for module in MODULES}
+    found = set()
+    for name in imported(running(tree_of(file))):
+        if name.split(".")[0] != "harness":
+            continue
+        inner = name.removeprefix("harness.")
+        found.add(inner if inner in known else inner.rpartition(".")[0] or "__init__")
+    return frozenset(found)
+
+
+def calls(file: Path) -> Iterator[str]:
+    """Every call as it is written: `print`, `sys.exit`, `os.fork`."""
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+
+
+def floor_of(name: str) -> int:
+    found = [i for i, floor in enumerate(FLOORS) if name.split(".")[0] in floor]
+    assert len(found) == 1, f"{name} stands on no floor or on two; give it one in FLOORS"
+    return found[0]
+
+
+every_module = pytest.mark.parametrize("file", MODULES, ids=name_of)
+
+
+@every_module
+def test_imports_go_downward_only(file: Path) -> None:
+    here = floor_of(name_of(file))
+    upward = {name for name in ours(file) if floor_of(name) > here}
+    assert not upward
+
+
+def test_no_import_loops() -> None:
+    waiting = {name_of(file): set(ours(file)) - {name_of(file)} for file in MODULES}
+    assert "runner" in waiting["cli"]
+    while free := [name for name, needs in waiting.items() if not needs & waiting.keys()]:
+        for name in free:
+            del waiting[name]
+    assert not waiting
+
+
+@pytest.mark.parametrize("file", sorted((PACKAGE / "worker").glob("*.py")), ids=name_of)
+def test_the_worker_knows_nothing_of_ours_and_little_else(file: Path) -> None:
+    assert all(name.split(".")[0] in ("worker", "__init__") for name in ours(file))
+    top = libraries(iter(tree_of(file).body)) - {"harness"}
+    assert top <= set(sys.stdlib_module_names)
+
+
+def test_a_worker_costs_little_before_the_submission_is_imported() -> None:
+    code = "import sys, harness.worker.serve; print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    said = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(said.stdout.split())
+    assert "harness" in loaded
+    assert not loaded & {*HEAVY, "numpy", "pydantic", "sqlalchemy", "rich", "typer", "psutil"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["tasks"]])
+def test_the_start_of_the_command_line_loads_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom harness.cli import main\n"
+        f"sys.argv = ['harness', *{arguments!r}]\n"
+        "try:\n    main()\nfinally:\n    print(*sorted(sys.modules), file=sys.stderr)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip()
+    loaded = {name.split(".")[0] for name in said.stderr.split()}
+    assert "typer" in loaded
+    assert not loaded & set(HEAVY)
+
+
+PURE = [
+    f
+    for f in MODULES
+    if name_of(f).split(".")[0] in ("grading", "criteria", "measures", "reports", "records")
+]
+IMPURE = {
+    "os", "time", "subprocess", "socket", "random", "shutil", "tempfile", "glob", "io", "sys", "signal",
+    "threading", "urllib", "platform", "secrets", "uuid",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("file", PURE, ids=name_of)
+def test_grading_measures_and_reports_touch_nothing_outside(file: Path) -> None:
+    allowed = {"io"} if name_of(file) == "reports.text" else set()  # an in-memory sink for rich
+    assert not libraries(running(tree_of(file))) & (IMPURE - allowed)
+    side_effects = re.compile(
+        r"(^|\.)(open|read_text|read_bytes|write_text|write_bytes|unlink|mkdir|now|today|utcnow|getenv)$"
+    )
+    assert not [call for call in calls(file) if side_effects.search(call)]
+
+
+@every_module
+def test_one_door_for_each_side_effect(file: Path) -> None:
+    name, used = name_of(file), set(calls(file))
+    floor = name.split(".")[0]
+    if floor not in ("cli", "output", "progress", "worker"):
+        assert not used & {"print", "exit", "quit", "sys.exit", "SystemExit", "os._exit", "os.abort", "input"}
+        assert "sys.stdout" not in (text := file.read_text())
+        assert "sys.stderr" not in text
+    if floor != "isolation":
+        assert "subprocess" not in (found := libraries(running(tree_of(file))))
+        assert "multiprocessing" not in found
+        assert not [c for c in used if re.match(r"os\.(fork|forkpty|system|popen|exec|spawn|posix_spawn)", c)]
+    if floor != "store":
+        assert not libraries(running(tree_of(file))) & {"sqlalchemy", "sqlite3"}
+    if floor not in ("session", "watch", "runner", "proving", "progress"):
+        assert "time" not in libraries(running(tree_of(file)))
+    assert not used & {
+        "eval",
+        "exec",
+        "pickle.loads",
+        "pickle.load",
+        "torch.load",
+        "marshal.loads",
+        "__import__",
+    }
+
+
+READERS = {"tasks": "tasks", "reference_solutions": "submissions", "configs": "profiles"}
+
+
+def test_each_top_folder_has_one_reader() -> None:
+    found: dict[str, set[str]] = {}
+    for file in MODULES:
+        for node in ast.walk(tree_of(file)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("layout.folder", "folder"):
+                (argument,) = node.args
+                assert isinstance(argument, ast.Constant), f"{name_of(file)} reads a folder that is not named"
+                found.setdefault(str(argument.value), set()).add(name_of(file))
+    assert found == {folder: {reader} for folder, reader in READERS.items()}
+
+
+@every_module
+def test_modules_and_functions_stay_short(file: Path) -> None:
+    assert len(file.read_text("utf-8").splitlines()) <= 400
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            length = (node.end_lineno or 0) - node.lineno + 1
+            assert length <= 60, f"{node.name} has {length} lines"
+
+
+@every_module
+def test_every_signature_is_typed(file: Path) -> None:
+    for node in ast.walk(tree_of(file)):
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        a = node.args
+        named = [*a.posonlyargs, *a.args, *a.kwonlyargs, *filter(None, (a.vararg, a.kwarg))]
+        untyped = [arg.arg for arg in named if arg.annotation is None and arg.arg not in ("self", "cls")]
+        assert not untyped, f"{node.name}({', '.join(untyped)})"
+        assert node.returns is not None, node.name
+
+
+@every_module
+def test_every_module_says_what_it_is(file: Path) -> None:
+    said = ast.get_docstring(tree_of(file))
+    assert said
+    assert said.split("\n\n")[0].strip().endswith((".", "`."))
+
+
+def _solutions(*patterns: str) -> list[Path]:
+    return sorted(path for pattern in patterns for path in TOP.glob(pattern))
+
+
+def test_references_and_starters_have_no_privilege() -> None:
+    files = _solutions(
+        "reference_solutions/**/*.py", "tasks/*/starter/**/*.py", "tests/toy_tasks/*/starter/*.py",
+        "tests/toy_tasks/*/reference_solutions/**/*.py",
+    )  # fmt: skip
+    assert len(files) >= 4
+    for file in files:
+        reached = libraries(ast.walk(tree_of(file))) & {"harness", "tasks", "reference_solutions", "tests"}
+        assert not reached, f"{file.relative_to(TOP)} imports {reached}"
+
+
+def test_contracts_need_numpy_at_most() -> None:
+    files = _solutions("tasks/*/contract.py", "tests/toy_tasks/*/contract.py")
+    assert files
+    for file in files:
+        reached = libraries(ast.walk(tree_of(file))) - set(sys.stdlib_module_names)
+        assert reached <= {"numpy"}, f"{file.relative_to(TOP)} imports {reached}"
+
+
+def test_no_text_names_a_place_on_one_machine() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=TOP, capture_output=True, text=True, check=True,
+    ).stdout.split("\0")  # fmt: skip
+    place = re.compile(rf"(?<![\w.])/({'work'}|{'root'}|{'home'}|{'Users'})/\w|[A-Z]:\\{'Users'}")
+    found = []
+    for name in filter(None, listed):
+        try:
+            text = (TOP / name).read_text("utf-8")
+        except (UnicodeDecodeError, FileNotFoundError):
+            continue
+        found += [f"{name}: {match.group()}" for match in place.finditer(text)]
+    assert len(listed) > 50
+    assert not found

@@ -1,0 +1,238 @@
+"""The pure parts of the task noisy-labels: noise, sampling, invariants and evaluation; nothing here imports torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import tasks
+from harness.errors import DataError, Fault
+from harness.instances import ArraySpec, Instance
+
+CLASSES = 5
+SIZE: dict[str, Any] = {
+    "n_train": 200, "n_bulk": 60, "n_single": 6, "n_warmup": 2, "n_classes": 4, "characters": 0,
+    "noise": "auto", "rate_low": 0.40, "rate_high": 0.44,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def task() -> ModuleType:
+    return tasks.find("noisy-labels").module
+
+
+@dataclass(frozen=True)
+class Part:
+    texts: tuple[str, ...]
+    labels: np.ndarray
+    noisy_labels: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Data:
+    train: Part
+    test: Part
+
+
+def part(n: int, seed: int, noisy: bool = False) -> Part:
+    """Texts whose words lean towards their class."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, CLASSES, n)
+    texts = tuple(
+        f"text {seed} {i} " + " ".join(f"w{label * 6 + word}" for word in rng.integers(0, 12, 8))
+        for i, label in enumerate(labels)
+    )
+    given = np.where(rng.random(n) < 0.2, (labels + 1) % CLASSES, labels) if noisy else None
+    return Part(texts, labels, given)
+
+
+@dataclass
+class Bench:
+    """What `prepare` asks of a workbench."""
+
+    seed: int = 1
+    data: Data = field(default_factory=lambda: Data(part(400, 1), part(150, 2)))
+    size: dict[str, Any] = field(default_factory=lambda: dict(SIZE))
+
+    def rng(self, name: str) -> np.random.Generator:
+        return np.random.default_rng([self.seed, *name.encode()])
+
+    def text_classification(self) -> Data:
+        return self.data
+
+    def model(self, name: str = "encoder") -> Path:
+        return Path("model")
+
+
+def beliefs(labels: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Class probabilities that lean towards the label, and where wrong towards the next class."""
+    rng = np.random.default_rng(seed)
+    weights = rng.random((len(labels), CLASSES)) + 3 * np.eye(CLASSES)[labels]
+    weights += np.eye(CLASSES)[(labels + 1) % CLASSES]
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def corrupted(
+    task: ModuleType, shares: tuple[float, float, float], rate: float = 0.42
+) -> tuple[Any, Any, Any]:
+    labels = np.repeat(np.arange(CLASSES), 100)
+    noisy, kinds = task.corrupt(labels, beliefs(labels), rate, shares, np.random.default_rng(3))
+    return labels, noisy, kinds
+
+
+@pytest.mark.parametrize("shares", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (0.25, 0.55, 0.2)])
+def test_the_rate_is_met_in_every_class(task: ModuleType, shares: Any) -> None:
+    labels, noisy, kinds = corrupted(task, shares)
+    for label in range(CLASSES):
+        assert (noisy[labels == label] != label).mean() == pytest.approx(0.42)
+    assert ((noisy != labels) == (kinds != task.UNTOUCHED)).all()
+    assert noisy.min() >= 0
+    assert noisy.max() < CLASSES
+
+
+def test_pairs_swap_each_class_with_one_other_and_no_two_with_the_same(task: ModuleType) -> None:
+    labels, noisy, _ = corrupted(task, (0, 1, 0))
+    found = [set(noisy[(labels == label) & (noisy != label)].tolist()) for label in range(CLASSES)]
+    assert all(len(partner) == 1 for partner in found)
+    assert len(set.union(*found)) == CLASSES
+    assert found[0] == {1}
+
+
+def test_symmetric_noise_reaches_every_other_class(task: ModuleType) -> None:
+    labels, noisy, _ = corrupted(task, (1, 0, 0))
+    assert {int(n) for n in noisy[(labels == 0) & (noisy != 0)]} == {1, 2, 3, 4}
+
+
+def test_boundary_noise_takes_the_hesitant_texts_and_their_runner_up(task: ModuleType) -> None:
+    labels = np.repeat(np.arange(CLASSES), 100)
+    believed = beliefs(labels)
+    noisy, kinds = task.corrupt(labels, believed, 0.3, (0, 0, 1), np.random.default_rng(3))
+    own = believed[np.arange(len(labels)), labels]
+    wrong = kinds == task.BOUNDARY
+    assert own[wrong].mean() < own[~wrong].mean()
+    rivals = believed.copy()
+    rivals[np.arange(len(labels)), labels] = -1
+    assert (noisy[wrong] == rivals[wrong].argmax(axis=1)).all()
+
+
+def test_a_mix_has_all_three_kinds_in_its_shares(task: ModuleType) -> None:
+    _, _, kinds = corrupted(task, (0.25, 0.55, 0.20), rate=0.40)
+    wrong = kinds[kinds != task.UNTOUCHED]
+    shares = [float((wrong == kind).mean()) for kind in (task.SYMMETRIC, task.PAIR, task.BOUNDARY)]
+    assert shares == pytest.approx([0.25, 0.55, 0.20])
+
+
+def test_noise_is_the_seeds_alone(task: ModuleType) -> None:
+    assert (corrupted(task, (0.3, 0.5, 0.2))[1] == corrupted(task, (0.3, 0.5, 0.2))[1]).all()
+
+
+def test_shares_sum_to_one(task: ModuleType) -> None:
+    for kind in ("mixed", "symmetric", "pair", "boundary"):
+        assert sum(task.draw_shares(kind, np.random.default_rng(0))) == pytest.approx(1.0)
+
+
+def test_even_draw_is_as_even_as_sizes_allow(task: ModuleType) -> None:
+    labels = np.array([0] * 50 + [1] * 50 + [2] * 5)
+    rows = task.draw_evenly(labels, 3, 45, np.random.default_rng(0))
+    assert len(set(rows.tolist())) == 45
+    assert np.bincount(labels[rows]).tolist() == [20, 20, 5]
+
+
+def test_repeated_texts_go_and_the_test_part_wins(task: ModuleType) -> None:
+    train = task.Texts(("one two", "One, two!", "three", "four"), np.arange(4))
+    test = task.Texts(("three.", "five", "Five"), np.arange(3))
+    left, kept = task.distinct(train, test)
+    assert left.texts == ("one two", "four")
+    assert left.labels.tolist() == [0, 3]
+    assert kept.texts == ("three.", "five")
+
+
+def test_cut_ends_at_a_word(task: ModuleType) -> None:
+    assert task.cut(["one two three", "short"], 8) == ("one two", "short")
+    assert task.cut(["one two three"], 0) == ("one two three",)
+
+
+def test_an_instance_depends_on_its_seed_alone(task: ModuleType) -> None:
+    one, same, other = (task.prepare(Bench(seed)) for seed in (1, 1, 2))
+    first, again, differs = (i.stages[0].requests[0].arguments for i in (one, same, other))
+    assert first["texts"] == again["texts"]
+    assert (first["labels"] == again["labels"]).all()
+    assert first["texts"] != differs["texts"]
+
+
+def test_requests_are_train_then_bulk_then_one_by_one_each_text_once(task: ModuleType) -> None:
+    (stage,) = task.prepare(Bench()).stages
+    groups = [request.label for request in stage.requests]
+    assert groups == ["train", "bulk"] + ["single"] * 8
+    assert [request.warmup for request in stage.requests[2:]] == [True] * 2 + [False] * 6
+    texts = [text for request in stage.requests for text in request.arguments["texts"]]
+    assert len(set(texts)) == len(texts) == 200 + 60 + 6 + 2
+    assert stage.requests[-1].returns == ArraySpec("int64", (1,), low=0, high=3)
+
+
+def test_the_given_labels_are_noisy_and_nothing_else_crosses(task: ModuleType) -> None:
+    bench = Bench()
+    instance = task.prepare(bench)
+    for request in instance.requests():
+        assert set(request.arguments) <= {"texts", "labels", "num_classes"}
+    assert 39 <= instance.facts["wrong_labels_percent"] <= 45
+    assert set(instance.facts) == {"training_texts", "test_texts", "classes", "noise", "wrong_labels_percent"}
+
+
+def test_real_noise_is_given_as_it_is(task: ModuleType) -> None:
+    data = Data(part(400, 1, noisy=True), part(150, 2))
+    instance = task.prepare(Bench(data=data))
+    arguments = instance.stages[0].requests[0].arguments
+    given = dict(zip(data.train.texts, data.train.noisy_labels, strict=True))
+    assert instance.facts["noise"] == "real"
+    assert [given[text] for text in arguments["texts"]] == arguments["labels"].tolist()
+
+
+def test_what_the_data_cannot_support_is_said(task: ModuleType) -> None:
+    with pytest.raises(DataError, match="no noisy labels"):
+        task.prepare(Bench(size=SIZE | {"noise": "real"}))
+    with pytest.raises(DataError, match="must say one of"):
+        task.prepare(Bench(size=SIZE | {"noise": "loud"}))
+    with pytest.raises(DataError, match="at least 2 are needed"):
+        task.prepare(Bench(data=Data(part(20, 1), part(10, 2))))
+    with pytest.raises(DataError, match="too few"):
+        task.prepare(Bench(size=SIZE | {"n_single": 1000}))
+
+
+def perfect(instance: Instance) -> dict[str, Any]:
+    answers = {f"single-{i}": np.array([label]) for i, label in enumerate(instance.hidden["single"])}
+    return answers | {"bulk": instance.hidden["bulk"].copy()}
+
+
+def test_perfect_answers_measure_one(task: ModuleType) -> None:
+    instance = task.prepare(Bench())
+    evaluation = task.evaluate(instance, perfect(instance))
+    assert {m.name: m.value for m in evaluation.measurements} == {"macro_f1": 1.0, "accuracy": 1.0}
+    assert evaluation.series[0].y == (1.0,) * 4
+
+
+def test_single_and_bulk_predictions_both_count(task: ModuleType) -> None:
+    from sklearn.metrics import f1_score
+
+    instance = task.prepare(Bench())
+    answers = perfect(instance)
+    answers["bulk"][:10] = (answers["bulk"][:10] + 1) % 4
+    answers["single-0"] = (answers["single-0"] + 1) % 4
+    actual = np.concatenate([instance.hidden["single"], instance.hidden["bulk"]])
+    predicted = np.concatenate([*(answers[f"single-{i}"] for i in range(6)), answers["bulk"]])
+    found = {m.name: m for m in task.evaluate(instance, answers).measurements}
+    assert found["macro_f1"].value == pytest.approx(f1_score(actual, predicted, average="macro"))
+    assert found["accuracy"].value == pytest.approx(1 - 11 / 66)
+    assert found["macro_f1"].low < found["macro_f1"].value < found["macro_f1"].high
+
+
+def test_one_class_for_everything_is_no_attempt(task: ModuleType) -> None:
+    instance = task.prepare(Bench())
+    answers = {item: np.zeros_like(answer) for item, answer in perfect(instance).items()}
+    with pytest.raises(Fault, match="every one of 66 predictions is class 0"):
+        task.evaluate(instance, answers)
