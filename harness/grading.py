@@ -356,7 +356,9 @@ def _reasons(
         return (f"the result is not believed and gives no points: {strange}",)
     if outcome in ("budget_exceeded", "inconclusive"):
         wanted = "fail" if outcome == "budget_exceeded" else "inconclusive"
-        return tuple(c.words for c in constraints if c.verdict == wanted)
+        words = tuple(c.words for c in constraints if c.verdict == wanted)
+        provisional = "the points are provisional: nothing is certified while a verdict is open"
+        return words if outcome == "budget_exceeded" else (*words, provisional)
     if uncapped is None:
         return ("no points can be given: the expert is absent or no better than the baseline on an instance",)
     return (f"every constraint passed; the objective reaches the tier {tier!r}",)

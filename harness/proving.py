@@ -32,6 +32,8 @@ from harness.trials import Observer, Setting
 # Neighbouring tiers are told apart when their gap is this many standard deviations of the noise.
 NEEDED_SDS = 3.0
 EMPTY_POINTS = 0.0
+# A tier that never varies is separated by as much as can be said: a thousandth of a point is no noise.
+_LEAST_SPREAD = 0.001
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _gap(lower: Tier, upper: Tier, ladders: Sequence[_Ladder]) -> ProofGap:
     spread = _sd(gaps)
     return ProofGap(
         lower=lower, upper=upper, gap_points=float(gaps.mean()),
-        pooled_sds=float(gaps.mean()) / spread if spread else 0.0, inversions=int((gaps <= 0).sum()),
+        pooled_sds=float(gaps.mean()) / max(spread, _LEAST_SPREAD), inversions=int((gaps <= 0).sum()),
     )  # fmt: skip
 
 

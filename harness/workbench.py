@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,7 @@ class Workbench:
                 self.used["encoder"].digest,
                 self.threads,
                 self.device,
+                {name: metadata.version(name) for name in ("torch", "transformers", "numpy")},
             ]
         )
         target = self.cache / "derived" / f"{name}-{key[:16]}"
@@ -154,7 +156,9 @@ def _publish(made: Path, target: Path) -> None:
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: of_bytes(value.tobytes()) if isinstance(value, np.ndarray) else json.loads(json.dumps(value))
+        name: [value.dtype.str, list(value.shape), of_bytes(value.tobytes())]
+        if isinstance(value, np.ndarray)
+        else json.loads(json.dumps(value))
         for name, value in arguments.items()
     }
 

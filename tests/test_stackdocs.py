@@ -245,9 +245,13 @@ def test_the_cache_is_used_and_a_damaged_one_is_made_anew(
 
 
 @pytest.mark.usefixtures("small")
-def test_another_version_has_another_cache(corpus: Corpus, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_has_another_cache(
+    corpus: Corpus, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stackdocs, "installed_versions", lambda: {"numpy": "0.0"})
-    monkeypatch.setattr(stackdocs, "read_packages", lambda packages: [Docstring("a", "x", "A text of it.", "")])
+    monkeypatch.setattr(
+        stackdocs, "read_packages", lambda packages: [Docstring("a", "x", "A text of it.", "")]
+    )
     assert stackdocs.collect(cache).digest != corpus.digest
     assert len(list(cache.glob("stackdocs-*.jsonl"))) == 2
 
@@ -286,6 +290,10 @@ heavy = {{"torch", "transformers", "datasets", "faiss", "sklearn", "scipy", "pan
 print(sorted(heavy & set(sys.modules)))
 """
     run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=Path(__file__).parents[1], check=False
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        check=False,
     )
     assert (run.stdout.split("\n")[:3], run.stderr) == (["True", "True", "[]"], "")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.errors import DataError, Fault
 from harness.instances import Answer, ArraySpec, Evaluation, Instance, Request, Stage
 from harness.measures.quality import accuracy, correct, macro_f1
-from harness.measures.stats import bootstrap_interval
+from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
 
 FEWEST_PER_CLASS = 8  # training texts: under that, no class can be told from its noise
@@ -322,8 +322,8 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
 
     return Evaluation(
         measurements=(
-            measured("macro_f1", f1(pairs), bootstrap_interval(pairs, f1)),
-            measured("accuracy", accuracy(predicted, actual), bootstrap_interval(correct(predicted, actual))),
+            measured("macro_f1", f1(pairs), bootstrap_draws(pairs, f1)),
+            measured("accuracy", accuracy(predicted, actual), bootstrap_draws(correct(predicted, actual))),
         ),
         series=(
             Series(
@@ -341,7 +341,9 @@ def class_f1(predicted: Ints, actual: Ints, classes: int) -> tuple[float, ...]:
     return tuple((2.0 * hit / np.maximum(total, 1)).tolist())
 
 
-def measured(name: str, value: float, interval: tuple[float, float]) -> Measurement:
-    """A quality measurement with its interval."""
-    low, high = interval
-    return Measurement(name=name, unit="", direction="higher", value=value, low=low, high=high)
+def measured(name: str, value: float, draws: NDArray[np.float64]) -> Measurement:
+    """A quality measurement with its interval, from values over resampled texts."""
+    low, high = percentile_interval(draws)
+    return Measurement(
+        name=name, unit="", direction="higher", value=value, low=low, high=high, draws=tuple(draws)
+    )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from harness.errors import DataError, Fault
 from harness.instances import Answer, ArraySpec, BlobSpec, Evaluation, FromItem, Instance, Request, Stage
 from harness.measures.quality import ndcg_at_k, recall_at_k, reciprocal_rank
-from harness.measures.stats import bootstrap_interval
+from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
 
 DEPTH = 20  # passages asked for each query
@@ -209,6 +209,14 @@ def refuse(ranking: Ints, index_bytes: int, n_passages: int) -> None:
 
 def measured(name: str, per_query: NDArray[np.float64]) -> Measurement:
     """The mean over queries with its 95 % bootstrap interval."""
-    low, high = bootstrap_interval(per_query)
-    value = float(per_query.mean())
-    return Measurement(name=name, unit="", direction="higher", value=value, low=low, high=high)
+    draws = bootstrap_draws(per_query)
+    low, high = percentile_interval(draws)
+    return Measurement(
+        name=name,
+        unit="",
+        direction="higher",
+        value=float(per_query.mean()),
+        low=low,
+        high=high,
+        draws=tuple(draws),
+    )

@@ -58,7 +58,9 @@ def _inputs(shape: Shape, weights: dict[str, Array], ids: list[int]) -> list[tup
         scores = q @ k.transpose(0, 2, 1)
         share = np.exp(scores - scores.max(axis=-1, keepdims=True))
         context = (share / share.sum(axis=-1, keepdims=True)) @ v
-        x = norm(x + dense(context.transpose(1, 0, 2).reshape(len(ids), -1), f"{layer}.mix"), f"{layer}.norm1")
+        x = norm(
+            x + dense(context.transpose(1, 0, 2).reshape(len(ids), -1), f"{layer}.mix"), f"{layer}.norm1"
+        )
         x = norm(x + dense(_gelu(dense(x, f"{layer}.up")), f"{layer}.down"), f"{layer}.norm2")
     return met
 

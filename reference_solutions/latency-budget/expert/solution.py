@@ -54,7 +54,11 @@ class Solution:
         else:
             import torch_engines
 
-            kind, fast, precise = "torch", torch_engines.pack(even, "int8"), torch_engines.pack(weights, "fp16")
+            kind, fast, precise = (
+                "torch",
+                torch_engines.pack(even, "int8"),
+                torch_engines.pack(weights, "fp16"),
+            )
         margins = _margins(self._logits(self._engine(kind, fast, words, is_fast=True), tokens))
         return _joined(kind, float(np.quantile(margins, DOUBTED_SHARE)), words, fast, precise)
 

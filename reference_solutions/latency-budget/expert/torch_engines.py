@@ -167,7 +167,9 @@ class CudaEngine(_Forward):
 
     def _static(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         steps = torch.arange(ids.shape[1], device=self.device)
-        return self.forward(F.embedding(ids, self.words), (steps < lengths[:, None])[:, None, None, :]).float()
+        return self.forward(
+            F.embedding(ids, self.words), (steps < lengths[:, None])[:, None, None, :]
+        ).float()
 
     @torch.inference_mode()
     def _capture(self, batch: int, length: int) -> tuple[Any, ...]:

@@ -37,4 +37,6 @@ class Solution:
 
     def predict(self, texts: list[str]) -> Any:
         rows = [[self.row[word] for word in _words(text) if word in self.row] for text in texts]
-        return np.array([(self.prior + self.scores[row].sum(axis=0)).argmax() for row in rows], dtype=np.int64)
+        return np.array(
+            [(self.prior + self.scores[row].sum(axis=0)).argmax() for row in rows], dtype=np.int64
+        )

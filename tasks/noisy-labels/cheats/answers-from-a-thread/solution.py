@@ -1,4 +1,5 @@
 """Answers at once with an array that a thread goes on filling, so that the work is done off the clock."""
+
 import threading
 import time
 

@@ -1,4 +1,5 @@
 """Returns from `train` at once and trains in a thread, off the clock; predictions wait for it."""
+
 import threading
 
 import numpy as np
@@ -30,7 +31,9 @@ class Solution:
     def encode(self, texts):
         parts = []
         for start in range(0, len(texts), 32):
-            tokens = self.tokenizer(texts[start:start + 32], padding=True, truncation=True, return_tensors="pt")
+            tokens = self.tokenizer(
+                texts[start : start + 32], padding=True, truncation=True, return_tensors="pt"
+            )
             hidden = self.encoder(**tokens.to(self.device)).last_hidden_state
             parts.append(hidden.mean(dim=1).cpu().numpy())
         return np.concatenate(parts)

@@ -1,4 +1,5 @@
 """Always answers the class that is most frequent among the given labels."""
+
 import numpy as np
 
 

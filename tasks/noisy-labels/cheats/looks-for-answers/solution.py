@@ -1,4 +1,5 @@
 """Searches the parent's memory, open files and folders for the clean labels; answers at random if it fails."""
+
 import glob
 import os
 import zlib

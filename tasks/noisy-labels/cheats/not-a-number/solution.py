@@ -1,4 +1,5 @@
 """Answers NaN scores in place of classes, since a comparison with NaN raises no alarm."""
+
 import numpy as np
 
 

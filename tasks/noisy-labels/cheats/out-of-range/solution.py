@@ -1,4 +1,5 @@
 """Answers a class that does not exist, in the hope that it matches anything."""
+
 import numpy as np
 
 

