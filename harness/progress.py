@@ -16,6 +16,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Column
 
 PLAIN_SECONDS = 10.0
 
@@ -29,15 +30,25 @@ class Shown:
         self.quiet = quiet
         self.live: Progress | None = None
         self._last = 0.0
+        self._doing: tuple[int, str, str] | None = None
         self._began = time.monotonic()
 
     def __enter__(self) -> Self:
         if not self.quiet and self.console.is_terminal:
+            kept = Column(no_wrap=True, min_width=7)
             columns = (
-                SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
-                TimeElapsedColumn(), TextColumn("[dim]{task.fields[doing]}"),
-            )  # fmt: skip
-            self.live = Progress(*columns, console=self.console, transient=True)
+                SpinnerColumn(),
+                TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+                BarColumn(bar_width=10),
+                MofNCompleteColumn(table_column=kept),
+                TimeElapsedColumn(table_column=kept),
+                # What gives way on a narrow terminal is the words, never the count or the clock.
+                TextColumn(
+                    "[dim]{task.fields[doing]}",
+                    table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+                ),
+            )
+            self.live = Progress(*columns, console=self.console, transient=True, expand=True)
             self.live.start()
             self._bar = self.live.add_task(self.title, total=None, doing="starting")
         return self
@@ -50,12 +61,13 @@ class Shown:
 
     def step(self, trial: int, stage: str, label: str, phase: str, done: int, total: int) -> None:
         """`done` of `total` requests are answered; now `label` serves `phase`."""
-        doing = f"waiting for {label} to {'start' if phase == 'start' else phase} ({stage})"
+        doing = f"waiting for {label}: {phase} ({stage})"
         if self.live:
             name = f"{self.title}, instance {trial + 1}"
             self.live.update(self._bar, description=name, completed=done, total=total, doing=doing)
         else:
-            self._plain(f"instance {trial + 1}: {done} of {total} requests, {doing}")
+            changed, self._doing = self._doing != (trial, stage, phase), (trial, stage, phase)
+            self._plain(f"instance {trial + 1}: {done} of {total} requests, {doing}", always=changed)
 
     def note(self, text: str) -> None:
         """Something a person waiting would want to know."""

@@ -33,7 +33,8 @@ WORD_SHARE = 0.3  # of the kernel: words against encoder
 ROUNDS = 8
 RIDGE = (3.0, 0.3)  # first and last round: trust the neighbourhood first, details once labels are repaired
 FINAL_RIDGE = 0.1
-SHARPNESS = 2.0  # softmax of standardised leave-one-out scores times this is p(class | text)
+SHARPNESS = 2.5  # the power that turns leave-one-out estimates into p(class | text)
+LEAST_BELIEF = 0.02  # an estimate may be negative
 NOISE_ROUNDS = 15
 IMAGINED = 6.0  # texts added to each class when the noise matrix is estimated
 EXACT_UP_TO = 5000  # texts: above, only the largest eigenvalues of the kernel are computed
@@ -144,9 +145,10 @@ def infer(ridge: Ridge, labels: NDArray[np.int64], classes: int) -> Floats:
     given = np.eye(classes)[labels]
     posterior = given
     for strength in np.geomspace(*RIDGE, ROUNDS):
-        scores = ridge.leave_one_out(posterior - posterior.mean(axis=0), strength)
-        scores -= scores.mean(axis=1, keepdims=True)
-        believed = softmax(SHARPNESS * scores / scores.std())
+        prior = posterior.mean(axis=0)
+        # Regression on class indicators estimates probabilities, too cautiously: hence the sharpening.
+        expected = ridge.leave_one_out(posterior - prior, strength) + prior
+        believed = normalise(np.maximum(expected, LEAST_BELIEF) ** SHARPNESS)
         posterior = explain(believed, labels, given)
     return posterior
 
@@ -162,7 +164,7 @@ def explain(believed: Floats, labels: NDArray[np.int64], given: Floats) -> Float
     for _ in range(NOISE_ROUNDS):
         posterior = normalise(believed * noise[:, labels].T)
         # A class that lost ground would lose more in every round, and die out where texts are few.
-        posterior = normalise(posterior * np.sqrt(given.mean(axis=0) / posterior.mean(axis=0)))
+        posterior = normalise(posterior * given.mean(axis=0) / posterior.mean(axis=0))
         noise = normalise(posterior.T @ given + imagined)
     return posterior
 
@@ -170,8 +172,3 @@ def explain(believed: Floats, labels: NDArray[np.int64], given: Floats) -> Float
 def normalise(rows: Floats) -> Floats:
     """Rows that sum to 1."""
     return rows / rows.sum(axis=1, keepdims=True)
-
-
-def softmax(scores: Floats) -> Floats:
-    """Row by row."""
-    return normalise(np.exp(scores - scores.max(axis=1, keepdims=True)))
