@@ -1,10 +1,11 @@
-"""Expert: dense and lexical retrieval fused, in about 40 % of a flat index's bytes.
+"""Expert: dense and lexical retrieval fused, in a third to a half of a flat index's bytes.
 
-Four ideas, each of which pays by itself:
+Four ideas:
 
 1. Pooling by information. The mean over a passage's tokens is mostly the mean of words that every
    passage of the collection has. Weighting each token by a / (a + share of passages that have it)
    (smooth inverse frequency, Arora et al. 2017), on contextual vectors, lets the rare ones speak.
+   Worth .03 alone and .01 beside BM25 on docstrings; on scifact nothing beyond the noise.
 2. A lexical index beside the vectors: BM25 over words split at case, digits and underscores,
    stripped of endings, plus each word's first four letters. It finds the exact names and numbers
    that a vector blurs, and costs microseconds a query.
@@ -13,7 +14,8 @@ Four ideas, each of which pays by itself:
 4. Bytes: vectors at 8 bits a dimension (FAISS scalar quantiser), BM25 impacts at 8 bits a posting,
    passage numbers as gaps, everything deflated.
 
-Nothing here is fitted to judgments: the three constants are the same for any collection.
+The constants are one set for any collection. They were chosen by hand on judged queries of two
+(docstrings and scifact), where quality is flat around them; nothing is fitted at run time.
 """
 
 from __future__ import annotations
