@@ -75,6 +75,6 @@ def test_a_profile_that_extends_itself_is_refused(write: Write) -> None:
 def test_an_unknown_profile_is_told_which_there_are() -> None:
     for name in ("laptop", "no/such.toml"):
         with pytest.raises(
-            ProfileError, match=r"choose one of ci-smoke, gpu-box, laptop-cpu or a \.toml file"
+            ProfileError, match=r"choose one of ci-smoke, gpu-box, laptop-cpu, whole-cpu or a \.toml file"
         ):
             profiles.read(name)
