@@ -187,7 +187,7 @@ def spoil(train: Texts, classes: int, kind: str, size: Mapping[str, Any], rng: n
 def draw_shares(kind: str, rng: np.random.Generator) -> Shares:
     """Which share of the wrong labels is of which kind; a mix leans on pairs, the hardest to undo."""
     if kind == "mixed":
-        pair, boundary = float(rng.uniform(0.50, 0.60)), float(rng.uniform(0.15, 0.25))
+        pair, boundary = float(rng.uniform(0.55, 0.65)), float(rng.uniform(0.15, 0.20))
         return 1.0 - pair - boundary, pair, boundary
     return float(kind == "symmetric"), float(kind == "pair"), float(kind == "boundary")
 
