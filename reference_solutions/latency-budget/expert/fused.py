@@ -80,6 +80,15 @@ def _fuse(given: dict[str, Array], shape: Shape) -> dict[str, Array]:
     return {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in fused.items()}
 
 
+def has_int8_products() -> bool:
+    """Whether the CPU multiplies int8 into 32 bits at once (VNNI, or Arm's dot product)."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:
+        return False
+    return "vnni" in flags or "asimddp" in flags
+
+
 def quantised(weight: Array, bits: int = 8) -> tuple[NDArray[np.int8], Array]:
     """Symmetric int8 with one scale for each output column: int8[in, out], float32[out]."""
     top = 2 ** (bits - 1) - 1

@@ -7,11 +7,10 @@ since the classifier looks at no other.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fused import Array, Half, Shape, quantised
+from fused import Array, Half, Shape, has_int8_products, quantised
 from numpy.typing import NDArray
 
 MICROSOFT = "com.microsoft"  # ONNX Runtime's own operators
@@ -24,15 +23,6 @@ def available() -> bool:
     return find_spec("onnxruntime") is not None and find_spec("onnx") is not None
 
 
-def weight_bits() -> int:
-    """8, or 7 where int8 products saturate: on x86 without VNNI two 8-bit products overflow 16 bits."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text("utf-8")
-    except OSError:
-        return 7
-    return 8 if "vnni" in flags or "asimddp" in flags else 7
-
-
 class _Graph:
     """Collects nodes and constants; each method adds one operation and returns its output's name."""
 
@@ -41,7 +31,7 @@ class _Graph:
         self.weights = weights
         self.precise = precise
         self.width = weights["positions"].shape[1]
-        self.bits = weight_bits()
+        self.bits = 8 if has_int8_products() else 7  # two 8-bit products would overflow 16 bits
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
 

@@ -1,12 +1,13 @@
-"""The fastest server we know: int8 or fp16 over fused weights, a second look where int8 is in doubt.
+"""The fastest server we know: int8 or fp16 over fused weights, and nothing loaded that an answer does not need.
 
-`optimise` writes one artefact for the engines that suit the machine:
-    onnx    CPU with ONNX Runtime: hand-written graphs; the server imports neither torch nor transformers
-    torch   CPU without it: the same forward pass with torch's int8 kernels
-    cuda    fp16 and CUDA graphs
-Int8 noise changes the class of a text only where the two best classes are close. So on a CPU a text whose
-margin is in the lowest few per cent of the calibration texts' is computed again in fp32: that keeps the
-accuracy, and the median request does not pay for it.
+`optimise` writes one artefact for the engine that suits the machine:
+    onnx         CPU with ONNX Runtime: hand-written graphs; the server imports neither torch nor transformers
+    torch int8   CPU without it: the same forward pass over torch's int8 product
+    torch        CPU without it and without int8 instructions: the same in fp32
+    cuda         fp16 and CUDA graphs
+ONNX Runtime's int8 is the fastest and the least exact: one scale for a whole tensor. Its noise changes the class
+of a text only where the two best classes are close, so a text whose margin is among the lowest few per cent of
+the calibration texts' is computed again in fp32. That keeps the accuracy, and the median request does not pay.
 """
 
 from __future__ import annotations
@@ -40,34 +41,29 @@ class Solution:
         """The words' vectors once, and what the engines packed."""
         weights = fused.read(self.folder, self.shape)
         words = weights["words"].astype(np.float16)
-        if self.device == "cuda":
-            import torch_engines
+        if self.device == "cpu" and onnx_engine.available():
+            return self._onnx(weights, words, self._tokens(texts))
+        import torch_engines
 
-            return _joined("cuda", 0.0, words, torch_engines.pack(weights, "fp16"), b"")
+        if self.device == "cpu" and fused.has_int8_products():
+            return _joined("torch int8", 0.0, words, torch_engines.pack(weights, "int8"), b"")
+        return _joined("torch" if self.device == "cpu" else "cuda", 0.0, words, torch_engines.pack(weights, "fp16"), b"")
+
+    def _onnx(self, weights: dict[str, fused.Array], words: fused.Half, tokens: list[list[int]]) -> bytes:
+        """An int8 graph, an fp32 graph, and the margin below which the first is doubted."""
         from smoothing import smoothed
 
-        tokens = self._tokens(texts)
-        even = smoothed(self.shape, weights, tokens[:SMOOTHING_TEXTS])
-        if onnx_engine.available():
-            kind, fast = "onnx", onnx_engine.build(self.shape, even)
-            precise = onnx_engine.build(self.shape, weights, precise=True)
-        else:
-            import torch_engines
-
-            kind, fast, precise = (
-                "torch",
-                torch_engines.pack(even, "int8"),
-                torch_engines.pack(weights, "fp16"),
-            )
-        margins = _margins(self._logits(self._engine(kind, fast, words, is_fast=True), tokens))
-        return _joined(kind, float(np.quantile(margins, DOUBTED_SHARE)), words, fast, precise)
+        fast = onnx_engine.build(self.shape, smoothed(self.shape, weights, tokens[:SMOOTHING_TEXTS]))
+        precise = onnx_engine.build(self.shape, weights, precise=True)
+        margins = _margins(self._logits(self._engine("onnx", fast, words), tokens))
+        return _joined("onnx", float(np.quantile(margins, DOUBTED_SHARE)), words, fast, precise)
 
     def load(self, artefact: bytes) -> None:
         """Start the engines that the artefact names, and meet every kind of request once."""
         header, words, fast, precise = _parted(artefact)
         self.doubt = header["doubt"]
-        self.fast = self._engine(header["kind"], fast, words, is_fast=True)
-        self.precise = self._engine(header["kind"], precise, words, is_fast=False) if precise else None
+        self.fast = self._engine(header["kind"], fast, words)
+        self.precise = self._engine(header["kind"], precise, words) if precise else None
         for count in WARM_BATCHES:
             tokens = self._tokens(["a first request, which finds everything cold"] * count)
             for engine in (self.fast, self.precise):
@@ -84,7 +80,7 @@ class Solution:
                 logits[unsure] = self._logits(self.precise, [tokens[index] for index in unsure])
         return logits.argmax(axis=-1)
 
-    def _engine(self, kind: str, packed: bytes, words: fused.Half, is_fast: bool) -> Any:
+    def _engine(self, kind: str, packed: bytes, words: fused.Half) -> Any:
         if kind == "onnx":
             return onnx_engine.OnnxEngine(packed, words, self.threads)
         import torch
@@ -95,7 +91,8 @@ class Solution:
             engine = torch_engines.CudaEngine(self.shape, packed, words, self.device)
             engine.warm(WARM_BATCHES)
             return engine
-        return (torch_engines.Int8Engine if is_fast else torch_engines.CpuEngine)(self.shape, packed, words)
+        engines = {"torch int8": torch_engines.Int8Engine, "torch": torch_engines.CpuEngine}
+        return engines[kind](self.shape, packed, words)
 
     def _logits(self, engine: Any, tokens: list[list[int]]) -> NDArray[np.float32]:
         """Texts of like length together, so that padding them to the longest of their bucket costs little."""
