@@ -2,8 +2,7 @@
 
 Exit codes: 0 scored and every constraint passed; 1 scored, and a constraint or the submission
 failed; 2 the call or a file is wrong; 3 inconclusive; 4 our fault; 130 interrupted.
-
-Whatever is heavy is imported inside the verb that needs it, so that --help answers at once.
+What is heavy is imported inside the verb that needs it, so that --help answers at once.
 """
 
 from __future__ import annotations
@@ -51,6 +50,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # boxes around the help cost a tenth of a second
     epilog="Exit codes: 0 scored and every constraint passed, 1 a constraint or the submission failed, "
     "2 the call or a file is wrong, 3 inconclusive, 4 our fault, 130 interrupted.",
 )
@@ -102,13 +102,13 @@ def _root(
 
 @app.command("tasks")
 def tasks_verb(as_json: AsJson = False, tasks: TasksRoot = None) -> None:
-    """List the tasks: what each asks, how long it takes a person, where it runs."""
+    """List the tasks: what each asks, and where it runs."""
     from harness.tasks import all_tasks
 
     found = [t.definition for t in all_tasks(tasks).values()]
     if as_json:
-        keys = ("id", "title", "competencies", "minutes", "devices")
-        print_json({"tasks": [{**{k: getattr(d, k) for k in keys}, "summary": d.summary} for d in found]})
+        keys = ("id", "title", "competencies", "minutes", "devices", "summary")
+        print_json({"tasks": [{key: getattr(found_one, key) for key in keys} for found_one in found]})
         return
     from harness.reports import text
 
@@ -123,7 +123,7 @@ def init(
     as_json: AsJson = False,
     tasks: TasksRoot = None,
 ) -> None:
-    """Write a starter that runs as it is, the statement and the contract into DIR."""
+    """Write a starter that runs, the statement and the contract."""
     from harness.tasks import find
 
     chosen = find(task, tasks)
@@ -159,7 +159,7 @@ def check(
     as_json: AsJson = False,
     tasks: TasksRoot = None,
 ) -> None:
-    """Try a submission on a few examples, in seconds: contract, shapes, dtypes, one pass. No score."""
+    """Try a submission on a few examples, in seconds; no score."""
     from harness.asking import Asked, order
     from harness.check import check as run_check
 
@@ -196,7 +196,7 @@ def run(
     as_json: AsJson = False,
     tasks: TasksRoot = None,
 ) -> None:
-    """Score a submission: measure it beside the references on this machine, and write a report."""
+    """Score a submission beside the references on this machine."""
     from harness import runner
     from harness.asking import Asked, order
 
@@ -237,7 +237,7 @@ def prove(
     as_json: AsJson = False,
     tasks: TasksRoot = None,
 ) -> None:
-    """Prove a task on this machine: the starter runs, the tiers stand apart, every cheat gains nothing."""
+    """Prove a task here: starter runs, tiers apart, no cheat pays."""
     from harness.asking import Asked, order
     from harness.proving import prove as run_proof
 
@@ -319,7 +319,7 @@ def doctor(
         bool, typer.Option("--machine", help="Only name the machine, in one line.")
     ] = False,
 ) -> None:
-    """Look at this machine: packages, GPU, memory, load, folders, model, and a worker."""
+    """Look at this machine: packages, GPU, memory, load, a worker."""
     if only_machine:
         from harness.machine import fingerprint, in_words
 

@@ -47,7 +47,8 @@ class Solution:
 
         if self.device == "cpu" and fused.has_int8_products():
             return _joined("torch int8", 0.0, words, torch_engines.pack(weights, "int8"), b"")
-        return _joined("torch" if self.device == "cpu" else "cuda", 0.0, words, torch_engines.pack(weights, "fp16"), b"")
+        kind = "cuda" if self.device == "cuda" else "torch"
+        return _joined(kind, 0.0, words, torch_engines.pack(weights, "fp16"), b"")
 
     def _onnx(self, weights: dict[str, fused.Array], words: fused.Half, tokens: list[list[int]]) -> bytes:
         """An int8 graph, an fp32 graph, and the margin below which the first is doubted."""
