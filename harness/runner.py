@@ -190,8 +190,20 @@ def _round(
         if reference.tier:
             sides[reference.tier] = side(trial, found)
             store.keep_quality(_key(prepared, reference, head), head.run_id, _quality_only(found, prepared))
-    done = grading.Round(side(trials[0], judged[0]), sides)
-    return _Done(done, trials, [*judged, *known.values()])
+    own = side(trials[0], judged[0])
+    return _Done(grading.Round(own, _with_twin(order, own, sides)), trials, [*judged, *known.values()])
+
+
+def _twin(order: Order) -> Tier | None:
+    """The tier between the anchors whose very files were handed in: it need not be run beside itself."""
+    between = references(order.task.id, order.task.folder).get("competent")
+    same = between is not None and between.digest == order.submission.digest
+    return "competent" if same and "competent" not in order.against else None
+
+
+def _with_twin(order: Order, own: Side, sides: dict[Tier, Side]) -> dict[Tier, Side]:
+    twin = _twin(order)
+    return {**sides, twin: own} if twin and twin not in sides and own.assessed.outcome == "ok" else sides
 
 
 def _references(
@@ -211,7 +223,7 @@ def _references(
             remembered = store.quality(_key(prepared, reference, head))
         if remembered is not None:
             known[tier] = remembered.model_copy(update={"number": prepared.number})
-        elif tier in needed or tier in timed:
+        elif tier in timed or (tier in needed and tier != _twin(order)):
             fresh.append(reference)
     return known, fresh
 
@@ -337,4 +349,4 @@ def _round_again(order: Order, old: Run, number: int, store: Store) -> _Done:
             sides[trial.tier] = side(trial, found)
     if own is None:
         raise HarnessError(f"run {old.head.run_id} holds no trial of its candidate; run the submission again")
-    return _Done(grading.Round(own, sides), trials, [*again, *kept])
+    return _Done(grading.Round(own, _with_twin(order, own, sides)), trials, [*again, *kept])
