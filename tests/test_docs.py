@@ -43,7 +43,7 @@ def test_the_exit_codes_are_documented() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_the_readmes_commands_run(tmp_path: Path) -> None:
     """Runs the README's commands in order in an empty folder, on the smallest profile."""
     assert len(commands()) >= 8
