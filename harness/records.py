@@ -2,15 +2,19 @@
 
 History of the schema (`SCHEMA_VERSION`):
     1   first.
+    2   process pairs: `pair` in samples, phase times and memory; Trial.pairs and Trial.role "copy";
+        memory split into anonymous, file and shared; Score.timing, the certificate and the grade.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
-SCHEMA_VERSION = 1
+from harness.readings import Counters, MemoryPoint, PairReading, PhaseTime, Record, Sample
+
+SCHEMA_VERSION = 2
 
 Outcome = Literal[
     "ok",
@@ -30,17 +34,13 @@ Verdict = Literal["pass", "fail", "inconclusive"]
 Direction = Literal["higher", "lower", "neither"]
 Scale = Literal["identity", "log", "logit"]
 Stamp = Literal["practice", "self-check", "official"]
+Role = Literal["candidate", "reference", "copy"]
+Grade = Literal["A", "B", "C"]
 Tier = Literal["baseline", "competent", "expert"]
 Split = Literal["smoke", "practice", "final"]
 
 TIERS: tuple[Tier, ...] = ("baseline", "competent", "expert")
 OURS: tuple[Outcome, ...] = ("sandbox_failed", "harness_error")
-
-
-class Record(BaseModel):
-    """Frozen, closed to unknown keys, and strict JSON: NaN and infinity are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Measurement(Record):
@@ -74,41 +74,11 @@ class Series(Record):
     y: tuple[float, ...]
 
 
-class Sample(Record):
-    """One timed request: seconds from input released to last output byte copied, parent's clock."""
-
-    item: str
-    group: str
-    seconds: float
-    count: int
-    position: int
-
-
-class PhaseTime(Record):
-    """One untimed call of a phase, parent's clock (`start`: worker launched to ready)."""
-
-    item: str
-    group: str
-    seconds: float
-
-
-class MemoryPoint(Record):
-    """One reading of the worker's whole process tree; `seconds` since the worker was launched.
-
-    `device_bytes` is None where there is no device or it could not be read.
-    """
-
-    stage: str
-    seconds: float
-    host_bytes: int
-    device_bytes: int | None = None
-
-
 class Trial(Record):
     """One submission on one instance in fresh workers: how it ended and what was read. Raw."""
 
     number: int
-    role: Literal["candidate", "reference"]
+    role: Role
     label: str
     tier: Tier | None
     submission_digest: str
@@ -118,16 +88,18 @@ class Trial(Record):
     detail: str = ""
     phases: tuple[PhaseTime, ...] = ()
     samples: tuple[Sample, ...] = ()
+    pairs: tuple[PairReading, ...] = ()
     memory: tuple[MemoryPoint, ...] = ()
     peak_host_bytes: int | None = None
     peak_device_bytes: int | None = None
+    base_host_bytes: int | None = None
     memory_measured_by: str = ""
-    blob_bytes: dict[str, int] = {}
-    answers: dict[str, str] = {}
+    blob_bytes: dict[str, int] = Field(default_factory=dict)
+    answers: dict[str, str] = Field(default_factory=dict)
     log_head: str = ""
     log_tail: str = ""
     log_bytes: int = 0
-    worker_says: dict[str, str] = {}
+    worker_says: dict[str, str] = Field(default_factory=dict)
 
 
 class Assessed(Record):
@@ -137,7 +109,7 @@ class Assessed(Record):
     """
 
     number: int
-    role: Literal["candidate", "reference"]
+    role: Role
     label: str
     tier: Tier | None
     outcome: Outcome
@@ -168,6 +140,69 @@ class ConstraintResult(Record):
     bound: Literal["at_most", "at_least"]
     reference: str = ""
     words: str = ""
+    tolerance: float = 0.0
+    pairs: int = 0
+
+
+class Certificate(Record):
+    """The A/A certificate: the baseline timed against its own copy, in the same pairs as the candidate.
+
+    `value` is the ratio of `measure` between two copies of one program with its interval: what this
+    run's clock calls equal. `spread` is the standard deviation of the pairs' log ratios, `margin` the
+    tolerance for verdicts: max(3 %, twice the standard error). It holds when the interval meets 1 +- margin.
+    """
+
+    measure: str
+    value: float
+    low: float
+    high: float
+    spread: float
+    margin: float
+    pairs: int
+    holds: bool
+    words: str
+
+
+class Condition(Record):
+    """The machine's grade during the timed part, from counters that no candidate can forge.
+
+    A is quiet, B usable, C too disturbed: what was timed is then shown as not certified.
+    """
+
+    grade: Grade
+    words: tuple[str, ...]
+    counters: Counters
+
+
+class Probe(Record):
+    """One audit probe after the scored part: what was looked for, what was seen, what follows from it.
+
+    `verdict`: "clear", "note" (shown), "void" (times are not certified), "implausible".
+    """
+
+    name: str
+    verdict: Literal["clear", "note", "void", "implausible"]
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    words: str = ""
+
+
+class Timing(Record):
+    """How far the run's times can be trusted: pairs, floor, certificate, grade and probes.
+
+    `floor_seconds` is the median empty request, already taken off every ratio. `certified` is
+    false where the certificate does not hold, the grade is C, a probe voids the times, or fewer than
+    the least number of pairs were run; `words` says which.
+    """
+
+    pairs: int
+    floor_seconds: float | None
+    certified: bool
+    certificate: Certificate | None
+    condition: Condition | None
+    probes: tuple[Probe, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 class Score(Record):
@@ -187,6 +222,7 @@ class Score(Record):
     constraints: tuple[ConstraintResult, ...]
     measurements: tuple[Measurement, ...]
     reasons: tuple[str, ...]
+    timing: Timing | None = None
 
 
 class Rung(Record):
@@ -239,6 +275,8 @@ class ProfileUsed(Record):
     trials: int
     max_trials: int
     split: Split
+    pairs: int = 1
+    max_pairs: int = 1
 
 
 class RunHead(Record):
@@ -260,7 +298,7 @@ class RunHead(Record):
     stamp: Stamp
     seed: int | None = None
     seed_id: str = ""
-    facts: dict[str, int | float | str] = {}
+    facts: dict[str, int | float | str] = Field(default_factory=dict)
 
 
 class Run(Record):

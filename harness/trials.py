@@ -20,7 +20,8 @@ from harness import session
 from harness.errors import Fault
 from harness.instances import Answer, FromItem, Instance, Request, Stage
 from harness.isolation.base import Level
-from harness.records import MemoryPoint, PhaseTime, Sample, Trial
+from harness.readings import MemoryPoint, PhaseTime, Sample
+from harness.records import Trial
 from harness.submissions import Submission, staged
 from harness.tasks import Task
 from harness.watch import MEASURED_BY, DeviceReader, Limits

@@ -18,7 +18,8 @@ from typing import IO, Protocol
 from harness.errors import Fault
 from harness.isolation.base import Launched
 from harness.isolation.tree import born, descendants, high_water_bytes, kill_tree, resident_bytes
-from harness.records import MemoryPoint, Outcome
+from harness.readings import MemoryPoint
+from harness.records import Outcome
 
 PERIOD = 0.05
 KEPT_LOG_BYTES = 64 * 1024

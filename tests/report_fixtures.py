@@ -5,14 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
+from harness.readings import MemoryPoint, PhaseTime, Sample
 from harness.records import (
     Assessed,
     ConstraintResult,
     Machine,
     Measurement,
-    MemoryPoint,
     Outcome,
-    PhaseTime,
     ProfileUsed,
     Proof,
     ProofCheat,
@@ -22,7 +21,6 @@ from harness.records import (
     Run,
     Rung,
     RunHead,
-    Sample,
     Score,
     Series,
     Source,

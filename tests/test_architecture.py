@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # From the ground up; a module imports from its own floor and those below. A folder stands for all in it.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("worker", "errors", "__init__"),
-    ("records", "instances", "criteria", "checks", "digests", "layout"),
+    ("readings", "records", "instances", "criteria", "checks", "digests", "layout"),
     ("isolation", "measures", "store", "devices", "machine"),
     ("grading", "session", "watch", "reports", "tasks", "submissions", "profiles", "sources", "stackdocs",
      "tables", "qrels", "hub"),

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from harness.assess import costs
 from harness.measures import cost
-from harness.records import Measurement, MemoryPoint, PhaseTime, Sample, Trial
+from harness.readings import MemoryPoint, PhaseTime, Sample
+from harness.records import Measurement, Trial
 
 
 def _samples(seconds: list[float], group: str = "search", count: int = 1) -> list[Sample]:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from harness.measures.stats import percentile_interval, resampled
-from harness.records import Measurement, PhaseTime, Sample
+from harness.readings import PhaseTime, Sample
+from harness.records import Measurement
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 # What a single reading of a clock or of memory may be off by on a shared machine, as a share.

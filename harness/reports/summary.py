@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from harness.readings import Record
 from harness.records import (
     ConstraintResult,
     Direction,
     Machine,
     Measurement,
     Outcome,
-    Record,
     Run,
     Score,
     Source,

@@ -31,7 +31,7 @@ def serve(sock: socket.socket) -> None:
 
 
 def _serve(sock: socket.socket) -> None:
-    frame, payload, _ = wire.receive(sock)
+    frame, payload, _ = _next(sock)
     start = json.loads(payload)
     folder = Path(start["submission"])
     solution = _guard(sock, frame, folder, lambda: _construct(start, folder))
@@ -39,7 +39,7 @@ def _serve(sock: socket.socket) -> None:
         return
     sock.sendall(wire.pack(wire.READY, 0, frame.nonce, frame.item, 0))
     while True:
-        frame, payload, output = wire.receive(sock)
+        frame, payload, output = _next(sock)
         if frame.opcode == wire.STOP:
             sock.sendall(wire.pack(wire.BYE, 0, frame.nonce, frame.item, 16) + _allocator_peaks())
             return
@@ -49,6 +49,15 @@ def _serve(sock: socket.socket) -> None:
         wire.answer(sock, frame, result[0], output)
         if output is not None:
             os.close(output)
+
+
+def _next(sock: socket.socket) -> tuple[wire.Frame, bytes, int | None]:
+    """The next frame that asks for work; pings before it are answered on the way."""
+    while True:
+        frame, payload, output = wire.receive(sock)
+        if frame.opcode != wire.PING:
+            return frame, payload, output
+        sock.sendall(wire.pack(wire.PONG, 0, frame.nonce, frame.item, 0))
 
 
 def _construct(start: dict[str, Any], folder: Path) -> tuple[Any]:

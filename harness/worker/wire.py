@@ -20,8 +20,9 @@ HEADER = struct.Struct("<4sBBH16sIQ")
 MAGIC = b"MLSH"
 VERSION = 1
 
-START, CALL, STOP = 1, 2, 3
-READY, RESULT, FAULT, BYE = 16, 17, 18, 19
+# PING asks for nothing but an answer: it tells that the shim has started, and what an empty request costs.
+START, CALL, STOP, PING = 1, 2, 3, 4
+READY, RESULT, FAULT, BYE, PONG = 16, 17, 18, 19, 20
 
 IN_MEMFD, OUT_MEMFD = 1, 2
 

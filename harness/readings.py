@@ -1,0 +1,102 @@
+"""Raw readings: what a clock, a meter or the kernel said, before anything is derived from it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Record(BaseModel):
+    """Frozen, closed to unknown keys, and strict JSON: NaN and infinity are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Sample(Record):
+    """One timed request: seconds from input released to last output byte copied, parent's clock.
+
+    `pair` numbers the process pair, from 0, that served it; `position` its place in that pair.
+    """
+
+    item: str
+    group: str
+    seconds: float
+    count: int
+    position: int
+    pair: int = 0
+
+
+class PhaseTime(Record):
+    """One untimed call of a phase, parent's clock.
+
+    Groups of the harness's own: `shim` (worker launched to its first word: interpreter and harness),
+    `start` (the submission's import and constructor).
+    """
+
+    item: str
+    group: str
+    seconds: float
+    pair: int = 0
+
+
+class MemoryPoint(Record):
+    """One reading of the worker's whole process tree; `seconds` since the worker was launched.
+
+    `host_bytes` is what counts: anonymous, file-backed and shared memory together. The three are
+    given where they could be told apart. `device_bytes` is None where there is no device or it could
+    not be read.
+    """
+
+    stage: str
+    seconds: float
+    host_bytes: int
+    device_bytes: int | None = None
+    anonymous_bytes: int | None = None
+    file_bytes: int | None = None
+    shared_bytes: int | None = None
+    pair: int = 0
+
+
+class Counters(Record):
+    """What the kernel and the driver counted over a span: no worker can write any of it.
+
+    `cpu_seconds`, `wait_seconds` and `preemptions` are the reference workers' own: time on a core,
+    time runnable without one, and involuntary switches. Shares are of `seconds`. None: not told here.
+    """
+
+    seconds: float
+    cpu_seconds: float | None = None
+    wait_seconds: float | None = None
+    preemptions: int | None = None
+    steal_share: float | None = None
+    pressure_cpu_share: float | None = None
+    pressure_memory_share: float | None = None
+    mhz_low: float | None = None
+    mhz_high: float | None = None
+    device_reasons: tuple[str, ...] = ()
+    device_mhz_low: float | None = None
+    device_mhz_high: float | None = None
+    device_mhz_default: float | None = None
+    device_celsius: float | None = None
+    device_strangers: int | None = None
+
+
+class PairReading(Record):
+    """One process pair: all workers of a stage, fresh and alive together. Raw, besides the samples.
+
+    Workers are named by role or tier ("candidate", "baseline", "baseline copy"). `floor` are the
+    seconds of empty requests to the baseline; `idle_cpu` the processor seconds each worker used
+    while it was stopped, `busy_cpu` while it had the turn; `alone` the baseline's seconds by item
+    while no candidate existed; `repeats` the seconds of inputs asked a second time, by worker and item.
+    """
+
+    stage: str
+    pair: int
+    started: tuple[str, ...]
+    warmups: int = 0
+    steady: dict[str, bool] = {}
+    floor: tuple[float, ...] = ()
+    idle_cpu: dict[str, float] = {}
+    busy_cpu: dict[str, float] = {}
+    alone: dict[str, float] = {}
+    repeats: dict[str, dict[str, float]] = {}
+    counters: Counters | None = None
