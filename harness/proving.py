@@ -12,8 +12,10 @@ import numpy as np
 
 from harness import submissions
 from harness.assess import assess, side
+from harness.competitor import Entry, Setting
 from harness.errors import HarnessError
-from harness.grading import Round, Side, grade, objective_value
+from harness.grading import grade
+from harness.ordering import Order, Prepared, prepare, round_of, setting_of
 from harness.records import (
     TIERS,
     Assessed,
@@ -25,9 +27,10 @@ from harness.records import (
     Score,
     Tier,
 )  # fmt: skip
-from harness.runner import Order, Prepared, prepare, round_of, setting_of
+from harness.sides import Round, Side
 from harness.submissions import Submission
-from harness.trials import Observer, Setting
+from harness.trials import Observer
+from harness.verdicts import objective_value
 
 # Neighbouring tiers are told apart when their gap is this many standard deviations of the noise.
 NEEDED_SDS = 3.0
@@ -79,7 +82,7 @@ def prove(order: Order, instances: int, observer: Observer) -> Proof:
 def _climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer) -> _Ladder:
     references = submissions.references(order.task.id, order.task.folder)
     outcomes = round_of(order, setting, prepared, observer).run(
-        [(r, "reference") for r in references.values()]
+        [Entry(r, "reference") for r in references.values()]
     )
     sides: dict[Tier, Side] = {}
     for tier, outcome in zip(references, outcomes, strict=True):
@@ -111,7 +114,7 @@ def _alone(
 def _run_one(
     order: Order, setting: Setting, prepared: Prepared, submission: Submission, observer: Observer
 ) -> Side:
-    (outcome,) = round_of(order, setting, prepared, observer).run([(submission, "candidate")])
+    (outcome,) = round_of(order, setting, prepared, observer).run([Entry(submission)])
     found: Assessed = assess(order.task, prepared.instance, outcome.trial, outcome.answers)
     return side(outcome.trial, found)
 

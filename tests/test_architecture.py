@@ -19,12 +19,18 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # From the ground up; a module imports from its own floor and those below. A folder stands for all in it.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("worker", "errors", "__init__"),
-    ("readings", "records", "instances", "criteria", "checks", "digests", "layout"),
-    ("isolation", "measures", "store", "devices", "machine"),
+    ("readings", "records", "instances", "pairing", "criteria", "checks", "digests", "layout"),
+    ("isolation", "measures", "store", "devices", "machine", "counters"),
+    ("sides",),
+    ("timing",),
+    ("verdicts",),
     ("grading", "session", "watch", "reports", "tasks", "submissions", "profiles", "sources", "stackdocs",
      "tables", "qrels", "hub"),
-    ("assess", "trials", "workbench"),
+    ("assess", "competitor", "pairs", "trials", "workbench"),
+    ("ordering",),
+    ("judging",),
     ("runner",),
+    ("rescoring",),
     ("output", "progress", "asking", "check", "doctor", "proving"),
     ("cli", "__main__"),
 )  # fmt: skip
