@@ -182,7 +182,7 @@ def test_one_door_for_each_side_effect(file: Path) -> None:
         assert not [c for c in used if re.match(r"os\.(fork|forkpty|system|popen|exec|spawn|posix_spawn)", c)]
     if floor != "store":
         assert not libraries(running(tree_of(file))) & {"sqlalchemy", "sqlite3"}
-    if floor not in ("session", "watch", "runner", "proving", "progress"):
+    if floor not in ("session", "watch", "counters", "runner", "trials", "proving", "progress"):
         assert "time" not in libraries(running(tree_of(file)))
     assert not used & {
         "eval",
