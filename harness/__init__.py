@@ -14,7 +14,7 @@ The map, from the top floor down (imports go downward only):
     sources                     data sets and models (stackdocs, tables, qrels, hub)
     isolation                   the only place that starts a process
     measures, store             arrays in, floats out; the only writer of results
-    devices, machine            NVML; the fingerprint of where it ran
+    devices, machine, counters  NVML; the fingerprint of where it ran; what its kernel counts meanwhile
     records, instances,         the frozen values that travel between the floors
     criteria, checks, digests
     worker, errors              the child's side of the wall; our own faults

@@ -20,7 +20,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("worker", "errors", "__init__"),
     ("readings", "records", "instances", "criteria", "checks", "digests", "layout"),
-    ("isolation", "measures", "store", "devices", "machine"),
+    ("isolation", "measures", "store", "devices", "machine", "counters"),
     ("grading", "session", "watch", "reports", "tasks", "submissions", "profiles", "sources", "stackdocs",
      "tables", "qrels", "hub"),
     ("assess", "trials", "workbench"),
@@ -176,7 +176,7 @@ def test_one_door_for_each_side_effect(file: Path) -> None:
         assert not [c for c in used if re.match(r"os\.(fork|forkpty|system|popen|exec|spawn|posix_spawn)", c)]
     if floor != "store":
         assert not libraries(running(tree_of(file))) & {"sqlalchemy", "sqlite3"}
-    if floor not in ("session", "watch", "runner", "proving", "progress"):
+    if floor not in ("session", "watch", "counters", "runner", "proving", "progress"):
         assert "time" not in libraries(running(tree_of(file)))
     assert not used & {
         "eval",
