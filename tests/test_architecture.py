@@ -23,7 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("isolation", "measures", "store", "devices", "machine", "counters"),
     ("grading", "session", "watch", "reports", "tasks", "submissions", "profiles", "sources", "stackdocs",
      "tables", "qrels", "hub"),
-    ("assess", "trials", "workbench"),
+    ("assess", "trials", "workbench", "steadiness"),
     ("runner",),
     ("output", "progress", "asking", "check", "doctor", "proving"),
     ("cli", "__main__"),

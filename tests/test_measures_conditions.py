@@ -29,7 +29,7 @@ def test_a_quiet_machine_is_an_a_and_says_so() -> None:
     for counters in (QUIET, GPU):
         found = grade([counters])
         assert (found.grade, len(found.words)) == ("A", 1)
-        assert found.words[0].startswith("quiet")
+        assert found.words[0].startswith("the machine was quiet")
         assert found.counters == counters
 
 

@@ -69,7 +69,7 @@ def grade(counters: Sequence[Counters], drift: float | None = None, tail: float 
     worst = max((mark.grade for mark in marks), default="A")
     said = [mark.words for mark in sorted(marks, key=lambda mark: mark.grade, reverse=True)]
     if worst == "A":
-        said.append("quiet: nothing that was counted disturbed the reference")
+        said.append("the machine was quiet: nothing that was counted disturbed the reference")
     return Condition(grade=worst, words=(*said, *_missing(counters)), counters=whole)
 
 
@@ -126,7 +126,9 @@ def _waiting(whole: Counters) -> Iterator[_Mark]:
 
 
 def _pressure(whole: Counters) -> Iterator[_Mark]:
-    share = whole.pressure_cpu_share
+    share, waited = whole.pressure_cpu_share, wait_share(whole)
+    if waited is not None and waited >= WAIT[0]:
+        return  # the same load, seen where it matters
     if share is not None and share >= PRESSURE:
         yield _Mark(
             "B",
