@@ -6,15 +6,15 @@ The map, from the top floor down (imports go downward only):
     asking, check, proving,     what was typed, made an order; the candidate's fast loop; a task's
     doctor                      proof of itself; a look at the machine
     runner                      the one path from a submission to a score
-    trials, assess, workbench   submissions side by side on one instance; a trial to measurements;
-                                what a task's `prepare` works with
+    trials, assess, workbench,  submissions side by side on one instance; a trial to measurements;
+    steadiness                  what a task's `prepare` works with; a program beside its own copy
     grading, session, watch     measurements to a score; the parent's end of the process wall
     reports, tasks              a Run in, text out; tasks/<id>/ in, a Task out
     submissions, profiles       folders and configs/ read and checked
     sources                     data sets and models (stackdocs, tables, qrels, hub)
     isolation                   the only place that starts a process
     measures, store             arrays in, floats out; the only writer of results
-    devices, machine            NVML; the fingerprint of where it ran
+    devices, machine, counters  NVML; the fingerprint of where it ran; what its kernel counts meanwhile
     records, instances,         the frozen values that travel between the floors
     criteria, checks, digests
     worker, errors              the child's side of the wall; our own faults

@@ -32,6 +32,7 @@ from harness.output import (
     say,
     show,
     show_check,
+    show_doctor,
     show_proof,
     write_file,
     write_out,
@@ -318,8 +319,9 @@ def doctor(
     only_machine: Annotated[
         bool, typer.Option("--machine", help="Only name the machine, in one line.")
     ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out the half minute of measuring.")] = False,
 ) -> None:
-    """Look at this machine: packages, GPU, memory, load, a worker."""
+    """Look at this machine: packages, GPU, memory, a worker, and how steady its times are."""
     if only_machine:
         from harness.machine import fingerprint, in_words
 
@@ -327,20 +329,10 @@ def doctor(
         return
     from harness.doctor import examine
 
-    findings = examine()
-    bad = any(f.state == "bad" for f in findings)
-    if as_json:
-        print_json(
-            {
-                "ready": not bad,
-                "findings": [{"name": f.name, "state": f.state, "words": f.words} for f in findings],
-            }
-        )
-    else:
-        for finding in findings:
-            say(f"{finding.state:<5}{finding.name:<22}{finding.words}")
-        say("This machine is not ready." if bad else "This machine is ready.")
-    raise typer.Exit(EXIT_USAGE if bad else EXIT_OK)
+    with _progress("doctor", as_json) as shown:
+        found = examine(shown.note, quick)
+    show_doctor(found, as_json)
+    raise typer.Exit(EXIT_OK if found.ready else EXIT_USAGE)
 
 
 def main() -> None:

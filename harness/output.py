@@ -11,6 +11,7 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.check import Checked
+    from harness.doctor import Examined
     from harness.ordering import Order
     from harness.records import Proof, Run
 
@@ -112,3 +113,27 @@ def show_proof(proof: Proof, markdown: Path | None, as_json: bool) -> None:
         print_json(proof.model_dump(mode="json"))
     else:
         show(text.render_proof(proof))
+
+
+def show_doctor(found: Examined, as_json: bool) -> None:
+    """What `harness doctor` found, for people or for machines."""
+    steady = found.steadiness
+    if as_json:
+        print_json(
+            {
+                "ready": found.ready,
+                "findings": [{"name": f.name, "state": f.state, "words": f.words} for f in found.findings],
+                "steadiness": steady
+                and {
+                    "ratio": steady.ratio, "ratios": list(steady.ratios), "spread": steady.spread,
+                    "seconds": steady.seconds, "requests": steady.requests, "throttled": steady.throttled,
+                    "busy": [{"pid": b.pid, "name": b.name, "share": b.share} for b in steady.busy],
+                    **steady.condition.model_dump(mode="json"),
+                },
+            }
+        )  # fmt: skip
+        return
+    for finding in found.findings:
+        say(f"{finding.state:<5}{finding.name:<22}{finding.words}")
+    times = f" Grade of its times now: {steady.condition.grade}." if steady else ""
+    say(("This machine is ready." if found.ready else "This machine is not ready.") + times)

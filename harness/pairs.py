@@ -9,21 +9,23 @@ see whether answers are remembered.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.competitor import Competitor
-from harness.counters import Meter
+from harness.counters import Meter, gpu
 from harness.instances import Request, Stage
 from harness.pairing import steady, turns
-from harness.readings import PairReading
+from harness.readings import Counters, PairReading
 
 if TYPE_CHECKING:
     from harness.trials import Counter, Round
 
 PROBED = 12  # inputs of a pair that the audit probes use
 PING_EVERY = 4  # timed requests between two empty ones
+SAMPLE_EVERY = 16  # timed requests between two looks at the clocks
 
 
 @dataclass
@@ -48,7 +50,7 @@ class Pair:
         candidates = [c for c in self.competitors if c.entry.role == "candidate"]
         references = [c for c in self.competitors if c.entry.role != "candidate"]
         probing = bool(candidates and references) and self.round.plan.pairs > 1
-        meter = None
+        counters = None
         try:
             if self.number % 2 == 0:
                 self._begin(references)
@@ -58,10 +60,7 @@ class Pair:
             else:
                 self._begin(candidates)
                 self._begin(references)
-            meter = Meter([c.worker.launched.pid for c in references if c.worker is not None])
-            meter.start()
-            self._timed()
-            counters = meter.stop()
+            counters = self._metered(references)
             if probing:
                 self._repeat([*candidates, *references[:1]])
                 if self.number % 2 == 1:
@@ -121,7 +120,18 @@ class Pair:
             competitor.keep_first(request, taken)
         group.setdefault(competitor.name, []).append(taken)
 
-    def _timed(self) -> None:
+    def _metered(self, references: Sequence[Competitor]) -> Counters | None:
+        """The timed part, with what the kernel counted meanwhile for the reference that times go by."""
+        anchor = references[0].worker if references else None
+        if anchor is None:
+            self._timed(None)
+            return None
+        meter = Meter([anchor.launched.pid], gpu(self.round.setting.device))
+        meter.start()
+        self._timed(meter)
+        return meter.stop()
+
+    def _timed(self, meter: Meter | None) -> None:
         asked = [request for request in self.block if not request.warmup]
         among = list(self.competitors)
         anchor = next((c for c in among if c.entry.role != "candidate"), None)
@@ -129,11 +139,15 @@ class Pair:
             competitor = among[turn.worker]
             if number % 16 == 0:
                 self.counter.show(self.stage, competitor, turn.request.phase)
-            competitor.keep(turn.request, competitor.ask(turn.request), turn.counted)
+            with meter.turn() if meter and competitor is anchor else contextlib.nullcontext():
+                seconds = competitor.ask(turn.request)
+            competitor.keep(turn.request, seconds, turn.counted)
             self.counter.done += 1
             if anchor is not None and number % (PING_EVERY * len(among)) == 0:
                 taken = anchor.ping()
                 self.floor += [taken] if taken is not None else []
+                if meter is not None and number % (SAMPLE_EVERY * len(among)) == 0:
+                    meter.sample()
 
     def _probed(self) -> list[Request]:
         """Some timed inputs of the largest group, spread over the block."""

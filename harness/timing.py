@@ -112,7 +112,7 @@ def _condition(
 
 
 def _drift(criteria: Criteria, rounds: Sequence[Round]) -> float | None:
-    """How far the reference's median wandered between pairs: largest by smallest, less 1."""
+    """The reference's median time in the second half of the pairs over that in the first, less 1."""
     anchor, measure = criteria.anchor(), criteria.timed_measure()
     if anchor is None or not measure:
         return None
@@ -123,7 +123,10 @@ def _drift(criteria: Criteria, rounds: Sequence[Round]) -> float | None:
         if anchor in r.references
         for pair in by_pair(group, r.references[anchor], r.references[anchor])
     ]
-    return max(medians) / min(medians) - 1 if len(medians) > 1 else None
+    half = len(medians) // 2
+    if not half:
+        return None
+    return median(np.array(medians[-half:])) / median(np.array(medians[:half])) - 1
 
 
 def _probes(criteria: Criteria, rounds: Sequence[Round], readings: Sequence[PairReading]) -> Iterable[Probe]:

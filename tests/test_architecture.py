@@ -26,7 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("verdicts",),
     ("grading", "session", "watch", "reports", "tasks", "submissions", "profiles", "sources", "stackdocs",
      "tables", "qrels", "hub"),
-    ("assess", "competitor", "pairs", "trials", "workbench"),
+    ("assess", "competitor", "pairs", "trials", "workbench", "steadiness"),
     ("ordering",),
     ("judging",),
     ("runner",),

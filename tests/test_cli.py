@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import pytest
 
-from harness import cli, devices, runner
+from harness import cli, devices, runner, steadiness
 from harness.errors import SandboxFailed
 from tests.conftest import HOSTILE, TOYS
 
@@ -374,14 +374,31 @@ def test_prove(tmp_path: Path) -> None:
     assert "toy-squares" in (tmp_path / "proof.md").read_text()
 
 
-def test_doctor() -> None:
-    said = harness("doctor", "--json")
+@pytest.mark.parametrize("options", [("--quick",), ()])
+def test_doctor(options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steadiness, "SECONDS", 0.3)
+    said = harness("doctor", "--json", *options)
     found = said.json
     assert said.code == (0 if found["ready"] else 2)
     states = {finding["name"]: finding["state"] for finding in found["findings"]}
     assert states["worker"] == "ok"
     assert found["ready"] == ("bad" not in states.values())
     assert all(finding["words"].strip() for finding in found["findings"])
+    steady = found["steadiness"]
+    if options:
+        assert steady is None
+        return
+    assert (steady["grade"] in "ABC", len(steady["ratios"])) == (True, steadiness.PAIRS)
+    assert steady["words"]
+    assert steady["counters"]["seconds"] > 0
+
+
+def test_doctor_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steadiness, "SECONDS", 0.3)
+    said = harness("doctor")
+    assert re.search(r"^(ok  |note) grade  +[ABC]\. [A-Z]", said.out, flags=re.M)
+    assert re.search(r"Grade of its times now: [ABC]\.\n$", said.out)
+    assert "pair 3 of 3: a program timed against its own copy" in said.err
 
 
 @pytest.mark.parametrize(

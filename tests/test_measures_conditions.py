@@ -1,0 +1,148 @@
+"""The machine's grade: each threshold from both sides, sums over pairs, and what the words say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.measures.conditions import grade, total, wait_share
+from harness.readings import Counters
+
+QUIET = Counters(
+    seconds=10.0, cpu_seconds=4.0, wait_seconds=0.04, preemptions=12, steal_share=0.001, pressure_cpu_share=0.05,
+    pressure_memory_share=0.0, mhz_low=3100, mhz_high=3200,
+)  # fmt: skip
+GPU = QUIET.model_copy(
+    update={
+        "device_mhz_low": 1900.0, "device_mhz_high": 1980.0, "device_mhz_default": 1980.0,
+        "device_celsius": 61.0, "device_strangers": 0,
+    }
+)  # fmt: skip
+
+
+def but(base: Counters = QUIET, **changes: Any) -> Counters:
+    return base.model_copy(update=changes)
+
+
+def test_a_quiet_machine_is_an_a_and_says_so() -> None:
+    for counters in (QUIET, GPU):
+        found = grade([counters])
+        assert (found.grade, len(found.words)) == ("A", 1)
+        assert found.words[0].startswith("the machine was quiet")
+        assert found.counters == counters
+
+
+@pytest.mark.parametrize(
+    ("changes", "due"),
+    [
+        ({"wait_seconds": 0.199}, "A"),
+        ({"wait_seconds": 0.2}, "B"),
+        ({"wait_seconds": 0.799}, "B"),
+        ({"wait_seconds": 0.8}, "C"),
+        ({"steal_share": 0.019}, "A"),
+        ({"steal_share": 0.02}, "B"),
+        ({"steal_share": 0.1}, "C"),
+        ({"pressure_cpu_share": 0.24}, "A"),
+        ({"pressure_cpu_share": 1.0}, "B"),
+        ({"pressure_memory_share": 0.009}, "A"),
+        ({"pressure_memory_share": 0.01}, "B"),
+        ({"pressure_memory_share": 0.1}, "C"),
+        ({"mhz_low": 2900.0}, "A"),
+        ({"mhz_low": 800.0}, "B"),
+        ({"preemptions": 100_000}, "A"),
+    ],
+)
+def test_each_counter_has_its_bounds(changes: dict[str, float], due: str) -> None:
+    found = grade([but(**changes)])
+    assert found.grade == due
+    assert len(found.words) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "due", "word"),
+    [
+        ({"device_reasons": ("power cap",)}, "B", "power limit"),
+        ({"device_reasons": ("software thermal slowdown",)}, "B", "61 °C"),
+        ({"device_reasons": ("hardware slowdown",)}, "C", "hardware slowed it down"),
+        ({"device_reasons": ("hardware thermal slowdown",)}, "C", "heat"),
+        ({"device_reasons": ("power brake",)}, "C", "power supply"),
+        ({"device_reasons": ("application clocks", "sync boost", "display clocks")}, "A", "quiet"),
+        ({"device_mhz_low": 1790.0}, "A", "quiet"),
+        ({"device_mhz_low": 1600.0}, "B", "1,600 and 1,980 MHz"),
+        ({"device_mhz_low": 1400.0}, "C", "1,400 MHz of 1,980"),
+        ({"device_strangers": 1}, "C", "1 other process used the GPU; end it"),
+        ({"device_strangers": 2}, "C", "2 other processes used the GPU; end them"),
+    ],
+)
+def test_the_gpu_has_its_own(changes: dict[str, Any], due: str, word: str) -> None:
+    found = grade([but(GPU, **changes)])
+    assert found.grade == due
+    assert word in found.words[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "due"),
+    [
+        ({"drift": 0.04}, "A"), ({"drift": -0.06}, "B"), ({"drift": 0.3}, "C"),
+        ({"tail": 1.4}, "A"), ({"tail": 1.6}, "B"), ({"tail": 3.5}, "C"),
+    ],
+)  # fmt: skip
+def test_drift_and_tail_of_the_reference(options: dict[str, float], due: str) -> None:
+    assert grade([QUIET], **options).grade == due
+
+
+def test_the_worst_comes_first_and_gives_the_grade() -> None:
+    found = grade([but(wait_seconds=2.0, steal_share=0.03, mhz_low=800.0)])
+    assert found.grade == "C"
+    assert len(found.words) == 3
+    assert "waited 0.5 s" in found.words[0]
+    assert "3.0% of the time (steal)" in found.words[1]
+    assert all("; " in words for words in found.words), "each says what to do"
+
+
+def test_a_missing_counter_is_named_and_never_makes_it_better() -> None:
+    found = grade([but(mhz_low=None, mhz_high=None, steal_share=None)])
+    assert found.grade == "A"
+    assert found.words[1:] == ("not told: steal by a host", "not told: the cores' clock")
+    found = grade([but(wait_seconds=None)])
+    assert found.grade == "B"
+    assert "was not told" in found.words[0]
+    nothing = grade([Counters(seconds=10.0)])
+    assert nothing.grade == "C"
+    assert "use Linux" in nothing.words[0]
+    assert sum(words.startswith("not told") for words in nothing.words) == 5
+    assert grade([]).grade == "C"
+    assert any("who else" in words for words in grade([but(GPU, device_strangers=None)]).words)
+
+
+def test_a_part_that_told_nothing_is_counted() -> None:
+    found = grade([QUIET, but(steal_share=None), QUIET])
+    assert found.grade == "A"
+    assert "not told in 1 of 3 parts: steal by a host" in found.words
+
+
+def test_pairs_add_up() -> None:
+    other = Counters(
+        seconds=30.0, cpu_seconds=8.0, wait_seconds=1.0, preemptions=3, steal_share=0.041, mhz_low=2000, mhz_high=3300,
+        device_reasons=("power cap",), device_celsius=70, device_strangers=1,
+    )  # fmt: skip
+    whole = total([QUIET, other])
+    assert (whole.seconds, whole.cpu_seconds, whole.preemptions) == (40.0, 12.0, 15)
+    assert whole.wait_seconds == pytest.approx(1.04)
+    assert whole.steal_share == pytest.approx((0.001 * 10 + 0.041 * 30) / 40)
+    assert whole.pressure_cpu_share == pytest.approx(0.05)  # over the part that told it
+    assert (whole.mhz_low, whole.mhz_high) == (2000, 3300)
+    assert (whole.device_reasons, whole.device_celsius, whole.device_strangers) == (("power cap",), 70, 1)
+    assert total([QUIET]) == QUIET
+
+
+def test_waiting_and_work_are_of_the_same_parts() -> None:
+    assert wait_share(total([QUIET, but(wait_seconds=None)])) == pytest.approx(0.01)
+
+
+def test_a_worker_that_hardly_computes_is_not_blamed_for_moments() -> None:
+    idle = but(cpu_seconds=0.01, wait_seconds=0.005)  # it waited for a GPU
+    assert wait_share(idle) == pytest.approx(0.025)
+    assert grade([idle]).grade == "A"
+    assert wait_share(Counters(seconds=0.0, cpu_seconds=0.0, wait_seconds=0.0)) is None
