@@ -20,7 +20,7 @@ from harness.measures.paired import Floats
 from harness.measures.stats import median
 from harness.readings import PairReading
 from harness.records import Certificate, Condition, Probe, Timing
-from harness.sides import LEAST_PART, Round, Side, by_pair, timed_ratio
+from harness.sides import LEAST_PART, Round, Side, beyond, by_pair, timed_ratio
 
 LEAST_MARGIN = 0.03
 FEWEST_PAIRS = 5
@@ -58,7 +58,7 @@ def voided(found: Timing | None) -> bool:
 
 
 def margin(found: Timing | None) -> float:
-    """The tolerance of a verdict on a time: max(3 %, twice the A/A spread of this run)."""
+    """The tolerance of a verdict on a time: max(3 %, twice the A/A ratio's standard error in this run)."""
     return found.certificate.margin if found and found.certificate else LEAST_MARGIN
 
 
@@ -139,13 +139,18 @@ def _probes(criteria: Criteria, rounds: Sequence[Round], readings: Sequence[Pair
     yield from _too_fast(rounds, readings)
 
 
-def _against(once: dict[str, float], again: Side | None) -> Floats | None:
-    """Seconds of a probe beside the same items' timed ones: float64[n, 2], None without any."""
+def _against(once: dict[str, float], again: Side | None, reading: PairReading) -> Floats | None:
+    """Seconds of a probe beside the same items' timed ones, both less the floor: float64[n, 2] or None."""
     if again is None:
         return None
     known = {item: s for items in again.times.values() for item, s in items.items()}
-    rows = [[seconds, known[item]] for item, seconds in once.items() if item in known]
+    floor = median(np.array(reading.floor)) if reading.floor else 0.0
+    rows = [[beyond(seconds, floor), known[item]] for item, seconds in once.items() if item in known]
     return np.array(rows) if rows else None
+
+
+def _reference(r: Round, anchor: str) -> Side | None:
+    return next((side for tier, side in r.references.items() if tier == anchor), None)
 
 
 def _repeated(anchor: str, rounds: Sequence[Round]) -> Iterable[Probe]:
@@ -153,8 +158,8 @@ def _repeated(anchor: str, rounds: Sequence[Round]) -> Iterable[Probe]:
     reference: list[Floats] = []
     for r in rounds:
         for reading in r.pairs:
-            candidate = _against(reading.repeats.get("candidate", {}), r.candidate)
-            base = _against(reading.repeats.get(anchor, {}), r.references.get(anchor))  # type: ignore[call-overload]
+            candidate = _against(reading.repeats.get("candidate", {}), r.candidate, reading)
+            base = _against(reading.repeats.get(anchor, {}), _reference(r, anchor), reading)
             if candidate is not None and base is not None:
                 own.append(candidate)
                 reference.append(base)
@@ -175,7 +180,7 @@ def _drifted(anchor: str, rounds: Sequence[Round]) -> Iterable[Probe]:
     pairs = []
     for r in rounds:
         for reading in r.pairs:
-            found = _against(reading.alone, r.references.get(anchor))  # type: ignore[call-overload]
+            found = _against(reading.alone, _reference(r, anchor), reading)
             if found is not None:
                 pairs.append(found[:, ::-1])
     if len(pairs) < 2:
@@ -214,8 +219,10 @@ def _too_fast(rounds: Sequence[Round], readings: Sequence[PairReading]) -> Itera
         for group, items in r.candidate.times.items():
             # Less the floor already: a call that took under half of an empty request keeps next to nothing.
             fastest = median(np.array(list(items.values())))
-            least = max((r.least_seconds.get(item, 0.0) for item in items), default=0.0)
-            if fastest < least or fastest <= LEAST_PART * floor / 2:
+            # Each item by its own least: a group may hold much work and little.
+            spare = median(np.array([s - r.least_seconds.get(item, 0.0) for item, s in items.items()]))
+            if spare < 0 or fastest <= LEAST_PART * floor / 2:
+                least = median(np.array([r.least_seconds.get(item, 0.0) for item in items]))
                 yield Probe(
                     name="plausible", verdict="implausible", value=fastest,
                     words=f"{group} took {fastest * 1e3:.3g} ms beyond an empty request, "
