@@ -94,9 +94,12 @@ def _certificate(criteria: Criteria, rounds: Sequence[Round]) -> Certificate | N
     spread = float(logs.std(ddof=1)) if len(logs) > 1 else paired.ONE_PAIR_MARGIN
     tolerance = max(LEAST_MARGIN, 2 * spread / math.sqrt(len(pairs)))
     holds = found.low <= 1 + tolerance and found.high >= 1 - tolerance
+    inside = found.low >= 1 - tolerance and found.high <= 1 + tolerance
+    # An interval that reaches beyond the margin shows no difference, but no equality either.
+    equal = "equal" if inside else "not told apart" if holds else "not equal"
     said = (
         f"the {anchor} against its own copy: {found.value:.3f} times ({found.low:.3f} to {found.high:.3f}), "
-        f"{'equal' if holds else 'not equal'} within {tolerance:.1%}"
+        f"{equal} within {tolerance:.1%}"
     )
     return Certificate(
         measure=measure, value=found.value, low=found.low, high=found.high, spread=spread,

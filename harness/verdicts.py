@@ -46,9 +46,9 @@ def judge(constraint: Constraint, rounds: Sequence[Round], trust: Timing | None 
     if len(known) < len(rounds):
         return _result(constraint, unit, "inconclusive", None)
     value = combine(known, log_of if constraint.compare == "ratio" else None)
-    exact = constraint.compare != "ratio" or value.low == value.high
     by_clock = constraint.compare == "ratio" and _is_time(constraint.measure)
-    tolerance = 0.0 if exact else margin(trust) if by_clock else LEAST_MARGIN
+    exact = constraint.compare != "ratio" or value.low == value.high
+    tolerance = margin(trust) if by_clock else 0.0 if exact else LEAST_MARGIN
     verdict = _verdict(constraint, value, tolerance)
     void = by_clock and voided(trust)
     result = _result(constraint, unit, "inconclusive" if void else verdict, value)
