@@ -18,6 +18,8 @@ from typing import Any, Self
 from harness import devices
 from harness.readings import Counters
 
+# Reading a clock may interrupt its core; a few tell as much as all of a large machine's.
+CLOCKS_READ = 16
 IDLE = 0x1
 # The bits of nvmlClocksEventReasons, by the names that are kept. IDLE is left out: nothing ran then.
 REASONS = (
@@ -154,9 +156,10 @@ class Meter:
     right after an answer: clocks are then those of work, and nobody is being timed. Clocks at the
     start and the stop count only when no sample was taken, because idle cores and devices slow down.
 
-    Where a reference's requests are each wrapped in `turn`, its workers' own counters are those of
+    Where each request of a reference is wrapped in `turn`, its workers' own counters are those of
     the turns alone. That matters: a worker is runnable until it has really stopped, and stands in
-    line for that (measured: 3 ms a request, next to one busy stranger), which delays no answer.
+    line for that while the next one is served (measured: 3 ms a request, next to one busy stranger),
+    which delays no answer.
     """
 
     def __init__(
@@ -197,14 +200,14 @@ class Meter:
         self._samples.append(self._look(pids))
 
     @contextlib.contextmanager
-    def turn(self) -> Generator[None]:
-        """Around one resumed request of a reference: from the first on, only turns count for its workers."""
-        self._threads.forget(self._roots())
+    def turn(self, pid: int) -> Generator[None]:
+        """Around one request that worker `pid` is resumed for: from the first on, only turns count."""
+        self._threads.forget([pid])
         self._turns = True
         try:
             yield
         finally:
-            self._threads.read(self._roots())
+            self._threads.read([pid])
 
     def stop(self) -> Counters:
         """Ends the span: what was counted since `start`."""
@@ -355,7 +358,7 @@ def _stalled(root: Path, what: str) -> int | None:
 def _core_mhz(root: Path, cores: frozenset[int]) -> Iterator[float]:
     """The clock of each of `cores` now, as far as it is told."""
     listed: dict[int, float] | None = None
-    for core in sorted(cores):
+    for core in sorted(cores)[:CLOCKS_READ]:
         file = root / f"sys/devices/system/cpu/cpu{core}/cpufreq/scaling_cur_freq"
         try:
             yield int(file.read_text()) / 1000
