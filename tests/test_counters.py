@@ -149,6 +149,14 @@ def test_a_kernel_that_keeps_no_such_counters_is_not_taken_for_a_quiet_one(machi
     assert (read.cpu_seconds, read.wait_seconds, read.preemptions) == (None, None, None)
 
 
+def test_a_kernel_without_counts_of_switches_still_tells_waiting(machine: Machine) -> None:
+    machine.write("proc/7/task/7/status", "Name:\tpython\n")
+    meter = Meter([7], root=machine.root).start()
+    machine.write("proc/7/task/7/schedstat", "12000000000 2000000000 4\n")
+    read = meter.stop()
+    assert (read.cpu_seconds, read.wait_seconds) == (2.0, 1.0)
+
+
 def test_steal_is_of_the_workers_cores_only(machine: Machine) -> None:
     meter = Meter([7], root=machine.root).start()
     machine.ticks((1000, 905), (1075, 30))
