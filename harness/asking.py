@@ -9,9 +9,9 @@ from typing import cast
 from harness import devices, profiles, sources, submissions, tasks
 from harness.errors import UsageError
 from harness.isolation.levels import level
+from harness.ordering import Order
 from harness.profiles import Profile
 from harness.records import TIERS, Tier
-from harness.runner import Order
 from harness.workbench import seed_bytes
 
 

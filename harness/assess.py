@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+import numpy as np
 
 from harness.errors import Fault
-from harness.grading import Side
 from harness.instances import Answer, Evaluation, Instance
 from harness.measures import cost
+from harness.readings import PairReading
 from harness.records import Assessed, Measurement, Trial
+from harness.sides import LEAST_PART, Side
 from harness.tasks import Task
 
 
@@ -18,7 +21,8 @@ def assess(task: Task, instance: Instance, trial: Trial, answers: Mapping[str, A
     evaluation = Evaluation(())
     if outcome == "ok":
         try:
-            evaluation = task.evaluate(instance, answers)
+            evaluation = task.evaluate(instance, _scored(instance, answers, base=True))
+            _insist_on_the_reserve(task, instance, answers, evaluation)
         except Fault as fault:
             outcome, reason = fault.outcome, fault.reason
     return Assessed(
@@ -31,6 +35,35 @@ def assess(task: Task, instance: Instance, trial: Trial, answers: Mapping[str, A
         measurements=(*evaluation.measurements, *costs(trial)),
         series=evaluation.series,
     )
+
+
+def _scored(instance: Instance, answers: Mapping[str, Answer], base: bool) -> dict[str, Answer]:
+    """The answers that `evaluate` sees: all but the reserve's, or all but the base's timed ones."""
+    other = {
+        request.item
+        for stage in instance.stages
+        for request in (stage.reserve if base else (r for r in stage.requests if stage.paired))
+    }
+    return {item: answer for item, answer in answers.items() if item not in other}
+
+
+def _insist_on_the_reserve(
+    task: Task, instance: Instance, answers: Mapping[str, Answer], evaluation: Evaluation
+) -> None:
+    """Answers of further pairs must be as good as those of the first: they are timed as well."""
+    asked = {r.item for stage in instance.stages for r in stage.reserve if r.scored and r.item in answers}
+    if not asked:
+        return
+    again = task.evaluate(instance, _scored(instance, answers, base=False))
+    for first in evaluation.measurements:
+        later = next((m for m in again.measurements if m.name == first.name), None)
+        if later is None or not first.draws or later.high is None or first.low is None:
+            continue
+        if first.direction == "higher" and later.high < first.low:
+            raise Fault(
+                "wrong",
+                f"{first.name} fell from {first.value:.3g} to {later.value:.3g} in the pairs that were added",
+            )
 
 
 def costs(trial: Trial) -> list[Measurement]:
@@ -55,9 +88,24 @@ def _memory(trial: Trial) -> list[Measurement]:
     return found
 
 
-def side(trial: Trial | None, assessed: Assessed) -> Side:
-    """What grading needs of one submission on one instance."""
+def floors(readings: Iterable[PairReading]) -> dict[int, float]:
+    """The median empty request of each process pair, in seconds."""
+    return {r.pair: float(np.median(r.floor)) for r in readings if r.floor}
+
+
+def side(trial: Trial | None, assessed: Assessed, floor: Mapping[int, float] | None = None) -> Side:
+    """What grading needs of one submission on one instance; times less the floor of their pair."""
     times: dict[str, dict[str, float]] = {}
-    for sample in trial.samples if trial else ():
-        times.setdefault(sample.group, {})[sample.item] = sample.seconds
-    return Side(assessed, times)
+    pair_of: dict[str, int] = {}
+    readings: dict[str, dict[int, float]] = {}
+    for sample in trial.samples if trial and trial.timed else ():
+        own = (floor or {}).get(sample.pair, 0.0)
+        # A call that is all floor keeps a little: it has no logarithm otherwise.
+        times.setdefault(sample.group, {})[sample.item] = max(
+            sample.seconds - own, sample.seconds * LEAST_PART
+        )
+        pair_of[sample.item] = sample.pair
+    for phase in trial.phases if trial and trial.timed else ():
+        group = readings.setdefault(phase.group, {})
+        group[phase.pair] = group.get(phase.pair, 0.0) + phase.seconds
+    return Side(assessed, times, pair_of, readings)

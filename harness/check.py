@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.assess import assess
+from harness.competitor import Entry
+from harness.ordering import Order, in_one_pair, prepare, round_of, setting_of
 from harness.records import Assessed, Trial
-from harness.runner import Order, prepare, round_of, setting_of
 from harness.tasks import Task
 from harness.trials import Observer
 
@@ -34,9 +35,10 @@ class Checked:
 
 def check(order: Order, observer: Observer) -> Checked:
     """Runs the submission alone on the size called `check`, without references and without a score."""
-    small = replace(order, profile=order.profile.model_copy(update={"size": CHECK_SIZE}))
+    once = in_one_pair(order)
+    small = replace(once, profile=once.profile.model_copy(update={"size": CHECK_SIZE}))
     prepared = prepare(small, 0, observer)
-    (outcome,) = round_of(small, setting_of(small), prepared, observer).run([(order.submission, "candidate")])
+    (outcome,) = round_of(small, setting_of(small), prepared, observer).run([Entry(order.submission)])
     found = assess(order.task, prepared.instance, outcome.trial, outcome.answers)
     problems = [f"{found.outcome.replace('_', ' ')}: {found.reason}"] if found.outcome != "ok" else []
     problems += list(_forbidden_imports(order.submission.folder, order.submission.files))

@@ -293,13 +293,13 @@ def compare(
 @app.command()
 def rescore(run_name: RunName, as_json: AsJson = False, tasks: TasksRoot = None) -> None:
     """Score a stored run again from its raw record; launches nothing."""
-    from harness import runner
+    from harness import rescoring
     from harness.tasks import find, read
 
     def task_of(name: str, folder: Path) -> Any:
         return read(folder) if (folder / "task.toml").is_file() else find(name, tasks)
 
-    old, new = runner.rescore(run_name, _store(), task_of)
+    old, new = rescoring.rescore(run_name, _store(), task_of)
     if as_json:
         from harness.reports.summary import summary
 

@@ -104,6 +104,21 @@ class Criteria(Criterion):
             tiers |= {self.objective.reference, "baseline", "expert"}
         return tiers
 
+    def timed_measure(self) -> str:
+        """The timed measure that stands for all in the A/A certificate: a median where there is one."""
+        measures = [*self.objective.ratio_of, *(c.measure for c in self.constraints if c.compare == "ratio")]
+        timed = [m for m in measures if m.rpartition("_")[2] in ("p50", "p95", "p99", "throughput")]
+        return next((m for m in timed if m.endswith("_p50")), timed[0] if timed else "")
+
+    def anchor(self) -> Tier | None:
+        """The tier that `timed_measure` is compared with."""
+        if self.objective.reference:
+            return self.objective.reference
+        measure = self.timed_measure()
+        return next(
+            (c.reference for c in self.constraints if c.compare == "ratio" and c.measure == measure), None
+        )
+
     def needed(self) -> set[Tier]:
         """The tiers that a score needs: two anchors, and what lies between to say which tier is reached."""
         return set(TIERS)

@@ -8,16 +8,14 @@ gate with three answers; one that fails gives 0 points, and the unconstrained va
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
 
-from harness.criteria import Constraint, Criteria, Objective
-from harness.measures.cost import QUANTILES, SINGLE_READING_MARGIN
-from harness.measures.estimates import Estimate, combine, geometric
-from harness.measures.stats import paired_log_ratio_interval, percentile_interval, t_interval
+from harness.criteria import Criteria, Objective
+from harness.measures.estimates import Estimate, combine
+from harness.measures.stats import percentile_interval, t_interval
 from harness.records import (
     OURS,
     TIERS,
@@ -27,87 +25,25 @@ from harness.records import (
     Outcome,
     Rung,
     Score,
-    Tier,
-    Verdict,
+    Timing,
 )
+from harness.sides import Round
+from harness.timing import timing
+from harness.verdicts import EDGE, judge, log_of, objective_value, or_else
 
 Reached = Literal["below baseline", "baseline", "competent", "expert", "none"]
 SHOWN_LOW, SHOWN_HIGH = -25.0, 125.0
 # A tier counts as reached from this many points below it: two runs of one solution differ a little.
 TIER_TOLERANCE = 5.0
-_EDGE = 1e-6
-
-
-@dataclass(frozen=True)
-class Side:
-    """One submission on one instance: what was derived, and its timed requests by group and item."""
-
-    assessed: Assessed
-    times: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-
-    def value(self, measure: str) -> float | None:
-        """The value of a measurement, or None when it was not measured."""
-        found = self.assessed.get(measure)
-        return found.value if found else None
-
-
-@dataclass(frozen=True)
-class Round:
-    """The candidate and the references on one instance."""
-
-    candidate: Side
-    references: Mapping[Tier, Side]
 
 
 def scale(name: str) -> Callable[[float], float]:
     """The f of the points' formula: identity, log (times and sizes), logit (rates near 1)."""
     if name == "log":
-        return lambda v: math.log(max(v, _EDGE))
+        return lambda v: math.log(max(v, EDGE))
     if name == "logit":
-        return lambda v: math.log(min(max(v, _EDGE), 1 - _EDGE) / (1 - min(max(v, _EDGE), 1 - _EDGE)))
+        return lambda v: math.log(min(max(v, EDGE), 1 - EDGE) / (1 - min(max(v, EDGE), 1 - EDGE)))
     return lambda v: v
-
-
-def objective_value(objective: Objective, side: Side, references: Mapping[Tier, Side]) -> Estimate | None:
-    """The objective of one submission on one instance; None when it cannot be had."""
-    if not objective.ratio_of:
-        found = side.assessed.get(objective.measure)
-        if found is None or found.value is None:
-            return None
-        return Estimate(found.value, _or(found.low, found.value), _or(found.high, found.value))
-    reference = references.get(objective.reference or "baseline")
-    if reference is None:
-        return None
-    ratios = [ratio(measure, reference, side, None) for measure in objective.ratio_of]
-    if any(r is None for r in ratios):
-        return None
-    known = [r for r in ratios if r is not None]
-    return Estimate(
-        geometric([r.value for r in known]),
-        geometric([r.low for r in known]),
-        geometric([r.high for r in known]),
-    )
-
-
-def ratio(measure: str, top: Side, bottom: Side, margin: float | None) -> Estimate | None:
-    """`top`'s value by `bottom`'s. Paired by request for a latency, else one reading with its margin."""
-    group, _, quantile = measure.rpartition("_")
-    if quantile in QUANTILES and group in top.times and group in bottom.times:
-        items = [item for item in top.times[group] if item in bottom.times[group]]
-        if items:
-            pairs = np.array([[top.times[group][item], bottom.times[group][item]] for item in items])
-            return Estimate(*paired_log_ratio_interval(pairs[:, 0], pairs[:, 1], QUANTILES[quantile]))
-    over, under = top.value(measure), bottom.value(measure)
-    if over is None or not under:
-        return None
-    exact = all(_exact(side.assessed.get(measure)) for side in (top, bottom))
-    spread = 1 + ((0.0 if exact else SINGLE_READING_MARGIN) if margin is None else margin)
-    return Estimate(over / under, over / under / spread, over / under * spread)
-
-
-def _exact(found: Measurement | None) -> bool:
-    # A count, not a reading: its interval is its value.
-    return found is not None and found.low == found.value == found.high
 
 
 def points(objective: Objective, value: float, baseline: float, expert: float) -> float | None:
@@ -123,16 +59,17 @@ def grade(criteria: Criteria, rounds: Sequence[Round]) -> Score:
     failed = next((r.candidate.assessed for r in rounds if r.candidate.assessed.outcome != "ok"), None)
     if failed is not None:
         return unscored(criteria, failed.outcome, failed.reason, failed.measurements)
-    estimates = [objective_value(criteria.objective, r.candidate, r.references) for r in rounds]
+    estimates = [objective_value(criteria.objective, r.candidate, r.references, r.alpha) for r in rounds]
     known = [e for e in estimates if e is not None]
     measurements = merged([r.candidate.assessed for r in rounds])
     if len(known) < len(rounds):
         reason = f"{criteria.objective.measure} could not be measured"
         return unscored(criteria, "harness_error", reason, measurements)
-    value = combine(known, _log if criteria.objective.ratio_of else None)
+    value = combine(known, log_of if criteria.objective.ratio_of else None)
     uncapped, low, high = _points(criteria.objective, rounds, known, value)
-    constraints = tuple(judge(c, rounds) for c in criteria.constraints)
-    strange = _implausible(criteria, measurements, value)
+    trust = timing(criteria, rounds)
+    constraints = tuple(judge(c, rounds, trust) for c in criteria.constraints)
+    strange = _implausible(criteria, measurements, value, trust)
     outcome = _outcome(constraints, strange, uncapped)
     reached = _tier(criteria.objective, rounds, uncapped)
     counted = _shown(uncapped) if outcome in ("ok", "inconclusive") else 0.0
@@ -140,7 +77,7 @@ def grade(criteria: Criteria, rounds: Sequence[Round]) -> Score:
         outcome=outcome, points=counted, points_uncapped=uncapped, points_low=low, points_high=high,
         tier=reached if outcome in ("ok", "inconclusive") else "none",
         objective=_objective(criteria.objective, value, known), constraints=constraints,
-        measurements=measurements, reasons=_reasons(outcome, uncapped, reached, constraints, strange),
+        measurements=measurements, reasons=_reasons(outcome, uncapped, reached, constraints, strange), timing=trust,
     )  # fmt: skip
 
 
@@ -171,17 +108,6 @@ def ladder(criteria: Criteria, rounds: Sequence[Round]) -> tuple[Rung, ...]:
     return tuple(rungs)
 
 
-def judge(constraint: Constraint, rounds: Sequence[Round]) -> ConstraintResult:
-    """One constraint's verdict over all rounds, with the sentence that explains it."""
-    estimates = [_compared(constraint, r) for r in rounds]
-    known = [e for e in estimates if e is not None]
-    unit = _unit(constraint, rounds)
-    if len(known) < len(rounds):
-        return _result(constraint, unit, "inconclusive", None)
-    value = combine(known, _log if constraint.compare == "ratio" else None)
-    return _result(constraint, unit, _verdict(constraint, value), value)
-
-
 def merged(assessed: Sequence[Assessed]) -> tuple[Measurement, ...]:
     """One measurement for each name: the only one, or the mean over instances with its interval."""
     if len(assessed) == 1:
@@ -192,75 +118,14 @@ def merged(assessed: Sequence[Assessed]) -> tuple[Measurement, ...]:
         if any(m.value is None for m in same):
             found.append(first)
             continue
-        estimates = [Estimate(m.value or 0.0, _or(m.low, m.value), _or(m.high, m.value)) for m in same]
+        estimates = [
+            Estimate(m.value or 0.0, or_else(m.low, m.value), or_else(m.high, m.value)) for m in same
+        ]
         value = combine(estimates, None)
         samples = tuple(sample for m in same for sample in m.samples)
         update = {"value": value.value, "low": value.low, "high": value.high, "samples": samples}
         found.append(first.model_copy(update=update))
     return tuple(found)
-
-
-def _compared(constraint: Constraint, r: Round) -> Estimate | None:
-    own = r.candidate.assessed.get(constraint.measure)
-    if own is None or own.value is None:
-        return None
-    if constraint.compare == "absolute":
-        half = abs(own.value) * (constraint.margin or 0.0)
-        return Estimate(own.value, _or(own.low, own.value - half), _or(own.high, own.value + half))
-    if constraint.compare == "own_ratio":
-        other = r.candidate.value(constraint.of)
-        return Estimate(*(own.value / other,) * 3) if other else None
-    reference = r.references.get(constraint.reference or "baseline")
-    if reference is None:
-        return None
-    if constraint.compare == "ratio":
-        return ratio(constraint.measure, r.candidate, reference, constraint.margin)
-    other = reference.value(constraint.measure)
-    # The hidden part of this instance is the yardstick itself: a floor has no sampling interval.
-    return Estimate(*(own.value - other,) * 3) if other is not None else None
-
-
-def _verdict(constraint: Constraint, value: Estimate) -> Verdict:
-    low, high, edge = value.low, value.high, constraint.threshold
-    if constraint.bound == "at_least":
-        low, high, edge = -high, -low, -edge
-    if high <= edge + 1e-12:
-        return "pass"
-    return "fail" if low > edge + 1e-12 else "inconclusive"
-
-
-def _result(constraint: Constraint, unit: str, verdict: Verdict, value: Estimate | None) -> ConstraintResult:
-    return ConstraintResult(
-        name=constraint.name, measure=constraint.measure, unit=unit, verdict=verdict,
-        value=value.value if value else None, low=value.low if value else None,
-        high=value.high if value else None, threshold=constraint.threshold, bound=constraint.bound,
-        reference=constraint.reference or constraint.of, words=_words(constraint, verdict, unit, value),
-    )  # fmt: skip
-
-
-def _words(constraint: Constraint, verdict: Verdict, unit: str, value: Estimate | None) -> str:
-    if value is None:
-        return f"{constraint.name}: not measured, so it cannot be judged"
-    against = {"ratio": f" the {constraint.reference}'s", "own_ratio": f" {constraint.of}"}.get(
-        constraint.compare, ""
-    )
-    than = f" than the {constraint.reference}'s" if constraint.compare == "difference" else ""
-    bound = "at most" if constraint.bound == "at_most" else "at least"
-    said = f"{constraint.name}: {value.value:.4g}{unit if unit != 'x' else ' times'}{against}{than}"
-    allowed = f"{bound} {constraint.threshold:.4g} allowed"
-    if verdict == "pass":
-        return f"{said}; {allowed}"
-    if verdict == "fail":
-        over = abs(value.value - constraint.threshold) / max(abs(constraint.threshold), _EDGE)
-        return f"{said}; {allowed}; missed by {over:.0%} of the threshold"
-    return f"{said}, anywhere from {value.low:.4g} to {value.high:.4g}; {allowed}: too close to call"
-
-
-def _unit(constraint: Constraint, rounds: Sequence[Round]) -> str:
-    if constraint.compare in ("ratio", "own_ratio"):
-        return "x"
-    found = rounds[-1].candidate.assessed.get(constraint.measure)
-    return found.unit if found else ""
 
 
 def _of_round(objective: Objective, r: Round, value: float) -> float | None:
@@ -338,7 +203,12 @@ def _outcome(constraints: Sequence[ConstraintResult], strange: str, uncapped: fl
     return "inconclusive" if "inconclusive" in verdicts else "ok"
 
 
-def _implausible(criteria: Criteria, measurements: Sequence[Measurement], value: Estimate) -> str:
+def _implausible(
+    criteria: Criteria, measurements: Sequence[Measurement], value: Estimate, trust: Timing | None
+) -> str:
+    impossible = next((p.words for p in trust.probes if p.verdict == "implausible"), "") if trust else ""
+    if impossible:
+        return impossible
     values = {m.name: m.value for m in measurements} | {criteria.objective.measure: value.value}
     for bound in criteria.plausible:
         found = values.get(bound.measure)
@@ -387,14 +257,5 @@ def _objective(objective: Objective, value: Estimate, known: Sequence[Estimate])
     )  # fmt: skip
 
 
-def _log(ratio_: float) -> float:
-    # An empty answer gives a ratio of 0: small beyond any threshold, and no reason to fall over.
-    return math.log(max(ratio_, _EDGE))
-
-
 def _shown(uncapped: float | None) -> float:
     return 0.0 if uncapped is None else min(max(uncapped, SHOWN_LOW), SHOWN_HIGH)
-
-
-def _or(value: float | None, fallback: float | None) -> float:
-    return value if value is not None else fallback if fallback is not None else 0.0

@@ -68,7 +68,9 @@ class Request:
     under which its time is summarised: timed requests give `<group>_p50`, `_p95`, `_p99` (seconds),
     the others `<group>_seconds`. `timed` requests are interleaved between the submissions of a run,
     one by one; `warmup` requests come before them and are neither summarised nor scored.
-    `count` is how many examples the request holds (for throughput).
+    `count` is how many examples the request holds (for throughput). `scored` is false for a request
+    whose answer only has to be valid (a reserve for which no truth exists). `least_seconds` is what
+    no machine of this kind could go below for a right answer, from counted operations and bytes.
     """
 
     item: str
@@ -79,6 +81,8 @@ class Request:
     timed: bool = False
     warmup: bool = False
     count: int = 1
+    scored: bool = True
+    least_seconds: float = 0.0
 
     @property
     def label(self) -> str:
@@ -88,10 +92,24 @@ class Request:
 
 @dataclass(frozen=True)
 class Stage:
-    """A fresh worker and the requests it serves, in order."""
+    """A fresh worker and the requests it serves, in order.
+
+    A `paired` stage is served by several fresh process pairs, because a time differs more from
+    process to process than from call to call: each pair answers `each` first (loading what an
+    earlier stage returned), then its share of `requests`, every group split evenly. Together the
+    pairs answer every request once. `reserve` is for further pairs, when the first leave a verdict
+    open: requests of the same distribution and groups, never used otherwise.
+    """
 
     name: str
     requests: tuple[Request, ...]
+    each: tuple[Request, ...] = ()
+    reserve: tuple[Request, ...] = ()
+    paired: bool = False
+
+    def all_requests(self) -> tuple[Request, ...]:
+        """Whatever the stage may ask."""
+        return (*self.each, *self.requests, *self.reserve)
 
 
 @dataclass(frozen=True)
@@ -109,8 +127,8 @@ class Instance:
     facts: Mapping[str, int | float | str] = field(default_factory=dict)
 
     def requests(self) -> tuple[Request, ...]:
-        """All requests, stage after stage."""
-        return tuple(request for stage in self.stages for request in stage.requests)
+        """All requests, stage after stage, the reserve included."""
+        return tuple(request for stage in self.stages for request in stage.all_requests())
 
 
 Answer = Array | bytes

@@ -12,8 +12,8 @@ from harness.errors import UsageError
 if TYPE_CHECKING:
     from harness.check import Checked
     from harness.doctor import Examined
+    from harness.ordering import Order
     from harness.records import Proof, Run
-    from harness.runner import Order
 
 
 def rendered(done: Run, form: str) -> str:

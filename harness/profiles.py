@@ -25,7 +25,13 @@ class DataChoice(_Closed):
 
 
 class Profile(_Closed):
-    """The settings of a run. `size` names the table in each task's task.toml."""
+    """The settings of a run. `size` names the table in each task's task.toml.
+
+    trials, max_trials   instances: so many, and more while a verdict is open
+    pairs, max_pairs     fresh process pairs for the timed stage of each, and more while a verdict is open
+    pair_seconds         no further pair is begun after so long
+    memory_pass          whether each submission also runs alone, for its memory only
+    """
 
     name: str
     description: str = ""
@@ -36,6 +42,10 @@ class Profile(_Closed):
     threads: int = Field(default=1, ge=1)
     trials: int = Field(default=1, ge=1)
     max_trials: int = Field(default=3, ge=1)
+    pairs: int = Field(default=5, ge=1)
+    max_pairs: int = Field(default=12, ge=1)
+    pair_seconds: float = Field(default=600.0, gt=0)
+    memory_pass: bool = True
     limit_factor: float = Field(default=1.0, gt=0)
     split: Split = "final"
     data: dict[str, DataChoice] = {}

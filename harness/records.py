@@ -89,6 +89,7 @@ class Trial(Record):
     phases: tuple[PhaseTime, ...] = ()
     samples: tuple[Sample, ...] = ()
     pairs: tuple[PairReading, ...] = ()
+    timed: bool = True
     memory: tuple[MemoryPoint, ...] = ()
     peak_host_bytes: int | None = None
     peak_device_bytes: int | None = None

@@ -5,58 +5,23 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-
-from harness import __version__, devices, grading, machine, sources
-from harness.assess import assess, side
+from harness import __version__, grading, machine
+from harness.competitor import Entry, Setting
 from harness.digests import of_bytes, of_value
-from harness.errors import HarnessError, SandboxFailed, StoreError, TaskError, UsageError
-from harness.grading import Side
-from harness.instances import FromItem, Instance
-from harness.isolation.levels import level
-from harness.profiles import Profile
-from harness.records import Assessed, Outcome, ProfileUsed, Run, RunHead, Source, Stamp, Tier, Trial
+from harness.errors import HarnessError, SandboxFailed, StoreError, UsageError
+from harness.judging import Done, is_settled, judge_round, reference_entries, twin
+from harness.ordering import Order, Prepared, plan_of, prepare, round_of, setting_of
+from harness.records import Assessed, ProfileUsed, Run, RunHead, Stamp, Tier
+from harness.records import Outcome as EndedAs
+from harness.sides import Round as Compared
 from harness.store import Store
 from harness.submissions import Submission, references
-from harness.tasks import Task
-from harness.trials import Observer, Round, Setting, Silent
-from harness.workbench import Workbench, derived_seed
-from harness.worker.wire import encode_call
-
-Role = Literal["candidate", "reference"]
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be run. `root` is the root of all seeds; `seed` the public number, if it is one."""
-
-    task: Task
-    submission: Submission
-    profile: Profile
-    device: str
-    root: bytes
-    seed: int | None
-    data: sources.DataSpec
-    model: sources.ModelSpec
-    against: tuple[Tier, ...] = ()
-    fresh: bool = False
-    cache: Path = field(default_factory=sources.cache_folder)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An instance with its identity and what it was made from."""
-
-    number: int
-    instance: Instance
-    id: str
-    sources: tuple[Source, ...]
+from harness.trials import Observer, Silent
 
 
 def run(order: Order, store: Store, observer: Observer | None = None) -> Run:
@@ -67,7 +32,7 @@ def run(order: Order, store: Store, observer: Observer | None = None) -> Run:
     first = prepare(order, 0, watch)
     head = _head(order, setting, first)
     store.claim(head, json.dumps(_call(order)))
-    done: list[_Done] = []
+    done: list[Done] = []
     criteria = order.task.criteria
     try:
         while _more(order, [d.round for d in done]):
@@ -78,7 +43,7 @@ def run(order: Order, store: Store, observer: Observer | None = None) -> Run:
     except (UsageError, StoreError):
         raise
     except HarnessError as error:
-        outcome: Outcome = "sandbox_failed" if isinstance(error, SandboxFailed) else "harness_error"
+        outcome: EndedAs = "sandbox_failed" if isinstance(error, SandboxFailed) else "harness_error"
         score = grading.unscored(criteria, outcome, str(error))
     finished = Run(
         head=head, trials=tuple(t for d in done for t in d.trials), assessed=tuple(a for d in done for a in d.assessed),
@@ -88,78 +53,7 @@ def run(order: Order, store: Store, observer: Observer | None = None) -> Run:
     return finished
 
 
-def setting_of(order: Order) -> Setting:
-    """What all workers of a run share."""
-    return Setting(
-        task=order.task, level=level(order.profile.isolation), device=order.device, threads=order.profile.threads,
-        limit_factor=order.profile.limit_factor, device_reader=devices.reader(order.device),
-    )  # fmt: skip
-
-
-def prepare(order: Order, number: int, observer: Observer, may_derive: bool = True) -> Prepared:
-    """The instance number `number` of a run; the same root, task, size and data give the same one."""
-    devices_known = order.task.definition.devices
-    if order.device not in devices_known:
-        known = ", ".join(devices_known)
-        raise TaskError(f"task {order.task.id} does not run on {order.device}; it runs on {known}")
-    seed = derived_seed(order.root, order.task.id, "instance", str(number))
-    size = order.task.size(order.profile.size)
-    observer.note(f"preparing instance {number + 1}")
-    bench = Workbench(
-        seed=seed, size=size, device=order.device, data=order.data, model_spec=order.model, cache=order.cache,
-        threads=order.profile.threads, may_derive=may_derive,
-    )  # fmt: skip
-    instance = order.task.prepare(bench)
-    asked = insist_on_fresh_inputs(order.task, instance)
-    used = tuple(bench.used.values())
-    identity = of_value([size, seed, [s.digest for s in used if s.kind != "derived"], asked])
-    return Prepared(number, instance, identity[:16], used)
-
-
-def insist_on_fresh_inputs(task: Task, instance: Instance) -> list[str]:
-    """The digest of every request; raises TaskError where a timed input would be used twice.
-
-    A cache would then pass for speed.
-    """
-    items: set[str] = set()
-    inputs: set[str] = set()
-    digests: list[str] = []
-    for request in instance.requests():
-        if request.item in items:
-            raise TaskError(f"task {task.id}: the item {request.item!r} names two requests")
-        items.add(request.item)
-        if request.phase not in task.definition.phases:
-            raise TaskError(
-                f"task {task.id}: request {request.item!r} calls {request.phase}, which has no limit"
-            )
-        plain = {n: repr(v) if isinstance(v, FromItem) else v for n, v in request.arguments.items()}
-        key = of_bytes(encode_call(request.phase, plain, None))
-        digests.append(of_value([request.item, key]))
-        if request.timed or request.warmup:
-            if key in inputs:
-                raise TaskError(f"task {task.id}: the timed input of {request.item!r} was used before")
-            inputs.add(key)
-    return digests
-
-
-def round_of(order: Order, setting: Setting, prepared: Prepared, observer: Observer) -> Round:
-    """The round that runs submissions on a prepared instance."""
-    task, number = order.task.id, str(prepared.number)
-    return Round(
-        setting=setting, instance=prepared.instance, instance_id=prepared.id, number=prepared.number,
-        worker_seed=derived_seed(order.root, task, "worker", number) & 0x7FFFFFFF,
-        order=np.random.default_rng(derived_seed(order.root, task, "order", number)), observer=observer,
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Done:
-    round: grading.Round
-    trials: list[Trial]
-    assessed: list[Assessed]
-
-
-def _more(order: Order, rounds: Sequence[grading.Round]) -> bool:
+def _more(order: Order, rounds: Sequence[Compared]) -> bool:
     """Whether another instance is due: the profile's count, then more while a verdict is open."""
     if len(rounds) < order.profile.trials:
         return True
@@ -170,43 +64,27 @@ def _more(order: Order, rounds: Sequence[grading.Round]) -> bool:
 
 def _round(
     order: Order, setting: Setting, prepared: Prepared, store: Store, head: RunHead, observer: Observer
-) -> _Done:
-    known, fresh = _references(order, prepared, store, head)
-    entries: list[tuple[Submission, Role]] = [(order.submission, "candidate")]
-    entries += [(reference, "reference") for reference in fresh]
-    outcomes = round_of(order, setting, prepared, observer).run(entries)
+) -> Done:
+    known, fresh = known_references(order, prepared, store, head)
+    entries = [Entry(order.submission), *reference_entries(order, prepared.instance, fresh)]
+    around = round_of(order, setting, prepared, observer, plan_of(order))
+    around.settled = lambda outcomes: is_settled(order, outcomes)
+    outcomes = around.run(entries)
     trials = []
     for outcome in outcomes:
         digest = store.keep_answers(outcome.answers)
         trial = outcome.trial.model_copy(update={"answers": {"archive": digest}})
         store.add_trial(head.run_id, trial)
         trials.append(trial)
-    judged = [
-        assess(order.task, prepared.instance, t, o.answers) for t, o in zip(trials, outcomes, strict=True)
-    ]
-    sides: dict[Tier, Side] = {tier: side(None, found) for tier, found in known.items()}
-    for trial, found, reference in zip(trials[1:], judged[1:], fresh, strict=True):
-        _insist(order, trial, found)
-        if reference.tier:
-            sides[reference.tier] = side(trial, found)
-            store.keep_quality(_key(prepared, reference, head), head.run_id, _quality_only(found, prepared))
-    own = side(trials[0], judged[0])
-    return _Done(grading.Round(own, _with_twin(order, own, sides)), trials, [*judged, *known.values()])
+    done = judge_round(order, prepared.instance, trials, [o.answers for o in outcomes], known)
+    for found in done.assessed:
+        reference = next((r for r in fresh if r.tier == found.tier), None)
+        if found.role == "reference" and reference is not None and not found.reused_from:
+            store.keep_quality(_key(prepared, reference, head), head.run_id, _quality_only(found))
+    return done
 
 
-def _twin(order: Order) -> Tier | None:
-    """The tier between the anchors whose very files were handed in: it need not be run beside itself."""
-    between = references(order.task.id, order.task.folder).get("competent")
-    same = between is not None and between.digest == order.submission.digest
-    return "competent" if same and "competent" not in order.against else None
-
-
-def _with_twin(order: Order, own: Side, sides: dict[Tier, Side]) -> dict[Tier, Side]:
-    twin = _twin(order)
-    return {**sides, twin: own} if twin and twin not in sides and own.assessed.outcome == "ok" else sides
-
-
-def _references(
+def known_references(
     order: Order, prepared: Prepared, store: Store, head: RunHead
 ) -> tuple[dict[Tier, Assessed], list[Submission]]:
     """The references whose quality is remembered, and those that must run with the candidate.
@@ -223,7 +101,7 @@ def _references(
             remembered = store.quality(_key(prepared, reference, head))
         if remembered is not None:
             known[tier] = remembered.model_copy(update={"number": prepared.number})
-        elif tier in timed or (tier in needed and tier != _twin(order)):
+        elif tier in timed or (tier in needed and tier != twin(order)):
             fresh.append(reference)
     return known, fresh
 
@@ -232,22 +110,13 @@ def _key(prepared: Prepared, reference: Submission, head: RunHead) -> str:
     return of_value([head.task_digest, prepared.id, reference.digest, head.machine.id, head.profile.device])
 
 
-def _quality_only(found: Assessed, prepared: Prepared) -> Assessed:
+def _quality_only(found: Assessed) -> Assessed:
     """What may be remembered of a reference: what `evaluate` found, no time and no memory."""
     costly = {"s", "1/s"}
     kept = tuple(
         m for m in found.measurements if m.unit not in costly and not m.name.startswith("peak_memory")
     )
     return found.model_copy(update={"measurements": kept})
-
-
-def _insist(order: Order, trial: Trial, found: Assessed) -> None:
-    """A reference that fails is our fault, never the candidate's: no score can be given."""
-    if found.outcome != "ok":
-        raise HarnessError(
-            f"the reference {trial.tier} of {order.task.id} ended as {found.outcome}: {found.reason}; "
-            f"nothing was scored\n{trial.detail}".rstrip()
-        )
 
 
 def _head(order: Order, setting: Setting, prepared: Prepared) -> RunHead:
@@ -261,7 +130,8 @@ def _head(order: Order, setting: Setting, prepared: Prepared) -> RunHead:
         profile=ProfileUsed(
             name=profile.name, size=profile.size, device=order.device, isolation=setting.level.name,
             executor=profile.executor, threads=profile.threads, trials=profile.trials,
-            max_trials=profile.max_trials, split=profile.split,
+            max_trials=profile.max_trials, split=profile.split, pairs=profile.pairs,
+            max_pairs=profile.max_pairs,
         ),
         machine=machine.fingerprint(order.device, profile.threads), sources=prepared.sources,
         stamp=_stamp(setting, prepared, order), seed=order.seed if order.seed is not None else None,
@@ -286,67 +156,3 @@ def _call(order: Order) -> dict[str, Any]:
         "data": {**asdict(order.data), "columns": dict(order.data.columns)},
         "model": asdict(order.model),
     }
-
-
-def rescore(name: str, store: Store, find: Callable[[str, Path], Task]) -> tuple[Run, Run]:
-    """The run as it was scored and as it is scored now, from its raw trials and answers; launches nothing.
-
-    `find` gives the task by its id and the folder it was read from.
-    """
-    old = store.run(name)
-    if not old.trials:
-        raise UsageError(
-            f"run {old.head.run_id} was interrupted before its first trial ended; there is nothing to score"
-        )
-    order = _order_again(old, store, find)
-    rounds: list[grading.Round] = []
-    assessed: list[Assessed] = []
-    for number in sorted({trial.number for trial in old.trials}):
-        done = _round_again(order, old, number, store)
-        rounds.append(done.round)
-        assessed += done.assessed
-    criteria = order.task.criteria
-    update = {
-        "assessed": tuple(assessed), "score": grading.grade(criteria, rounds),
-        "ladder": grading.ladder(criteria, rounds),
-    }  # fmt: skip
-    new = old.model_copy(update=update)
-    store.scored(new)
-    return old, new
-
-
-def _order_again(old: Run, store: Store, find: Callable[[str, Path], Task]) -> Order:
-    call = store.call(old.head.run_id)
-    empty = Submission(old.head.task, old.head.submission, Path(), (), old.head.submission_digest)
-    return Order(
-        task=find(old.head.task, Path(call["task_folder"])), submission=empty,
-        profile=Profile.model_validate(call["profile"]), device=call["device"],
-        root=bytes.fromhex(call["root"]), seed=call["seed"], data=sources.DataSpec(**call["data"]),
-        model=sources.ModelSpec(**call["model"]),
-    )  # fmt: skip
-
-
-def _round_again(order: Order, old: Run, number: int, store: Store) -> _Done:
-    prepared = prepare(order, number, Silent(), may_derive=False)
-    trials = sorted((t for t in old.trials if t.number == number), key=lambda trial: trial.role)
-    if any(trial.instance_id != prepared.id for trial in trials):
-        raise UsageError(
-            f"run {old.head.run_id} cannot be scored again: its task asks other questions now (data, sizes or "
-            "the preparation changed); run the submission again"
-        )
-    again = [assess(order.task, prepared.instance, t, store.answers(t.answers["archive"])) for t in trials]
-    kept = [a for a in old.assessed if a.number == number and a.reused_from]
-    if not old.assessed:  # interrupted before it was scored: what was remembered then still is
-        ran = {trial.tier for trial in trials}
-        known, _ = _references(order, prepared, store, old.head)
-        kept = [found for tier, found in known.items() if tier not in ran]
-    sides = {a.tier: side(None, a) for a in kept if a.tier}
-    own: Side | None = None
-    for trial, found in zip(trials, again, strict=True):
-        if trial.role == "candidate":
-            own = side(trial, found)
-        elif trial.tier:
-            sides[trial.tier] = side(trial, found)
-    if own is None:
-        raise HarnessError(f"run {old.head.run_id} holds no trial of its candidate; run the submission again")
-    return _Done(grading.Round(own, _with_twin(order, own, sides)), trials, [*again, *kept])

@@ -25,7 +25,7 @@ from harness.checks import check_array
 from harness.errors import Fault
 from harness.instances import Answer, ArraySpec, BlobSpec, Request, ReturnSpec
 from harness.isolation.base import Launch, Launched, Level
-from harness.isolation.tree import kill_tree, pause_tree, resume_tree
+from harness.isolation.tree import cpu_seconds, descendants, kill_tree, pause_tree, resume_tree
 from harness.watch import DeviceReader, Limits, Watch
 from harness.worker import wire
 
@@ -90,6 +90,10 @@ class Session:
         """Seconds that an empty request takes: answered by the shim, no line of the submission runs."""
         frame = _Frame(wire.PING, os.urandom(16), 0, b"", None)
         return self._exchange(frame, self.seat.limits.start_seconds, None)[1]
+
+    def cpu_seconds(self) -> float | None:
+        """Processor seconds that the worker's tree has used so far; None where the kernel does not tell."""
+        return cpu_seconds(descendants(self.launched.pid)) if not self.ended else None
 
     def pause(self) -> None:
         """Stops the worker's whole tree: between its turns it can neither work ahead nor slow another's."""

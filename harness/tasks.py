@@ -143,6 +143,7 @@ class Task:
 
 def read(folder: Path) -> Task:
     """The task in `folder`; raises TaskError with one sentence when something is missing or wrong."""
+    folder = folder.absolute()  # workers read the contract from another working directory
     file = folder / "task.toml"
     try:
         content = tomllib.loads(file.read_text("utf-8"))

@@ -8,23 +8,20 @@ between, it can neither do work that no clock counts nor take the processor from
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from harness import session
-from harness.errors import Fault
-from harness.instances import Answer, FromItem, Instance, Request, Stage
-from harness.isolation.base import Level
-from harness.readings import MemoryPoint, PhaseTime, Sample
+from harness.competitor import Competitor, Entry, Place, Setting
+from harness.instances import Answer, Instance, Request, Stage
+from harness.pairing import Plan, base_blocks, reserve_blocks, turns
+from harness.pairs import Pair
 from harness.records import Trial
-from harness.submissions import Submission, staged
-from harness.tasks import Task
-from harness.watch import MEASURED_BY, DeviceReader, Limits
+from harness.submissions import staged
 
 
 class Observer(Protocol):
@@ -50,54 +47,15 @@ class Silent:
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What all workers of a round share."""
-
-    task: Task
-    level: Level
-    device: str
-    threads: int
-    limit_factor: float = 1.0
-    device_reader: DeviceReader | None = None
-
-    def limits(self) -> Limits:
-        """The task's limits, its times stretched by the profile's factor."""
-        limits, phases = self.task.definition.limits, self.task.definition.phases
-        return Limits(
-            memory_bytes=int(limits.memory_gib * 2**30),
-            processes=limits.processes,
-            start_seconds=limits.start_seconds * self.limit_factor,
-            phase_seconds={name: phase.wall_seconds * self.limit_factor for name, phase in phases.items()},
-            printed_bytes=limits.printed_mib * 2**20,
-        )
-
-
-@dataclass
-class Competitor:
-    """One submission in a round, and what was read of it so far."""
-
-    submission: Submission
-    role: Literal["candidate", "reference"]
-    copy: Path
-    worker: session.Session | None = None
-    fault: Fault | None = None
-    answers: dict[str, Answer] = field(default_factory=dict)
-    phases: list[PhaseTime] = field(default_factory=list)
-    samples: list[Sample] = field(default_factory=list)
-    memory: list[MemoryPoint] = field(default_factory=list)
-    peaks_host: list[int] = field(default_factory=list)
-    peaks_device: list[int] = field(default_factory=list)
-    log: bytes = b""
-    log_bytes: int = 0
-    says: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Outcome:
     """A raw trial and the answers it gave, which are kept apart from the record."""
 
     trial: Trial
     answers: Mapping[str, Answer]
+
+
+# Whether nothing is open any more, asked at each look with what is known by then.
+Settled = Callable[[Sequence[Outcome]], bool]
 
 
 @dataclass
@@ -111,134 +69,117 @@ class Round:
     worker_seed: int
     order: np.random.Generator
     observer: Observer = field(default_factory=Silent)
+    plan: Plan = field(default_factory=Plan)
+    settled: Settled = lambda outcomes: True
 
-    def run(
-        self, submissions: Sequence[tuple[Submission, Literal["candidate", "reference"]]]
-    ) -> list[Outcome]:
-        """One outcome for each submission, in the order given."""
+    def run(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """One outcome for each entry, in the order given."""
         with ExitStack() as stack:
-            field_ = [Competitor(s, role, stack.enter_context(staged(s))) for s, role in submissions]
-            total = len(field_) * len(self.instance.requests())
-            counter = _Counter(self, total)
+            field_ = [Competitor(entry, stack.enter_context(staged(entry.submission))) for entry in entries]
+            counter = Counter(self, self._total(field_))
             for stage in self.instance.stages:
-                self._stage(stage, field_, counter)
-        return [self._outcome(c) for c in field_]
+                (self._paired if stage.paired else self._single)(stage, field_, counter)
+        return self._outcomes(field_)
 
-    def _stage(self, stage: Stage, competitors: list[Competitor], counter: _Counter) -> None:
+    def _total(self, field_: Sequence[Competitor]) -> int:
+        asked = [s.requests if s.paired else s.all_requests() for s in self.instance.stages]
+        return len(field_) * sum(len(requests) for requests in asked)
+
+    def place(self, stage: Stage, pair: int = 0) -> Place:
+        """Where this round's workers are started."""
+        return Place(self.setting, self.instance.models, self.worker_seed, stage.name, pair)
+
+    def _outcomes(self, field_: Sequence[Competitor]) -> list[Outcome]:
+        return [Outcome(c.trial(self.setting, self.number, self.instance_id), c.answers) for c in field_]
+
+    def _single(self, stage: Stage, field_: Sequence[Competitor], counter: Counter) -> None:
+        """A stage of one worker each, all alive together; a copy takes part in paired stages only."""
+        competitors = [c for c in field_ if c.entry.role != "copy"]
         try:
-            for competitor in self._turn(competitors):
-                counter.show(stage, competitor, "start")
-                self._start(stage, competitor)
-            for request in stage.requests:
-                for competitor in self._turn(competitors):
-                    counter.show(stage, competitor, request.phase)
-                    self._serve(stage, competitor, request)
-                    counter.done += 1
+            for i in self.order.permutation(len(competitors)):
+                counter.show(stage, competitors[i], "start")
+                if competitors[i].fault is None:
+                    competitors[i].start(self.place(stage))
+            self._requests(stage, stage.requests, competitors, counter)
         finally:
             for competitor in competitors:
-                self._close(competitor)
+                competitor.close()
+        _hand_to_copies(field_)
 
-    def _turn(self, competitors: list[Competitor]) -> list[Competitor]:
-        alive = [c for c in competitors if c.fault is None]
-        return [alive[i] for i in self.order.permutation(len(alive))]
+    def _requests(
+        self, stage: Stage, requests: Sequence[Request], among: Sequence[Competitor], counter: Counter
+    ) -> None:
+        for turn in turns(requests, len(among), 1, self.order):
+            competitor = among[turn.worker]
+            counter.show(stage, competitor, turn.request.phase)
+            competitor.keep(turn.request, competitor.ask(turn.request))
+            counter.done += 1
 
-    def _start(self, stage: Stage, competitor: Competitor) -> None:
-        setting = self.setting
-        seat = session.Seat(
-            submission=competitor.copy, contract=setting.task.contract, models=self.instance.models,
-            device=setting.device, threads=setting.threads, seed=self.worker_seed,
-            limits=setting.limits(), device_reader=setting.device_reader,
-        )  # fmt: skip
+    def _paired(self, stage: Stage, field_: Sequence[Competitor], counter: Counter) -> None:
+        timed = [c for c in field_ if c.entry.timed]
+        began = time.monotonic()
+        blocks = base_blocks(stage, self.plan.pairs)
+        blocks += reserve_blocks(stage, self.plan.pairs, self.plan.most)
+        for number, block in enumerate(blocks):
+            if number in self.plan.looks()[:-1] or number == self.plan.pairs:
+                if self.settled(self._outcomes(field_)):
+                    break
+                counter.round.observer.note(f"a verdict is open after {number} pairs: more pairs")
+            if number >= self.plan.pairs and time.monotonic() - began > self.plan.seconds:
+                break
+            taking = [c for c in timed if c.entry.pairs is None or number < c.entry.pairs]
+            Pair(self, stage, number, block, taking, counter).run()
+            if any(c.fault for c in timed):
+                break
+        for competitor in (c for c in field_ if not c.entry.timed and c.fault is None):
+            self._alone(stage, competitor, counter)
+        if self.plan.memory_pass:
+            for competitor in timed:
+                if competitor.fault is None and competitor.entry.role != "copy":
+                    self._memory(stage, competitor, blocks[0], counter)
+
+    def _alone(self, stage: Stage, competitor: Competitor, counter: Counter) -> None:
+        """A reference that is needed for its answers only: one worker, every base request."""
         try:
-            competitor.worker = session.start(setting.level, seat, stage.name)
-        except session.StartFault as failed:
-            competitor.worker, competitor.fault = failed.session, failed.fault
-            return
-        competitor.worker.pause()
-        seconds = competitor.worker.start_seconds
-        competitor.phases.append(PhaseTime(item=f"start {stage.name}", group="start", seconds=seconds))
+            counter.show(stage, competitor, "start")
+            competitor.start(self.place(stage))
+            self._requests(stage, (*stage.each, *stage.requests), [competitor], counter)
+        finally:
+            competitor.close()
 
-    def _serve(self, stage: Stage, competitor: Competitor, request: Request) -> None:
-        if competitor.worker is None or competitor.fault is not None:
-            return
-        arguments = {
-            name: competitor.answers[value.item] if isinstance(value, FromItem) else value
-            for name, value in request.arguments.items()
-        }
-        competitor.worker.resume()
+    def _memory(
+        self, stage: Stage, competitor: Competitor, block: Sequence[Request], counter: Counter
+    ) -> None:
+        """The memory pass: one worker alive, its times thrown away; its curve is the one that is shown."""
         try:
-            answer, seconds = competitor.worker.call(request, arguments)
-        except Fault as fault:
-            competitor.fault = fault
-            return
-        competitor.worker.pause()
-        if not request.timed and not request.warmup:
-            competitor.worker.watch.read_now()
-        self._keep(competitor, request, answer, seconds)
+            counter.show(stage, competitor, "memory")
+            competitor.start(self.place(stage), keep=False)
+            for request in (*stage.each, *block):
+                if competitor.ask(request) is None and competitor.fault:
+                    break
+                if competitor.worker is not None:
+                    competitor.worker.watch.read_now()
+        finally:
+            competitor.close()
 
-    def _keep(self, competitor: Competitor, request: Request, answer: Answer | None, seconds: float) -> None:
-        if request.warmup:
-            return
-        if answer is not None:
-            competitor.answers[request.item] = answer
-        if request.timed:
-            competitor.samples.append(
-                Sample(
-                    item=request.item,
-                    group=request.label,
-                    seconds=seconds,
-                    count=request.count,
-                    position=len(competitor.samples),
-                )
-            )
-        else:
-            competitor.phases.append(PhaseTime(item=request.item, group=request.label, seconds=seconds))
 
-    def _close(self, competitor: Competitor) -> None:
-        worker, competitor.worker = competitor.worker, None
-        if worker is None:
-            return
-        worker.close()
-        watch = worker.watch
-        competitor.fault = competitor.fault or watch.breach
-        competitor.memory += watch.points
-        competitor.peaks_host += [watch.peak_host] if watch.peak_host is not None else []
-        competitor.peaks_device += [watch.peak_device] if watch.peak_device is not None else []
-        competitor.log += watch.log.head + (b"\n[...]\n" if watch.log.tail else b"") + watch.log.tail
-        competitor.log_bytes += watch.log.total
-        competitor.says |= worker.says
-
-    def _outcome(self, c: Competitor) -> Outcome:
-        places = {str(c.copy) + "/": "", str(c.copy): "."}
-        text = _without(c.log.decode(errors="replace"), places)
-        reader = self.setting.device_reader
-        trial = Trial(
-            number=self.number, role=c.role, label=c.submission.label, tier=c.submission.tier,
-            submission_digest=c.submission.digest, instance_id=self.instance_id,
-            outcome=c.fault.outcome if c.fault else "ok",
-            reason=_without(c.fault.reason, places) if c.fault else "",
-            detail=_without(c.fault.detail, places) if c.fault else "",
-            phases=tuple(c.phases), samples=tuple(c.samples), memory=tuple(c.memory),
-            peak_host_bytes=max(c.peaks_host, default=None), peak_device_bytes=max(c.peaks_device, default=None),
-            memory_measured_by=MEASURED_BY + (f"; {reader.measured_by}" if reader else ""),
-            blob_bytes={item: len(a) for item, a in c.answers.items() if isinstance(a, bytes)},
-            log_head=text[:65536], log_tail=text[65536:][-65536:], log_bytes=c.log_bytes, worker_says=c.says,
-        )  # fmt: skip
-        return Outcome(trial, c.answers)
+def _hand_to_copies(field_: Sequence[Competitor]) -> None:
+    """A copy serves what its original has built: it is the same program, started once more."""
+    for copy in (c for c in field_ if c.entry.role == "copy"):
+        original = next(c for c in field_ if c.entry.role == "reference" and f"{c.name} copy" == copy.name)
+        copy.answers |= {item: a for item, a in original.answers.items() if isinstance(a, bytes)}
+        copy.fault = copy.fault or original.fault
 
 
 @dataclass
-class _Counter:
+class Counter:
+    """How far a round is, for the observer."""
+
     round: Round
     total: int
     done: int = 0
 
     def show(self, stage: Stage, competitor: Competitor, phase: str) -> None:
-        label = competitor.submission.label
-        self.round.observer.step(self.round.number, stage.name, label, phase, self.done, self.total)
-
-
-def _without(text: str, places: Mapping[str, str]) -> str:
-    for place, instead in places.items():
-        text = text.replace(place, instead)
-    return text
+        """Tells the observer whose turn it is."""
+        label, number = competitor.entry.submission.label, self.round.number
+        self.round.observer.step(number, stage.name, label, phase, self.done, self.total)

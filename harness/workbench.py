@@ -50,8 +50,14 @@ class Workbench:
     model_spec: sources.ModelSpec
     cache: Path
     threads: int = 1
+    pairs: int = 1
+    max_pairs: int = 1
     may_derive: bool = True
     used: dict[str, Source] = field(default_factory=dict)
+
+    def reserve(self, base: int) -> int:
+        """How many further requests the pairs beyond the first need, for a group of `base` requests."""
+        return (base // self.pairs) * max(0, self.max_pairs - self.pairs)
 
     def rng(self, name: str) -> np.random.Generator:
         """An independent stream of this instance, by name."""

@@ -11,7 +11,7 @@ import pytest
 
 from harness import sources, tasks
 from harness.asking import Asked, order
-from harness.runner import Order
+from harness.ordering import Order
 from harness.store import Store
 
 os.environ["HF_HUB_OFFLINE"] = "1"

@@ -19,12 +19,18 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # From the ground up; a module imports from its own floor and those below. A folder stands for all in it.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("worker", "errors", "__init__"),
-    ("readings", "records", "instances", "criteria", "checks", "digests", "layout"),
+    ("readings", "records", "instances", "pairing", "criteria", "checks", "digests", "layout"),
     ("isolation", "measures", "store", "devices", "machine", "counters"),
+    ("sides",),
+    ("timing",),
+    ("verdicts",),
     ("grading", "session", "watch", "reports", "tasks", "submissions", "profiles", "sources", "stackdocs",
      "tables", "qrels", "hub"),
-    ("assess", "trials", "workbench", "steadiness"),
+    ("assess", "competitor", "pairs", "trials", "workbench", "steadiness"),
+    ("ordering",),
+    ("judging",),
     ("runner",),
+    ("rescoring",),
     ("output", "progress", "asking", "check", "doctor", "proving"),
     ("cli", "__main__"),
 )  # fmt: skip
@@ -176,7 +182,7 @@ def test_one_door_for_each_side_effect(file: Path) -> None:
         assert not [c for c in used if re.match(r"os\.(fork|forkpty|system|popen|exec|spawn|posix_spawn)", c)]
     if floor != "store":
         assert not libraries(running(tree_of(file))) & {"sqlalchemy", "sqlite3"}
-    if floor not in ("session", "watch", "counters", "runner", "proving", "progress"):
+    if floor not in ("session", "watch", "counters", "runner", "trials", "proving", "progress"):
         assert "time" not in libraries(running(tree_of(file)))
     assert not used & {
         "eval",

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.criteria import Constraint, Criteria, Objective, Plausible
-from harness.grading import Round, Side, grade, judge, ladder, objective_value, points, ratio
+from harness.grading import grade, ladder, points
 from harness.measures.estimates import Estimate
 from harness.records import Assessed, Measurement, Outcome, Tier
+from harness.sides import Round, Side, ratio
+from harness.verdicts import judge, objective_value
 
 PLAIN = Objective(measure="accuracy")
 SPEEDUP = Objective(measure="speed-up", scale="log", ratio_of=("one_p50", "batch_p50"), reference="baseline")
@@ -222,7 +224,7 @@ def test_not_measured_is_inconclusive_and_never_a_pass() -> None:
     at_most=st.booleans(),
 )
 def test_nan_can_never_pass(parts: list[float], at_most: bool) -> None:
-    from harness.grading import _verdict
+    from harness.verdicts import _verdict
 
     constraint = limit(at_most=1.0) if at_most else limit(at_least=1.0)
     verdict = _verdict(constraint, Estimate(*parts))

@@ -14,8 +14,8 @@ import pytest
 
 from harness import runner
 from harness.errors import SandboxFailed
+from harness.ordering import Order
 from harness.records import Outcome
-from harness.runner import Order
 from harness.store import Store
 from tests.conftest import HOSTILE, TOYS
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import runner, tasks
+from harness import rescoring, runner, tasks
 from harness import store as storing
 from harness.asking import Asked, order
 from harness.errors import StoreError, UsageError
@@ -86,7 +86,7 @@ def test_raw_trials_are_kept_before_anything_is_scored(copy: Store) -> None:
 
 def test_a_run_that_crashed_before_it_was_scored_can_be_scored(copy: Store) -> None:
     crashed, _ = _ids(copy)
-    before, after = runner.rescore(crashed, copy, _same)
+    before, after = rescoring.rescore(crashed, copy, _same)
     assert before.score is None
     assert after.score is not None
     assert after.score.outcome == "ok"
@@ -96,7 +96,7 @@ def test_a_run_that_crashed_before_it_was_scored_can_be_scored(copy: Store) -> N
 
 def test_scoring_again_gives_the_same_score_and_launches_nothing(copy: Store) -> None:
     _, whole = _ids(copy)
-    before, after = runner.rescore(whole, copy, _same)
+    before, after = rescoring.rescore(whole, copy, _same)
     assert before.score is not None
     assert after.score == before.score
     assert after.ladder == before.ladder
@@ -109,7 +109,7 @@ def test_references_that_were_remembered_are_found_again_after_a_crash(copy: Sto
     with sqlite3.connect(copy.folder / "results.sqlite") as raw:
         raw.execute("UPDATE runs SET scored = NULL, state = 'measured' WHERE run_id = ?", [whole])
     raw.close()
-    _, after = runner.rescore(whole, copy, _same)
+    _, after = rescoring.rescore(whole, copy, _same)
     assert after.score == wanted
 
 
@@ -118,7 +118,7 @@ def test_a_changed_threshold_changes_the_verdict(
 ) -> None:
     _, whole = _ids(copy)
     root = changed_toy("at_most = 20.0", "at_most = 0.0001")
-    before, after = runner.rescore(whole, copy, lambda name, _: tasks.read(root / name))
+    before, after = rescoring.rescore(whole, copy, lambda name, _: tasks.read(root / name))
     assert before.score is not None
     assert after.score is not None
     assert (before.score.outcome, after.score.outcome) == ("ok", "budget_exceeded")
@@ -133,18 +133,18 @@ def test_a_run_is_not_scored_against_other_questions(
     _, whole = _ids(copy)
     root = changed_toy("n = 60", "n = 61")
     with pytest.raises(UsageError, match="asks other questions now"):
-        runner.rescore(whole, copy, lambda name, _: tasks.read(root / name))
+        rescoring.rescore(whole, copy, lambda name, _: tasks.read(root / name))
     task = root / "toy-squares" / "task.py"
     changed_toy("n = 61", "n = 60")
     task.write_text(task.read_text().replace("integers(0, 10_000", "integers(1, 10_000"))
     with pytest.raises(UsageError, match="asks other questions now"):
-        runner.rescore(whole, copy, lambda name, _: tasks.read(root / name))
+        rescoring.rescore(whole, copy, lambda name, _: tasks.read(root / name))
 
 
 def test_earlier_scores_stay_in_the_history(copy: Store) -> None:
     _, whole = _ids(copy)
-    runner.rescore(whole, copy, _same)
-    runner.rescore(whole, copy, _same)
+    rescoring.rescore(whole, copy, _same)
+    rescoring.rescore(whole, copy, _same)
     (row,) = copy._read(storing.RUNS.select().where(storing.RUNS.c.run_id == whole))
     assert row.scored.count('"history"') == 1
     import json
@@ -162,7 +162,7 @@ def test_a_damaged_or_missing_artefact_is_noticed(copy: Store) -> None:
         with pytest.raises(StoreError, match="are damaged"):
             copy.answers(digest)
         with pytest.raises(StoreError, match="are damaged"):
-            runner.rescore(crashed, copy, _same)
+            rescoring.rescore(crashed, copy, _same)
     file.unlink()
     with pytest.raises(StoreError, match="are gone"):
         copy.answers(digest)

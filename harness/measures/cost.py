@@ -6,13 +6,14 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from harness.measures.stats import percentile_interval, resampled
+from harness.measures.stats import percentile_interval, resampled, t_interval
 from harness.readings import PhaseTime, Sample
 from harness.records import Measurement
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 # What a single reading of a clock or of memory may be off by on a shared machine, as a share.
 SINGLE_READING_MARGIN = 0.05
+STARTS = ("shim", "start")
 
 
 def latency(samples: Iterable[Sample]) -> list[Measurement]:
@@ -56,16 +57,26 @@ def _throughput(group: str, members: list[Sample]) -> Measurement:
 
 
 def phase_seconds(phases: Iterable[PhaseTime]) -> list[Measurement]:
-    """`<group>_seconds`: the total of each group of untimed calls, one reading, so no interval."""
-    totals: dict[str, list[float]] = {}
-    for phase in phases:
-        totals.setdefault(phase.group, []).append(phase.seconds)
-    return [
-        Measurement(
-            name=f"{group}_seconds", unit="s", direction="lower", value=sum(values), samples=tuple(values)
-        )
-        for group, values in totals.items()
-    ]
+    """`<group>_seconds`: the total of each group of untimed calls in each process pair.
+
+    One pair is one reading, without an interval; over several, the mean with its t interval. A
+    worker's start (`shim`, `start`) is a reading of its own in whatever stage it happens.
+    """
+    totals: dict[str, dict[object, float]] = {}
+    for number, phase in enumerate(phases):
+        group = totals.setdefault(phase.group, {})
+        key: object = ("start", number) if phase.group in STARTS else phase.pair
+        group[key] = group.get(key, 0.0) + phase.seconds
+    return [_phase(name, np.array(list(readings.values()))) for name, readings in totals.items()]
+
+
+def _phase(group: str, readings: np.ndarray) -> Measurement:
+    several = len(readings) > 1
+    low, high = t_interval(readings) if several else (None, None)
+    return Measurement(
+        name=f"{group}_seconds", unit="s", direction="lower", value=float(readings.mean()),
+        low=None if low is None else max(0.0, low), high=high, samples=tuple(readings.tolist()),
+    )  # fmt: skip
 
 
 def size(name: str, value: int, measured_by: str = "parent") -> Measurement:

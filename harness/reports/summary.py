@@ -14,11 +14,13 @@ from harness.records import (
     Machine,
     Measurement,
     Outcome,
+    Role,
     Run,
     Score,
     Source,
     Stamp,
     Tier,
+    Timing,
     Trial,
     Verdict,
 )
@@ -53,6 +55,8 @@ class ConstraintSummary(Record):
     unit: str
     reference: str
     words: str
+    tolerance: float
+    pairs: int
 
 
 class RungSummary(Record):
@@ -69,7 +73,7 @@ class TrialSummary(Record):
     """How one trial ended."""
 
     number: int
-    role: Literal["candidate", "reference"]
+    role: Role
     label: str
     tier: Tier | None
     instance_id: str
@@ -112,6 +116,7 @@ class RunSummary(Record):
     sources: tuple[Source, ...]
     facts: dict[str, int | float | str]
     reasons: tuple[str, ...]
+    timing: Timing | None
     wall_seconds: float
 
 
@@ -146,7 +151,7 @@ def _head(run: Run) -> dict[str, Any]:
 
 
 def _scored(score: Score) -> dict[str, Any]:
-    same = ("outcome", "points", "points_uncapped", "points_low", "points_high", "tier", "reasons")
+    same = ("outcome", "points", "points_uncapped", "points_low", "points_high", "tier", "reasons", "timing")
     return {name: getattr(score, name) for name in same} | {
         "objective": _picked(score.objective, MeasurementSummary),
         "constraints": [_picked(c, ConstraintSummary) for c in score.constraints],
@@ -156,7 +161,7 @@ def _scored(score: Score) -> dict[str, Any]:
 
 def _unscored(run: Run) -> dict[str, Any]:
     faults: list[Outcome] = [t.outcome for t in run.trials if t.role == "candidate" and t.outcome != "ok"]
-    nothing = dict.fromkeys(("points", "points_uncapped", "points_low", "points_high", "objective"))
+    nothing = dict.fromkeys(("points", "points_uncapped", "points_low", "points_high", "objective", "timing"))
     return nothing | {
         "outcome": faults[0] if faults else "inconclusive",
         "tier": "none",

@@ -22,8 +22,8 @@ from harness.records import Measurement
 
 RECIPE = Path(__file__).with_name("recipe.py")
 ARTEFACT_BYTES = 192 * 2**20  # twice the fp32 weights: room for any honest artefact
-WARMUP_SINGLES = 4
-WARMUP_BATCHES = 3
+WARMUP_SINGLES = 24  # for each process pair: enough to see whether it is steady
+WARMUP_BATCHES = 2
 CLASSIFIER_SEED = 20240229  # the classifier is part of the task, not of an instance
 
 Ints = NDArray[np.int64]
@@ -49,19 +49,30 @@ def prepare(workbench: Any) -> Instance:
     train = pool(data.train.texts, data.train.labels, kept)
     test = pool(data.test.texts, data.test.labels, kept, without=frozenset(train.texts))
     given, rest = split(train, size["train_texts"], np.random.default_rng(CLASSIFIER_SEED))
-    calibration, _ = split(rest, size["calibration_texts"], workbench.rng("calibration"))
-    served, _ = split(test, texts_needed(size), workbench.rng("served"))
-    requests, labels = serving(served, size, len(kept), workbench.rng("order"))
+    calibration, unseen = split(rest, size["calibration_texts"], workbench.rng("calibration"))
+    servable = Pool((*test.texts, *unseen.texts), np.concatenate([test.labels, unseen.labels]))
+    per_pair = Counts.of(size, workbench.pairs)
+    base = per_pair.times(workbench.pairs)
+    more = (len(servable.texts) - base.texts) // per_pair.texts
+    reserved = per_pair.times(max(0, min(workbench.max_pairs - workbench.pairs, more)))
+    served, left = split(servable, base.texts, workbench.rng("served"))
+    kept_back, _ = split(left, reserved.texts, workbench.rng("reserve"))
+    classes = len(kept)
+    requests, labels = serving(served, base, classes, "", workbench.rng("order"))
+    reserve, more_labels = serving(kept_back, reserved, classes, "more-", workbench.rng("reserve order"))
     folder = workbench.derive("classifier", RECIPE, recipe_arguments(given, size, len(kept)))
     instance = Instance(
         stages=(
             Stage("optimise", (optimising(calibration),)),
-            Stage("serve", (Request("load", "load", {"artefact": FromItem("artefact")}), *requests)),
+            Stage(
+                "serve", requests, each=(Request("load", "load", {"artefact": FromItem("artefact")}),),
+                reserve=reserve, paired=True,
+            ),
         ),
-        hidden={"labels": labels, "classes": len(kept)},
+        hidden={"labels": {**labels, **more_labels}, "classes": classes},
         models={"encoder": workbench.model(), "classifier": folder},
-        facts=facts(served, labels, size, len(kept)),
-    )
+        facts=facts(served, labels, size, classes),
+    )  # fmt: skip
     check(instance, calibration)
     return instance
 
@@ -96,10 +107,33 @@ def split(source: Pool, count: int, rng: np.random.Generator) -> tuple[Pool, Poo
     return source.take(order[:count]), source.take(order[count:])
 
 
-def texts_needed(size: Mapping[str, int]) -> int:
-    """How many texts one instance serves, warm-up included."""
-    singles = size["singles"] + WARMUP_SINGLES
-    return singles + (size["batches"] + WARMUP_BATCHES) * size["batch_size"]
+@dataclass(frozen=True)
+class Counts:
+    """How many requests of each kind, warm-up apart; `width` texts in a batch."""
+
+    singles: int
+    batches: int
+    warm_singles: int
+    warm_batches: int
+    width: int
+
+    @classmethod
+    def of(cls, size: Mapping[str, int], pairs: int) -> Counts:
+        """One process pair's share, rounded up."""
+        singles, batches = -(-size["singles"] // pairs), -(-size["batches"] // pairs)
+        return cls(singles, batches, WARMUP_SINGLES, WARMUP_BATCHES, size["batch_size"])
+
+    def times(self, pairs: int) -> Counts:
+        """So many pairs' shares."""
+        return Counts(
+            self.singles * pairs, self.batches * pairs, self.warm_singles * pairs, self.warm_batches * pairs,
+            self.width,
+        )  # fmt: skip
+
+    @property
+    def texts(self) -> int:
+        """How many texts they take, each used once."""
+        return self.singles + self.warm_singles + (self.batches + self.warm_batches) * self.width
 
 
 def recipe_arguments(given: Pool, size: Mapping[str, int], classes: int) -> dict[str, Any]:
@@ -121,35 +155,33 @@ def optimising(calibration: Pool) -> Request:
 
 
 def serving(
-    served: Pool, size: Mapping[str, int], classes: int, rng: np.random.Generator
+    served: Pool, counts: Counts, classes: int, prefix: str, rng: np.random.Generator
 ) -> tuple[tuple[Request, ...], dict[str, Ints]]:
     """The requests of the second stage after `load`, and the labels of the scored ones by item.
 
-    Warm-up first, as the runner asks; then single texts and batches in one random order, so that a
-    request's place says nothing and both groups meet the same state of the machine.
+    Warm-up first; then single texts and batches in one random order, so that a request's place says
+    nothing and both groups meet the same state of the machine.
     """
-    widths = [1] * (size["singles"] + WARMUP_SINGLES)
-    widths += [size["batch_size"]] * (size["batches"] + WARMUP_BATCHES)
-    ends = np.cumsum(widths)
-    names = [f"single-{n:04d}" for n in range(size["singles"] + WARMUP_SINGLES)]
-    names += [f"batch-{n:04d}" for n in range(size["batches"] + WARMUP_BATCHES)]
-    warm, timed, labels = [], [], {}
-    for name, width, end in zip(names, widths, ends, strict=True):
-        group, number = name.split("-")
-        is_warm = int(number) < (WARMUP_SINGLES if group == "single" else WARMUP_BATCHES)
-        request = Request(
-            item=name,
-            phase="predict",
-            arguments={"texts": list(served.texts[end - width : end])},
-            returns=ArraySpec("int64", (width,), low=0, high=classes - 1),
-            group=group,
-            timed=True,
-            warmup=is_warm,
-            count=width,
-        )
-        (warm if is_warm else timed).append(request)
-        if not is_warm:
-            labels[name] = served.labels[end - width : end]
+    kinds = (
+        ("batch", counts.warm_batches, counts.width, True), ("single", counts.warm_singles, 1, True),
+        ("single", counts.singles, 1, False), ("batch", counts.batches, counts.width, False),
+    )  # fmt: skip
+    warm: list[Request] = []
+    timed: list[Request] = []
+    labels: dict[str, Ints] = {}
+    end = 0
+    for group, count, width, is_warm in kinds:
+        for number in range(count):
+            end += width
+            item = f"{prefix}{'warm-' if is_warm else ''}{group}-{number:04d}"
+            request = Request(
+                item=item, phase="predict", arguments={"texts": list(served.texts[end - width : end])},
+                returns=ArraySpec("int64", (width,), low=0, high=classes - 1),
+                group=group, timed=True, warmup=is_warm, count=width,
+            )  # fmt: skip
+            (warm if is_warm else timed).append(request)
+            if not is_warm:
+                labels[item] = served.labels[end - width : end]
     order = rng.permutation(len(timed))
     return (*warm, *(timed[index] for index in order)), labels
 
@@ -171,7 +203,7 @@ def facts(
 
 def check(instance: Instance, calibration: Pool) -> None:
     """Our own invariants."""
-    requests = instance.stages[1].requests[1:]
+    requests = (*instance.stages[1].requests, *instance.stages[1].reserve)
     texts = [text for request in requests for text in request.arguments["texts"]]  # type: ignore[union-attr]
     scored = {request.item for request in requests if not request.warmup}
     assert len(set(texts)) == len(texts), "a text is served twice"
@@ -183,18 +215,26 @@ def check(instance: Instance, calibration: Pool) -> None:
 
 
 def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
-    """Accuracy over every timed answer, single texts and batches alike."""
+    """Accuracy over every timed answer that is given, single texts and batches alike."""
     labels: Mapping[str, Ints] = instance.hidden["labels"]
-    actual = np.concatenate([labels[item] for item in labels])
-    predicted = np.concatenate([np.asarray(answers[item], dtype=np.int64) for item in labels])
+    given = [item for item in labels if item in answers]
+    actual = np.concatenate([labels[item] for item in given])
+    predicted = np.concatenate([np.asarray(answers[item], dtype=np.int64) for item in given])
     correct = quality.correct(predicted, actual)
-    low, high = stats.bootstrap_interval(correct)
+    draws = stats.bootstrap_draws(correct)
+    low, high = stats.percentile_interval(draws)
     classes = int(instance.hidden["classes"])
     macro_f1 = quality.macro_f1(predicted, actual, classes)
     return Evaluation(
         (
             Measurement(
-                name="accuracy", unit="", direction="higher", value=float(correct.mean()), low=low, high=high
+                name="accuracy",
+                unit="",
+                direction="higher",
+                value=float(correct.mean()),
+                low=low,
+                high=high,
+                draws=tuple(draws),
             ),
             Measurement(name="macro_f1", unit="", direction="higher", value=macro_f1),
         )

@@ -19,7 +19,8 @@ from harness.records import Measurement, Series
 
 DEPTH = 20  # passages asked for each query
 CUT = 10  # where quality is read
-FIRST_SEARCHES = 3  # untimed, so that one-off costs do not count as latency; never scored
+FIRST_SEARCHES = 3  # in each process pair, within the time to be ready; never scored
+WARMUP_SEARCHES = 32  # in each process pair after them, until it is steady; never scored
 FEWEST_QUERIES = 8
 FEWEST_BYTES = 4  # a passage: an index that holds less cannot tell passages apart
 LARGEST_INDEX = 16  # times a flat index: more is no attempt, and would fill the parent's memory
@@ -44,12 +45,14 @@ def prepare(workbench: Any) -> Instance:
     passages = [cut(text, int(size["passage_characters"])) for text in data.passages]
     most = int(size["passages"]), int(size["queries"])
     sample = draw(passages, data.queries, data.relevant, most, workbench.rng("sample"))
-    first = first_searches(sample, data.queries, data.train_queries, workbench.rng("first searches"))
-    check(sample, first)
+    spare = spare_queries(
+        sample, data.queries, data.train_queries, workbench.pairs, workbench.max_pairs, workbench.rng("spare")
+    )
+    check(sample, (*spare.first, *spare.warm, *spare.reserve))
     model = workbench.model("encoder")
     flat_bytes = len(sample.passages) * dimension(model) * np.dtype(np.float32).itemsize
     return Instance(
-        stages=(build_stage(sample, flat_bytes), serve_stage(sample, first)),
+        stages=(build_stage(sample, flat_bytes), serve_stage(sample, spare, workbench.pairs)),
         hidden={"relevant": sample.relevant, "flat_index_bytes": flat_bytes},
         models={"encoder": model},
         facts={
@@ -107,18 +110,42 @@ def draw(
     )
 
 
-def first_searches(
-    sample: Sample, queries: Sequence[str], train_queries: Sequence[str], rng: np.random.Generator
-) -> tuple[str, ...]:
-    """Queries like the timed ones and none of them: from the training queries where there are any."""
+@dataclass(frozen=True)
+class Spare:
+    """Queries like the scored ones and none of them, for everything that is not scored.
+
+    `reserve` is for further process pairs: their answers must be valid, but no passage of the index
+    need be relevant to them. Nobody can tell them from the scored ones before searching.
+    """
+
+    first: tuple[str, ...]
+    warm: tuple[str, ...]
+    reserve: tuple[str, ...]
+    more_pairs: int
+
+
+def spare_queries(
+    sample: Sample, queries: Sequence[str], train_queries: Sequence[str], pairs: int, most: int,
+    rng: np.random.Generator,
+) -> Spare:  # fmt: skip
+    """Draws from the training queries first; warm-up and reserve are cut down where there are few."""
     taken = set(sample.queries)
-    pool = [query for query in (train_queries or queries) if query not in taken]
-    if len(pool) < FIRST_SEARCHES:
+    trained = dict.fromkeys(q for q in train_queries if q not in taken)
+    others = dict.fromkeys(q for q in queries if q not in taken and q not in trained)
+    pool = [list(part)[i] for part in (trained, others) for i in rng.permutation(len(part)).tolist()]
+    if len(pool) < FIRST_SEARCHES * pairs:
         raise DataError(
-            f"the data set leaves {len(pool)} queries for the {FIRST_SEARCHES} untimed first searches: "
-            "add training queries or ask fewer"
+            f"the data set leaves {len(pool)} queries for the {FIRST_SEARCHES * pairs} untimed first "
+            "searches: add training queries or ask fewer"
         )
-    return tuple(pool[i] for i in rng.permutation(len(pool))[:FIRST_SEARCHES].tolist())
+    share = -(-len(sample.queries) // pairs)
+    warm = min(WARMUP_SEARCHES, len(pool) // pairs - FIRST_SEARCHES)
+    per_pair = FIRST_SEARCHES + warm
+    more = max(0, min(most - pairs, (len(pool) - per_pair * pairs) // (per_pair + share)))
+    total = pairs + more
+    ends = np.cumsum([FIRST_SEARCHES * total, warm * total, share * more])
+    first, warmed, reserve = (tuple(pool[a:b]) for a, b in zip([0, *ends[:-1]], ends, strict=True))
+    return Spare(first, warmed, reserve, more)
 
 
 def check(sample: Sample, first: Sequence[str]) -> None:
@@ -151,20 +178,24 @@ def build_stage(sample: Sample, flat_bytes: int) -> Stage:
     return Stage("build", (Request("index", "build", {"passages": sample.passages}, BlobSpec(most)),))
 
 
-def serve_stage(sample: Sample, first: Sequence[str]) -> Stage:
-    """The index comes back in a fresh worker; then every query by itself, each asked once."""
+def serve_stage(sample: Sample, spare: Spare, pairs: int) -> Stage:
+    """The index comes back in fresh workers; then every query by itself, each asked once."""
     spec = ArraySpec("int64", (1, DEPTH), low=0, high=len(sample.passages) - 1, unique_rows=True)
 
-    def search(item: str, query: str, group: str, timed: bool) -> Request:
-        return Request(item, "search", {"queries": [query], "k": DEPTH}, spec, group=group, timed=timed)
+    def search(item: str, query: str, group: str = "query", **how: bool) -> Request:
+        return Request(item, "search", {"queries": [query], "k": DEPTH}, spec, group=group, **how)
 
+    first = [search(f"first-{i}", query, "ready") for i, query in enumerate(spare.first)]
+    warm = [search(f"warm-{i}", q, timed=True, warmup=True) for i, q in enumerate(spare.warm)]
+    scored = [search(f"query-{i}", query, timed=True) for i, query in enumerate(sample.queries)]
+    more = [search(f"more-{i}", query, timed=True, scored=False) for i, query in enumerate(spare.reserve)]
+    firsts, warms = FIRST_SEARCHES * pairs, len(warm) // (pairs + spare.more_pairs) * pairs
     return Stage(
         "serve",
-        (
-            Request("loaded", "load", {"index": FromItem("index")}, None, group="ready"),
-            *(search(f"first-{i}", query, "ready", False) for i, query in enumerate(first)),
-            *(search(f"query-{i}", query, "query", True) for i, query in enumerate(sample.queries)),
-        ),
+        (*first[:firsts], *warm[:warms], *scored),
+        each=(Request("loaded", "load", {"index": FromItem("index")}, None, group="ready"),),
+        reserve=(*first[firsts:], *warm[warms:], *more),
+        paired=True,
     )
 
 

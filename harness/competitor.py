@@ -1,0 +1,240 @@
+"""One submission in a round: its worker of the moment, and everything that was read of it so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness import session
+from harness.errors import Fault
+from harness.instances import Answer, FromItem, Request
+from harness.isolation.base import Level
+from harness.readings import MemoryPoint, PairReading, PhaseTime, Sample
+from harness.records import Role, Trial
+from harness.submissions import Submission
+from harness.tasks import Task
+from harness.watch import MEASURED_BY, DeviceReader, Limits
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all workers of a round share."""
+
+    task: Task
+    level: Level
+    device: str
+    threads: int
+    limit_factor: float = 1.0
+    device_reader: DeviceReader | None = None
+
+    def limits(self) -> Limits:
+        """The task's limits, its times stretched by the profile's factor."""
+        limits, phases = self.task.definition.limits, self.task.definition.phases
+        return Limits(
+            memory_bytes=int(limits.memory_gib * 2**30),
+            processes=limits.processes,
+            start_seconds=limits.start_seconds * self.limit_factor,
+            phase_seconds={name: phase.wall_seconds * self.limit_factor for name, phase in phases.items()},
+            printed_bytes=limits.printed_mib * 2**20,
+        )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A submission that takes part in a round.
+
+    `timed`: in the process pairs with the others, else alone, for its answers only. `pairs`: in so
+    many pairs at most (a tier that only places the score needs no narrow interval).
+    """
+
+    submission: Submission
+    role: Role = "candidate"
+    timed: bool = True
+    pairs: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What the records of a pair call it."""
+        if self.role == "candidate":
+            return "candidate"
+        tier = self.submission.tier or self.submission.label
+        return f"{tier} copy" if self.role == "copy" else tier
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a worker is started: the setting, the models it may read, its seed, its stage and pair."""
+
+    setting: Setting
+    models: Mapping[str, Path]
+    seed: int
+    stage: str
+    pair: int = 0
+
+
+@dataclass
+class Competitor:
+    """One submission in a round, and what was read of it so far."""
+
+    entry: Entry
+    copy: Path
+    worker: session.Session | None = None
+    pair: int = 0
+    fault: Fault | None = None
+    answers: dict[str, Answer] = field(default_factory=dict)
+    phases: list[PhaseTime] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    memory: list[MemoryPoint] = field(default_factory=list)
+    pairs: list[PairReading] = field(default_factory=list)
+    peaks_host: list[int] = field(default_factory=list)
+    peaks_device: list[int] = field(default_factory=list)
+    log: bytes = b""
+    log_bytes: int = 0
+    says: dict[str, str] = field(default_factory=dict)
+    idle_cpu: float = 0.0
+    busy_cpu: float = 0.0
+    _cpu_mark: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What the records of a pair call it."""
+        return self.entry.name
+
+    def start(self, place: Place, keep: bool = True) -> None:
+        """A fresh worker, paused; a submission that cannot be loaded has its fault from now on.
+
+        `keep`: whether the times of starting are of use.
+        """
+        setting = place.setting
+        seat = session.Seat(
+            submission=self.copy, contract=setting.task.contract, models=place.models,
+            device=setting.device, threads=setting.threads, seed=place.seed,
+            limits=setting.limits(), device_reader=setting.device_reader,
+        )  # fmt: skip
+        self.pair, self.idle_cpu, self.busy_cpu = place.pair, 0.0, 0.0
+        try:
+            self.worker = session.start(setting.level, seat, place.stage)
+        except session.StartFault as failed:
+            self.worker, self.fault = failed.session, failed.fault
+            return
+        self.worker.pause()
+        self._cpu_mark = self.worker.cpu_seconds()
+        if keep:
+            for group, seconds in (("shim", self.worker.shim_seconds), ("start", self.worker.start_seconds)):
+                self.phases.append(
+                    PhaseTime(item=f"{group} {place.stage}", group=group, seconds=seconds, pair=place.pair)
+                )
+
+    def ask(self, request: Request) -> float | None:
+        """Serves one request in this worker's turn: seconds, or None where it failed; keeps the answer."""
+        if self.worker is None or self.fault is not None:
+            return None
+        arguments = {
+            name: self.answers[value.item] if isinstance(value, FromItem) else value
+            for name, value in request.arguments.items()
+        }
+        before = self._turn_begins()
+        try:
+            answer, seconds = self.worker.call(request, arguments)
+        except Fault as fault:
+            self.fault = fault
+            return None
+        self._turn_ends(before)
+        if not request.timed and not request.warmup:
+            self.worker.watch.read_now()
+        if answer is not None and not request.warmup:
+            self.answers.setdefault(request.item, answer)
+        return seconds
+
+    def ping(self) -> float | None:
+        """Seconds of an empty request in this worker's turn."""
+        if self.worker is None or self.fault is not None:
+            return None
+        before = self._turn_begins()
+        try:
+            seconds = self.worker.ping()
+        except Fault as fault:
+            self.fault = fault
+            return None
+        self._turn_ends(before)
+        return seconds
+
+    def _turn_begins(self) -> float | None:
+        assert self.worker is not None
+        now = self.worker.cpu_seconds()
+        if now is not None and self._cpu_mark is not None:
+            self.idle_cpu += max(0.0, now - self._cpu_mark)
+        self.worker.resume()
+        return now
+
+    def _turn_ends(self, before: float | None) -> None:
+        assert self.worker is not None
+        self.worker.pause()
+        self._cpu_mark = self.worker.cpu_seconds()
+        if before is not None and self._cpu_mark is not None:
+            self.busy_cpu += max(0.0, self._cpu_mark - before)
+
+    def keep(self, request: Request, seconds: float | None, counted: bool = True) -> None:
+        """Keeps a request's time: as a sample where it is timed, else as its phase's."""
+        if seconds is None or request.warmup:
+            return
+        if not request.timed:
+            self.phases.append(
+                PhaseTime(item=request.item, group=request.label, seconds=seconds, pair=self.pair)
+            )
+        elif counted:
+            self.samples.append(
+                Sample(
+                    item=request.item, group=request.label, seconds=seconds, count=request.count,
+                    position=len(self.samples), pair=self.pair,
+                )
+            )  # fmt: skip
+
+    def keep_first(self, request: Request, seconds: float) -> None:
+        """Keeps the time of a worker's very first call of a group: the cold one."""
+        group = f"first_{request.label}"
+        self.phases.append(PhaseTime(item=request.item, group=group, seconds=seconds, pair=self.pair))
+
+    def close(self, timeline: bool = True) -> None:
+        """Ends the worker and takes over what its watch has read; `timeline`: its curve of memory too."""
+        worker, self.worker = self.worker, None
+        if worker is None:
+            return
+        worker.close()
+        watch = worker.watch
+        self.fault = self.fault or watch.breach
+        self.memory += [point.model_copy(update={"pair": self.pair}) for point in watch.points if timeline]
+        self.peaks_host += [watch.peak_host] if watch.peak_host is not None else []
+        self.peaks_device += [watch.peak_device] if watch.peak_device is not None else []
+        self.log += watch.log.head + (b"\n[...]\n" if watch.log.tail else b"") + watch.log.tail
+        self.log_bytes += watch.log.total
+        self.says |= worker.says
+
+    def trial(self, setting: Setting, number: int, instance_id: str) -> Trial:
+        """The raw record of everything so far."""
+        places = {str(self.copy) + "/": "", str(self.copy): "."}
+        text = _without(self.log.decode(errors="replace"), places)
+        reader = setting.device_reader
+        submission = self.entry.submission
+        return Trial(
+            number=number, role=self.entry.role, label=submission.label, tier=submission.tier,
+            submission_digest=submission.digest, instance_id=instance_id,
+            outcome=self.fault.outcome if self.fault else "ok",
+            reason=_without(self.fault.reason, places) if self.fault else "",
+            detail=_without(self.fault.detail, places) if self.fault else "",
+            phases=tuple(self.phases), samples=tuple(self.samples), pairs=tuple(self.pairs),
+            memory=tuple(self.memory), timed=self.entry.timed,
+            peak_host_bytes=max(self.peaks_host, default=None),
+            peak_device_bytes=max(self.peaks_device, default=None),
+            memory_measured_by=MEASURED_BY + (f"; {reader.measured_by}" if reader else ""),
+            blob_bytes={item: len(a) for item, a in self.answers.items() if isinstance(a, bytes)},
+            log_head=text[:65536], log_tail=text[65536:][-65536:], log_bytes=self.log_bytes,
+            worker_says=self.says,
+        )  # fmt: skip
+
+
+def _without(text: str, places: Mapping[str, str]) -> str:
+    for place, instead in places.items():
+        text = text.replace(place, instead)
+    return text

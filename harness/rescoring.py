@@ -1,0 +1,79 @@
+"""A run scored again from its raw trials and answers; launches nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from harness import grading, sources
+from harness.errors import HarnessError, UsageError
+from harness.judging import Done, judge_round
+from harness.ordering import Order, prepare
+from harness.profiles import Profile
+from harness.records import Assessed, Run
+from harness.runner import known_references
+from harness.sides import Round as Compared
+from harness.store import Store
+from harness.submissions import Submission
+from harness.tasks import Task
+from harness.trials import Silent
+
+_ORDER = {"candidate": 0, "reference": 1, "copy": 2}
+
+
+def rescore(name: str, store: Store, find: Callable[[str, Path], Task]) -> tuple[Run, Run]:
+    """The run as it was scored and as it is scored now, from its raw trials and answers; launches nothing.
+
+    `find` gives the task by its id and the folder it was read from.
+    """
+    old = store.run(name)
+    if not old.trials:
+        raise UsageError(
+            f"run {old.head.run_id} was interrupted before its first trial ended; there is nothing to score"
+        )
+    order = _order_again(old, store, find)
+    rounds: list[Compared] = []
+    assessed: list[Assessed] = []
+    for number in sorted({trial.number for trial in old.trials}):
+        done = _round_again(order, old, number, store)
+        rounds.append(done.round)
+        assessed += done.assessed
+    criteria = order.task.criteria
+    update = {
+        "assessed": tuple(assessed), "score": grading.grade(criteria, rounds),
+        "ladder": grading.ladder(criteria, rounds),
+    }  # fmt: skip
+    new = old.model_copy(update=update)
+    store.scored(new)
+    return old, new
+
+
+def _order_again(old: Run, store: Store, find: Callable[[str, Path], Task]) -> Order:
+    call = store.call(old.head.run_id)
+    empty = Submission(old.head.task, old.head.submission, Path(), (), old.head.submission_digest)
+    return Order(
+        task=find(old.head.task, Path(call["task_folder"])), submission=empty,
+        profile=Profile.model_validate(call["profile"]), device=call["device"],
+        root=bytes.fromhex(call["root"]), seed=call["seed"], data=sources.DataSpec(**call["data"]),
+        model=sources.ModelSpec(**call["model"]),
+    )  # fmt: skip
+
+
+def _round_again(order: Order, old: Run, number: int, store: Store) -> Done:
+    prepared = prepare(order, number, Silent(), may_derive=False)
+    trials = [t for t in old.trials if t.number == number]
+    if any(trial.instance_id != prepared.id for trial in trials):
+        raise UsageError(
+            f"run {old.head.run_id} cannot be scored again: its task asks other questions now (data, sizes or "
+            "the preparation changed); run the submission again"
+        )
+    trials = sorted(trials, key=lambda t: _ORDER[t.role])
+    answers = [store.answers(trial.answers["archive"]) for trial in trials]
+    kept = {a.tier: a for a in old.assessed if a.number == number and a.reused_from and a.tier}
+    if not old.assessed:  # interrupted before it was scored: what was remembered then still is
+        ran = {trial.tier for trial in trials}
+        known, _ = known_references(order, prepared, store, old.head)
+        kept = {tier: found for tier, found in known.items() if tier not in ran}
+    if not trials or trials[0].role != "candidate":
+        raise HarnessError(f"run {old.head.run_id} holds no trial of its candidate; run the submission again")
+    return judge_round(order, prepared.instance, trials, answers, kept)

@@ -1,0 +1,130 @@
+"""Pure: one submission on one instance as grading sees it, and how two of them compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from harness.measures import paired
+from harness.measures.cost import QUANTILES, SINGLE_READING_MARGIN
+from harness.measures.estimates import Estimate, geometric
+from harness.measures.paired import Floats
+from harness.readings import PairReading
+from harness.records import Assessed, Measurement, Tier
+
+# What a call keeps of itself when the floor of an empty request is taken off and nothing is left.
+LEAST_PART = 0.02
+
+
+@dataclass(frozen=True)
+class Side:
+    """One submission on one instance.
+
+    `times` are timed requests by group and item, in seconds less the floor of an empty request;
+    `pair_of` says which process pair served an item; `readings` are untimed phases, group by pair.
+    """
+
+    assessed: Assessed
+    times: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    pair_of: Mapping[str, int] = field(default_factory=dict)
+    readings: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+
+    def value(self, measure: str) -> float | None:
+        """The value of a measurement, or None when it was not measured."""
+        found = self.assessed.get(measure)
+        return found.value if found else None
+
+
+@dataclass(frozen=True)
+class Round:
+    """The candidate and the references on one instance.
+
+    `copy` is the second copy of the reference that times are compared with; `pairs` the readings
+    of the process pairs; `alpha` the error allowed for each look at the verdicts; `least_seconds`
+    what each item takes at the very least, where the task has counted it.
+    """
+
+    candidate: Side
+    references: Mapping[Tier, Side]
+    copy: Side | None = None
+    pairs: tuple[PairReading, ...] = ()
+    alpha: float = 0.05
+    least_seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def by_pair(group: str, top: Side, bottom: Side) -> list[Floats]:
+    """The seconds of both sides for the requests of `group` that both answered: float64[n, 2] a pair."""
+    found: dict[int, list[list[float]]] = {}
+    over, under = top.times.get(group, {}), bottom.times.get(group, {})
+    for item, seconds in over.items():
+        if item in under:
+            found.setdefault(top.pair_of.get(item, 0), []).append([seconds, under[item]])
+    return [np.array(rows) for _, rows in sorted(found.items())]
+
+
+def ratio(
+    measure: str, top: Side, bottom: Side, margin: float | None, alpha: float = 0.05
+) -> Estimate | None:
+    """`top`'s value by `bottom`'s: over process pairs where there are any, else one reading with its margin."""
+    group, _, kind = measure.rpartition("_")
+    if kind in (*QUANTILES, "throughput") and (pairs := by_pair(group, top, bottom)):
+        return timed_ratio(kind, pairs, alpha)
+    if kind == "seconds" and (found := _readings(group, top, bottom, alpha)) is not None:
+        return found
+    over, under = top.value(measure), bottom.value(measure)
+    if over is None or not under:
+        return None
+    exact = all(_exact(side.assessed.get(measure)) for side in (top, bottom))
+    spread = 1 + ((0.0 if exact else SINGLE_READING_MARGIN) if margin is None else margin)
+    return Estimate(over / under, over / under / spread, over / under * spread)
+
+
+def timed_ratio(kind: str, pairs: Sequence[Floats], alpha: float) -> Estimate:
+    """The ratio of p50, p95, p99 or throughput of timed requests."""
+    if kind == "p50":
+        return paired.median_ratio(pairs, alpha)
+    if kind == "throughput":
+        slower = paired.total_ratio(pairs, alpha)
+        return Estimate(1 / slower.value, 1 / slower.high, 1 / slower.low)
+    return paired.tail_ratio(pairs, QUANTILES[kind], alpha)
+
+
+def geometric_ratio(measures: Sequence[str], top: Side, bottom: Side, alpha: float = 0.05) -> Estimate | None:
+    """The geometric mean of several ratios; over process pairs each pair gives one value of it."""
+    groups = [measure.rpartition("_") for measure in measures]
+    pairs = [by_pair(group, top, bottom) for group, _, _ in groups]
+    if (
+        all(kind == "p50" for _, _, kind in groups)
+        and len({len(p) for p in pairs}) == 1
+        and len(pairs[0]) > 1
+    ):
+        logs = np.array([[paired.median_log_ratio(pair) for pair in each] for each in pairs])
+        return paired.over_pairs(logs.mean(axis=0), alpha)
+    ratios = [ratio(measure, top, bottom, None, alpha) for measure in measures]
+    known = [r for r in ratios if r is not None]
+    if len(known) < len(ratios):
+        return None
+    return Estimate(*(geometric([getattr(r, end) for r in known]) for end in ("value", "low", "high")))
+
+
+def replicated(measure: str, top: Side, bottom: Side) -> bool:
+    """Whether a ratio of this measure rests on process pairs, so that more of them would narrow it."""
+    group, _, kind = measure.rpartition("_")
+    if kind == "seconds":
+        return len(top.readings.get(group, {}).keys() & bottom.readings.get(group, {}).keys()) > 1
+    return kind in (*QUANTILES, "throughput") and bool(by_pair(group, top, bottom))
+
+
+def _readings(group: str, top: Side, bottom: Side, alpha: float) -> Estimate | None:
+    over, under = top.readings.get(group, {}), bottom.readings.get(group, {})
+    both = sorted(over.keys() & under.keys())
+    if len(both) < 2 or min(min(over[n], under[n]) for n in both) <= 0:
+        return None
+    return paired.reading_ratio(np.array([over[n] for n in both]), np.array([under[n] for n in both]), alpha)
+
+
+def _exact(found: Measurement | None) -> bool:
+    # A count, not a reading: its interval is its value.
+    return found is not None and found.low == found.value == found.high

@@ -1,0 +1,160 @@
+"""Pure: one criterion against what was measured: the objective's value, a constraint's verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from harness.criteria import Constraint, Criteria, Objective
+from harness.measures.cost import QUANTILES
+from harness.measures.estimates import Estimate, combine
+from harness.records import ConstraintResult, Tier, Timing, Verdict
+from harness.sides import Round, Side, geometric_ratio, ratio, replicated
+from harness.timing import margin, timing, voided
+
+# The least that a logarithm or a share is taken of.
+EDGE = 1e-6
+# Stop on width: a ratio known to this half-width is known well enough (never on significance).
+NARROW = 0.02
+
+
+def objective_value(
+    objective: Objective, side: Side, references: Mapping[Tier, Side], alpha: float = 0.05
+) -> Estimate | None:
+    """The objective of one submission on one instance; None when it cannot be had."""
+    if not objective.ratio_of:
+        found = side.assessed.get(objective.measure)
+        if found is None or found.value is None:
+            return None
+        return Estimate(found.value, or_else(found.low, found.value), or_else(found.high, found.value))
+    reference = references.get(objective.reference or "baseline")
+    if reference is None:
+        return None
+    return geometric_ratio(objective.ratio_of, reference, side, alpha)
+
+
+def judge(constraint: Constraint, rounds: Sequence[Round], trust: Timing | None = None) -> ConstraintResult:
+    """One constraint's verdict over all rounds, with the sentence that explains it.
+
+    A budget that is a ratio of readings is judged with a tolerance in the candidate's favour,
+    max(3 %, twice this run's A/A spread): a clock cannot tell less apart. Where the run's own times
+    are void, a verdict on a time stays open.
+    """
+    estimates = [_compared(constraint, r) for r in rounds]
+    known = [e for e in estimates if e is not None]
+    unit = _unit(constraint, rounds)
+    if len(known) < len(rounds):
+        return _result(constraint, unit, "inconclusive", None)
+    value = combine(known, log_of if constraint.compare == "ratio" else None)
+    exact = constraint.compare != "ratio" or value.low == value.high
+    tolerance = 0.0 if exact else margin(trust)
+    verdict = _verdict(constraint, value, tolerance)
+    if voided(trust) and constraint.compare == "ratio" and _is_time(constraint.measure):
+        verdict = "inconclusive"
+    result = _result(constraint, unit, verdict, value)
+    pairs = trust.pairs if trust and _is_time(constraint.measure) and constraint.compare == "ratio" else 0
+    return result.model_copy(update={"tolerance": tolerance, "pairs": pairs})
+
+
+def settled(criteria: Criteria, r: Round) -> bool:
+    """Whether more process pairs could change nothing that matters: each ratio of times that is
+    judged is decided or known to 2 %, and the objective, where it is one, is known to 2 %.
+    """
+    trust = timing(criteria, [r])
+    for constraint in criteria.constraints:
+        reference = r.references.get(constraint.reference or "baseline")
+        if constraint.compare != "ratio" or reference is None:
+            continue
+        if not replicated(constraint.measure, r.candidate, reference):
+            continue
+        result = judge(constraint, [r], trust)
+        if result.verdict == "inconclusive" and not _narrow(result.value, result.low, result.high):
+            return False
+    if not criteria.objective.ratio_of:
+        return True
+    value = objective_value(criteria.objective, r.candidate, r.references, r.alpha)
+    return value is None or _narrow(value.value, value.low, value.high)
+
+
+def _compared(constraint: Constraint, r: Round) -> Estimate | None:
+    own = r.candidate.assessed.get(constraint.measure)
+    if own is None or own.value is None:
+        return None
+    if constraint.compare == "absolute":
+        half = abs(own.value) * (constraint.margin or 0.0)
+        return Estimate(own.value, or_else(own.low, own.value - half), or_else(own.high, own.value + half))
+    if constraint.compare == "own_ratio":
+        other = r.candidate.value(constraint.of)
+        return Estimate(*(own.value / other,) * 3) if other else None
+    reference = r.references.get(constraint.reference or "baseline")
+    if reference is None:
+        return None
+    if constraint.compare == "ratio":
+        return ratio(constraint.measure, r.candidate, reference, constraint.margin, r.alpha)
+    other = reference.value(constraint.measure)
+    # The hidden part of this instance is the yardstick itself: a floor has no sampling interval.
+    return Estimate(*(own.value - other,) * 3) if other is not None else None
+
+
+def _verdict(constraint: Constraint, value: Estimate, tolerance: float = 0.0) -> Verdict:
+    low, high, edge = value.low, value.high, constraint.threshold
+    if tolerance:
+        edge *= 1 + tolerance if constraint.bound == "at_most" else 1 / (1 + tolerance)
+    if constraint.bound == "at_least":
+        low, high, edge = -high, -low, -edge
+    if high <= edge + 1e-12:
+        return "pass"
+    return "fail" if low > edge + 1e-12 else "inconclusive"
+
+
+def _result(constraint: Constraint, unit: str, verdict: Verdict, value: Estimate | None) -> ConstraintResult:
+    return ConstraintResult(
+        name=constraint.name, measure=constraint.measure, unit=unit, verdict=verdict,
+        value=value.value if value else None, low=value.low if value else None,
+        high=value.high if value else None, threshold=constraint.threshold, bound=constraint.bound,
+        reference=constraint.reference or constraint.of, words=_words(constraint, verdict, unit, value),
+    )  # fmt: skip
+
+
+def _words(constraint: Constraint, verdict: Verdict, unit: str, value: Estimate | None) -> str:
+    if value is None:
+        return f"{constraint.name}: not measured, so it cannot be judged"
+    against = {"ratio": f" the {constraint.reference}'s", "own_ratio": f" {constraint.of}"}.get(
+        constraint.compare, ""
+    )
+    than = f" than the {constraint.reference}'s" if constraint.compare == "difference" else ""
+    bound = "at most" if constraint.bound == "at_most" else "at least"
+    said = f"{constraint.name}: {value.value:.4g}{unit if unit != 'x' else ' times'}{against}{than}"
+    allowed = f"{bound} {constraint.threshold:.4g} allowed"
+    if verdict == "pass":
+        return f"{said}; {allowed}"
+    if verdict == "fail":
+        over = abs(value.value - constraint.threshold) / max(abs(constraint.threshold), EDGE)
+        return f"{said}; {allowed}; missed by {over:.0%} of the threshold"
+    return f"{said}, anywhere from {value.low:.4g} to {value.high:.4g}; {allowed}: too close to call"
+
+
+def _unit(constraint: Constraint, rounds: Sequence[Round]) -> str:
+    if constraint.compare in ("ratio", "own_ratio"):
+        return "x"
+    found = rounds[-1].candidate.assessed.get(constraint.measure)
+    return found.unit if found else ""
+
+
+def _is_time(measure: str) -> bool:
+    return measure.rpartition("_")[2] in (*QUANTILES, "throughput", "seconds")
+
+
+def _narrow(value: float | None, low: float | None, high: float | None) -> bool:
+    if not value or low is None or high is None:
+        return True
+    return (high - low) / (2 * value) <= NARROW
+
+
+def log_of(ratio_: float) -> float:
+    # An empty answer gives a ratio of 0: small beyond any threshold, and no reason to fall over.
+    return math.log(max(ratio_, EDGE))
+
+
+def or_else(value: float | None, fallback: float | None) -> float:
+    return value if value is not None else fallback if fallback is not None else 0.0
