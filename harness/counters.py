@@ -191,14 +191,18 @@ class Meter:
         self._samples.append(self._look(pids))
 
     @contextlib.contextmanager
-    def turn(self, pid: int) -> Generator[None]:
-        """Around one request that worker `pid` is resumed for: from the first on, only turns count."""
-        self._threads.forget([pid])
+    def turn(self, pid: int | None = None) -> Generator[None]:
+        """Around one request that a worker is resumed for: from the first on, only turns count.
+
+        Where several workers are metered, `pid` says whose turn it is: the others are not charged.
+        """
+        whose = self._roots() if pid is None else [pid]
+        self._threads.forget(whose)
         self._turns = True
         try:
             yield
         finally:
-            self._threads.read([pid])
+            self._threads.read(whose)
 
     def stop(self) -> Counters:
         """Ends the span: what was counted since `start`."""

@@ -89,7 +89,7 @@ class _Pair:
     def serve(self, total: float) -> Counters:
         """Warms up, then asks for about `total` seconds."""
         for _ in range(WARMUPS):
-            self._both(lambda _: nullcontext())
+            self._both(nullcontext)
         slow = float(np.median(np.sum(self.seconds[WARMUPS // 2 :], axis=1)))
         self.seconds.clear()
         meter = counters.Meter([self.workers[0].launched.pid]).start()
@@ -99,12 +99,12 @@ class _Pair:
                 meter.sample()
         return meter.stop()
 
-    def _both(self, turn: Callable[[int], AbstractContextManager[None]]) -> None:
+    def _both(self, turn: Callable[[], AbstractContextManager[None]]) -> None:
         """One request to each, in random order; the first program's is a `turn`."""
         rows = self.order.random((ROWS, WIDTH), dtype=np.float32)
         took = [0.0, 0.0]
         for side in self.order.permutation(2):
-            with nullcontext() if side else turn(self.workers[side].launched.pid):
+            with nullcontext() if side else turn():
                 took[side] = self._ask(self.workers[side], rows)
             self.workers[side].pause()
         self.seconds.append((took[0], took[1]))

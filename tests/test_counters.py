@@ -118,11 +118,11 @@ def test_a_number_that_went_to_a_new_thread_counts_both(machine: Machine) -> Non
 def test_with_turns_only_turns_count(machine: Machine) -> None:
     meter = Meter([7], root=machine.root).start()
     machine.thread(7, 7, (10.5, 4.0, 120))  # standing in line to be stopped
-    with meter.turn(7):
+    with meter.turn():
         machine.thread(7, 7, (11.5, 4.25, 121))
     machine.thread(7, 7, (11.75, 9.0, 170))
     meter.sample()
-    with meter.turn(7):
+    with meter.turn():
         machine.thread(7, 7, (12.75, 9.25, 171))
     machine.thread(7, 7, (14.0, 20.0, 300))
     read = meter.stop()
