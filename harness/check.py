@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.assess import assess
 from harness.competitor import Entry
-from harness.ordering import Order, prepare, round_of, setting_of
+from harness.ordering import Order, in_one_pair, prepare, round_of, setting_of
 from harness.records import Assessed, Trial
 from harness.tasks import Task
 from harness.trials import Observer
@@ -35,7 +35,8 @@ class Checked:
 
 def check(order: Order, observer: Observer) -> Checked:
     """Runs the submission alone on the size called `check`, without references and without a score."""
-    small = replace(order, profile=order.profile.model_copy(update={"size": CHECK_SIZE}))
+    once = in_one_pair(order)
+    small = replace(once, profile=once.profile.model_copy(update={"size": CHECK_SIZE}))
     prepared = prepare(small, 0, observer)
     (outcome,) = round_of(small, setting_of(small), prepared, observer).run([Entry(order.submission)])
     found = assess(order.task, prepared.instance, outcome.trial, outcome.answers)

@@ -18,6 +18,8 @@ from typing import Any, Self
 from harness import devices
 from harness.readings import Counters
 
+# Reading a clock may interrupt its core; a few tell as much as all of a large machine's.
+CLOCKS_READ = 16
 IDLE = 0x1
 # The bits of nvmlClocksEventReasons, by the names that are kept. IDLE is left out: nothing ran then.
 REASONS = (
@@ -100,8 +102,8 @@ class _Threads:
     """What the threads of some processes and their children had since the first reading."""
 
     root: Path
-    first: dict[tuple[int, int], _Spent] = field(default_factory=dict)
-    last: dict[tuple[int, int], _Spent] = field(default_factory=dict)
+    first: dict[tuple[int, str], _Spent] = field(default_factory=dict)
+    last: dict[tuple[int, str], _Spent] = field(default_factory=dict)
     banked: _Spent = _Spent()
     opened: bool = False
 
@@ -115,23 +117,14 @@ class _Threads:
 
     def read(self, pids: Iterable[int]) -> None:
         """Takes a reading. What is there the first time counts from then on, later threads from birth."""
-        for pid in tree(pids, self.root):
-            for thread in _numbers(self.root / "proc" / str(pid) / "task"):
-                spent = self._spent(pid, thread)
+        for pid, threads in _walk(pids, self.root):
+            for thread in threads:
+                spent = _spent(f"{self.root}/proc/{pid}/task/{thread}")
                 if spent is not None:
                     self._keep((pid, thread), spent)
         self.opened = True
 
-    def _spent(self, pid: int, thread: int) -> _Spent | None:
-        folder = self.root / "proc" / str(pid) / "task" / str(thread)
-        try:
-            cpu, wait = (int(word) for word in (folder / "schedstat").read_text().split()[:2])
-        except (OSError, ValueError):
-            return None
-        # A kernel that does not keep these prints zeros; no thread has lived for no time at all.
-        return _Spent(cpu, wait, _status(folder, "nonvoluntary_ctxt_switches") or 0) if cpu else None
-
-    def _keep(self, key: tuple[int, int], spent: _Spent) -> None:
+    def _keep(self, key: tuple[int, str], spent: _Spent) -> None:
         before = self.last.get(key)
         if before is None:
             self.first[key] = _Spent() if self.opened else spent
@@ -154,9 +147,10 @@ class Meter:
     right after an answer: clocks are then those of work, and nobody is being timed. Clocks at the
     start and the stop count only when no sample was taken, because idle cores and devices slow down.
 
-    Where a reference's requests are each wrapped in `turn`, its workers' own counters are those of
+    Where each request of a reference is wrapped in `turn`, its workers' own counters are those of
     the turns alone. That matters: a worker is runnable until it has really stopped, and stands in
-    line for that (measured: 3 ms a request, next to one busy stranger), which delays no answer.
+    line for that while the next one is served (measured: 3 ms a request, next to one busy stranger),
+    which delays no answer.
     """
 
     def __init__(
@@ -197,14 +191,18 @@ class Meter:
         self._samples.append(self._look(pids))
 
     @contextlib.contextmanager
-    def turn(self) -> Generator[None]:
-        """Around one resumed request of a reference: from the first on, only turns count for its workers."""
-        self._threads.forget(self._roots())
+    def turn(self, pid: int | None = None) -> Generator[None]:
+        """Around one request that a worker is resumed for: from the first on, only turns count.
+
+        Where several workers are metered, `pid` says whose turn it is: the others are not charged.
+        """
+        whose = self._roots() if pid is None else [pid]
+        self._threads.forget(whose)
         self._turns = True
         try:
             yield
         finally:
-            self._threads.read(self._roots())
+            self._threads.read(whose)
 
     def stop(self) -> Counters:
         """Ends the span: what was counted since `start`."""
@@ -295,33 +293,41 @@ def throttled(root: Path = Path("/")) -> int | None:
 
 def tree(pids: Iterable[int], root: Path = Path("/")) -> list[int]:
     """`pids` and all their living descendants, under a /proc that may be a test's."""
-    found, queue = [], list(pids)
+    return [pid for pid, _ in _walk(pids, root)]
+
+
+def _walk(pids: Iterable[int], root: Path) -> Iterator[tuple[int, list[str]]]:
+    """Each of `pids` and their living descendants, with its threads. Done twice a turn: no pathlib here."""
+    found, queue = set(), list(pids)
     while queue:
         pid = queue.pop(0)
-        threads = _numbers(root / "proc" / str(pid) / "task")
-        if not threads or pid in found:
+        folder = f"{root}/proc/{pid}/task"
+        try:
+            threads = os.listdir(folder)
+        except OSError:
             continue
-        found.append(pid)
+        if pid in found:
+            continue
+        found.add(pid)
+        yield pid, threads
         for thread in threads:
-            with contextlib.suppress(OSError):
-                file = root / "proc" / str(pid) / "task" / str(thread) / "children"
-                queue += [int(child) for child in file.read_text().split()]
-    return found
+            queue += [int(child) for child in _text(f"{folder}/{thread}/children").split()]
 
 
-def _numbers(folder: Path) -> list[int]:
-    try:
-        return sorted(int(name) for name in os.listdir(folder) if name.isdigit())
-    except OSError:
-        return []
+def _spent(folder: str) -> _Spent | None:
+    """What the thread of `folder` has had; None where the kernel does not tell."""
+    words = _text(f"{folder}/schedstat").split()
+    # A kernel that does not keep these prints zeros; no thread has lived for no time at all.
+    if len(words) < 2 or words[0] == "0":
+        return None
+    switches = _text(f"{folder}/status").partition("\nnonvoluntary_ctxt_switches:")[2].split()
+    return _Spent(int(words[0]), int(words[1]), int(switches[0]) if switches else 0)
 
 
-def _status(folder: Path, name: str) -> int | None:
-    with contextlib.suppress(OSError, ValueError):
-        for line in (folder / "status").read_text(errors="replace").splitlines():
-            if line.startswith(f"{name}:"):
-                return int(line.partition(":")[2])
-    return None
+def _text(file: str) -> str:
+    with contextlib.suppress(OSError), open(file, errors="replace") as opened:
+        return opened.read()
+    return ""
 
 
 def _allowed(folder: Path) -> list[int]:
@@ -355,7 +361,7 @@ def _stalled(root: Path, what: str) -> int | None:
 def _core_mhz(root: Path, cores: frozenset[int]) -> Iterator[float]:
     """The clock of each of `cores` now, as far as it is told."""
     listed: dict[int, float] | None = None
-    for core in sorted(cores):
+    for core in sorted(cores)[:CLOCKS_READ]:
         file = root / f"sys/devices/system/cpu/cpu{core}/cpufreq/scaling_cur_freq"
         try:
             yield int(file.read_text()) / 1000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,12 @@ class Prepared:
     instance: Instance
     id: str
     sources: tuple[Source, ...]
+
+
+def in_one_pair(order: Order) -> Order:
+    """The order with a single process pair: for a check, or where instances are the replication."""
+    once = {"pairs": 1, "max_pairs": 1, "memory_pass": False}
+    return replace(order, profile=order.profile.model_copy(update=once))
 
 
 def setting_of(order: Order) -> Setting:

@@ -9,7 +9,6 @@ see whether answers are remembered.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -139,8 +138,7 @@ class Pair:
             competitor = among[turn.worker]
             if number % 16 == 0:
                 self.counter.show(self.stage, competitor, turn.request.phase)
-            with meter.turn() if meter and competitor is anchor else contextlib.nullcontext():
-                seconds = competitor.ask(turn.request)
+            seconds = self._asked(competitor, turn.request, meter if competitor is anchor else None)
             competitor.keep(turn.request, seconds, turn.counted)
             self.counter.done += 1
             if anchor is not None and number % (PING_EVERY * len(among)) == 0:
@@ -148,6 +146,12 @@ class Pair:
                 self.floor += [taken] if taken is not None else []
                 if meter is not None and number % (SAMPLE_EVERY * len(among)) == 0:
                     meter.sample()
+
+    def _asked(self, competitor: Competitor, request: Request, meter: Meter | None) -> float | None:
+        if meter is None or competitor.worker is None:
+            return competitor.ask(request)
+        with meter.turn(competitor.worker.launched.pid):
+            return competitor.ask(request)
 
     def _probed(self) -> list[Request]:
         """Some timed inputs of the largest group, spread over the block."""

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from harness import submissions
-from harness.assess import assess, side
+from harness.assess import assess, floors, side
 from harness.competitor import Entry, Setting
 from harness.errors import HarnessError
 from harness.grading import grade
-from harness.ordering import Order, Prepared, prepare, round_of, setting_of
+from harness.ordering import Order, Prepared, in_one_pair, prepare, round_of, setting_of
 from harness.records import (
     TIERS,
     Assessed,
@@ -28,8 +28,7 @@ from harness.records import (
     Tier,
 )  # fmt: skip
 from harness.sides import Round, Side
-from harness.submissions import Submission
-from harness.trials import Observer
+from harness.trials import Observer, Outcome
 from harness.verdicts import objective_value
 
 # Neighbouring tiers are told apart when their gap is this many standard deviations of the noise.
@@ -49,9 +48,13 @@ class _Ladder:
     scores: dict[Tier, Score]
 
 
-def prove(order: Order, instances: int, observer: Observer) -> Proof:
-    """Runs the ladder on `instances` instances, the starter and every cheat on the first."""
+def prove(order: Order, instances: int, observer: Observer, cheats: bool = True) -> Proof:
+    """Runs the ladder on `instances` instances, the starter and (with `cheats`) every cheat on the first.
+
+    Each instance is one process pair: the spread over instances holds that over pairs.
+    """
     began = time.monotonic()
+    order = in_one_pair(order)
     setting = setting_of(order)
     ladders: list[_Ladder] = []
     first: Prepared | None = None
@@ -62,19 +65,19 @@ def prove(order: Order, instances: int, observer: Observer) -> Proof:
     if first is None:
         raise HarnessError("a proof needs at least one instance; give --instances 1 or more")
     starter = _alone(order, setting, first, order.task.starter, ladders[0], observer)
-    cheats = [
+    tried = [
         ProofCheat(
             id=folder.name, points=score.points, outcome=score.outcome, reason="; ".join(score.reasons)
         )
-        for folder in order.task.cheats
+        for folder in (order.task.cheats if cheats else ())
         for score in [_alone(order, setting, first, folder, ladders[0], observer)]
     ]
     tiers = tuple(_tier(tier, ladders) for tier in TIERS)
     gaps = tuple(_gap(low, high, ladders) for low, high in pairwise(TIERS))
-    doubts = _doubts(ladders, gaps, starter, cheats)
+    doubts = _doubts(ladders, gaps, starter, tried)
     return Proof(
         task=order.task.id, profile=order.profile.name, proven=not doubts, tiers=tiers, separation=gaps,
-        cheats=tuple(cheats), starter=ProofStarter(outcome=starter.outcome, points=starter.points),
+        cheats=tuple(tried), starter=ProofStarter(outcome=starter.outcome, points=starter.points),
         instances=instances, wall_seconds=time.monotonic() - began, reasons=tuple(doubts),
     )  # fmt: skip
 
@@ -84,14 +87,10 @@ def _climb(order: Order, setting: Setting, prepared: Prepared, observer: Observe
     outcomes = round_of(order, setting, prepared, observer).run(
         [Entry(r, "reference") for r in references.values()]
     )
+    floor = floors(outcomes[0].trial.pairs)
     sides: dict[Tier, Side] = {}
     for tier, outcome in zip(references, outcomes, strict=True):
-        found = assess(order.task, prepared.instance, outcome.trial, outcome.answers)
-        if found.outcome != "ok":
-            raise HarnessError(
-                f"the reference {tier} ended as {found.outcome}: {found.reason}\n{outcome.trial.detail}"
-            )
-        sides[tier] = side(outcome.trial, found)
+        sides[tier] = side(outcome.trial, _sound(order, prepared, outcome), floor)
     criteria = order.task.criteria
     scores = {tier: grade(criteria, [Round(own, sides)]) for tier, own in sides.items()}
     values = {tier: objective_value(criteria.objective, own, sides) for tier, own in sides.items()}
@@ -102,21 +101,33 @@ def _climb(order: Order, setting: Setting, prepared: Prepared, observer: Observe
     )  # fmt: skip
 
 
+def _sound(order: Order, prepared: Prepared, outcome: Outcome) -> Assessed:
+    """What was found of a reference; one that fails is our fault."""
+    found = assess(order.task, prepared.instance, outcome.trial, outcome.answers)
+    if found.outcome != "ok":
+        raise HarnessError(
+            f"the reference {found.tier} ended as {found.outcome}: {found.reason}\n{outcome.trial.detail}"
+        )
+    return found
+
+
 def _alone(
     order: Order, setting: Setting, prepared: Prepared, folder: Path, ladder: _Ladder, observer: Observer
 ) -> Score:
-    """The score of one folder on the ladder's instance, against references measured just before."""
-    submission = submissions.read(order.task.id, folder)
-    assessed = _run_one(order, setting, prepared, submission, observer)
-    return grade(order.task.criteria, [Round(assessed, ladder.sides)])
-
-
-def _run_one(
-    order: Order, setting: Setting, prepared: Prepared, submission: Submission, observer: Observer
-) -> Side:
-    (outcome,) = round_of(order, setting, prepared, observer).run([Entry(submission)])
-    found: Assessed = assess(order.task, prepared.instance, outcome.trial, outcome.answers)
-    return side(outcome.trial, found)
+    """The score of one folder on the ladder's instance, beside the references that times go by."""
+    references = submissions.references(order.task.id, order.task.folder)
+    timed = [references[tier] for tier in TIERS if tier in order.task.criteria.timed_against()]
+    own, *others = round_of(order, setting, prepared, observer).run(
+        [Entry(submissions.read(order.task.id, folder)), *(Entry(r, "reference") for r in timed)]
+    )
+    floor = floors(own.trial.pairs)
+    sides = dict(ladder.sides)
+    found = assess(order.task, prepared.instance, own.trial, own.answers)
+    if found.outcome == "ok":
+        for outcome in others:
+            if outcome.trial.tier:
+                sides[outcome.trial.tier] = side(outcome.trial, _sound(order, prepared, outcome), floor)
+    return grade(order.task.criteria, [Round(side(own.trial, found, floor), sides)])
 
 
 def _tier(tier: Tier, ladders: Sequence[_Ladder]) -> ProofTier:

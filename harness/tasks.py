@@ -143,7 +143,7 @@ class Task:
 
 def read(folder: Path) -> Task:
     """The task in `folder`; raises TaskError with one sentence when something is missing or wrong."""
-    folder = folder.resolve()  # a worker, which is told where the contract lies, stands in another folder
+    folder = folder.absolute()  # workers read the contract from another working directory
     file = folder / "task.toml"
     try:
         content = tomllib.loads(file.read_text("utf-8"))

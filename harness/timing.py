@@ -28,6 +28,10 @@ REPEAT_GAIN = 0.10  # faster on inputs it has seen than the reference is: noted
 DRIFT = 0.03  # the reference slower beside the candidate than without it: the times are void
 # Processor time used while stopped, by what the reference used: the scheduler's own accounting lags a little.
 IDLE_SHARE = 0.02
+# Calls shorter than so many empty requests are noted: a task had better put several in one request.
+FLOORS_WANTED = 20
+# Two medians of eight calls differ by 5 % now and then on any machine; in most workers, there is no steady state.
+UNSTEADY_SHARE = 0.5
 
 
 def timing(criteria: Criteria, rounds: Sequence[Round]) -> Timing | None:
@@ -139,6 +143,8 @@ def _probes(criteria: Criteria, rounds: Sequence[Round], readings: Sequence[Pair
     yield from _repeated(anchor, rounds)
     yield from _drifted(anchor, rounds)
     yield from _idle(anchor, readings)
+    yield from _close_to_floor(rounds, readings)
+    yield from _unsteady(readings)
     yield from _too_fast(rounds, readings)
 
 
@@ -234,6 +240,38 @@ def _too_fast(rounds: Sequence[Round], readings: Sequence[PairReading]) -> Itera
                 return
     yield Probe(
         name="plausible", verdict="clear", value=None, words="no answer came sooner than the work allows"
+    )
+
+
+def _close_to_floor(rounds: Sequence[Round], readings: Sequence[PairReading]) -> Iterable[Probe]:
+    floors = [seconds for reading in readings for seconds in reading.floor]
+    times = [s for r in rounds for items in r.candidate.times.values() for s in items.values()]
+    if not floors or not times:
+        return
+    share = median(np.array(floors)) / max(median(np.array(times)), 1e-9)
+    words = f"an empty request costs {share:.1%} of the submission's median call; it was taken off"
+    yield Probe(
+        name="empty request",
+        verdict="note" if share > 1 / FLOORS_WANTED else "clear",
+        value=share,
+        words=words,
+    )
+
+
+def _unsteady(readings: Sequence[PairReading]) -> Iterable[Probe]:
+    told = [steady for reading in readings for steady in reading.steady.values()]
+    if not told:
+        return
+    share = 1 - sum(told) / len(told)
+    most = max(reading.warmups for reading in readings)
+    words = (
+        f"no steady state in {told.count(False)} of {len(told)} workers within {most} warm-up calls: the last "
+        "eight took 5 % more or less than those before"
+        if share
+        else f"every worker was steady within {most} warm-up calls"
+    )
+    yield Probe(
+        name="steady state", verdict="note" if share > UNSTEADY_SHARE else "clear", value=share, words=words
     )
 
 

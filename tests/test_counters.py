@@ -129,10 +129,32 @@ def test_with_turns_only_turns_count(machine: Machine) -> None:
     assert (read.cpu_seconds, read.wait_seconds, read.preemptions) == (2.0, 0.5, 2)
 
 
+def test_a_worker_in_line_to_be_stopped_is_not_charged_in_anothers_turn(machine: Machine) -> None:
+    machine.process(8)
+    machine.thread(8, 8, (3.0, 0.0, 0))
+    meter = Meter([7, 8], root=machine.root).start()
+    with meter.turn(7):
+        machine.thread(7, 7, (11.0, 1.125, 100))
+        machine.thread(8, 8, (3.0, 5.0, 9))
+    with meter.turn(8):
+        machine.thread(7, 7, (11.0, 6.0, 109))
+        machine.thread(8, 8, (3.5, 5.25, 9))
+    read = meter.stop()
+    assert (read.cpu_seconds, read.wait_seconds, read.preemptions) == (1.5, 0.375, 0)
+
+
 def test_a_kernel_that_keeps_no_such_counters_is_not_taken_for_a_quiet_one(machine: Machine) -> None:
     machine.thread(7, 7, (0.0, 0.0, 0))
     read = Meter([7], root=machine.root).start().stop()
     assert (read.cpu_seconds, read.wait_seconds, read.preemptions) == (None, None, None)
+
+
+def test_a_kernel_without_counts_of_switches_still_tells_waiting(machine: Machine) -> None:
+    machine.write("proc/7/task/7/status", "Name:\tpython\n")
+    meter = Meter([7], root=machine.root).start()
+    machine.write("proc/7/task/7/schedstat", "12000000000 2000000000 4\n")
+    read = meter.stop()
+    assert (read.cpu_seconds, read.wait_seconds) == (2.0, 1.0)
 
 
 def test_steal_is_of_the_workers_cores_only(machine: Machine) -> None:

@@ -43,7 +43,7 @@ def test_a_quiet_machine_is_an_a_and_says_so() -> None:
         ({"steal_share": 0.019}, "A"),
         ({"steal_share": 0.02}, "B"),
         ({"steal_share": 0.1}, "C"),
-        ({"pressure_cpu_share": 0.24}, "A"),
+        ({"pressure_cpu_share": 0.14}, "A"),
         ({"pressure_cpu_share": 1.0}, "B"),
         ({"pressure_memory_share": 0.009}, "A"),
         ({"pressure_memory_share": 0.01}, "B"),
@@ -84,7 +84,7 @@ def test_the_gpu_has_its_own(changes: dict[str, Any], due: str, word: str) -> No
 @pytest.mark.parametrize(
     ("options", "due"),
     [
-        ({"drift": 0.04}, "A"), ({"drift": -0.06}, "B"), ({"drift": 0.3}, "C"),
+        ({"drift": 0.09}, "A"), ({"drift": -0.11}, "B"), ({"drift": 0.9}, "B"),
         ({"tail": 1.4}, "A"), ({"tail": 1.6}, "B"), ({"tail": 3.5}, "C"),
     ],
 )  # fmt: skip

@@ -22,7 +22,7 @@ from harness.records import Measurement
 
 RECIPE = Path(__file__).with_name("recipe.py")
 ARTEFACT_BYTES = 192 * 2**20  # twice the fp32 weights: room for any honest artefact
-WARMUP_SINGLES = 16  # for each process pair: enough to see whether it is steady
+WARMUP_SINGLES = 24  # for each process pair: enough to see whether it is steady
 WARMUP_BATCHES = 2
 CLASSIFIER_SEED = 20240229  # the classifier is part of the task, not of an instance
 

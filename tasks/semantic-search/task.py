@@ -20,7 +20,7 @@ from harness.records import Measurement, Series
 DEPTH = 20  # passages asked for each query
 CUT = 10  # where quality is read
 FIRST_SEARCHES = 3  # in each process pair, within the time to be ready; never scored
-WARMUP_SEARCHES = 20  # in each process pair after them, until it is steady; never scored
+WARMUP_SEARCHES = 32  # in each process pair after them, until it is steady; never scored
 FEWEST_QUERIES = 8
 FEWEST_BYTES = 4  # a passage: an index that holds less cannot tell passages apart
 LARGEST_INDEX = 16  # times a flat index: more is no attempt, and would fill the parent's memory
