@@ -52,7 +52,8 @@ def judge(constraint: Constraint, rounds: Sequence[Round], trust: Timing | None 
     verdict = _verdict(constraint, value, tolerance)
     void = by_clock and voided(trust)
     result = _result(constraint, unit, "inconclusive" if void else verdict, value)
-    update = {"tolerance": tolerance, "pairs": trust.pairs if trust and by_clock else 0}
+    paired = by_clock and all(_replicated(constraint, r) for r in rounds)
+    update: dict[str, object] = {"tolerance": tolerance, "pairs": trust.pairs if trust and paired else 0}
     if void:  # not too close to call: nothing that this clock read is called at all
         update["words"] = f"{result.words.rpartition(': ')[0]}: no verdict, since this run's times are void"
     return result.model_copy(update=update)
@@ -64,10 +65,7 @@ def settled(criteria: Criteria, r: Round) -> bool:
     """
     trust = timing(criteria, [r])
     for constraint in criteria.constraints:
-        reference = r.references.get(constraint.reference or "baseline")
-        if constraint.compare != "ratio" or reference is None:
-            continue
-        if not replicated(constraint.measure, r.candidate, reference):
+        if constraint.compare != "ratio" or not _replicated(constraint, r):
             continue
         result = judge(constraint, [r], trust)
         if result.verdict == "inconclusive" and not _narrow(result.value, result.low, result.high):
@@ -76,6 +74,11 @@ def settled(criteria: Criteria, r: Round) -> bool:
         return True
     value = objective_value(criteria.objective, r.candidate, r.references, r.alpha)
     return value is None or _narrow(value.value, value.low, value.high)
+
+
+def _replicated(constraint: Constraint, r: Round) -> bool:
+    reference = r.references.get(constraint.reference or "baseline")
+    return reference is not None and replicated(constraint.measure, r.candidate, reference)
 
 
 def _compared(constraint: Constraint, r: Round) -> Estimate | None:

@@ -289,3 +289,21 @@ def test_calls_near_the_floor_and_workers_that_never_settle_are_noted() -> None:
     most = probe(around(steady={"a": True, "b": False, "c": False}, warmups=20), "steady state")
     assert (most.verdict, most.words.split(" within")[0]) == ("note", "no steady state in 10 of 15 workers")
     assert trust(around(steady={"a": False})).certified
+
+
+def test_a_time_that_is_read_once_does_not_rest_on_pairs() -> None:
+    r = around()
+    build = Constraint(
+        name="build", measure="build_seconds", compare="ratio", reference="baseline", at_most=2.0
+    )
+    seconds = Measurement(name="build_seconds", unit="s", direction="lower", value=3.0)
+    own, base = (
+        replace(
+            s,
+            assessed=s.assessed.model_copy(update={"measurements": (seconds,)}),
+            readings={"build": {0: 3.0}},
+        )
+        for s in (r.candidate, r.references["baseline"])
+    )
+    result = judge(build, [replace(r, candidate=own, references={"baseline": base})], trust(r))
+    assert (result.verdict, result.pairs, result.tolerance) == ("pass", 0, 0.03)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.records import Measurement, Run, Score
-from harness.reports import clean, content, units, words
+from harness.reports import clean, content, trust, units, words
 from harness.reports.tables import Cell, Table, cell
 
 WITHHELD = "not comparable"
@@ -77,6 +77,7 @@ def _scores(runs: Sequence[Run], mixed: bool) -> list[tuple[Cell, ...]]:
         _row("Outcome", outcomes),
         _row("Points", points),
         _row("Points before constraints", uncapped),
+        _row("Times", [trust.state(run)[0] or "none" for run in runs]),
         _row("Tier", [s.tier if s else "none" for s in scores]),
         _row(f"Objective: {' / '.join(names)}" if names else "Objective", objectives),
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from harness.records import ConstraintResult, Measurement, Run, Score, Trial
-from harness.reports import clean, figures, units, words
+from harness.reports import clean, figures, trust, units, words
 from harness.reports.figures import Subject, Times
 from harness.reports.tables import Cell, Facts, Table, cell, facts, row
 
@@ -132,15 +132,18 @@ def constraints(run: Run) -> Table:
     found = run.score.constraints if run.score else ()
     rows = tuple(
         row(
-            cell(c.name, c.words),
+            cell(c.name, " ".join(part for part in (words.closed(c.words), trust.explained(c)) if part)),
             cell(c.verdict, mark=c.verdict),
             cell(units.quantity(c.value, c.unit), units.interval(c.low, c.high, c.unit)),
-            bound(c),
+            cell(bound(c), trust.basis(c)),
             c.reference or "a fixed bound",
         )
         for c in found
     )
-    return Table("Constraints", ("Constraint", "Verdict", "Measured", "Allowed", "Against"), rows, (2, 3))
+    note = trust.OPEN if any(c.verdict == "inconclusive" for c in found) else ""
+    return Table(
+        "Constraints", ("Constraint", "Verdict", "Measured", "Allowed", "Against"), rows, (2, 3), note
+    )
 
 
 def measurements(run: Run) -> Table:
@@ -156,6 +159,9 @@ def measurements(run: Run) -> Table:
         "↑ higher is better, ↓ lower is better. With a value, its 95 % interval; without, a single reading. "
         "References: the median of their trials."
     )
+    alone = sorted({figures.subject(t).name.lower() for t in figures.rivals(run) if not t.timed})
+    if alone:
+        note += f" Not timed beside the submission, but alone for its answers: {words.join(alone)}."
     return Table("Measurements", columns, rows, tuple(range(1, 2 + len(others))), note)
 
 
@@ -198,13 +204,38 @@ def phases(run: Run) -> Table:
     return Table("Phase times", columns, rows, tuple(range(1, len(columns))), compact=len(columns) < 6)
 
 
+def memory_kinds(run: Run) -> Table:
+    """Each subject's highest reading and what it was made of; nothing where kinds were not told apart."""
+    found = figures.memory_kinds(run)
+    kinds = (
+        ("Anonymous", lambda p: p.anonymous_bytes),
+        ("File-backed", lambda p: p.file_bytes),
+        ("Shared", lambda p: p.shared_bytes),
+        ("Device", lambda p: p.device_bytes),
+    )
+    told = [(name, read) for name, read in kinds if any(read(point) is not None for _, _, point in found)]
+    if not any(name != "Device" for name, _ in told):
+        return Table("Memory at its peak, by kind", (), ())
+    rows = tuple(
+        row(
+            cell(who.name, f"stage {clean.line(stage, 40)}"),
+            units.quantity(point.host_bytes, "B"),
+            *(units.quantity(read(point), "B", "not told") for _, read in told),
+        )
+        for who, stage, point in found
+    )
+    columns = ("Who", "Host", *(name for name, _ in told))
+    note = "Host: anonymous (what the program allocated), file-backed (mapped files, libraries) and shared together."
+    return Table("Memory at its peak, by kind", columns, rows, tuple(range(1, len(columns))), note)
+
+
 def trials(run: Run) -> Table:
     """How each trial ended; the device's column only where something was read there."""
     device = any(t.peak_device_bytes is not None for t in run.trials)
     rows = tuple(
         row(
             f"{t.number}",
-            figures.subject(t).name,
+            figures.subject(t).name + (", its copy" if t.role == "copy" else ""),
             short_digest(t.instance_id),
             cell(words.OUTCOMES[t.outcome][0] if t.outcome != "ok" else "Ran to the end", t.reason),
             units.quantity(t.peak_host_bytes, "B"),

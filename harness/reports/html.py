@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from harness.records import OURS, Run
-from harness.reports import clean, content, figures, plots, units, words
+from harness.reports import clean, content, figures, pairplot, plots, trust, units, words
 from harness.reports.content import Log
 from harness.reports.tables import Facts, Table
 
@@ -22,7 +22,15 @@ TIMES_LEAD = (
     "Service time as the harness's own clock saw it, one request at a time, all trials together. "
     "Each stroke under a curve is one request."
 )
-MEMORY_LEAD = "The whole process tree as the harness read it, on the first instance; the mark is the peak."
+MEMORY_LEAD = (
+    "The whole process tree as the harness read it, in one worker of each stage on the first instance; "
+    "the mark is the peak."
+)
+PAIRS_LEAD = (
+    "Each small mark is one process pair, from the first at the top to the last; the bar is the 95 % interval over "
+    "pairs, by which verdicts go. The copy is the same program as the reference: whatever it shows beside 1 is the "
+    "clock's own error. The band is the tolerance, within which no difference is claimed."
+)
 TRIALS_LEAD = "Each trial is one instance of the data in fresh processes."
 
 
@@ -85,6 +93,7 @@ def _headline(run: Run) -> dict[str, object]:
         "objective": content.objective(run) or "none",
         "sentence": clean.line(words.sentence(run)),
         "reasons": reasons,
+        "times": trust.state(run),
         "logged": any(log.failed for log in content.logs(run)),
     }
 
@@ -93,6 +102,7 @@ def _sections(run: Run) -> list[Section]:
     return [
         _ladder(run),
         _constraints(run),
+        *_trust(run),
         Section("times", "Response times", TIMES_LEAD, parts) if (parts := _latency(run))
         else Section("times", "Response times", "This run has no timed requests."),
         Section("memory", "Memory over time", MEMORY_LEAD if (found := _memory(run))
@@ -132,6 +142,21 @@ def _constraints(run: Run) -> Section:
     return Section("constraints", "Constraints", f"{words.join(told).capitalize()}.", (table,))
 
 
+def _trust(run: Run) -> list[Section]:
+    table, lead = trust.checks(run), trust.lead(run)
+    if not lead:
+        return []
+    parts: list[Plot | Table] = [table] if table.rows else []
+    for i, chart in enumerate(figures.pair_charts(run)):
+        draw = lambda width, uid, c=chart: pairplot.pairs(c, width, uid)  # noqa: E731
+        parts.append(
+            _both(f"Process pairs: {words.measure(chart.group)}, by the {chart.anchor}'s", draw, f"pairs{i}")
+        )
+    pairs = [Section("pairs", "Pair by pair", PAIRS_LEAD, tuple(p for p in parts if isinstance(p, Plot)))]
+    shown = [Section("trust", trust.TITLE, lead, tuple(p for p in parts if isinstance(p, Table)))]
+    return [*shown, *(s for s in pairs if s.parts)]
+
+
 VERDICTS = ("pass", "fail", "inconclusive")
 
 
@@ -143,8 +168,9 @@ def _latency(run: Run) -> tuple[Plot | Table, ...]:
     return tuple(parts)
 
 
-def _memory(run: Run) -> tuple[Plot, ...]:
-    return _charts(figures.memory(run), "memory")
+def _memory(run: Run) -> tuple[Plot | Table, ...]:
+    kinds = content.memory_kinds(run)
+    return (*_charts(figures.memory(run), "memory"), *([kinds] if kinds.rows else []))
 
 
 def _charts(charts: list[figures.Chart], uid: str) -> tuple[Plot, ...]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from harness.records import Proof, Run
-from harness.reports import clean, comparison, content, figures, proofs, units, words
+from harness.reports import clean, comparison, content, figures, proofs, trust, units, words
 from harness.reports.tables import Cell, Facts, Table
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#$@!&])")
@@ -36,8 +36,9 @@ def render_run(run: Run) -> str:
 
 def _tables(run: Run) -> list[str]:
     times = [content.latency(group, rows) for group, rows in figures.latencies(run).items()]
-    own = (content.rungs(run), content.constraints(run), content.measurements(run))
-    return [_section(t) for t in (*own, *times, content.phases(run), content.trials(run)) if t.rows]
+    own = (content.rungs(run), content.constraints(run), trust.checks(run), content.measurements(run))
+    others = (content.memory_kinds(run), content.phases(run), content.trials(run))
+    return [_section(t) for t in (*own, *times, *others) if t.rows]
 
 
 def _about(run: Run) -> list[str]:

@@ -117,7 +117,7 @@ def latency(group: str, rows: Sequence[Times], width: float, uid: str) -> str:
         f"{row.subject.name}: p50 {units.seconds(row.quantile(0.5))}, p95 {units.seconds(row.quantile(0.95))}"
         for row in rows
     )
-    body = _x_axis(scale, "s", 8, bottom, width) + drawn + _quantile_key(gutter, bottom + 40)
+    body = x_axis(scale, "s", 8, bottom, width) + drawn + _quantile_key(gutter, bottom + 40)
     title = f"Response times of {words.measure(group)}"
     return figure(width, bottom + 48, body, uid=uid, title=title, description=description)
 
@@ -190,7 +190,8 @@ def _key_median(x: float, y: float) -> str:
     return rule(x, y - 12, x, y + 2, "median")
 
 
-def _x_axis(scale: Scale, unit: str, top: float, bottom: float, width: float) -> str:
+def x_axis(scale: Scale, unit: str, top: float, bottom: float, width: float) -> str:
+    """The axis below a drawing, with its grid."""
     parts = [rule(scale.start, bottom, width, bottom, "axis")]
     for value, name in scale.ticks(unit):
         x, half = scale(value), text_width(name) / 2
@@ -208,7 +209,7 @@ def lines(chart: Chart, width: float, uid: str) -> str:
     gutter = 12 + max((text_width(name) for _, name in upright.ticks(chart.y_unit, ROOM)), default=30)
     along = Scale(min(x), max(x) if max(x) > min(x) else min(x) + 1, gutter, width - 14,
                   log=min(x) > 0 and max(x) >= 50 * min(x))  # fmt: skip
-    body = _x_axis(along, chart.x_unit, bottom, bottom, width)
+    body = x_axis(along, chart.x_unit, bottom, bottom, width)
     body += _y_axis(upright, chart, gutter, width, top)
     body += "".join(_line(line, chart, along, upright) for line in reversed(chart.lines))
     body += text(width, bottom + 36, chart.x_label, "end", "tick") + legend

@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.records import OURS, Proof, Run
-from harness.reports import clean, comparison, content, figures, proofs, units, words
+from harness.reports import clean, comparison, content, figures, proofs, trust, units, words
 from harness.reports.tables import Cell, Table, cell, row
 
 STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "": ""}
@@ -62,6 +62,8 @@ def render_run(run: Run) -> RenderableType:
     parts = [_headline(run), _ladder(run)]
     if (found := content.constraints(run)).rows:
         parts.append(table(_slim(found)))
+    if (checked := trust.checks(run)).rows:
+        parts.append(table(checked))
     if (measured := content.measurements(run)).rows:
         parts.append(table(_slim(measured)))
     if problem := _last_fault(run):
@@ -89,6 +91,7 @@ def _headline(run: Run) -> RenderableType:
         ("Outcome", Text(name, style=style)),
         ("Points", points),
         ("Tier", Text(score.tier if score else "none")),
+        *_times(run),
         ("Objective", Text(content.objective(run) or "none")),
         (
             "Stamp",
@@ -102,6 +105,11 @@ def _headline(run: Run) -> RenderableType:
     reasons = list(score.reasons[:MAX_REASONS]) if score else []
     told = [Text(f"- {clean.line(reason)}") for reason in reasons] or [Text(words.sentence(run))]
     return Group(grid, Padding(Group(*told), (1, 0, 1, 0)))
+
+
+def _times(run: Run) -> list[tuple[str, Text]]:
+    name, mark = trust.state(run)
+    return [("Times", Text(name, style=STYLES[mark]))] if name else []
 
 
 def _ladder(run: Run) -> RenderableType:

@@ -69,6 +69,11 @@ def fraction(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 10 else significant(value)
 
 
+def percent(share: float) -> str:
+    """A share as a percentage, as people write it: 3 %, 5.3 %."""
+    return f"{100 * share:.1f}".removesuffix(".0") + " %"
+
+
 def count(value: float) -> str:
     """A whole number: 1,200."""
     return f"{value:,.0f}"
