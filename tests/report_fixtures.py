@@ -5,13 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from harness.readings import MemoryPoint, PhaseTime, Sample
+from harness.readings import Counters, MemoryPoint, PairReading, PhaseTime, Sample
 from harness.records import (
     Assessed,
+    Certificate,
+    Condition,
     ConstraintResult,
     Machine,
     Measurement,
     Outcome,
+    Probe,
     ProfileUsed,
     Proof,
     ProofCheat,
@@ -25,6 +28,7 @@ from harness.records import (
     Series,
     Source,
     Tier,
+    Timing,
     Trial,
 )
 
@@ -384,6 +388,122 @@ def beyond_run(points: float = 240.0) -> Run:
     return ok_run(groups=wide, device=True, ladder=close, score=own, head=head(stamp="official", seed=None))
 
 
+FLOOR = 0.0002
+# What submission and copy take by the baseline in each of five pairs.
+IN_PAIRS = {"candidate": (1.18, 1.21, 1.2, 1.23, 1.19), "copy": (1.0, 1.01, 0.99, 0.995, 1.004)}
+
+
+def paired(found: Trial, ratios: Sequence[float], kinds: bool = True) -> Trial:
+    """The trial with one timed group that five fresh workers served; half of a pair's items are slow."""
+    samples = [
+        Sample(
+            item=f"q{p}-{i}", group="query", seconds=(0.012 + 0.004 * (i % 2)) * ratio + FLOOR, count=1,
+            position=20 * p + i, pair=p,
+        )
+        for p, ratio in enumerate(ratios)
+        for i in range(20)
+    ]  # fmt: skip
+    phases = [
+        PhaseTime(item="load", group="ready", seconds=0.05 + 0.01 * p, pair=p) for p in range(len(ratios))
+    ]
+    memory = [point.model_copy(update=_kinds(point) if kinds else {}) for point in found.memory]
+    update = {"samples": tuple(samples), "phases": (*found.phases, *phases), "memory": tuple(memory)}
+    return found.model_copy(update=update)
+
+
+def _kinds(point: MemoryPoint) -> dict[str, int]:
+    parts = {"anonymous_bytes": point.host_bytes * 7 // 10, "file_bytes": point.host_bytes * 2 // 10}
+    return parts | {"shared_bytes": point.host_bytes - sum(parts.values())}
+
+
+def timing(**changes: object) -> Timing:
+    """Times that are certified; `changes` replace fields."""
+    counters = Counters(seconds=40.0, cpu_seconds=8.0, wait_seconds=0.1)
+    quiet = Condition(
+        grade="A", words=("the machine was quiet: 12 ms of waiting a second",), counters=counters
+    )
+    names = (
+        "repeated input",
+        "reference alone",
+        "stopped means still",
+        "empty request",
+        "steady state",
+        "plausible",
+    )
+    values: dict[str, object] = {
+        "pairs": 5, "floor_seconds": FLOOR, "certified": True,
+        "certificate": Certificate(
+            measure="query_p50", value=0.994, low=0.981, high=1.007, spread=0.0105, margin=0.03, pairs=5,
+            holds=True, words="the baseline against its own copy: 0.994 times (0.981 to 1.007), equal within 3.0%",
+        ),
+        "condition": quiet,
+        "probes": tuple(Probe(name=n, verdict="clear", value=None, words=f"of {n}, nothing was found") for n in names),
+        "words": ("times are certified: 5 fresh process pairs, machine grade A",),
+    }  # fmt: skip
+    return Timing.model_validate(values | changes)
+
+
+def paired_run(trust: Timing | None = None, **verdict: object) -> Run:
+    """One instance served by process pairs, with a copy of the baseline, and a tier that was not timed."""
+    pairs = tuple(
+        PairReading(stage="serve", pair=p, started=("baseline", "candidate"), floor=(FLOOR,) * 3)
+        for p in range(5)
+    )
+    own = paired(trial(1, "candidate", (), device=True), IN_PAIRS["candidate"]).model_copy(
+        update={"pairs": pairs}
+    )
+    base = paired(trial(1, "baseline", (), device=True), (1.0,) * 5)
+    copy = paired(base, IN_PAIRS["copy"]).model_copy(update={"role": "copy"})
+    expert = paired(trial(1, "expert", (), device=True), (0.5,)).model_copy(update={"timed": False})
+    latency = {
+        "verdict": "pass", "low": 1.18, "high": 1.23, "tolerance": 0.03, "pairs": 5, "measure": "query_p50",
+        "words": "median query latency: 1.2 times the baseline's; at most 1.25 allowed",
+    }  # fmt: skip
+    given = latency | verdict
+    judged = constraint("median query latency", str(given.pop("verdict")), 1.2, **given)
+    outcome = "inconclusive" if judged.verdict == "inconclusive" else "ok"
+    return ok_run(
+        trials=(own, base, expert, copy),
+        assessed=tuple(assessed(1, who) for who in ("candidate", "baseline", "expert")),
+        score=score(constraints=(judged,), timing=trust or timing(), outcome=outcome),
+    )
+
+
+def doubtful_run() -> Run:
+    """Times that nobody should rely on: every check found something."""
+    broken = Certificate(
+        measure="query_p50", value=1.081, low=1.064, high=1.098, spread=0.014, margin=0.03, pairs=4, holds=False,
+        words="the baseline against its own copy: 1.081 times (1.064 to 1.098), not equal within 3.0%",
+    )  # fmt: skip
+    disturbed = Condition(
+        grade="C", words=("other work took the core; stop other programs", "not told: the cores' clock"),
+        counters=Counters(seconds=40.0),
+    )  # fmt: skip
+    probes = (
+        Probe(
+            name="repeated input",
+            verdict="note",
+            value=0.1,
+            words="answers are remembered (none was asked twice)",
+        ),
+        Probe(
+            name="reference alone", verdict="void", value=1.2, words="the baseline was 20.0% slower beside it"
+        ),
+        Probe(name="plausible", verdict="implausible", value=1e-6, words="query took 0.001 ms"),
+        Probe(name="something new", verdict="clear", value=None, words="as it should be"),
+    )
+    told = (
+        "times are not certified: 4 process pairs, 5 are needed", f"times are not certified: {broken.words}",
+        "times are not certified: the machine is grade C",
+        "times are not certified: the baseline was 20.0% slower beside it",
+    )  # fmt: skip
+    trust = timing(
+        pairs=4, certified=False, certificate=broken, condition=disturbed, probes=probes, words=told
+    )
+    too_close = "median query latency: 1.2 times the baseline's, anywhere from 1.1 to 1.4: too close to call"
+    return paired_run(trust, verdict="inconclusive", low=1.1, high=1.4, pairs=4, words=too_close)
+
+
 def proof(proven: bool = True) -> Proof:
     """A task's proof; without `proven` one cheat pays and two tiers are too close."""
     gap = 49.0 if proven else 9.0
@@ -428,4 +548,6 @@ RUNS: dict[str, Callable[[], Run]] = {
     "unscored": unscored_run,
     "beyond": beyond_run,
     "below": lambda: beyond_run(-180.0),
+    "paired": paired_run,
+    "doubtful": doubtful_run,
 }

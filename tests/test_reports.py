@@ -15,11 +15,23 @@ import pytest
 from markdown_it import MarkdownIt
 
 from harness.records import Run
-from harness.reports import clean, markdown, plots, schema, svg, text, units, words
+from harness.reports import (
+    clean,
+    content,
+    figures,
+    markdown,
+    pairplot,
+    plots,
+    schema,
+    svg,
+    text,
+    units,
+    words,
+)
 from harness.reports.comparison import WITHHELD, compare
 from harness.reports.html import render_html
 from harness.reports.summary import summary
-from tests.report_fixtures import RUNS, head, machine, ok_run, proof
+from tests.report_fixtures import IN_PAIRS, RUNS, head, machine, ok_run, paired_run, proof, timing
 
 SCHEMA = Path(schema.__file__).with_name("run-summary.schema.json")
 every_run = pytest.mark.parametrize("build", RUNS.values(), ids=RUNS.keys())
@@ -209,6 +221,107 @@ def test_html_names_the_verdicts_in_words() -> None:
     assert "1 failed and 2 inconclusive." in said
     assert "Submission would be 75, counts 0" in said
     assert "3.17x the baseline" in said
+
+
+def test_html_answers_whether_the_times_can_be_trusted() -> None:
+    said = Page(render_html(RUNS["paired"]())).said
+    for expected in (
+        "Can these times be trusted? Yes: they are certified. 5 fresh process pairs were timed",
+        "The baseline timed against its own copy came out 0.994 times, 0.981 to 1.007: equal within 3 %.",
+        "grade A: quiet", "200 µs An empty request", "Of steady state, nothing was found.",
+        "Submission 1.20x (1.18x to 1.23x)", "Copy of the baseline 0.994x", "limit 1.25x",
+        "at most 1.25x 3 % tolerance, 5 process pairs", "Times certified",
+        "Memory at its peak, by kind", "File-backed", "Device memory, stage serve",
+        "alone for its answers: expert",
+    ):  # fmt: skip
+        assert expected in said, expected
+
+
+def test_html_says_in_words_what_makes_times_doubtful() -> None:
+    said = Page(render_html(RUNS["doubtful"]())).said
+    for expected in (
+        "Not certified. 4 process pairs, 5 are needed.", "the machine was too disturbed (grade C)",
+        "The baseline was 20.0% slower beside it. Read them as good for orientation, not as evidence.",
+        "came out 1.081 times, 1.064 to 1.098: not equal within 3 %. No time is judged.",
+        "Are answers remembered? noted", "times are void", "not believed", "Something new nothing found",
+        "The interval, 1.10x to 1.40x, lies on both sides of the limit of 1.25x (1.29x with the tolerance).",
+        "Inconclusive: the readings do not decide it.", "Times not certified",
+    ):  # fmt: skip
+        assert expected in said, expected
+
+
+def test_a_certificate_that_is_too_wide_shows_neither_equality_nor_a_difference() -> None:
+    certificate = timing().certificate
+    assert certificate is not None
+    wide = timing(certificate=certificate.model_copy(update={"low": 0.95, "high": 1.04}))
+    said = Page(render_html(paired_run(wide))).said
+    assert "cannot be told" in said
+    assert "a difference beyond 3 % is neither shown nor ruled out" in said
+
+
+def test_a_run_of_the_old_kind_says_that_nothing_was_certified() -> None:
+    said = Page(render_html(ok_run())).said
+    assert "Can these times be trusted? Not certified. They were not taken in several fresh" in said
+    assert "Can these times be trusted?" not in Page(render_html(RUNS["untimed"]())).said
+    assert "Can these times be trusted?" not in Page(render_html(RUNS["unscored"]())).said
+
+
+def test_text_and_markdown_and_json_tell_the_certificate_too() -> None:
+    plain = " ".join(text.to_text(text.render_run(RUNS["paired"]()), 400).split())
+    for shown in (plain, markdown.render_run(RUNS["paired"]())):
+        assert "came out 0.994 times, 0.981 to 1.007: equal within 3 %" in shown
+        assert "3 % tolerance, 5 process pairs" in shown
+    found = summary(RUNS["doubtful"]())
+    assert found["timing"]["certified"] is False
+    assert found["timing"]["certificate"]["holds"] is False
+    assert found["constraints"][0] | {"tolerance": 0.03, "pairs": 4} == found["constraints"][0]
+
+
+def test_a_copy_is_nobodys_rival() -> None:
+    run = RUNS["paired"]()
+    assert [s.name for s in figures.subjects(run)] == ["Submission", "Baseline", "Expert"]
+    (times,) = figures.latencies(run).values()
+    # neither the copy's requests nor those of a tier that was asked alone
+    assert [(t.subject.name, len(t.seconds)) for t in times] == [("Submission", 100), ("Baseline", 100)]
+    assert all(len(chart.lines) == 3 for chart in figures.memory(run))
+    assert [c.text for r in content.trials(run).rows for c in r if "copy" in c.text] == ["Baseline, its copy"]
+    without = run.model_copy(update={"trials": tuple(t for t in run.trials if t.role != "copy")})
+    assert figures.reference_values(run) == figures.reference_values(without)
+    assert figures.phase_seconds(run) == figures.phase_seconds(without)
+    assert compare([run, run]) == compare([without, without])
+
+
+def test_pairs_are_drawn_as_they_were_judged() -> None:
+    (chart,) = figures.pair_charts(RUNS["paired"]())
+    own, copy = chart.rows
+    # the floor is off both sides: left in, 1.2 would look like 1.197
+    assert own.ratios == pytest.approx(IN_PAIRS["candidate"], rel=1e-9)
+    assert copy.ratios == pytest.approx(IN_PAIRS["copy"], rel=1e-9)
+    assert (own.low, own.high, copy.low, copy.high) == (1.18, 1.23, 0.981, 1.007)
+    assert (chart.anchor, chart.margin, chart.limit) == ("baseline", 0.03, 1.25)
+    for width in (plots.WIDE, plots.NARROW):
+        drawn = pairplot.pairs(chart, width, "x")
+        assert drawn.count("mark disc") == 1 + 5
+        assert drawn.count("mark circle") == 1 + 5
+    assert figures.pair_charts(ok_run()) == []
+
+
+def test_a_phase_is_what_one_process_took() -> None:
+    found = figures.phase_seconds(RUNS["paired"]())["ready"]
+    assert {s.name: v for s, v in found.items()} == {
+        "Submission": pytest.approx(0.07), "Baseline": pytest.approx(0.07), "Expert": pytest.approx(0.05),
+    }  # fmt: skip
+
+
+def test_memory_of_several_pairs_does_not_run_over_itself() -> None:
+    run = RUNS["paired"]()
+    again = tuple(p.model_copy(update={"pair": 1}) for p in run.trials[0].memory)
+    twice = run.trials[0].model_copy(update={"memory": (*run.trials[0].memory, *again)})
+    shown = figures.memory(run.model_copy(update={"trials": (twice, *run.trials[1:])}))
+    assert shown == figures.memory(run)
+    assert all(list(line.x) == sorted(line.x) for chart in shown for line in chart.lines)
+    assert content.memory_kinds(run).rows[0][0].text == "Submission"
+    assert content.memory_kinds(ok_run()).rows == ()
 
 
 def test_html_of_a_run_without_times_curves_or_ladder_says_so() -> None:

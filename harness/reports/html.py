@@ -27,7 +27,7 @@ MEMORY_LEAD = (
     "the mark is the peak."
 )
 PAIRS_LEAD = (
-    "Each small mark is one process pair, from the first at the top to the last; the bar is the 95 % interval over "
+    "Each small mark is one process pair, from the first at the top to the last; the bar is the interval over "
     "pairs, by which verdicts go. The copy is the same program as the reference: whatever it shows beside 1 is the "
     "clock's own error. The band is the tolerance, within which no difference is claimed."
 )
@@ -150,7 +150,11 @@ def _trust(run: Run) -> list[Section]:
     for i, chart in enumerate(figures.pair_charts(run)):
         draw = lambda width, uid, c=chart: pairplot.pairs(c, width, uid)  # noqa: E731
         parts.append(
-            _both(f"Process pairs: {words.measure(chart.group)}, by the {chart.anchor}'s", draw, f"pairs{i}")
+            _both(
+                f"Median time of {words.measure(chart.group)} in each pair, by the {chart.anchor}'s",
+                draw,
+                f"pairs{i}",
+            )
         )
     pairs = [Section("pairs", "Pair by pair", PAIRS_LEAD, tuple(p for p in parts if isinstance(p, Plot)))]
     shown = [Section("trust", trust.TITLE, lead, tuple(p for p in parts if isinstance(p, Table)))]

@@ -142,6 +142,8 @@ def _floor(seconds: float | None) -> tuple[str, str]:
 
 def _probe(probe: Probe) -> tuple[Cell, ...]:
     question, clear = QUESTIONS.get(probe.name, (probe.name.capitalize(), "nothing found"))
+    if probe.name == "steady state" and probe.value:
+        clear = "mostly"
     answer, mark = (clear, "pass") if probe.verdict == "clear" else FOUND[probe.verdict]
     return row(question, cell(answer, mark=mark), words.closed(clean.line(probe.words)))
 
