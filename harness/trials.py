@@ -18,6 +18,7 @@ import numpy as np
 
 from harness.competitor import Competitor, Entry, Place, Setting
 from harness.instances import Answer, Instance, Request, Stage
+from harness.isolation.memory import prewarm
 from harness.pairing import Plan, base_blocks, reserve_blocks, turns
 from harness.pairs import Pair
 from harness.records import Trial
@@ -76,6 +77,7 @@ class Round:
         """One outcome for each entry, in the order given."""
         with ExitStack() as stack:
             field_ = [Competitor(entry, stack.enter_context(staged(entry.submission))) for entry in entries]
+            prewarm([*self.instance.models.values(), *(c.copy for c in field_)])
             counter = Counter(self, self._total(field_))
             for stage in self.instance.stages:
                 (self._paired if stage.paired else self._single)(stage, field_, counter)
