@@ -142,12 +142,16 @@ class Cgroup:
 
     def pids(self) -> list[int]:
         """Every living process in it, whoever its parent is now."""
-        return [int(pid) for pid in self._read(self.memory / "cgroup.procs").split() if pid != "0"]
+        # Opened anew: v1 answers from a list that is up to a second old on a descriptor kept open.
+        return [int(pid) for pid in (self.memory / "cgroup.procs").read_text().split() if pid != "0"]
 
     def holds(self, pid: int) -> bool:
-        """Whether `pid` is in this group now, or in one below it."""
+        """Whether what `pid` holds is counted here: it is in this group, or in one below it."""
         with contextlib.suppress(OSError):
-            return f"/{self.memory.name}" in Path(f"/proc/{pid}/cgroup").read_text()
+            for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+                _, controllers, path = line.split(":", 2)
+                if "memory" in controllers.split(",") or (self.dialect.version == 2 and not controllers):
+                    return self.memory.name in path.split("/")
         return False
 
     def oom_kills(self) -> int:
@@ -164,30 +168,34 @@ class Cgroup:
         return int(self._read(self.folders["cpuacct"] / "cpuacct.usage")) / 1e9
 
     def kill_all(self) -> None:
-        """Kills everything in it; frozen meanwhile where it can be, so that no fork outruns the list."""
+        """Kills everything in it, until nothing is left or half a second is over."""
         for _ in range(100):
-            with contextlib.suppress(OSError, ValueError):
-                pids = self.pids()
-                if not pids:
-                    return
-                with _frozen(self.folders, self.dialect.version):
-                    for pid in {*pids, *self.pids()}:
-                        with contextlib.suppress(OSError):
-                            os.kill(pid, signal.SIGKILL)
+            if not self._kill_once():
+                return
             threading.Event().wait(0.005)
 
+    def _kill_once(self) -> bool:
+        """Whether there was anybody; frozen meanwhile where it can be, so that no fork outruns the list."""
+        with contextlib.suppress(OSError, ValueError):
+            if not self.pids():
+                return False
+            with _frozen(self.folders, self.dialect.version):
+                for pid in self.pids():
+                    with contextlib.suppress(OSError):
+                        os.kill(pid, signal.SIGKILL)
+            return True
+        return False
+
     def remove(self) -> None:
-        """Ends what is left in it and takes it away; a second time does nothing."""
-        self.kill_all()
+        """Ends what is left in it and takes it away, within a second; a second time does nothing."""
         self._close()
-        for _ in range(100):
+        for _ in range(200):
             for folder in self.folders.values():
                 _rmdir(folder)
             if not any(folder.is_dir() for folder in self.folders.values()):
-                break
+                return
+            self._kill_once()
             threading.Event().wait(0.005)  # what was killed is still on its way out
-            self.kill_all()
-        self._close()
 
     def _close(self) -> None:
         while self._open:
