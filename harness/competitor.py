@@ -215,7 +215,7 @@ class Competitor:
         self.log_bytes += watch.log.total
         self.says |= worker.says
 
-    def trial(self, setting: Setting, number: int, instance_id: str) -> Trial:
+    def trial(self, number: int, instance_id: str) -> Trial:
         """The raw record of everything so far."""
         places = {str(self.copy) + "/": "", str(self.copy): "."}
         text = _without(self.log.decode(errors="replace"), places)

@@ -92,7 +92,7 @@ class Round:
         return Place(self.setting, self.instance.models, self.worker_seed, stage.name, pair)
 
     def _outcomes(self, field_: Sequence[Competitor]) -> list[Outcome]:
-        return [Outcome(c.trial(self.setting, self.number, self.instance_id), c.answers) for c in field_]
+        return [Outcome(c.trial(self.number, self.instance_id), c.answers) for c in field_]
 
     def _single(self, stage: Stage, field_: Sequence[Competitor], counter: Counter) -> None:
         """A stage of one worker each, all alive together; a copy takes part in paired stages only."""
