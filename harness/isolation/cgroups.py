@@ -33,6 +33,7 @@ _JOIN = (
     'exec "$@"'
 )
 _V1_NEEDED, _V1_WANTED = "memory", ("cpuacct", "freezer", "pids")
+_PATIENCE = 0.001
 _numbers = itertools.count()
 
 
@@ -169,10 +170,10 @@ class Cgroup:
 
     def kill_all(self) -> None:
         """Kills everything in it, until nothing is left or half a second is over."""
-        for _ in range(100):
+        for _ in range(500):
             if not self._kill_once():
                 return
-            threading.Event().wait(0.005)
+            threading.Event().wait(_PATIENCE)
 
     def _kill_once(self) -> bool:
         """Whether there was anybody; frozen meanwhile where it can be, so that no fork outruns the list."""
@@ -189,13 +190,13 @@ class Cgroup:
     def remove(self) -> None:
         """Ends what is left in it and takes it away, within a second; a second time does nothing."""
         self._close()
-        for _ in range(200):
+        for _ in range(1000):
             for folder in self.folders.values():
                 _rmdir(folder)
             if not any(folder.is_dir() for folder in self.folders.values()):
                 return
             self._kill_once()
-            threading.Event().wait(0.005)  # what was killed is still on its way out
+            threading.Event().wait(_PATIENCE)  # what was killed is still on its way out
 
     def _close(self) -> None:
         while self._open:
