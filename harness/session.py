@@ -25,7 +25,7 @@ from harness.checks import check_array
 from harness.errors import Fault
 from harness.instances import Answer, ArraySpec, BlobSpec, Request, ReturnSpec
 from harness.isolation.base import Launch, Launched, Level
-from harness.isolation.tree import kill_tree, pause_tree, resume_tree
+from harness.isolation.tree import await_stopped, kill_tree, pause_tree, resume_tree
 from harness.watch import DeviceReader, Limits, Watch
 from harness.worker import wire
 
@@ -98,7 +98,7 @@ class Session:
     def pause(self) -> None:
         """Stops the worker's whole tree: between its turns it can neither work ahead nor slow another's."""
         if not self.ended:
-            pause_tree(self.launched.pid, self.watch.known, self.launched.cgroup)
+            await_stopped(pause_tree(self.launched.pid, self.watch.known, self.launched.cgroup))
             self.watch.rest()
 
     def resume(self) -> None:
