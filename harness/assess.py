@@ -11,7 +11,7 @@ from harness.instances import Answer, Evaluation, Instance
 from harness.measures import cost
 from harness.readings import PairReading
 from harness.records import Assessed, Measurement, Trial
-from harness.sides import LEAST_PART, Side
+from harness.sides import Side, beyond
 from harness.tasks import Task
 
 
@@ -51,8 +51,8 @@ def _insist_on_the_reserve(
     task: Task, instance: Instance, answers: Mapping[str, Answer], evaluation: Evaluation
 ) -> None:
     """Answers of further pairs must be as good as those of the first: they are timed as well."""
-    asked = {r.item for stage in instance.stages for r in stage.reserve if r.scored and r.item in answers}
-    if not asked:
+    reserve = (r for stage in instance.stages for r in stage.reserve)
+    if not any(r.scored and r.timed and r.item in answers for r in reserve):
         return
     again = task.evaluate(instance, _scored(instance, answers, base=False))
     for first in evaluation.measurements:
@@ -107,10 +107,7 @@ def side(trial: Trial | None, assessed: Assessed, floor: Mapping[int, float] | N
     readings: dict[str, dict[int, float]] = {}
     for sample in trial.samples if trial and trial.timed else ():
         own = (floor or {}).get(sample.pair, 0.0)
-        # A call that is all floor keeps a little: it has no logarithm otherwise.
-        times.setdefault(sample.group, {})[sample.item] = max(
-            sample.seconds - own, sample.seconds * LEAST_PART
-        )
+        times.setdefault(sample.group, {})[sample.item] = beyond(sample.seconds, own)
         pair_of[sample.item] = sample.pair
     for phase in trial.phases if trial and trial.timed else ():
         group = readings.setdefault(phase.group, {})

@@ -93,7 +93,7 @@ def judge_round(
     failed = next((t for t in trials[1:] if t.outcome != "ok"), None)
     if failed is not None:
         _blame(order, failed, failed.outcome, failed.reason)
-    if own.outcome != "ok" and any(stage.paired for stage in instance.stages):
+    if trials[0].outcome != "ok" and any(stage.paired for stage in instance.stages):
         # The pairs ended with the submission: its references have not answered everything.
         return Done(Compared(side(trials[0], own), {}), list(trials), [own, *known.values()])
     judged = [own]

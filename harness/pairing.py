@@ -23,7 +23,7 @@ STEADY_WINDOW, STEADY_SHARE = 8, 0.05
 class Plan:
     """How many pairs a round makes, and when it may stop.
 
-    After `pairs`, and then at each of LOOKS up to `most`, it stops when nothing is open any more;
+    After `pairs`, at each of LOOKS below `most`, and at `most`, it stops when nothing is open any more;
     it also stops when `seconds` have passed. `block` is K, the calls that one worker serves in a row:
     1 on a CPU (random order for each request), more on a GPU, whose contexts take turns by time
     slices (counter-balanced blocks, the first call of each thrown away).
@@ -37,7 +37,8 @@ class Plan:
 
     def looks(self) -> tuple[int, ...]:
         """The numbers of pairs after which the verdicts are looked at."""
-        return (self.pairs, *(look for look in LOOKS if self.pairs < look <= self.most))
+        between = (look for look in LOOKS if self.pairs < look < self.most)
+        return (self.pairs, *between, self.most) if self.most > self.pairs else (self.pairs,)
 
     def alpha(self) -> float:
         """The error allowed at each look, so that all together stay within 5 % (Bonferroni)."""

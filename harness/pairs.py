@@ -64,7 +64,7 @@ class Pair:
                 self._repeat([*candidates, *references[:1]])
                 if self.number % 2 == 1:
                     for candidate in candidates:
-                        candidate.close(timeline=False)
+                        candidate.close(timeline=not self.round.plan.memory_pass)
                     self._alone(references)
         finally:
             for competitor in self.competitors:

@@ -8,6 +8,7 @@ History of the schema (`SCHEMA_VERSION`):
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field
@@ -101,6 +102,15 @@ class Trial(Record):
     log_tail: str = ""
     log_bytes: int = 0
     worker_says: dict[str, str] = Field(default_factory=dict)
+
+
+_ROLES: tuple[Role, ...] = ("candidate", "reference", "copy")
+
+
+def in_order(trials: Iterable[Trial]) -> list[Trial]:
+    """Trials as every record and report lists them: by instance, the candidate first, tiers upwards."""
+    tiers: tuple[Tier | None, ...] = (None, *TIERS)
+    return sorted(trials, key=lambda t: (t.number, _ROLES.index(t.role), tiers.index(t.tier), t.label))
 
 
 class Assessed(Record):

@@ -10,15 +10,13 @@ from harness.errors import HarnessError, UsageError
 from harness.judging import Done, judge_round
 from harness.ordering import Order, prepare
 from harness.profiles import Profile
-from harness.records import Assessed, Run
+from harness.records import Assessed, Run, in_order
 from harness.runner import known_references
 from harness.sides import Round as Compared
 from harness.store import Store
 from harness.submissions import Submission
 from harness.tasks import Task
 from harness.trials import Silent
-
-_ORDER = {"candidate": 0, "reference": 1, "copy": 2}
 
 
 def rescore(name: str, store: Store, find: Callable[[str, Path], Task]) -> tuple[Run, Run]:
@@ -61,13 +59,12 @@ def _order_again(old: Run, store: Store, find: Callable[[str, Path], Task]) -> O
 
 def _round_again(order: Order, old: Run, number: int, store: Store) -> Done:
     prepared = prepare(order, number, Silent(), may_derive=False)
-    trials = [t for t in old.trials if t.number == number]
+    trials = in_order(t for t in old.trials if t.number == number)
     if any(trial.instance_id != prepared.id for trial in trials):
         raise UsageError(
             f"run {old.head.run_id} cannot be scored again: its task asks other questions now (data, sizes or "
             "the preparation changed); run the submission again"
         )
-    trials = sorted(trials, key=lambda t: _ORDER[t.role])
     answers = [store.answers(trial.answers["archive"]) for trial in trials]
     kept = {a.tier: a for a in old.assessed if a.number == number and a.reused_from and a.tier}
     if not old.assessed:  # interrupted before it was scored: what was remembered then still is

@@ -16,7 +16,7 @@ from harness.digests import of_bytes, of_value
 from harness.errors import HarnessError, SandboxFailed, StoreError, UsageError
 from harness.judging import Done, is_settled, judge_round, reference_entries, twin
 from harness.ordering import Order, Prepared, plan_of, prepare, round_of, setting_of
-from harness.records import Assessed, ProfileUsed, Run, RunHead, Stamp, Tier
+from harness.records import Assessed, ProfileUsed, Run, RunHead, Stamp, Tier, in_order
 from harness.records import Outcome as EndedAs
 from harness.sides import Round as Compared
 from harness.store import Store
@@ -46,7 +46,8 @@ def run(order: Order, store: Store, observer: Observer | None = None) -> Run:
         outcome: EndedAs = "sandbox_failed" if isinstance(error, SandboxFailed) else "harness_error"
         score = grading.unscored(criteria, outcome, str(error))
     finished = Run(
-        head=head, trials=tuple(t for d in done for t in d.trials), assessed=tuple(a for d in done for a in d.assessed),
+        head=head, trials=tuple(in_order(t for d in done for t in d.trials)),
+        assessed=tuple(a for d in done for a in d.assessed),
         score=score, ladder=grading.ladder(criteria, [d.round for d in done]), wall_seconds=time.monotonic() - began,
     )  # fmt: skip
     store.scored(finished)

@@ -54,6 +54,11 @@ class Round:
     least_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
+def beyond(seconds: float, floor: float) -> float:
+    """What a call took beyond an empty request; one that is all floor keeps a little, to have a logarithm."""
+    return max(seconds - floor, seconds * LEAST_PART)
+
+
 def by_pair(group: str, top: Side, bottom: Side) -> list[Floats]:
     """The seconds of both sides for the requests of `group` that both answered: float64[n, 2] a pair."""
     found: dict[int, list[list[float]]] = {}

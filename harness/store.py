@@ -35,7 +35,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from harness.digests import of_bytes
 from harness.errors import StoreError, UsageError
 from harness.instances import Answer
-from harness.records import Assessed, Run, RunHead, Trial
+from harness.records import Assessed, Run, RunHead, Trial, in_order
 
 _META = MetaData()
 RUNS = Table(
@@ -113,10 +113,8 @@ class Store:
     def run(self, name: str) -> Run:
         """The run whose id starts with `name`, or the newest for "last"; scored or not."""
         row = self._row(name)
-        trials = self._read(
-            select(TRIALS.c.trial).where(TRIALS.c.run_id == row.run_id).order_by(TRIALS.c.key)
-        )
-        raw = tuple(Trial.model_validate_json(t.trial) for t in trials)
+        trials = self._read(select(TRIALS.c.trial).where(TRIALS.c.run_id == row.run_id))
+        raw = tuple(in_order(Trial.model_validate_json(t.trial) for t in trials))
         if row.scored:
             content = json.loads(row.scored)["run"]
             return Run.model_validate_json(

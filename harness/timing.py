@@ -20,7 +20,7 @@ from harness.measures.paired import Floats
 from harness.measures.stats import median
 from harness.readings import PairReading
 from harness.records import Certificate, Condition, Probe, Timing
-from harness.sides import LEAST_PART, Round, Side, by_pair, timed_ratio
+from harness.sides import LEAST_PART, Round, Side, beyond, by_pair, timed_ratio
 
 LEAST_MARGIN = 0.03
 FEWEST_PAIRS = 5
@@ -62,7 +62,7 @@ def voided(found: Timing | None) -> bool:
 
 
 def margin(found: Timing | None) -> float:
-    """The tolerance of a verdict on a time: max(3 %, twice the A/A spread of this run)."""
+    """The tolerance of a verdict on a time: max(3 %, twice the A/A ratio's standard error in this run)."""
     return found.certificate.margin if found and found.certificate else LEAST_MARGIN
 
 
@@ -98,9 +98,12 @@ def _certificate(criteria: Criteria, rounds: Sequence[Round]) -> Certificate | N
     spread = float(logs.std(ddof=1)) if len(logs) > 1 else paired.ONE_PAIR_MARGIN
     tolerance = max(LEAST_MARGIN, 2 * spread / math.sqrt(len(pairs)))
     holds = found.low <= 1 + tolerance and found.high >= 1 - tolerance
+    inside = found.low >= 1 - tolerance and found.high <= 1 + tolerance
+    # An interval that reaches beyond the margin shows no difference, but no equality either.
+    equal = "equal" if inside else "not told apart" if holds else "not equal"
     said = (
         f"the {anchor} against its own copy: {found.value:.3f} times ({found.low:.3f} to {found.high:.3f}), "
-        f"{'equal' if holds else 'not equal'} within {tolerance:.1%}"
+        f"{equal} within {tolerance:.1%}"
     )
     return Certificate(
         measure=measure, value=found.value, low=found.low, high=found.high, spread=spread,
@@ -145,13 +148,18 @@ def _probes(criteria: Criteria, rounds: Sequence[Round], readings: Sequence[Pair
     yield from _too_fast(rounds, readings)
 
 
-def _against(once: dict[str, float], again: Side | None) -> Floats | None:
-    """Seconds of a probe beside the same items' timed ones: float64[n, 2], None without any."""
+def _against(once: dict[str, float], again: Side | None, reading: PairReading) -> Floats | None:
+    """Seconds of a probe beside the same items' timed ones, both less the floor: float64[n, 2] or None."""
     if again is None:
         return None
     known = {item: s for items in again.times.values() for item, s in items.items()}
-    rows = [[seconds, known[item]] for item, seconds in once.items() if item in known]
+    floor = median(np.array(reading.floor)) if reading.floor else 0.0
+    rows = [[beyond(seconds, floor), known[item]] for item, seconds in once.items() if item in known]
     return np.array(rows) if rows else None
+
+
+def _reference(r: Round, anchor: str) -> Side | None:
+    return next((side for tier, side in r.references.items() if tier == anchor), None)
 
 
 def _repeated(anchor: str, rounds: Sequence[Round]) -> Iterable[Probe]:
@@ -159,8 +167,8 @@ def _repeated(anchor: str, rounds: Sequence[Round]) -> Iterable[Probe]:
     reference: list[Floats] = []
     for r in rounds:
         for reading in r.pairs:
-            candidate = _against(reading.repeats.get("candidate", {}), r.candidate)
-            base = _against(reading.repeats.get(anchor, {}), r.references.get(anchor))  # type: ignore[call-overload]
+            candidate = _against(reading.repeats.get("candidate", {}), r.candidate, reading)
+            base = _against(reading.repeats.get(anchor, {}), _reference(r, anchor), reading)
             if candidate is not None and base is not None:
                 own.append(candidate)
                 reference.append(base)
@@ -181,7 +189,7 @@ def _drifted(anchor: str, rounds: Sequence[Round]) -> Iterable[Probe]:
     pairs = []
     for r in rounds:
         for reading in r.pairs:
-            found = _against(reading.alone, r.references.get(anchor))  # type: ignore[call-overload]
+            found = _against(reading.alone, _reference(r, anchor), reading)
             if found is not None:
                 pairs.append(found[:, ::-1])
     if len(pairs) < 2:
@@ -220,8 +228,10 @@ def _too_fast(rounds: Sequence[Round], readings: Sequence[PairReading]) -> Itera
         for group, items in r.candidate.times.items():
             # Less the floor already: a call that took under half of an empty request keeps next to nothing.
             fastest = median(np.array(list(items.values())))
-            least = max((r.least_seconds.get(item, 0.0) for item in items), default=0.0)
-            if fastest < least or fastest <= LEAST_PART * floor / 2:
+            # Each item by its own least: a group may hold much work and little.
+            spare = median(np.array([s - r.least_seconds.get(item, 0.0) for item, s in items.items()]))
+            if spare < 0 or fastest <= LEAST_PART * floor / 2:
+                least = median(np.array([r.least_seconds.get(item, 0.0) for item in items]))
                 yield Probe(
                     name="plausible", verdict="implausible", value=fastest,
                     words=f"{group} took {fastest * 1e3:.3g} ms beyond an empty request, "

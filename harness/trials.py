@@ -123,7 +123,7 @@ class Round:
         blocks = base_blocks(stage, self.plan.pairs)
         blocks += reserve_blocks(stage, self.plan.pairs, self.plan.most)
         for number, block in enumerate(blocks):
-            if number in self.plan.looks()[:-1] or number == self.plan.pairs:
+            if number in self.plan.looks()[:-1]:
                 if self.settled(self._outcomes(field_)):
                     break
                 counter.round.observer.note(f"a verdict is open after {number} pairs: more pairs")

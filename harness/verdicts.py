@@ -10,7 +10,7 @@ from harness.measures.cost import QUANTILES
 from harness.measures.estimates import Estimate, combine
 from harness.records import ConstraintResult, Tier, Timing, Verdict
 from harness.sides import Round, Side, geometric_ratio, ratio, replicated
-from harness.timing import margin, timing, voided
+from harness.timing import LEAST_MARGIN, margin, timing, voided
 
 # The least that a logarithm or a share is taken of.
 EDGE = 1e-6
@@ -36,9 +36,9 @@ def objective_value(
 def judge(constraint: Constraint, rounds: Sequence[Round], trust: Timing | None = None) -> ConstraintResult:
     """One constraint's verdict over all rounds, with the sentence that explains it.
 
-    A budget that is a ratio of readings is judged with a tolerance in the candidate's favour,
-    max(3 %, twice this run's A/A spread): a clock cannot tell less apart. Where the run's own times
-    are void, a verdict on a time stays open.
+    A budget that is a ratio of readings is judged with a tolerance in the candidate's favour: 3 %,
+    for times at least twice the standard error of this run's A/A ratio, since a clock cannot tell less
+    apart. Where the run's own times are void, a verdict on a time stays open.
     """
     estimates = [_compared(constraint, r) for r in rounds]
     known = [e for e in estimates if e is not None]
@@ -46,14 +46,16 @@ def judge(constraint: Constraint, rounds: Sequence[Round], trust: Timing | None 
     if len(known) < len(rounds):
         return _result(constraint, unit, "inconclusive", None)
     value = combine(known, log_of if constraint.compare == "ratio" else None)
+    by_clock = constraint.compare == "ratio" and _is_time(constraint.measure)
     exact = constraint.compare != "ratio" or value.low == value.high
-    tolerance = 0.0 if exact else margin(trust)
+    tolerance = margin(trust) if by_clock else 0.0 if exact else LEAST_MARGIN
     verdict = _verdict(constraint, value, tolerance)
-    if voided(trust) and constraint.compare == "ratio" and _is_time(constraint.measure):
-        verdict = "inconclusive"
-    result = _result(constraint, unit, verdict, value)
-    pairs = trust.pairs if trust and _is_time(constraint.measure) and constraint.compare == "ratio" else 0
-    return result.model_copy(update={"tolerance": tolerance, "pairs": pairs})
+    void = by_clock and voided(trust)
+    result = _result(constraint, unit, "inconclusive" if void else verdict, value)
+    update = {"tolerance": tolerance, "pairs": trust.pairs if trust and by_clock else 0}
+    if void:  # not too close to call: nothing that this clock read is called at all
+        update["words"] = f"{result.words.rpartition(': ')[0]}: no verdict, since this run's times are void"
+    return result.model_copy(update=update)
 
 
 def settled(criteria: Criteria, r: Round) -> bool:

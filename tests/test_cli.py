@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import pytest
 
-from harness import cli, devices, runner, steadiness
+from harness import cli, devices, ordering, runner, steadiness
 from harness.errors import SandboxFailed
 from tests.conftest import HOSTILE, TOYS
 
@@ -161,7 +161,7 @@ def test_run_exit_4_when_it_is_our_fault(monkeypatch: pytest.MonkeyPatch, tmp_pa
         def launch(self, order: object) -> None:
             raise SandboxFailed("the fence is down; mend the fence")
 
-    monkeypatch.setattr(runner, "level", lambda name: Broken())
+    monkeypatch.setattr(ordering, "level", lambda name: Broken())
     said = harness("run", "toy-squares", COMPETENT, *SMOKE, "--json", "--out", tmp_path / "out")
     assert (said.code, said.json["outcome"], said.json["points"]) == (4, "sandbox_failed", 0.0)
     assert "mend the fence" in said.json["reasons"][0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from harness.criteria import Constraint, Criteria, Objective, Plausible
 from harness.grading import grade, ladder, points
 from harness.measures.estimates import Estimate
 from harness.records import Assessed, Measurement, Outcome, Tier
-from harness.sides import Round, Side, ratio
+from harness.sides import Round, Side, ratio, replicated
 from harness.verdicts import judge, objective_value
 
 PLAIN = Objective(measure="accuracy")
@@ -149,10 +150,11 @@ def test_absolute_takes_a_margin_where_the_reading_has_no_interval() -> None:
 
 @pytest.mark.parametrize(
     ("own", "margin", "verdict"),
-    [(94.0, None, "pass"), (97.0, None, "inconclusive"), (104.0, None, "inconclusive"), (106.0, None, "fail"),
-     (97.0, 0.0, "pass"), (106.0, 0.10, "inconclusive")],
+    [(97.0, None, "pass"), (99.0, None, "inconclusive"), (107.0, None, "inconclusive"), (109.0, None, "fail"),
+     (97.0, 0.0, "pass"), (101.0, 0.0, "fail"), (109.0, 0.10, "inconclusive")],
 )  # fmt: skip
 def test_ratio_of_single_readings(own: float, margin: float | None, verdict: str) -> None:
+    # a reading is good to 5 %, and a ratio of readings has a tolerance of 3 % on top; a count has neither
     constraint = limit(compare="ratio", reference="expert", at_most=1.0, margin=margin)
     found = judged(constraint, side(measured("size", own)), expert=side(measured("size", 100.0)))
     assert (found.verdict, found.unit) == (verdict, "x")
@@ -189,13 +191,51 @@ def test_a_latency_ratio_is_paired_by_request() -> None:
     other = side(measured("answer_p50", 1.0), answer=reference)
     constraint = limit(measure="answer_p50", compare="ratio", reference="expert", at_most=1.25)
     found = judged(constraint, own, expert=other)
-    assert (found.verdict, found.value, found.low, found.high) == ("pass", *[pytest.approx(1.2)] * 3)
-    assert judged(limit(**{**constraint.model_dump(), "at_most": 1.15}), own, expert=other).verdict == "fail"
+    # one pair of processes: its interval is widened by 3 % each way
+    assert (found.verdict, found.value) == ("pass", pytest.approx(1.2))
+    assert (found.low, found.high) == (pytest.approx(1.2 / 1.03), pytest.approx(1.2 * 1.03))
+    for at_most, verdict in (
+        (1.15, "inconclusive"),
+        (1.12, "fail"),
+    ):  # the tolerance makes them 1.18 and 1.15
+        again = limit(**{**constraint.model_dump(), "at_most": at_most})
+        assert judged(again, own, expert=other).verdict == verdict
+
+
+def in_pairs(group: str, *pairs: list[float]) -> Side:
+    """A side whose requests of `group` were served by several process pairs."""
+    items = [(f"q{n}-{i}", n, s) for n, seconds in enumerate(pairs) for i, s in enumerate(seconds)]
+    assessed = side(measured(f"{group}_p50", 1.0)).assessed
+    return Side(assessed, {group: {item: s for item, _, s in items}}, {item: n for item, n, _ in items})
+
+
+def test_over_process_pairs_the_interval_is_of_the_pairs_not_of_their_calls() -> None:
+    own = in_pairs("answer", [1.0] * 50, [1.1] * 50, [1.21] * 50)
+    other = in_pairs("answer", [1.0] * 50, [1.0] * 50, [1.0] * 50)
+    found = ratio("answer_p50", own, other, None)
+    assert found is not None
+    # logs 0, l, 2l with l = log 1.1: standard error l / sqrt(3), t(.975, 2) = 4.3027
+    half = 4.3027 * math.log(1.1) / math.sqrt(3)
+    assert found.value == pytest.approx(1.1)
+    assert (found.low, found.high) == (
+        pytest.approx(1.1 * math.exp(-half), rel=1e-4),
+        pytest.approx(1.1 * math.exp(half), rel=1e-4),
+    )
+    assert replicated("answer_p50", own, other)
+    assert not replicated("peak_memory", own, other)
+
+
+def test_a_reading_of_each_pair_is_replicated_over_pairs_too() -> None:
+    own, other = (replace(side(), readings={"ready": dict(enumerate(s))}) for s in ([2.0, 8.0], [1.0, 2.0]))
+    found = ratio("ready_seconds", own, other, None)
+    assert found is not None
+    assert found.value == pytest.approx(math.sqrt(8))
+    assert ratio("ready_seconds", replace(own, readings={"ready": {0: 2.0}}), other, None) is None
 
 
 def test_only_requests_that_both_answered_are_paired() -> None:
     own, other = side(answer=[2.0, 2.0, 9.0]), side(answer=[1.0, 1.0])
-    assert ratio("answer_p50", own, other, None) == Estimate(2.0, 2.0, 2.0)
+    assert ratio("answer_p50", own, other, None) == Estimate(2.0, 2.0 / 1.03, 2.0 * 1.03)
 
 
 def test_not_measured_is_inconclusive_and_never_a_pass() -> None:
@@ -300,7 +340,7 @@ def test_a_speed_up_is_the_geometric_mean_of_paired_ratios() -> None:
     references: dict[Tier, Side] = {"baseline": _timed(8.0, 8.0), "expert": _timed(2.0, 1.0)}
     own = _timed(4.0, 1.0)
     found = objective_value(SPEEDUP, own, references)
-    assert found == Estimate(*[pytest.approx(4.0)] * 3)  # 2 and 8
+    assert found == Estimate(*[pytest.approx(4.0 * wide) for wide in (1, 1 / 1.03, 1.03)])  # 2 and 8
     score = grade(Criteria(objective=SPEEDUP), [Round(own, references)])
     # log 4 between log 1 and log sqrt(4 * 8)
     assert score.points == pytest.approx(100 * math.log(4) / math.log(math.sqrt(32)))

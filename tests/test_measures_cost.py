@@ -58,7 +58,21 @@ def test_phases_add_up_and_a_single_reading_claims_no_interval() -> None:
     phases = [PhaseTime(item=f"i{i}", group="build", seconds=s) for i, s in enumerate((1.5, 2.5))]
     (found,) = cost.phase_seconds(phases)
     assert (found.name, found.value, found.low, found.high) == ("build_seconds", 4.0, None, None)
-    assert found.samples == (1.5, 2.5)
+    assert found.samples == (4.0,)
+
+
+def test_over_process_pairs_a_phase_has_an_interval_and_a_start_is_a_reading_by_itself() -> None:
+    phases = [PhaseTime(item=f"load {n}", group="ready", seconds=1.0, pair=n) for n in range(3)]
+    phases += [PhaseTime(item=f"first {n}", group="ready", seconds=float(n), pair=n) for n in range(3)]
+    phases += [
+        PhaseTime(item=f"start {stage}", group="start", seconds=s) for stage, s in (("a", 0.2), ("b", 0.4))
+    ]
+    found = {m.name: m for m in cost.phase_seconds(phases)}
+    ready, start = found["ready_seconds"], found["start_seconds"]
+    assert (ready.samples, ready.value) == ((1.0, 2.0, 3.0), 2.0)
+    assert ready.low == 0.0  # 2 - 4.3 / sqrt(3) would be less than no time at all
+    assert ready.high == pytest.approx(2 + 4.3027 / 3**0.5, rel=1e-4)
+    assert (start.samples, start.value) == ((0.2, 0.4), pytest.approx(0.3))
 
 
 def test_memory_is_host_and_device_together() -> None:

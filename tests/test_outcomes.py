@@ -12,7 +12,7 @@ from typing import get_args
 import psutil
 import pytest
 
-from harness import runner
+from harness import ordering, runner
 from harness.errors import SandboxFailed
 from harness.ordering import Order
 from harness.records import Outcome
@@ -111,7 +111,7 @@ class _Broken:
 def test_sandbox_failed_is_ours_and_not_scored(
     store: Store, toy_order: Callable[..., Order], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "level", lambda name: _Broken())
+    monkeypatch.setattr(ordering, "level", lambda name: _Broken())
     run = runner.run(toy_order(COMPETENT), store)
     assert run.score is not None
     assert (run.score.outcome, run.score.points_uncapped) == ("sandbox_failed", None)

@@ -15,11 +15,12 @@ import psutil
 import pytest
 
 from harness import session, tasks
+from harness.competitor import Entry, Setting
 from harness.errors import Fault
 from harness.instances import ArraySpec, BlobSpec, FromItem, Instance, Request, Stage
 from harness.isolation.levels import level
 from harness.submissions import read, staged
-from harness.trials import Round, Setting
+from harness.trials import Round
 from harness.watch import Limits
 
 LIMITS = Limits(2**31, 16, 60.0, {"look": 30.0, "double": 30.0, "wait": 0.3})
@@ -275,14 +276,15 @@ def test_a_later_stage_is_a_fresh_process_that_gets_earlier_answers(tmp_path: Pa
     instance = Instance((Stage("one", (first,)), Stage("two", (second,))), hidden={})
     setting = Setting(toy, level("process"), "cpu", 1)
     order = np.random.default_rng(0)
-    (outcome,) = Round(setting, instance, "i", 0, 1, order).run([(read(toy.id, tmp_path), "candidate")])
+    (outcome,) = Round(setting, instance, "i", 0, 1, order).run([Entry(read(toy.id, tmp_path))])
     assert outcome.trial.outcome == "ok", outcome.trial.detail
     pid = outcome.answers["notes"]
     later, traces, files, given = bytes(outcome.answers["again"]).split()
     assert given == pid
     assert later != pid
     assert (traces, files) == (b"0", b"0")
-    assert [phase.item for phase in outcome.trial.phases] == ["start one", "notes", "start two", "again"]
+    items = [phase.item for phase in outcome.trial.phases]
+    assert items == ["shim one", "start one", "notes", "shim two", "start two", "again"]
     assert {point.stage for point in outcome.trial.memory} == {"one", "two"}
 
 
@@ -361,10 +363,10 @@ def test_every_worker_is_paused_but_the_one_whose_turn_it_is(
     (tmp_path / "solution.py").write_text(LEAVES_TRACES)
     requests = [Request(f"n{i}", "learn", {"numbers": np.arange(2)}, BlobSpec(100)) for i in range(3)]
     instance = Instance((Stage("one", tuple(requests)),), hidden={})
-    both = [(read(toy.id, tmp_path, label), "candidate") for label in ("a", "b")]
+    both = [Entry(read(toy.id, tmp_path, label)) for label in ("a", "b")]
     outcomes = Round(
         Setting(toy, level("process"), "cpu", 1), instance, "i", 0, 1, np.random.default_rng(0)
-    ).run(both)  # type: ignore[arg-type]
+    ).run(both)
     assert [outcome.trial.outcome for outcome in outcomes] == ["ok", "ok"]
     assert [stopped for _, stopped in seen] == [True] * 6
     assert [others for others, _ in seen] == [0, 1, 1, 1, 1, 1]

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from harness import tasks
+from harness.assess import assess
 from harness.errors import DataError
 from harness.instances import BlobSpec, FromItem, Instance
+from harness.pairing import reserve_blocks
+from harness.records import Trial
 
 TASK = tasks.find("latency-budget")
 module = TASK.module
@@ -24,7 +27,10 @@ SIZE = {
 class Bench:
     """A workbench over made-up data: class c of 5 has texts of its own, the lower classes more of them."""
 
-    def __init__(self, seed: int, size: dict[str, int] | None = None) -> None:
+    def __init__(
+        self, seed: int, size: dict[str, int] | None = None, pairs: int = 2, max_pairs: int = 4
+    ) -> None:
+        self.pairs, self.max_pairs = pairs, max_pairs
         self.seed = seed
         self.size = size or SIZE
         self.device = "cpu"
@@ -55,7 +61,8 @@ def prepared(seed: int = 1) -> Instance:
 
 
 def served_texts(instance: Instance) -> list[str]:
-    return [text for request in instance.stages[1].requests[1:] for text in request.arguments["texts"]]
+    serve = instance.stages[1]
+    return [text for r in (*serve.requests, *serve.reserve) for text in r.arguments["texts"]]
 
 
 def test_the_same_seed_gives_the_same_instance_and_another_seed_another() -> None:
@@ -82,33 +89,60 @@ def test_no_text_is_met_twice_anywhere() -> None:
 def test_the_server_starts_fresh_from_the_artefact() -> None:
     optimise, serve = prepared().stages
     assert isinstance(optimise.requests[0].returns, BlobSpec)
-    assert serve.requests[0].arguments == {"artefact": FromItem("artefact")}
+    assert [request.arguments for request in serve.each] == [{"artefact": FromItem("artefact")}]
+    assert serve.paired
+    assert not optimise.paired
 
 
 def test_requests_warm_up_first_and_are_then_mixed() -> None:
-    requests = prepared().stages[1].requests[1:]
+    requests = prepared().stages[1].requests
     warm = [request.warmup for request in requests]
     assert warm == sorted(warm, reverse=True)
     timed = [request for request in requests if not request.warmup]
-    assert [r.group for r in timed].count("single") == SIZE["singles"]
+    assert [r.group for r in timed].count("single") == SIZE["singles"] + 1  # so that two pairs share evenly
     assert [r.group for r in timed].count("batch") == SIZE["batches"]
     assert {request.count for request in requests} == {1, SIZE["batch_size"]}
 
 
 def test_labels_follow_their_texts_through_the_shuffle() -> None:
     instance = prepared()
-    for request in instance.stages[1].requests[1:]:
+    for request in (*instance.stages[1].requests, *instance.stages[1].reserve):
         if not request.warmup:
             told = [int(text.rsplit(" ", 1)[1]) for text in request.arguments["texts"]]
             assert instance.hidden["labels"][request.item].tolist() == told
 
 
+def test_a_reserve_is_as_large_as_the_pairs_that_may_be_added_and_as_the_texts_allow() -> None:
+    serve = prepared().stages[1]
+    for pairs, most, added in ((2, 4, 2), (2, 2, 0), (2, 99, 5)):  # 240 texts serve, 31 a pair
+        serve = TASK.prepare(Bench(1, pairs=pairs, max_pairs=most)).stages[1]
+        assert len(reserve_blocks(serve, pairs, most)) == added
+        assert len(serve.reserve) * pairs == len(serve.requests) * added
+
+
 def test_accuracy_is_the_share_of_timed_answers_that_are_right() -> None:
     instance = prepared()
-    answers = {item: labels.copy() for item, labels in instance.hidden["labels"].items()}
+    answers = {
+        item: labels.copy() for item, labels in instance.hidden["labels"].items() if "more" not in item
+    }
     assert value(instance, answers, "accuracy") == 1.0
-    answers["batch-0003"] = (answers["batch-0003"] + 1) % 3
-    assert value(instance, answers, "accuracy") == pytest.approx(9 / 13)
+    answers["batch-0001"] = (answers["batch-0001"] + 1) % 3
+    assert value(instance, answers, "accuracy") == pytest.approx(10 / 14)
+
+
+def test_answers_in_added_pairs_must_be_as_good_as_in_the_first() -> None:
+    instance = TASK.prepare(Bench(1, SIZE | {"singles": 20, "batches": 8}, pairs=2, max_pairs=3))
+    answers = {item: labels.copy() for item, labels in instance.hidden["labels"].items()}
+    trial = Trial(
+        number=0, role="candidate", label="x", tier=None, submission_digest="d", instance_id="i", outcome="ok"
+    )
+    assert assess(TASK, instance, trial, answers).outcome == "ok"
+    for item in answers:
+        if item.startswith("more-"):
+            answers[item] = (answers[item] + 1) % 3
+    found = assess(TASK, instance, trial, answers)
+    assert found.outcome == "wrong"
+    assert "accuracy fell from 1 to 0 in the pairs that were added" in found.reason
 
 
 def value(instance: Instance, answers: dict[str, Any], name: str) -> float | None:

@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 
 from harness import tasks
+from harness.assess import assess
 from harness.errors import DataError, Fault
 from harness.instances import ArraySpec, FromItem, Instance
+from harness.pairing import base_blocks, reserve_blocks
+from harness.records import Trial
 
 WORDS = ("axis", "array", "index", "value", "shape", "sparse", "matrix", "window", "kernel", "label")
 
@@ -28,7 +31,7 @@ class Data:
     passages: tuple[str, ...]
     queries: tuple[str, ...]
     relevant: tuple[dict[int, float], ...]
-    train_queries: tuple[str, ...] = ("train one", "train two", "train three", "train four")
+    train_queries: tuple[str, ...] = tuple(f"train {i}" for i in range(90))
 
 
 def made(n: int = 60) -> Data:
@@ -49,6 +52,8 @@ class Bench:
     size: dict[str, int] = field(
         default_factory=lambda: {"passages": 40, "queries": 12, "passage_characters": 0}
     )
+    pairs: int = 2
+    max_pairs: int = 3
 
     def rng(self, name: str) -> np.random.Generator:
         return np.random.default_rng([self.seed, *name.encode()])
@@ -67,7 +72,7 @@ def model(tmp_path: Path) -> Path:
 
 
 def timed(instance: Instance) -> list[Any]:
-    return [request for request in instance.requests() if request.timed]
+    return [r for r in instance.stages[1].requests if r.timed and not r.warmup]
 
 
 def perfect(instance: Instance) -> dict[str, Any]:
@@ -93,8 +98,32 @@ def test_every_query_is_asked_alone_timed_and_once(task: ModuleType, model: Path
 def test_the_index_reaches_a_fresh_worker_and_nothing_else_does(task: ModuleType, model: Path) -> None:
     build, serve = task.prepare(Bench(model)).stages
     assert [request.phase for request in build.requests] == ["build"]
-    assert serve.requests[0].arguments == {"index": FromItem("index")}
-    assert {request.group for request in serve.requests[:4]} == {"ready"}
+    assert [request.arguments for request in serve.each] == [{"index": FromItem("index")}]
+    assert {request.group for request in (*serve.each, *serve.requests[:6])} == {"ready"}
+    assert serve.paired
+
+
+def test_every_pair_has_its_own_first_searches_and_nothing_but_scored_queries_is_judged(
+    task: ModuleType, model: Path
+) -> None:
+    serve = task.prepare(Bench(model)).stages[1]
+    (more,) = reserve_blocks(serve, 2, 3)
+    for block in (*base_blocks(serve, 2), more):
+        kinds = [(r.timed, r.warmup) for r in block]
+        assert (kinds.count((False, False)), kinds.count((True, False))) == (3, 6)
+    scored = {r.item for r in serve.all_requests() if r.scored and r.timed}
+    assert scored == {f"query-{i}" for i in range(12)}
+    assert not any(r.scored for r in serve.reserve)
+
+
+def test_queries_of_added_pairs_have_no_truth_and_are_not_evaluated(model: Path) -> None:
+    found = tasks.find("semantic-search")
+    instance = found.prepare(Bench(model))
+    more = {r.item: np.arange(20)[None, :] for r in instance.stages[1].reserve if not r.warmup}
+    trial = Trial(
+        number=0, role="candidate", label="x", tier=None, submission_digest="d", instance_id="i", outcome="ok"
+    )
+    assert assess(found, instance, trial, perfect(instance) | more).outcome == "ok"
 
 
 def test_no_argument_and_no_fact_gives_relevance_away(task: ModuleType, model: Path) -> None:

@@ -185,8 +185,8 @@ def serve_stage(sample: Sample, spare: Spare, pairs: int) -> Stage:
     def search(item: str, query: str, group: str = "query", **how: bool) -> Request:
         return Request(item, "search", {"queries": [query], "k": DEPTH}, spec, group=group, **how)
 
-    first = [search(f"first-{i}", query, "ready") for i, query in enumerate(spare.first)]
-    warm = [search(f"warm-{i}", q, timed=True, warmup=True) for i, q in enumerate(spare.warm)]
+    first = [search(f"first-{i}", query, "ready", scored=False) for i, query in enumerate(spare.first)]
+    warm = [search(f"warm-{i}", q, timed=True, warmup=True, scored=False) for i, q in enumerate(spare.warm)]
     scored = [search(f"query-{i}", query, timed=True) for i, query in enumerate(sample.queries)]
     more = [search(f"more-{i}", query, timed=True, scored=False) for i, query in enumerate(spare.reserve)]
     firsts, warms = FIRST_SEARCHES * pairs, len(warm) // (pairs + spare.more_pairs) * pairs
