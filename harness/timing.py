@@ -20,7 +20,7 @@ from harness.measures.paired import Floats
 from harness.measures.stats import median
 from harness.readings import PairReading
 from harness.records import Certificate, Condition, Probe, Timing
-from harness.sides import LEAST_PART, Round, Side, beyond, by_pair, timed_ratio
+from harness.sides import LEAST_PART, Round, Side, by_pair, timed_ratio
 
 LEAST_MARGIN = 0.03
 FEWEST_PAIRS = 5
@@ -149,12 +149,15 @@ def _probes(criteria: Criteria, rounds: Sequence[Round], readings: Sequence[Pair
 
 
 def _against(once: dict[str, float], again: Side | None, reading: PairReading) -> Floats | None:
-    """Seconds of a probe beside the same items' timed ones, both less the floor: float64[n, 2] or None."""
+    """Seconds of a probe beside the same items' timed ones, the floor in both: float64[n, 2] or None.
+
+    An answer that is remembered takes no longer than the floor: what is left without it is noise.
+    """
     if again is None:
         return None
     known = {item: s for items in again.times.values() for item, s in items.items()}
     floor = median(np.array(reading.floor)) if reading.floor else 0.0
-    rows = [[beyond(seconds, floor), known[item]] for item, seconds in once.items() if item in known]
+    rows = [[seconds, known[item] + floor] for item, seconds in once.items() if item in known]
     return np.array(rows) if rows else None
 
 

@@ -31,7 +31,7 @@ class Data:
     passages: tuple[str, ...]
     queries: tuple[str, ...]
     relevant: tuple[dict[int, float], ...]
-    train_queries: tuple[str, ...] = tuple(f"train {i}" for i in range(90))
+    train_queries: tuple[str, ...] = tuple(f"train {i}" for i in range(110))
 
 
 def made(n: int = 60) -> Data:

@@ -150,7 +150,9 @@ def again(r: Round, of: Side, by: float) -> tuple[dict[str, float], ...]:
     )
 
 
-@pytest.mark.parametrize(("by", "verdict"), [(0.2, "note"), (0.88, "note"), (0.92, "clear"), (1.2, "clear")])
+@pytest.mark.parametrize(
+    ("by", "verdict"), [(0.0, "note"), (0.2, "note"), (0.88, "note"), (0.92, "clear"), (1.2, "clear")]
+)
 def test_answers_that_are_remembered_are_noted(by: float, verdict: str) -> None:
     r = around()
     repeats = again(r, r.candidate, by)
@@ -159,7 +161,7 @@ def test_answers_that_are_remembered_are_noted(by: float, verdict: str) -> None:
         for p, faster in zip(r.pairs, repeats, strict=True)
     ]
     found = probe(replace(r, pairs=tuple(pairs)), "repeated input")
-    assert (found.verdict, found.value) == (verdict, pytest.approx(by))
+    assert (found.verdict, found.value) == (verdict, pytest.approx(by, abs=0.02))
     assert trust(replace(r, pairs=tuple(pairs))).certified  # no scored input is asked twice
 
 
@@ -178,17 +180,17 @@ def test_a_reference_slower_beside_the_candidate_voids_the_times(by: float, verd
         for p, alone in zip(r.pairs, again(r, r.references["baseline"], by), strict=True)
     ]
     found = probe(replace(r, pairs=tuple(pairs)), "reference alone")
-    assert (found.verdict, found.value) == (verdict, pytest.approx(1 / by))
+    assert (found.verdict, found.value) == (verdict, pytest.approx(1 / by, rel=0.01))
 
 
-def test_the_floor_is_off_both_sides_of_a_probe() -> None:
-    # requests of .4 ms beside a floor of .2 ms: left in on one side, it would hide a reference half as fast
+def test_the_floor_is_in_both_sides_of_a_probe() -> None:
+    # requests of .4 ms beside a floor of .2 ms: left in on one side only, it would hide a slower reference
     r = around()
     short = side([1.0] * 5, "baseline", base=0.0004)
     again_ = again(replace(r, references={"baseline": short}), short, 0.7)
     pairs = [p.model_copy(update={"alone": alone}) for p, alone in zip(r.pairs, again_, strict=True)]
     found = probe(replace(r, references={"baseline": short}, pairs=tuple(pairs)), "reference alone")
-    assert (found.verdict, found.value) == ("void", pytest.approx(1 / 0.7))
+    assert (found.verdict, found.value) == ("void", pytest.approx((0.52 + 0.2) / (0.364 + 0.2), rel=0.01))
 
 
 def test_an_answer_that_took_less_than_its_work_must_is_implausible() -> None:

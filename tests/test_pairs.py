@@ -1,0 +1,296 @@
+"""Process pairs with real workers: fresh processes, turns, probes, more pairs, and what a slow one measures.
+
+The toy answers after a fixed span, so ratios are known beforehand; the bands are
+wide, since the machine that runs the tests is anybody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import ordering, rescoring, runner, session, tasks
+from harness.asking import Asked, order
+from harness.competitor import Entry
+from harness.ordering import Order
+from harness.pairing import Plan, base_blocks
+from harness.records import Certificate, ConstraintResult, Run, Trial
+from harness.store import Store
+from harness.submissions import references
+from harness.trials import Outcome, Silent
+from tests.conftest import TOYS
+
+EXPERT = (TOYS / "toy-pairs" / "reference_solutions" / "expert" / "solution.py").read_text()
+REMEMBERS = """
+from base import Solution as Slow
+
+
+class Solution(Slow):
+    def __init__(self, context):
+        super().__init__(context)
+        self.known = {}
+
+    def learn(self, numbers):
+        return super().learn(numbers)
+
+    def load(self, notes):
+        super().load(notes)
+
+    def answer(self, numbers):
+        key = numbers.tobytes()
+        if key not in self.known:
+            self.known[key] = super().answer(numbers)
+        return self.known[key]
+"""
+SPINS = (
+    REMEMBERS.replace("        self.known = {}", "        self.known = {}\n        start()")
+    + """
+
+def start():
+    import os
+    import threading
+
+    threading.Thread(target=spin, daemon=True).start()
+    if os.fork() == 0:
+        os.setsid()
+        spin()
+
+
+def spin():
+    while True:
+        pass
+"""
+)
+
+
+def slower(by: float) -> str:
+    """The expert, whose answers take `by` times as long."""
+    return EXPERT.replace("SECONDS = 0.012", f"SECONDS = {0.012 * by}")
+
+
+def ordered(folder: Path, text: str, pairs: int, most: int = 0, memory_pass: bool = False) -> Order:
+    """An order for a submission of this text, in so many pairs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "solution.py").write_text(text)
+    (folder / "base.py").write_text(EXPERT)
+    asked = order(Asked("toy-pairs", folder, TOYS, "ci-smoke", seed=5))
+    update = {"pairs": pairs, "max_pairs": max(most, pairs), "memory_pass": memory_pass, "max_trials": 1}
+    return replace(asked, profile=asked.profile.model_copy(update=update))
+
+
+def ran(folder: Path, text: str, pairs: int, **how: Any) -> tuple[Run, Store]:
+    """A run of it, and the store that holds it."""
+    store = Store(folder / "home")
+    done = runner.run(ordered(folder / "candidate", text, pairs, **how), store)
+    return done, store
+
+
+@dataclass
+class Slow:
+    """A run of a candidate that takes half as long again, with the pids of all its workers."""
+
+    run: Run
+    store: Store
+    pids: list[tuple[str, int]]
+
+    def trial(self, role: str, tier: str | None = None) -> Trial:
+        return next(t for t in self.run.trials if t.role == role and (tier is None or t.tier == tier))
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Slow:
+    pids: list[tuple[str, int]] = []
+    start = session.start
+
+    def watched(level: Any, seat: Any, stage: str) -> session.Session:
+        started = start(level, seat, stage)
+        pids.append((stage, started.launched.pid))
+        return started
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "start", watched)
+        run, store = ran(tmp_path_factory.mktemp("slow"), slower(1.5), 5, memory_pass=True)
+    return Slow(run, store, pids)
+
+
+def test_every_pair_has_fresh_processes(slow: Slow) -> None:
+    assert len({pid for _, pid in slow.pids}) == len(slow.pids)
+    served = [pid for stage, pid in slow.pids if stage == "serve"]
+    # three in each of five pairs, two tiers for their answers alone, and two alone for their memory
+    assert len(served) == 3 * 5 + 2 + 2
+
+
+def test_the_copy_takes_part_in_every_pair_and_the_order_of_starting_alternates(slow: Slow) -> None:
+    pairs = slow.trial("candidate").pairs
+    assert [p.pair for p in pairs] == [0, 1, 2, 3, 4]
+    for p in pairs:
+        assert set(p.started) == {"candidate", "baseline", "baseline copy"}
+        assert p.started.index("candidate") == (2 if p.pair % 2 == 0 else 0)
+    copy = slow.trial("copy")
+    assert (copy.tier, copy.outcome) == ("baseline", "ok")
+    assert {s.item for s in copy.samples} == {s.item for s in slow.trial("candidate").samples}
+
+
+def test_every_request_is_answered_once_by_each_timed_worker_in_one_pair(slow: Slow) -> None:
+    own, base = slow.trial("candidate"), slow.trial("reference", "baseline")
+    assert sorted(s.item for s in own.samples) == sorted(f"q-{i}" for i in range(50))
+    assert {s.item: s.pair for s in own.samples} == {s.item: s.pair for s in base.samples}
+    assert {s.pair for s in own.samples} == set(range(5))
+    assert len([p for p in own.phases if p.group == "ready"]) == 5
+    assert len([p for p in own.phases if p.group == "first_answer"]) == 5
+    expert = slow.trial("reference", "expert")
+    assert (expert.timed, len(expert.pairs)) == (False, 0)
+
+
+def test_there_is_a_floor_and_a_stopped_worker_stands_still(slow: Slow) -> None:
+    for p in slow.trial("candidate").pairs:
+        assert p.floor
+        assert 0 < float(np.median(p.floor)) < 0.004
+        assert p.counters is not None
+        assert p.busy_cpu["baseline"] > 0.02
+        assert p.idle_cpu["candidate"] < 0.1 * p.busy_cpu["candidate"]
+        assert len(p.alone) == 10
+        assert set(p.repeats) == {"candidate", "baseline"}
+
+
+def holds(found: Certificate | ConstraintResult, truth: float) -> bool:
+    """Whether the interval, a little widened, holds the truth: narrow when quiet, wide when not."""
+    assert found.low is not None
+    assert found.high is not None
+    return found.low / 1.03 <= truth <= found.high * 1.03
+
+
+def test_half_as_long_again_is_measured_and_does_not_pass(slow: Slow) -> None:
+    score = slow.run.score
+    assert score is not None
+    latency = next(c for c in score.constraints if c.name == "answer latency")
+    assert latency.value == pytest.approx(1.5, rel=0.15)
+    assert latency.low is not None
+    assert latency.low > 1.05
+    assert (latency.verdict, latency.pairs) != ("pass", 5)
+    assert score.timing is not None
+    assert score.timing.certificate is not None
+    assert holds(score.timing.certificate, 1.0)
+    assert {p.name for p in score.timing.probes} >= {
+        "repeated input",
+        "reference alone",
+        "stopped means still",
+    }
+
+
+def test_memory_is_of_a_worker_alone(slow: Slow) -> None:
+    for trial in (slow.trial("candidate"), slow.trial("reference", "baseline")):
+        assert {(point.stage, point.pair) for point in trial.memory} == {("learn", 0), ("serve", 0)}
+
+
+def test_scoring_again_gives_the_same_score(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "start", None)  # launches nothing
+    before, after = rescoring.rescore(slow.run.head.run_id, slow.store, lambda _, folder: tasks.read(folder))
+    assert before == slow.run
+    assert after.score == before.score
+    assert after.assessed == before.assessed
+
+
+@pytest.mark.slow
+def test_five_percent_more_is_within_the_interval(tmp_path: Path) -> None:
+    run, _ = ran(tmp_path, slower(1.05), 5)
+    assert run.score is not None
+    latency = next(c for c in run.score.constraints if c.name == "answer latency")
+    assert latency.value == pytest.approx(1.05, rel=0.15)
+    assert holds(latency, 1.05)
+
+
+def test_remembered_answers_are_noted(tmp_path: Path) -> None:
+    run, _ = ran(tmp_path, REMEMBERS, 3)
+    assert run.score is not None
+    assert run.score.timing is not None
+    probe = next(p for p in run.score.timing.probes if p.name == "repeated input")
+    assert (probe.verdict, run.score.tier) == ("note", "expert")
+    assert probe.value is not None
+    assert probe.value < 0.2
+
+
+def test_a_thread_and_a_child_that_spin_stand_still_while_others_are_timed(tmp_path: Path) -> None:
+    run, _ = ran(tmp_path, SPINS, 2)
+    assert run.score is not None
+    assert run.score.timing is not None
+    pairs = run.trials[0].pairs
+    idle, busy = (sum(getattr(p, name)["candidate"] for p in pairs) for name in ("idle_cpu", "busy_cpu"))
+    assert idle < 0.1 * busy
+    certificate = run.score.timing.certificate
+    assert certificate is not None
+    assert certificate.value == pytest.approx(1.0, rel=0.25)
+    own, base = (next(t for t in run.trials if t.role == role) for role in ("copy", "reference"))
+    for trial in (own, base):
+        assert float(np.median([s.seconds for s in trial.samples])) < 0.030
+
+
+def rounds(
+    folder: Path, pairs: int, most: int, settled: Callable[[Sequence[Outcome]], bool], seconds: float = 600.0
+) -> list[Outcome]:
+    """Candidate and baseline side by side, until `settled` says so."""
+    asked = ordered(folder, EXPERT, pairs, most)
+    prepared = ordering.prepare(asked, 0, Silent())
+    plan = Plan(pairs=pairs, most=most, seconds=seconds)
+    around = ordering.round_of(asked, ordering.setting_of(asked), prepared, Silent(), plan)
+    around.settled = settled
+    baseline = references("toy-pairs", asked.task.folder)["baseline"]
+    return around.run([Entry(asked.submission), Entry(baseline, "reference")])
+
+
+def test_an_open_verdict_brings_more_pairs_from_the_reserve_until_it_is_decided(tmp_path: Path) -> None:
+    asked_after: list[int] = []
+
+    def settled(outcomes: Sequence[Outcome]) -> bool:
+        asked_after.append(len(outcomes[0].trial.pairs))
+        return asked_after[-1] >= 5
+
+    own, base = rounds(tmp_path, 2, 6, settled)
+    assert asked_after == [2, 5]  # the looks; the third would have been the end
+    assert [p.pair for p in own.trial.pairs] == [0, 1, 2, 3, 4]
+    later = {s.item for s in own.trial.samples if s.pair >= 2}
+    assert len(later) == 30
+    assert all(item.startswith("more-") for item in later)
+    assert own.answers.keys() == base.answers.keys()
+
+
+def test_no_pair_is_begun_when_the_time_is_up(tmp_path: Path) -> None:
+    own, _ = rounds(tmp_path, 1, 3, lambda _: False, seconds=0.0)
+    assert len(own.trial.pairs) == 1
+
+
+@pytest.mark.slow
+def test_a_verdict_that_is_open_at_first_is_decided_with_more_pairs(tmp_path: Path) -> None:
+    # each process is slower than the next by luck of its own; two pairs cannot say, more can
+    text = "import os\n" + slower(1.0).replace(
+        "SECONDS = 0.005", "SECONDS = 0.005 + 0.001 * (os.getpid() % 3)"
+    )
+    run, store = ran(tmp_path, text, 2, most=6)
+    assert run.score is not None
+    latency = next(c for c in run.score.constraints if c.name == "answer latency")
+    assert latency.pairs == len(run.trials[0].pairs)
+    assert latency.pairs in (2, 5, 6)
+    # answers of added pairs count as right or wrong as well, and nothing is scored twice
+    _, after = rescoring.rescore(run.head.run_id, store, lambda _, folder: tasks.read(folder))
+    assert after.score == run.score
+
+
+def test_a_fault_in_a_pair_ends_the_round_and_is_the_candidates_own(tmp_path: Path) -> None:
+    asked = ordered(tmp_path / "probe", EXPERT, 3)
+    serve = ordering.prepare(asked, 0, Silent()).instance.stages[1]
+    last = base_blocks(serve, 3)[1][-1]
+    bad = np.asarray(last.arguments["numbers"]).tolist()
+    text = EXPERT.replace(
+        "        time.sleep(", f"        assert numbers.tolist() != {bad}, 'not this'\n        time.sleep("
+    )
+    run, _ = ran(tmp_path, text, 3)
+    assert run.score is not None
+    assert (run.score.outcome, run.score.points) == ("crashed", 0.0)
+    assert "not this" in run.score.reasons[0]
+    assert [p.pair for p in run.trials[0].pairs] == [0, 1]
+    assert {t.outcome for t in run.trials[1:]} == {"ok"}
