@@ -18,10 +18,10 @@ from rich.table import Column
 
 from harness import machine
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
-from tests.bench import aa, page, power, saboteurs
+from tests.bench import aa, page, power, saboteurs, truth
 from tests.bench.running import Bench, Counts
 
-PARTS: Mapping[str, ModuleType] = {"aa": aa, "power": power, "sabotage": saboteurs}
+PARTS: Mapping[str, ModuleType] = {"aa": aa, "power": power, "truth": truth, "sabotage": saboteurs}
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
