@@ -18,10 +18,17 @@ from rich.table import Column
 
 from harness import machine
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
-from tests.bench import aa, page, power, saboteurs, truth
+from tests.bench import aa, others, overhead, page, power, saboteurs, truth
 from tests.bench.running import Bench, Counts
 
-PARTS: Mapping[str, ModuleType] = {"aa": aa, "power": power, "truth": truth, "sabotage": saboteurs}
+PARTS: Mapping[str, ModuleType] = {
+    "aa": aa,
+    "power": power,
+    "truth": truth,
+    "others": others,
+    "sabotage": saboteurs,
+    "overhead": overhead,
+}
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
