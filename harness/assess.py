@@ -85,7 +85,14 @@ def _memory(trial: Trial) -> list[Measurement]:
         host = max(point.host_bytes for point in points)
         device = max((point.device_bytes or 0 for point in points), default=0)
         found.append(cost.peak_memory(f"peak_memory_{stage}", host, device, by))
-    return found
+    kinds = {
+        "anonymous": max(
+            (p.anonymous_bytes for p in trial.memory if p.anonymous_bytes is not None), default=None
+        ),
+        "file": max((p.file_bytes for p in trial.memory if p.file_bytes is not None), default=None),
+        "base": trial.base_host_bytes,
+    }
+    return found + [cost.memory_part(f"peak_memory_{k}", n, by) for k, n in kinds.items() if n is not None]
 
 
 def floors(readings: Iterable[PairReading]) -> dict[int, float]:

@@ -14,7 +14,7 @@ from harness.readings import MemoryPoint, PairReading, PhaseTime, Sample
 from harness.records import Role, Trial
 from harness.submissions import Submission
 from harness.tasks import Task
-from harness.watch import MEASURED_BY, DeviceReader, Limits
+from harness.watch import DeviceReader, Limits
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ class Competitor:
     pairs: list[PairReading] = field(default_factory=list)
     peaks_host: list[int] = field(default_factory=list)
     peaks_device: list[int] = field(default_factory=list)
+    bases_host: list[int] = field(default_factory=list)
+    memory_measured_by: dict[str, None] = field(default_factory=dict)
     log: bytes = b""
     log_bytes: int = 0
     says: dict[str, str] = field(default_factory=dict)
@@ -207,15 +209,16 @@ class Competitor:
         self.memory += [point.model_copy(update={"pair": self.pair}) for point in watch.points if timeline]
         self.peaks_host += [watch.peak_host] if watch.peak_host is not None else []
         self.peaks_device += [watch.peak_device] if watch.peak_device is not None else []
+        self.bases_host += [watch.base_host] if watch.base_host is not None else []
+        self.memory_measured_by[watch.measured_by] = None
         self.log += watch.log.head + (b"\n[...]\n" if watch.log.tail else b"") + watch.log.tail
         self.log_bytes += watch.log.total
         self.says |= worker.says
 
-    def trial(self, setting: Setting, number: int, instance_id: str) -> Trial:
+    def trial(self, number: int, instance_id: str) -> Trial:
         """The raw record of everything so far."""
         places = {str(self.copy) + "/": "", str(self.copy): "."}
         text = _without(self.log.decode(errors="replace"), places)
-        reader = setting.device_reader
         submission = self.entry.submission
         return Trial(
             number=number, role=self.entry.role, label=submission.label, tier=submission.tier,
@@ -227,7 +230,8 @@ class Competitor:
             memory=tuple(self.memory), timed=self.entry.timed,
             peak_host_bytes=max(self.peaks_host, default=None),
             peak_device_bytes=max(self.peaks_device, default=None),
-            memory_measured_by=MEASURED_BY + (f"; {reader.measured_by}" if reader else ""),
+            base_host_bytes=max(self.bases_host, default=None),
+            memory_measured_by="; ".join(self.memory_measured_by),
             blob_bytes={item: len(a) for item, a in self.answers.items() if isinstance(a, bytes)},
             log_head=text[:65536], log_tail=text[65536:][-65536:], log_bytes=self.log_bytes,
             worker_says=self.says,

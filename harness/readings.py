@@ -41,9 +41,10 @@ class PhaseTime(Record):
 class MemoryPoint(Record):
     """One reading of the worker's whole process tree; `seconds` since the worker was launched.
 
-    `host_bytes` is what counts: anonymous, file-backed and shared memory together. The three are
-    given where they could be told apart. `device_bytes` is None where there is no device or it could
-    not be read.
+    `host_bytes` is what counts, at most since the reading before where the kernel keeps a peak:
+    anonymous, shared, the kernel's own and mapped files. Three of them are given, as of the moment
+    of the reading, where they could be told apart. `device_bytes`, at most since the reading before,
+    is None where there is no device or it could not be read.
     """
 
     stage: str

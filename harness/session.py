@@ -25,7 +25,7 @@ from harness.checks import check_array
 from harness.errors import Fault
 from harness.instances import Answer, ArraySpec, BlobSpec, Request, ReturnSpec
 from harness.isolation.base import Launch, Launched, Level
-from harness.isolation.tree import cpu_seconds, descendants, kill_tree, pause_tree, resume_tree
+from harness.isolation.tree import await_stopped, kill_tree, pause_tree, resume_tree
 from harness.watch import DeviceReader, Limits, Watch
 from harness.worker import wire
 
@@ -92,18 +92,20 @@ class Session:
         return self._exchange(frame, self.seat.limits.start_seconds, None)[1]
 
     def cpu_seconds(self) -> float | None:
-        """Processor seconds that the worker's tree has used so far; None where the kernel does not tell."""
-        return cpu_seconds(descendants(self.launched.pid)) if not self.ended else None
+        """Processor seconds that all of the worker's processes have used so far; None once it is ended."""
+        return self.watch.cpu_seconds() if not self.ended else None
 
     def pause(self) -> None:
         """Stops the worker's whole tree: between its turns it can neither work ahead nor slow another's."""
         if not self.ended:
-            pause_tree(self.launched.pid, self.watch.known)
+            await_stopped(pause_tree(self.launched.pid, self.watch.known, self.launched.cgroup))
+            self.watch.rest()
 
     def resume(self) -> None:
         """Lets a paused worker go on."""
         if not self.ended:
-            resume_tree(self.launched.pid, self.watch.known)
+            self.watch.resting = False
+            resume_tree(self.launched.pid, self.watch.known, self.launched.cgroup)
 
     def close(self) -> None:
         """Ends the worker and everything it started, reads the meters a last time, removes its folders."""
@@ -132,9 +134,11 @@ class Session:
             return
         self.ended = True
         self.watch.read_now()
-        kill_tree(self.launched.pid, self.watch.known)
+        kill_tree(self.launched.pid, self.watch.known, self.launched.cgroup)
         self.launched.process.wait()
         self.watch.stop()
+        if self.launched.cgroup is not None:
+            self.launched.cgroup.remove()
         self.launched.sock.close()
 
     def _exchange(self, frame: _Frame, limit: float, request: Request | None) -> tuple[bytes, float]:
@@ -224,6 +228,7 @@ def start(level: Level, seat: Seat, stage: str) -> Session:
     try:
         session.ping()
         session.shim_seconds = time.perf_counter() - began
+        watch.settle()
         frame = _Frame(wire.START, os.urandom(16), 0, payload, None)
         _, session.start_seconds = session._exchange(frame, seat.limits.start_seconds, None)
     except Fault as fault:

@@ -18,6 +18,7 @@ import numpy as np
 
 from harness.competitor import Competitor, Entry, Place, Setting
 from harness.instances import Answer, Instance, Request, Stage
+from harness.isolation.memory import prewarm
 from harness.pairing import Plan, base_blocks, reserve_blocks, turns
 from harness.pairs import Pair
 from harness.records import Trial
@@ -76,6 +77,7 @@ class Round:
         """One outcome for each entry, in the order given."""
         with ExitStack() as stack:
             field_ = [Competitor(entry, stack.enter_context(staged(entry.submission))) for entry in entries]
+            prewarm([*self.instance.models.values(), *(c.copy for c in field_)])
             counter = Counter(self, self._total(field_))
             for stage in self.instance.stages:
                 (self._paired if stage.paired else self._single)(stage, field_, counter)
@@ -90,7 +92,7 @@ class Round:
         return Place(self.setting, self.instance.models, self.worker_seed, stage.name, pair)
 
     def _outcomes(self, field_: Sequence[Competitor]) -> list[Outcome]:
-        return [Outcome(c.trial(self.setting, self.number, self.instance_id), c.answers) for c in field_]
+        return [Outcome(c.trial(self.number, self.instance_id), c.answers) for c in field_]
 
     def _single(self, stage: Stage, field_: Sequence[Competitor], counter: Counter) -> None:
         """A stage of one worker each, all alive together; a copy takes part in paired stages only."""

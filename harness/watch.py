@@ -1,14 +1,15 @@
 """Watches one worker while it works: memory, processes and printed bytes, and kills at their limits.
 
-A limit ends the whole process tree within a second of being passed: the tree is read twenty times
-a second. Memory is the sum of resident bytes over the tree, and at least the main process's own
-high-water mark as the kernel tells it; what hides between two readings in a child, or in memory
-that is shared or not resident, is missed, so the figure is stamped advisory.
+A limit ends the whole process tree within a second of being passed: it is read twenty times a
+second, at times that the worker cannot foretell, by the meter of `isolation.memory`. Device memory
+is read eighty times a second while the worker may run, and after every answer.
 """
 
 from __future__ import annotations
 
 import os
+import random
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -17,13 +18,14 @@ from typing import IO, Protocol
 
 from harness.errors import Fault
 from harness.isolation.base import Launched
-from harness.isolation.tree import born, descendants, high_water_bytes, kill_tree, resident_bytes
+from harness.isolation.memory import MemoryMeter, Reading
+from harness.isolation.tree import kill_tree, processor_seconds
 from harness.readings import MemoryPoint
 from harness.records import Outcome
 
 PERIOD = 0.05
+DEVICE_PERIOD = 0.0125
 KEPT_LOG_BYTES = 64 * 1024
-MEASURED_BY = "parent: process tree sampled at 20 Hz and VmHWM (advisory)"
 
 
 class DeviceReader(Protocol):
@@ -56,20 +58,39 @@ class Watch:
         self.stage = stage
         self.device = device
         self.began = time.monotonic()
+        self.meter = MemoryMeter(launched, round(1 / PERIOD))
         self.points: list[MemoryPoint] = []
-        self.known: dict[int, int | None] = {}
+        self.base_host: int | None = None
         self.peak_host: int | None = None
         self.peak_device: int | None = None
         self.breach: Fault | None = None
+        self.resting = False
         self.log = _Log()
+        self._device_now: int | None = None
+        self._device_peak: int | None = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
+        if launched.cgroup is not None:
+            launched.cgroup.bound(limits.memory_bytes, limits.processes)
         self._threads = [threading.Thread(target=self._sample, daemon=True)]
+        if device is not None:
+            self._threads.append(threading.Thread(target=self._sample_device, daemon=True))
         for pipe in (launched.process.stdout, launched.process.stderr):
             if pipe is not None:
                 self._threads.append(threading.Thread(target=self._drain, args=(pipe,), daemon=True))
         for thread in self._threads:
             thread.start()
+
+    @property
+    def known(self) -> dict[int, int | None]:
+        """Every process that the worker ever had, and when it was born."""
+        return self.meter.known
+
+    @property
+    def measured_by(self) -> str:
+        """Who measured memory, and how exactly, for the record."""
+        device = f"; {self.device.measured_by}" if self.device else ""
+        return self.meter.measured_by + device
 
     def stop(self) -> None:
         """Ends the threads; the worker must be dead, or its pipes would keep them."""
@@ -77,43 +98,85 @@ class Watch:
         for thread in self._threads:
             thread.join(timeout=2.0)
 
+    def settle(self) -> None:
+        """The first reading that counts: an interpreter and the harness's shim, nothing of a submission."""
+        with self._lock:
+            self.meter.settle()
+            self.base_host = self._read().held
+
     def read_now(self) -> None:
         """Takes one reading at once: after an answer the peak is often still held."""
         with self._lock:
+            self._read_device()
             self._read()
 
+    def rest(self) -> None:
+        """The worker was paused: its device memory is read once more, and then not until it goes on."""
+        self.resting = True
+        if self.device is not None:
+            with self._lock:
+                self._read_device()
+
+    def cpu_seconds(self) -> float:
+        """Processor seconds of the whole group; without one, of the processes alive at the last reading.
+
+        Costs 1 microsecond, or 1 for each process.
+        """
+        group = self.meter.group
+        if group is not None:
+            try:
+                if (seconds := group.cpu_seconds()) is not None:
+                    return seconds
+            except (OSError, ValueError):
+                pass  # it is gone with its worker: so are the processes, as far as anybody can tell
+        return sum(_cpu_seconds(pid) for pid in [*self.known] or [self.launched.pid])
+
     def _sample(self) -> None:
-        while not self._stopping.wait(PERIOD):
-            self.read_now()
+        # At random distances, so that no worker can hide between two readings whose time it knows.
+        while not self._stopping.wait(PERIOD * random.uniform(0.5, 1.5)):
+            with self._lock:
+                self._read()
 
-    def _read(self) -> None:
-        pids = descendants(self.launched.pid)
-        for pid in pids:
-            if pid not in self.known:
-                self.known[pid] = born(pid)
-        host = resident_bytes(pids)
-        if not host:
+    def _sample_device(self) -> None:
+        while not self._stopping.wait(DEVICE_PERIOD):
+            if not self.resting:
+                with self._lock:
+                    self._read_device()
+
+    def _read_device(self) -> None:
+        if self.device is None:
             return
-        device = self.device.used_bytes(pids) if self.device else None
-        seconds = time.monotonic() - self.began
-        self.points.append(
-            MemoryPoint(stage=self.stage, seconds=seconds, host_bytes=host, device_bytes=device)
-        )
-        self.peak_host = max(self.peak_host or 0, host, high_water_bytes(self.launched.pid) or 0)
-        if device is not None:
-            self.peak_device = max(self.peak_device or 0, device)
-        self._enforce(host, len(pids))
+        used = self._device_now = self.device.used_bytes([*self.known] or [self.launched.pid])
+        if used is not None:
+            self._device_peak = max(self._device_peak or 0, used)
+            self.peak_device = max(self.peak_device or 0, used)
 
-    def _enforce(self, host: int, processes: int) -> None:
-        if host > self.limits.memory_bytes:
-            allowed = self.limits.memory_bytes / 2**30
-            self._kill("out_of_memory", f"it held more memory than the limit of {allowed:.1f} GiB")
-        elif processes > self.limits.processes:
-            self._kill("crashed", f"it ran {processes} processes; the limit is {self.limits.processes}")
+    def _read(self) -> Reading:
+        reading = self.meter.read()
+        if reading.peak:
+            self.points.append(
+                MemoryPoint(
+                    stage=self.stage, seconds=time.monotonic() - self.began, host_bytes=reading.peak,
+                    device_bytes=self._device_peak, anonymous_bytes=reading.anonymous,
+                    file_bytes=reading.file, shared_bytes=reading.shared,
+                )
+            )  # fmt: skip
+            self._device_peak = self._device_now
+            self.peak_host = max(self.peak_host or 0, reading.peak)
+        self._enforce(reading)
+        return reading
+
+    def _enforce(self, reading: Reading) -> None:
+        allowed = f"it held more memory than the limit of {self.limits.memory_bytes / 2**30:.1f} GiB"
+        if reading.held > self.limits.memory_bytes or self.meter.oom_killed():
+            self._kill("out_of_memory", allowed)
+        elif len(reading.pids) > self.limits.processes:
+            count = len(reading.pids)
+            self._kill("crashed", f"it ran {count} processes; the limit is {self.limits.processes}")
 
     def _kill(self, outcome: Outcome, reason: str) -> None:
         self.breach = self.breach or Fault(outcome, f"killed because {reason}")
-        kill_tree(self.launched.pid, self.known)
+        kill_tree(self.launched.pid, self.known, self.launched.cgroup)
 
     def _drain(self, pipe: IO[bytes]) -> None:
         while chunk := os.read(pipe.fileno(), 1 << 16):
@@ -122,6 +185,16 @@ class Watch:
                 allowed = self.limits.printed_bytes // 2**20
                 self._kill("malformed", f"it printed more than the limit of {allowed} MiB")
         pipe.close()
+
+
+def _cpu_seconds(pid: int) -> float:
+    if sys.platform != "linux":
+        return processor_seconds(pid)
+    try:
+        # The processor clock of another process, all its threads of now and before, to the nanosecond.
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0.0  # it is gone
 
 
 class _Log:

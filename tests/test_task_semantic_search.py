@@ -104,8 +104,9 @@ def test_the_index_reaches_a_fresh_worker_and_nothing_else_does(task: ModuleType
 
 
 def test_every_pair_has_its_own_first_searches_and_nothing_but_scored_queries_is_judged(
-    task: ModuleType, model: Path
+    task: ModuleType, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(task, "LEAST_WARM", 2)
     serve = task.prepare(Bench(model)).stages[1]
     (more,) = reserve_blocks(serve, 2, 3)
     for block in (*base_blocks(serve, 2), more):

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from harness.isolation.cgroups import Cgroup
+
 # Passed on because a working interpreter or driver may need them; nothing else of the parent's
 # environment reaches a worker, so no token and no path of the evaluator does either.
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "CUDA_HOME", "NVIDIA_VISIBLE_DEVICES")
@@ -36,10 +38,15 @@ class Launch:
 
 @dataclass
 class Launched:
-    """A started worker: its process, and the parent's ends of its socket and output pipes."""
+    """A started worker: its process, and the parent's ends of its socket and output pipes.
+
+    `cgroup` is the control group it was started in; without one, `no_cgroup` says why.
+    """
 
     process: subprocess.Popen[bytes]
     sock: socket.socket
+    cgroup: Cgroup | None = None
+    no_cgroup: str = ""
 
     @property
     def pid(self) -> int:

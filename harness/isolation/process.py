@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 from harness.errors import SandboxFailed
+from harness.isolation import cgroups
 from harness.isolation.base import Launch, Launched, environment
 
 
@@ -23,11 +24,16 @@ class ProcessLevel:
     official = False
 
     def launch(self, order: Launch) -> Launched:
-        """Starts `python -I -P -m harness.worker`; -I ignores the user's site and PYTHON* variables."""
+        """Starts `python -I -P -m harness.worker`, in a control group of its own where one can be made.
+
+        -I ignores the user's site and PYTHON* variables.
+        """
         ours, theirs = socket.socketpair()
+        command = [sys.executable, "-I", "-P", "-u", "-m", "harness.worker", str(theirs.fileno())]
+        group, reason = cgroups.make()
         try:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-P", "-u", "-m", "harness.worker", str(theirs.fileno())],
+                group.joining(command) if group else command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -39,13 +45,15 @@ class ProcessLevel:
             )
         except OSError as error:
             ours.close()
+            if group:
+                group.remove()
             raise SandboxFailed(
                 f"a worker could not be started: {error}; check free memory and disk"
             ) from error
         finally:
             theirs.close()
         _pin(process.pid, order.threads)
-        return Launched(process, ours)
+        return Launched(process, ours, group, reason)
 
 
 def _pin(pid: int, threads: int) -> None:

@@ -87,6 +87,11 @@ def size(name: str, value: int, measured_by: str = "parent") -> Measurement:
     )  # fmt: skip
 
 
+def memory_part(name: str, value: int, measured_by: str) -> Measurement:
+    """Part of a peak, shown to explain it: more of one kind is neither better nor worse."""
+    return Measurement(name=name, unit="B", direction="neither", value=float(value), measured_by=measured_by)
+
+
 def peak_memory(
     name: str, host: int | None, device: int | None, measured_by: str, why_absent: str = ""
 ) -> Measurement:

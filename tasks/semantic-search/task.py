@@ -20,7 +20,7 @@ from harness.records import Measurement, Series
 DEPTH = 20  # passages asked for each query
 CUT = 10  # where quality is read
 FIRST_SEARCHES = 3  # in each process pair, within the time to be ready; never scored
-WARMUP_SEARCHES = 32  # in each process pair after them, until it is steady; never scored
+LEAST_WARM, MOST_WARM = 16, 32  # in each process pair after them, until it is steady; never scored
 FEWEST_QUERIES = 8
 FEWEST_BYTES = 4  # a passage: an index that holds less cannot tell passages apart
 LARGEST_INDEX = 16  # times a flat index: more is no attempt, and would fill the parent's memory
@@ -139,7 +139,10 @@ def spare_queries(
             "searches: add training queries or ask fewer"
         )
     share = -(-len(sample.queries) // pairs)
-    warm = min(WARMUP_SEARCHES, len(pool) // pairs - FIRST_SEARCHES)
+    room = (len(pool) - share * (most - pairs)) // most - FIRST_SEARCHES
+    if room < LEAST_WARM:  # too few queries for everything: warming up comes before further pairs
+        room = min(LEAST_WARM, len(pool) // pairs - FIRST_SEARCHES)
+    warm = min(MOST_WARM, room)
     per_pair = FIRST_SEARCHES + warm
     more = max(0, min(most - pairs, (len(pool) - per_pair * pairs) // (per_pair + share)))
     total = pairs + more

@@ -1,0 +1,349 @@
+"""A worker's own control group, where this machine lets us make one: the kernel's count of it all.
+
+The group counts what a process can hide from a look at the process tree: memory in a child, in a
+memfd that nobody maps, in a grandchild that was handed to init, and a peak between two readings.
+No write of the worker's own process files (clear_refs) resets it. The worker is inside before its
+interpreter starts: a shell joins and then becomes Python, since memory is charged to the group in
+which it was first touched and what is charged never moves. Joining costs one grace period of the
+kernel, 0 to 20 ms, before the worker's first word; making and removing the group 0.1 ms.
+
+What it does not stop: a worker that may write to the control groups itself (root, without a
+stronger level) can leave its group; `MemoryMeter` notices, and then says advisory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import threading
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.isolation.tree import born
+
+SHELL = "/bin/sh"
+PREFIX = "harness-"
+# Joins the groups named first, however many, and becomes the command after them. A group that it
+# cannot join is passed over: the parent looks whether it is inside.
+_JOIN = (
+    'n=$1; shift; while [ "$n" -gt 0 ]; do { echo 0 > "$1"; } 2>/dev/null; shift; n=$((n - 1)); done; '
+    'exec "$@"'
+)
+_V1_NEEDED, _V1_WANTED = "memory", ("cpuacct", "freezer", "pids")
+_PATIENCE = 0.001
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What the files of one version of control groups are called, and the keys in them."""
+
+    version: int
+    usage: str
+    peak: str
+    anonymous: str
+    cached: str
+    shared: str
+    limit: str
+    no_swap: tuple[str, str]
+    oom: str
+
+
+V1 = Dialect(
+    1, "memory.usage_in_bytes", "memory.max_usage_in_bytes", "total_rss", "total_cache", "total_shmem",
+    "memory.limit_in_bytes", ("memory.swappiness", "0"), "memory.oom_control",
+)  # fmt: skip
+V2 = Dialect(
+    2, "memory.current", "memory.peak", "anon", "file", "shmem",
+    "memory.max", ("memory.swap.max", "0"), "memory.events",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a group holds, in bytes, without the page cache of files, which the kernel can drop.
+
+    `held` is all of it now, the kernel's own structures included; `peak` the most since the last
+    `usage`, exact where the kernel lets its mark be reset (v1, and v2 since Linux 6.12).
+    """
+
+    held: int
+    peak: int
+    anonymous: int
+    shared: int
+
+
+@dataclass
+class Cgroup:
+    """One worker's group. Every reading raises OSError or ValueError when the group cannot be read."""
+
+    dialect: Dialect
+    folders: dict[str, Path]
+    _open: dict[str, int] = field(default_factory=dict)
+    _cached: int = 0
+    _mark: int = 0
+    _resets: bool = True
+
+    @property
+    def memory(self) -> Path:
+        """The folder that counts memory."""
+        return self.folders["memory"]
+
+    def joining(self, command: Sequence[str]) -> list[str]:
+        """`command`, started inside this group."""
+        files = [str(folder / "cgroup.procs") for folder in dict.fromkeys(self.folders.values())]
+        return [SHELL, "-c", _JOIN, "sh", str(len(files)), *files, *command]
+
+    def bound(self, memory_bytes: int, processes: int) -> None:
+        """Sets what the kernel refuses: well above the limits that the watch enforces, and no swap.
+
+        Between two looks of the watch a worker can take 0.3 GB or fork a thousand times.
+        """
+        folders = self.folders
+        limit = memory_bytes + memory_bytes // 10 + (256 << 20)
+        files = [(folders["memory"] / self.dialect.limit, str(limit))]
+        files.append((folders["memory"] / self.dialect.no_swap[0], self.dialect.no_swap[1]))
+        if "pids" in folders:
+            files.append((folders["pids"] / "pids.max", str(1024 + 64 * processes)))
+        for file, value in files:
+            with contextlib.suppress(OSError):
+                file.write_text(value)
+
+    def usage(self) -> Usage:
+        """What it holds, and the peak since the last call.
+
+        The kernel's peak counts page cache too. What was cached at the start or the end of the span,
+        whichever is more, is taken off, so that writing a file beside a steady memory is no peak.
+        """
+        peak = self.peak_bytes()
+        self.reset_peak()
+        total = int(self._read(self.memory / self.dialect.usage))
+        stat = dict(line.split() for line in self._read(self.memory / "memory.stat").splitlines())
+        shared = int(stat[self.dialect.shared])
+        before, self._cached = self._cached, max(0, int(stat[self.dialect.cached]) - shared)
+        held = max(0, total - self._cached)
+        risen, self._mark = self._resets or peak > self._mark, peak
+        spike = peak - max(before, self._cached) if risen else 0
+        return Usage(held, max(held, spike), int(stat[self.dialect.anonymous]), shared)
+
+    def peak_bytes(self) -> int:
+        """The kernel's own peak, page cache included, since it was last reset."""
+        return int(self._read(self.memory / self.dialect.peak))
+
+    def reset_peak(self) -> None:
+        """Lets the kernel's peak begin again at what is held now; where it cannot, nothing happens."""
+        if self._resets:
+            try:
+                os.pwrite(self._file(self.memory / self.dialect.peak), b"0\n", 0)
+            except OSError:
+                self._resets = False
+
+    def pids(self) -> list[int]:
+        """Every living process in it, whoever its parent is now."""
+        # Opened anew: v1 answers from a list that is up to a second old on a descriptor kept open.
+        return [int(pid) for pid in (self.memory / "cgroup.procs").read_text().split() if pid != "0"]
+
+    def holds(self, pid: int) -> bool:
+        """Whether what `pid` holds is counted here: it is in this group, or in one below it."""
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+                _, controllers, path = line.split(":", 2)
+                if "memory" in controllers.split(",") or (self.dialect.version == 2 and not controllers):
+                    return self.memory.name in path.split("/")
+        return False
+
+    def oom_kills(self) -> int:
+        """How many processes of it the kernel killed for memory."""
+        lines = self._read(self.memory / self.dialect.oom).splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+
+    def cpu_seconds(self) -> float | None:
+        """Processor seconds of all that ever was in it (1 microsecond a reading), or None if uncounted."""
+        if self.dialect.version == 2:
+            return int(self._read(self.memory / "cpu.stat").split(maxsplit=2)[1]) / 1e6  # usage_usec
+        if "cpuacct" not in self.folders:
+            return None
+        return int(self._read(self.folders["cpuacct"] / "cpuacct.usage")) / 1e9
+
+    def kill_all(self) -> None:
+        """Kills everything in it, until nothing is left or half a second is over."""
+        for _ in range(500):
+            if not self._kill_once():
+                return
+            threading.Event().wait(_PATIENCE)
+
+    def _kill_once(self) -> bool:
+        """Whether there was anybody; frozen meanwhile where it can be, so that no fork outruns the list."""
+        with contextlib.suppress(OSError, ValueError):
+            if not self.pids():
+                return False
+            with _frozen(self.folders, self.dialect.version):
+                for pid in self.pids():
+                    with contextlib.suppress(OSError):
+                        os.kill(pid, signal.SIGKILL)
+            return True
+        return False
+
+    def remove(self) -> None:
+        """Ends what is left in it and takes it away, within a second; a second time does nothing."""
+        self._close()
+        for _ in range(1000):
+            for folder in self.folders.values():
+                _rmdir(folder)
+            if not any(folder.is_dir() for folder in self.folders.values()):
+                return
+            self._kill_once()
+            threading.Event().wait(_PATIENCE)  # what was killed is still on its way out
+
+    def _close(self) -> None:
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    def _file(self, path: Path) -> int:
+        # Kept open: a reading costs 1 microsecond instead of 15.
+        if str(path) not in self._open:
+            writes = path.name == self.dialect.peak
+            try:
+                fd = os.open(path, (os.O_RDWR if writes else os.O_RDONLY) | os.O_CLOEXEC)
+            except PermissionError:
+                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._open[str(path)] = fd
+        return self._open[str(path)]
+
+    def _read(self, path: Path) -> str:
+        return os.pread(self._file(path), 1 << 18, 0).decode()
+
+
+def make() -> tuple[Cgroup | None, str]:
+    """A new empty group below our own, or None and why not. Groups of dead runs are taken away first."""
+    if not os.access(SHELL, os.X_OK):
+        return None, f"no {SHELL}"
+    found, reason = places()
+    if found is None:
+        return None, reason
+    dialect, parents = found
+    name = f"{PREFIX}{_namespace()}-{os.getpid()}-{born(os.getpid())}-{next(_numbers)}"
+    group = Cgroup(dialect, {})
+    try:
+        for parent in set(parents.values()):
+            _sweep(parent, dialect)
+        for controller, parent in parents.items():
+            (parent / name).mkdir(exist_ok=True)
+            group.folders[controller] = parent / name
+        group.usage(), group.pids(), group.oom_kills(), group.cpu_seconds()  # opens all, or fails now
+    except (OSError, ValueError, KeyError) as error:
+        group.remove()
+        return None, f"a group could not be made ({getattr(error, 'strerror', None) or error})"
+    return group, ""
+
+
+def places(proc: Path = Path("/proc/self")) -> tuple[tuple[Dialect, dict[str, Path]] | None, str]:
+    """Where groups can be made: the dialect and a folder for each controller; or None and why not."""
+    try:
+        own = [line.split(":", 2) for line in (proc / "cgroup").read_text().splitlines()]
+        mounts = [line.split() for line in (proc / "mountinfo").read_text().splitlines()]
+    except OSError:
+        return None, "this system has no control groups"
+    v1: dict[str, Path] = {}
+    v2: Path | None = None
+    for _, controllers, path in own:
+        folder = _mounted(mounts, controllers, path)
+        if folder is not None and controllers:
+            v1 |= dict.fromkeys(controllers.split(","), folder)
+        elif folder is not None:
+            v2 = folder
+    if _V1_NEEDED in v1:
+        usable = {name: v1[name] for name in (_V1_NEEDED, *_V1_WANTED) if name in v1 and _writable(v1[name])}
+        if _V1_NEEDED in usable:
+            return (V1, usable), ""
+        return None, "the memory group is not ours to write"
+    if v2 is None:
+        return None, "no memory controller"
+    for folder in (v2, v2.parent):
+        if _gives_memory(folder, own=v2):
+            return (V2, {"memory": folder, "pids": folder}), ""
+    return None, "no memory controller was delegated"
+
+
+def _mounted(mounts: list[list[str]], controllers: str, path: str) -> Path | None:
+    """The folder of group `path`, as it is mounted here; None when it is out of sight."""
+    for fields in mounts:
+        dash = fields.index("-")
+        kind, options = fields[dash + 1], fields[dash + 3].split(",")
+        if kind == "cgroup" and controllers and set(controllers.split(",")) <= set(options):
+            pass
+        elif kind != "cgroup2" or controllers:
+            continue
+        root, point = fields[3], fields[4]
+        inside = Path(os.path.relpath(path, root))
+        if ".." not in inside.parts:
+            return Path(point) / inside
+    return None
+
+
+def _writable(folder: Path) -> bool:
+    return os.access(folder, os.W_OK) and os.access(folder / "cgroup.procs", os.W_OK)
+
+
+def _gives_memory(folder: Path, own: Path) -> bool:
+    """Whether a child of `folder` would count memory. Only beside us if no memory limit holds us here.
+
+    A group with processes in it gives no controller to its children (the kernel answers EBUSY), and
+    we do not move anybody: then the one above, which gives memory to us, may give it to a sibling.
+    """
+    if not _writable(folder) or not (folder / "memory.stat").exists():
+        return False
+    with contextlib.suppress(OSError):
+        if folder != own and (own / "memory.max").read_text().strip() != "max":
+            return False
+        control = folder / "cgroup.subtree_control"
+        if "memory" not in control.read_text().split() and folder == own:
+            control.write_text("+memory")
+            with contextlib.suppress(OSError):
+                control.write_text("+pids")
+        return "memory" in control.read_text().split()
+    return False
+
+
+def _namespace() -> int:
+    """Which numbering of processes we live in: of another's, we could not tell whether it is alive."""
+    with contextlib.suppress(OSError):
+        return os.stat("/proc/self/ns/pid").st_ino
+    return 0
+
+
+def _sweep(parent: Path, dialect: Dialect) -> None:
+    """Takes away the groups of runs that are dead; a run's name is its pid and when it was born."""
+    for folder in parent.glob(f"{PREFIX}{_namespace()}-*"):
+        _, _, pid, start, _ = folder.name.split("-")
+        if str(born(int(pid))) != start:
+            Cgroup(dialect, {"memory": folder}).remove()
+
+
+def _rmdir(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        for inner in folder.iterdir():
+            if inner.is_dir():
+                _rmdir(inner)
+        folder.rmdir()
+
+
+@contextlib.contextmanager
+def _frozen(folders: dict[str, Path], version: int) -> Generator[None]:
+    if version == 2:
+        states = (folders["memory"] / "cgroup.freeze", "1", "0")
+    else:
+        states = (folders.get("freezer", folders["memory"]) / "freezer.state", "FROZEN", "THAWED")
+    file, frozen, thawed = states
+    with contextlib.suppress(OSError):
+        if file.exists():
+            file.write_text(frozen)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if file.exists():
+                file.write_text(thawed)

@@ -1,0 +1,165 @@
+"""What a worker holds in memory, read by the parent: from its control group, else from its processes.
+
+What counts is anonymous and shared memory, the kernel's structures for it (all three exactly, with
+their peak, from the control group), and file pages that a process has mapped. Page cache is not
+counted: it is charged to whoever touched a file first and the kernel may drop it. Measured: of two
+identical workers that import torch, the group's own peak said 193 MiB for the first, which had to
+read the libraries, and 146 MiB for the second; by this count both held 221.5 MiB. Mapped pages are
+in it, whoever is charged for them, so that mapping weights is no cheaper than reading them. They
+are summed over processes: what several map is counted for each, and between readings it is missed.
+Files on a memory disk that somebody else wrote are not counted.
+
+Without a group all of it is sampled: what hides between two readings, in memory that nobody maps, or
+in a process that left the tree unseen, is missed, and the figure is stamped advisory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.isolation.base import Launched
+from harness.isolation.cgroups import Cgroup
+from harness.isolation.tree import Memory, born, members, memory_of
+
+ADVISORY = "(advisory)"
+# The kernel's counters of resident pages are kept per core and may be off by this much.
+_SLACK = 8 << 20
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Bytes held now, and at most since the reading before; the kinds where they can be told apart."""
+
+    pids: tuple[int, ...]
+    held: int
+    peak: int
+    anonymous: int | None = None
+    file: int | None = None
+    shared: int | None = None
+
+
+@dataclass
+class MemoryMeter:
+    """Reads one worker's memory. `known` maps every process it ever had to its `born`."""
+
+    launched: Launched
+    hertz: int
+    known: dict[int, int | None] = field(default_factory=dict)
+    joined: bool = False
+    lost: str = ""
+    signs: set[str] = field(default_factory=set)
+    high_water: int = 0
+
+    @property
+    def group(self) -> Cgroup | None:
+        """The worker's group, once it was seen inside and as long as it can be read."""
+        return self.launched.cgroup if self.joined and not self.lost else None
+
+    @property
+    def measured_by(self) -> str:
+        """By whom, how exactly, and what looked like tampering, for the record."""
+        group = self.group
+        if group is not None:
+            left = any("left" in sign for sign in self.signs)
+            words = f"parent: cgroup v{group.dialect.version} peak, mapped files sampled at {self.hertz} Hz"
+            words += f" {ADVISORY}" if left else ""
+        else:
+            words = f"parent: process tree sampled at {self.hertz} Hz and VmHWM {ADVISORY}"
+            why = self.lost or self.launched.no_cgroup
+            words += f"; no control group: {why}" if why else ""
+        return "; ".join([words, *sorted(self.signs)])
+
+    def settle(self) -> None:
+        """To be called when the worker has said its first word: by now it is inside its group or never."""
+        if self.launched.cgroup is not None and not self.joined and not self._joins(self.launched.cgroup):
+            self.lost = "the worker could not be moved into it"
+
+    def read(self) -> Reading:
+        """What the worker holds. A group that can no longer be read is given up, never the run."""
+        group = self.launched.cgroup
+        pids = members(self.launched.pid, self.known, group)
+        for pid in pids:
+            if pid not in self.known:
+                self.known[pid] = born(pid)
+        each = {pid: memory for pid in sorted(pids) if (memory := memory_of(pid)) is not None}
+        risen = self._note_high_water(each.get(self.launched.pid))
+        if group is not None and not self.lost and (self.joined or self._joins(group)):
+            try:
+                return self._grouped(group, each)
+            except (OSError, ValueError, KeyError) as error:
+                self.lost = f"it could not be read ({getattr(error, 'strerror', None) or error})"
+        held = sum(memory.resident for memory in each.values())
+        kinds = (_sum(each.values(), kind) for kind in ("anonymous", "file", "shared"))
+        return Reading(tuple(each), held, max(held, risen), *kinds)
+
+    def oom_killed(self) -> bool:
+        """Whether the kernel killed a process of it for memory."""
+        with contextlib.suppress(OSError, ValueError):
+            return self.group is not None and self.group.oom_kills() > 0
+        return False
+
+    def _grouped(self, group: Cgroup, each: dict[int, Memory]) -> Reading:
+        usage = group.usage()
+        inside = set(group.pids())
+        outside = [p for p in each if p not in inside and each[p].anonymous and not group.holds(p)]
+        stray = sum(memory.resident - (memory.file or 0) for p in outside if (memory := memory_of(p)))
+        if stray:
+            self.signs.add("a process left its control group")
+        file = _sum(each.values(), "file") or 0
+        return Reading(
+            tuple(each), usage.held + file + stray, usage.peak + file + stray,
+            usage.anonymous, file, usage.shared,
+        )  # fmt: skip
+
+    def _joins(self, group: Cgroup) -> bool:
+        with contextlib.suppress(OSError, ValueError):
+            self.joined = self.launched.pid in group.pids()
+        return self.joined
+
+    def _note_high_water(self, main: Memory | None) -> int:
+        """The main process's own peak if it rose since the last reading, else 0; notes when it fell."""
+        if main is None:
+            return 0
+        before, self.high_water = self.high_water, max(self.high_water, main.high_water)
+        if main.high_water + _SLACK < before:
+            self.signs.add("a high-water mark was reset (clear_refs)")
+        return main.high_water if main.high_water > before else 0
+
+
+def _sum(each: Iterable[Memory], kind: str) -> int | None:
+    values = [getattr(memory, kind) for memory in each]
+    return sum(values) if values and None not in values else None
+
+
+def prewarm(paths: Sequence[Path]) -> int:
+    """Reads files and all of folders once, so that the first worker does not wait for the disk; the bytes read.
+
+    Files that together fill more than half of the free memory are let alone: they would push each
+    other out again.
+    """
+    files: list[tuple[Path, int]] = []
+    for path in paths:
+        with contextlib.suppress(OSError):
+            found = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+            files += [(file, file.stat().st_size) for file in found]
+    if sum(size for _, size in files) > _free_bytes() // 2:
+        return 0
+    return sum(_read_through(file) for file, _ in files)
+
+
+def _free_bytes() -> int:
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def _read_through(file: Path) -> int:
+    total, buffer = 0, bytearray(_CHUNK)
+    with contextlib.suppress(OSError), open(file, "rb", buffering=0) as opened:
+        while size := opened.readinto(buffer):
+            total += size
+    return total

@@ -1,0 +1,74 @@
+"""The page that is written from what was measured, and the raw file of all figures beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tests.bench.figures import middle
+from tests.bench.rows import Row
+
+Raw = dict[str, Any]
+TOP = """# How right the clock is
+
+Written by `scripts/bench`, which measures the harness itself: every figure below comes from real runs of
+`harness.runner.run` on a task made for it (`tests/bench/service`: a call is some milliseconds of single-threaded
+products), with workers, wall, turns and verdicts as any candidate meets them. Nothing is simulated.
+Shares are given with their 95 % intervals (Wilson). Run it on a machine that does nothing else."""
+
+
+def read(file: Path | None) -> Raw:
+    """What was measured before, part by part; empty where there is nothing yet."""
+    return json.loads(file.read_text("utf-8")) if file is not None and file.is_file() else {}
+
+
+def save(file: Path | None, raw: Mapping[str, Any]) -> None:
+    """Keeps all figures, in one step so that an interruption leaves the last whole file."""
+    if file is None:
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    staging = file.with_name(file.name + ".new")
+    staging.write_text(json.dumps(raw, separators=(",", ":")), "utf-8")
+    os.replace(staging, file)
+
+
+def begun(machine: str, command: str) -> Raw:
+    """The head of a part: when, where and how it was measured."""
+    now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    return {"began": now, "machine": machine, "command": command, "seconds": 0.0, "rows": []}
+
+
+def written(parts: Mapping[str, ModuleType], raw: Raw) -> str:
+    """The whole page, from what was measured of each part."""
+    return "\n\n".join([TOP, *(_section(parts[name], raw[name]) for name in parts if raw.get(name))]) + "\n"
+
+
+def _section(part: ModuleType, told: Raw) -> str:
+    return f"## {part.TITLE}\n\n{part.section(told['rows'])}\n\n{_where(told)}"
+
+
+def _where(told: Raw) -> str:
+    rows: Sequence[Row] = told["rows"]
+    runs = [row for row in rows if row.get("grade")]
+    grades = ", ".join(f"{g} in {n}" for g in "ABC" if (n := sum(row["grade"] == g for row in runs)))
+    pressure = [c for row in runs if (c := (row.get("counters") or {}).get("pressure_cpu_share")) is not None]
+    waiting = [row["waiting"] for row in runs if row.get("waiting") is not None]
+    load = [row["load_average"] for row in rows if "load_average" in row]
+    said = [
+        f"Measured {told['began']} in {told['seconds'] / 60:.1f} min by "
+        f"`{told['command']}` on {told['machine']}.",
+        f"Machine's grade: {grades} of {len(runs)} runs." if runs else "",
+        f"Load average {middle(load):.1f} (median; a timed worker and its parent make about 1)."
+        if load
+        else "",
+        f"Some program waited for a core {middle(pressure):.0%} of the time; for each second of work the "
+        f"reference waited {middle(waiting):.2g} s (medians)."
+        if pressure and waiting
+        else "",
+    ]
+    return "*" + " ".join(filter(None, said)) + "*"
