@@ -216,6 +216,12 @@ def test_html_shows_hostile_text_as_text() -> None:
     assert "x" * 500 not in source
 
 
+def test_points_are_provisional_while_a_verdict_is_open() -> None:
+    said = Page(render_html(RUNS["doubtful"]())).said
+    assert "of 100 points, provisional: a verdict is open" in said
+    assert "Submission 75, provisional" in said
+
+
 def test_html_names_the_verdicts_in_words() -> None:
     said = Page(render_html(RUNS["failed"]())).said
     assert "1 failed and 2 inconclusive." in said
@@ -240,7 +246,8 @@ def test_html_answers_whether_the_times_can_be_trusted() -> None:
 def test_html_says_in_words_what_makes_times_doubtful() -> None:
     said = Page(render_html(RUNS["doubtful"]())).said
     for expected in (
-        "Not certified. 4 process pairs, 5 are needed.", "the machine was too disturbed (grade C)",
+        "Not certified. 4 process pairs, 5 are needed. The clock did not call the same program equal",
+        "the machine was too disturbed (grade C)",
         "The baseline was 20.0% slower beside it. Read them as good for orientation, not as evidence.",
         "came out 1.081 times, 1.064 to 1.098: not equal within 3 %. No time is judged.",
         "Are answers remembered? noted", "times are void", "not believed", "Something new nothing found",

@@ -62,6 +62,8 @@ def points_note(run: Run) -> str:
     score = run.score
     if score is None:
         return "no points: the run was not scored"
+    if score.outcome == "inconclusive" and score.points_uncapped is not None:
+        return "of 100 points, provisional: a verdict is open"
     if score.outcome != "ok":
         if score.points_uncapped is None:
             return "points: nothing could be placed on the ladder"

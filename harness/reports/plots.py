@@ -97,6 +97,8 @@ def _interval_bar(score: Score, scale: Scale) -> str:
 
 def _own_label(score: Score) -> str:
     value = units.points(score.points_uncapped)
+    if score.outcome == "inconclusive":
+        return f"{CANDIDATE} {value}, provisional"
     if score.outcome != "ok":
         return f"{CANDIDATE} would be {value}, counts {units.points(score.points)}"
     if score.points_uncapped is not None and not SHOWN[0] <= score.points_uncapped <= SHOWN[1]:

@@ -63,8 +63,10 @@ def _calm(condition: Condition | None) -> str:
 
 
 def _reason(timing: Timing, told: str) -> str:
-    """One reason without its lead, and the grade with what it means."""
+    """One reason without its lead; the grade and the certificate with what they mean."""
     reason = clean.line(told).removeprefix("times are not certified: ")
+    if timing.certificate is not None and reason == clean.line(timing.certificate.words):
+        return "the clock did not call the same program equal to its own copy"
     if timing.condition is not None and reason.endswith("grade C"):
         return "while it was timed the machine was too disturbed (grade C)"
     return reason
