@@ -89,10 +89,10 @@ their own clock as well, and hand the readings over when the pair is done, so bo
 calls. Target: at most 1 % of a call of 5 ms or more, and 0.1 % once the floor (an empty request) is off."""
 READ = """"Added" is the median over calls of the parent's reading less the worker's own: encoding, two wake-ups,
 copies and checks of sizes. "Left" is what remains when the pair's measured floor is taken off, as every
-ratio does; as it is on both sides of a ratio, it draws every speed-up a little towards 1: what one of
-exactly 2 reads as is given. "Hot loop" is the worker's own clock over the same inputs again, one after the other with no
-turn of another worker between: what it is shorter by is no fault of a clock, but the cold caches and the
-waking core that a service meets when calls do not come back to back."""
+ratio does. It is on both sides of a ratio and draws every speed-up a little towards 1: what one of exactly
+2 reads as is given. "Hot loop" is the worker's own clock over the same inputs again, one after the other
+with no turn of another worker between: what it is shorter by is no fault of a clock, but the cold caches
+and the waking core that a service meets when calls do not come back to back."""
 HEAD = [
     "Wanted", "Parent's p50", "Worker's own p50", "Added", "of the call", "Floor", "Left", "of the call",
     "2 times as fast reads", "Hot loop p50", "Shorter by",
