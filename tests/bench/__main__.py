@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return EXIT_INTERRUPTED if stopped else EXIT_OK
 
 
-RUNS = 40
+RUNS = 32
 # So little that figures mean nothing: it shows that every part works, for the tests.
 SMALLEST = Counts(runs=1, pairs=2, most=2, calls=8, warmups=2, brief=True)
 

@@ -17,6 +17,7 @@ from tests.bench.rows import Row, ratio
 from tests.bench.running import BASELINE, HERE, Bench, Counts
 
 TITLE = "Other tools on the same program"
+QUIET, LOADED = 0.25, 0.125  # of the A/A runs
 TOOLS = {
     "harness": "this harness, in turns, over fresh pairs",
     "torch": "torch.utils.benchmark, blocked_autorange",
@@ -26,12 +27,12 @@ TOOLS = {
 
 def steps(counts: Counts) -> int:
     """How many rounds; each asks all tools once."""
-    return counts.part(0.2) + counts.part(0.1)
+    return counts.part(QUIET) + counts.part(LOADED)
 
 
 def measure(bench: Bench) -> Iterator[Row]:
     """Rounds of all tools in turn, so that the machine's state is common; some with load made on purpose."""
-    total, loaded = steps(bench.counts), bench.counts.part(0.1)
+    total, loaded = steps(bench.counts), bench.counts.part(LOADED)
     tools = {"harness": _harness, "torch": _torch, "pyperf": _pyperf}
     for number in range(total):
         with_load = (number + 1) * loaded // total > number * loaded // total

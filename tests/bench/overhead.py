@@ -17,7 +17,7 @@ WORKERS = 3  # candidate, baseline, copy
 
 def steps(counts: Counts) -> int:
     """How many runs."""
-    return counts.part(0.075)
+    return counts.part(0.1)
 
 
 def measure(bench: Bench) -> Iterator[Row]:

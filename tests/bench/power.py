@@ -12,16 +12,17 @@ from tests.bench.running import Bench, Counts, slower
 
 TITLE = "Small differences are found (power)"
 SHARES = (0.05, 0.10)
+RUNS = 0.3  # of the A/A runs, for each share
 
 
 def steps(counts: Counts) -> int:
     """How many runs."""
-    return counts.part(0.25) * len(SHARES)
+    return counts.part(RUNS) * len(SHARES)
 
 
 def measure(bench: Bench) -> Iterator[Row]:
     """Runs of each slower candidate in turn."""
-    for _ in range(bench.counts.part(0.25)):
+    for _ in range(bench.counts.part(RUNS)):
         for extra in SHARES:
             bench.tell(f"a candidate {extra:.0%} slower than the baseline")
             folder = bench.submission(f"slower-{extra:.2f}", slower(extra))

@@ -35,7 +35,7 @@ class Counts:
     `pairs`, `most` and `calls` are those of each run; a smoke test has fewer, a measurement never.
     """
 
-    runs: int = 40
+    runs: int = 32
     pairs: int = 5
     most: int = 12
     calls: int = 40

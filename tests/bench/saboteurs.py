@@ -14,7 +14,10 @@ from tests.bench.running import HERE, Bench, Counts
 
 TITLE = "Sabotage does not pay"
 GAIN = 0.02
+PASSES = 0.06  # of the A/A runs: twice by default
 RIGHT = 4.0  # digits, as the task's own constraint has it
+# Probes whose words point at the submission; the others speak of the machine or of the task.
+POINTING = ("repeated input", "reference alone", "stopped means still", "plausible")
 # A brief run shows one of each kind: a thread, a wrong answer, another process.
 BRIEF = ("background-thread", "late-writer", "forked-child")
 
@@ -30,12 +33,12 @@ def _taken(counts: Counts) -> list[Path]:
 
 def steps(counts: Counts) -> int:
     """How many runs."""
-    return counts.part(0.05) * len(_taken(counts))
+    return counts.part(PASSES) * len(_taken(counts))
 
 
 def measure(bench: Bench) -> Iterator[Row]:
     """Each saboteur beside the baseline and its honest copy."""
-    for _ in range(bench.counts.part(0.05)):
+    for _ in range(bench.counts.part(PASSES)):
         for folder in _taken(bench.counts):
             bench.tell(f"sabotage: {folder.name}")
             yield {"id": folder.name, "does": _first_line(folder), **bench.row(folder)}
@@ -79,7 +82,7 @@ def noticed(rows: Sequence[Row]) -> list[str]:
         if row["outcome"] not in ("ok", "inconclusive", "budget_exceeded"):
             found[row["outcome"].replace("_", " ")] = None
         for probe in row.get("probes", ()):
-            if probe["verdict"] != "clear":
+            if probe["verdict"] != "clear" and probe["name"] in POINTING:
                 found[f"{probe['name']}: {probe['verdict']}"] = None
         if row.get("certificate") and not row["certificate"]["holds"]:
             found["certificate does not hold"] = None

@@ -16,9 +16,10 @@ from tests.bench.rows import Row, row_of
 from tests.bench.running import HERE, SERVICE, Bench, Counts
 
 TITLE = "The clock shows the truth"
-# How long a call takes, and how many are timed in each pair: the long ones are few.
-CALLS = ((0.0001, 60), (0.001, 60), (0.01, 40), (0.1, 12))
-WARMUPS = 16
+# How long a call takes, how many are timed in each pair, and how many warm up: the long ones are few.
+CALLS = ((0.0001, 60, 16), (0.001, 60, 16), (0.01, 40, 16), (0.1, 12, 4))
+# References that only place the score take part as they are, and have no clock to tell of.
+SILENT = "\n    def told(self):\n        return np.zeros((2, 256), dtype=np.int64)\n"
 
 
 def steps(counts: Counts) -> int:
@@ -26,20 +27,18 @@ def steps(counts: Counts) -> int:
     return len(_asked(counts))
 
 
-def _asked(counts: Counts) -> Sequence[tuple[float, int]]:
-    return [(seconds, counts.calls) for seconds, _ in CALLS[:2]] if counts.brief else CALLS
+def _asked(counts: Counts) -> Sequence[tuple[float, int, int]]:
+    return [(seconds, counts.calls, counts.warmups) for seconds, *_ in CALLS[:2]] if counts.brief else CALLS
 
 
 def measure(bench: Bench) -> Iterator[Row]:
     """One run of two pairs for each length of call; all workers there time their own calls as well."""
     task = _task(bench)
     kept, bench.counts = bench.counts, Counts(pairs=2, most=2)
-    for seconds, calls in _asked(kept):
+    for seconds, calls, warmups in _asked(kept):
         bench.tell(f"calls of {seconds * 1e3:g} ms by two clocks")
         loops = bench.loops_for(seconds)
-        order = bench.order(
-            task / "starter", task, loops=loops, calls=calls, warmups=2 if kept.brief else WARMUPS, told=1
-        )
+        order = bench.order(task / "starter", task, loops=loops, calls=calls, warmups=warmups, told=1)
         run = bench.run(order)
         yield {"wanted": seconds, "loops": loops, "clocks": _clocks(bench, run), **row_of(run)}
     bench.counts = kept
@@ -50,8 +49,11 @@ def _task(bench: Bench) -> Path:
     task = bench.folder / "own-clock"
     shutil.copytree(SERVICE, task)
     shutil.copyfile(HERE / "own_clock" / "contract.py", task / "contract.py")
-    for folder in (task / "starter", *(task / "reference_solutions").iterdir()):
+    for folder in (task / "starter", task / "reference_solutions" / "baseline"):
         shutil.copyfile(HERE / "own_clock" / "solution.py", folder / "solution.py")
+    for tier in ("competent", "expert"):
+        with (task / "reference_solutions" / tier / "solution.py").open("a", encoding="utf-8") as file:
+            file.write(SILENT)
     return task
 
 
@@ -87,12 +89,13 @@ their own clock as well, and hand the readings over when the pair is done, so bo
 calls. Target: at most 1 % of a call of 5 ms or more, and 0.1 % once the floor (an empty request) is off."""
 READ = """"Added" is the median over calls of the parent's reading less the worker's own: encoding, two wake-ups,
 copies and checks of sizes. "Left" is what remains when the pair's measured floor is taken off, as every
-ratio does. "Hot loop" is the worker's own clock over the same inputs again, one after the other with no
-turn of another worker between: what it is shorter by is no fault of a clock, but the cold caches and the
-waking core that a service meets when calls do not come back to back."""
+ratio does. It is on both sides of a ratio and draws every speed-up a little towards 1: what one of exactly
+2 reads as is given. "Hot loop" is the worker's own clock over the same inputs again, one after the other
+with no turn of another worker between: what it is shorter by is no fault of a clock, but the cold caches
+and the waking core that a service meets when calls do not come back to back."""
 HEAD = [
     "Wanted", "Parent's p50", "Worker's own p50", "Added", "of the call", "Floor", "Left", "of the call",
-    "Hot loop p50", "Shorter by",
+    "2 times as fast reads", "Hot loop p50", "Shorter by",
 ]  # fmt: skip
 
 
@@ -106,6 +109,7 @@ def _line(row: Row) -> list[str]:
     return [
         f"{row['wanted'] * 1e3:g} ms", _ms(middle(parent)), _ms(middle(own)), _us(added), per_cent(added / middle(own)),
         _us(floor), _us(added - floor), per_cent((added - floor) / middle(own)),
+        f"{(middle(own) + added - floor) / (middle(own) / 2 + added - floor):.3f}",
         _ms(middle(again)), per_cent(1 - middle(again) / middle(own), 1),
     ]  # fmt: skip
 
