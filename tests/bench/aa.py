@@ -114,6 +114,10 @@ def _half_width(group: Sequence[Row]) -> str:
     return per_cent(middle(halves))
 
 
+def _tolerance(group: Sequence[Row]) -> str:
+    return per_cent(middle(r["constraints"]["latency"]["tolerance"] for r in group), 1)
+
+
 def _grades(group: Sequence[Row]) -> str:
     return " · ".join(f"{grade} {sum(r['grade'] == grade for r in group)}" for grade in "ABC")
 
@@ -152,6 +156,7 @@ LINES: tuple[tuple[str, str, Tell], ...] = (
     ("both, grades A and B only", "", _calm),
     ("mean of all log ratios ± its error", "0 ± 0.1 %", _bias),
     ("median half-width of the interval at a look", "≤ 2 %", _half_width),
+    ("tolerance of verdicts, median", "3 %", _tolerance),
     ("process pairs used", "", _pairs),
     ("wall seconds a run, median", "", lambda g: f"{middle(r['wall_seconds'] for r in g):.1f} s"),
     ("grades", "", _grades),

@@ -27,12 +27,16 @@ TOOLS = {
 
 def steps(counts: Counts) -> int:
     """How many rounds; each asks all tools once."""
-    return counts.part(QUIET) + counts.part(LOADED)
+    return counts.part(QUIET) + _loaded(counts)
+
+
+def _loaded(counts: Counts) -> int:
+    return 0 if counts.brief else counts.part(LOADED)
 
 
 def measure(bench: Bench) -> Iterator[Row]:
     """Rounds of all tools in turn, so that the machine's state is common; some with load made on purpose."""
-    total, loaded = steps(bench.counts), bench.counts.part(LOADED)
+    total, loaded = steps(bench.counts), _loaded(bench.counts)
     tools = {"harness": _harness, "torch": _torch, "pyperf": _pyperf}
     for number in range(total):
         with_load = (number + 1) * loaded // total > number * loaded // total

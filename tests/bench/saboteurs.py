@@ -18,8 +18,8 @@ PASSES = 0.06  # of the A/A runs: twice by default
 RIGHT = 4.0  # digits, as the task's own constraint has it
 # Probes whose words point at the submission; the others speak of the machine or of the task.
 POINTING = ("repeated input", "reference alone", "stopped means still", "plausible")
-# A brief run shows one of each kind: a thread, a wrong answer, another process.
-BRIEF = ("background-thread", "late-writer", "forked-child")
+# A brief run shows a thread that answers too late, and another process.
+BRIEF = ("late-writer", "forked-child")
 
 
 def submissions() -> list[Path]:

@@ -28,7 +28,7 @@ def steps(counts: Counts) -> int:
 
 
 def _asked(counts: Counts) -> Sequence[tuple[float, int, int]]:
-    return [(seconds, counts.calls, counts.warmups) for seconds, *_ in CALLS[:2]] if counts.brief else CALLS
+    return [(seconds, counts.calls, counts.warmups) for seconds, *_ in CALLS[1:2]] if counts.brief else CALLS
 
 
 def measure(bench: Bench) -> Iterator[Row]:
