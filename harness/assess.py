@@ -96,8 +96,15 @@ def _memory(trial: Trial) -> list[Measurement]:
 
 
 def floors(readings: Iterable[PairReading]) -> dict[int, float]:
-    """The median empty request of each process pair, in seconds."""
-    return {r.pair: float(np.median(r.floor)) for r in readings if r.floor}
+    """What asking costs, by process pair, in seconds: the median of all empty requests of the round.
+
+    One for all: it is the transport's, and a pair that was disturbed tells a worse one.
+    """
+    told = [reading for reading in readings if reading.floor]
+    if not told:
+        return {}
+    floor = float(np.median([seconds for reading in told for seconds in reading.floor]))
+    return {reading.pair: floor for reading in told}
 
 
 def side(trial: Trial | None, assessed: Assessed, floor: Mapping[int, float] | None = None) -> Side:

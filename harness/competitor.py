@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from harness import session
 from harness.errors import Fault
@@ -96,6 +97,7 @@ class Competitor:
     says: dict[str, str] = field(default_factory=dict)
     idle_cpu: float = 0.0
     busy_cpu: float = 0.0
+    turn_seconds: float = 0.0
     _cpu_mark: float | None = None
 
     @property
@@ -114,7 +116,7 @@ class Competitor:
             device=setting.device, threads=setting.threads, seed=place.seed,
             limits=setting.limits(), device_reader=setting.device_reader,
         )  # fmt: skip
-        self.pair, self.idle_cpu, self.busy_cpu = place.pair, 0.0, 0.0
+        self.pair, self.idle_cpu, self.busy_cpu, self.turn_seconds = place.pair, 0.0, 0.0, 0.0
         try:
             self.worker = session.start(setting.level, seat, place.stage)
         except session.StartFault as failed:
@@ -132,34 +134,37 @@ class Competitor:
         """Serves one request in this worker's turn: seconds, or None where it failed; keeps the answer."""
         if self.worker is None or self.fault is not None:
             return None
-        arguments = {
-            name: self.answers[value.item] if isinstance(value, FromItem) else value
-            for name, value in request.arguments.items()
-        }
+        arguments = self._arguments(request)
         before = self._turn_begins()
         try:
             answer, seconds = self.worker.call(request, arguments)
         except Fault as fault:
             self.fault = fault
             return None
-        self._turn_ends(before)
+        self._turn_ends(before, seconds)
         if not request.timed and not request.warmup:
             self.worker.watch.read_now()
         if answer is not None and not request.warmup:
             self.answers.setdefault(request.item, answer)
         return seconds
 
-    def ping(self) -> float | None:
-        """Seconds of an empty request in this worker's turn."""
+    def _arguments(self, request: Request) -> dict[str, Any]:
+        return {
+            name: self.answers[value.item] if isinstance(value, FromItem) else value
+            for name, value in request.arguments.items()
+        }
+
+    def ping(self, request: Request) -> float | None:
+        """Seconds of a request like this one that nothing is worked on for, in this worker's turn."""
         if self.worker is None or self.fault is not None:
             return None
         before = self._turn_begins()
         try:
-            seconds = self.worker.ping()
+            seconds = self.worker.ping(request, self._arguments(request))
         except Fault as fault:
             self.fault = fault
             return None
-        self._turn_ends(before)
+        self._turn_ends(before, seconds)
         return seconds
 
     def _turn_begins(self) -> float | None:
@@ -167,15 +172,18 @@ class Competitor:
         now = self.worker.cpu_seconds()
         if now is not None and self._cpu_mark is not None:
             self.idle_cpu += max(0.0, now - self._cpu_mark)
-        self.worker.resume()
         return now
 
-    def _turn_ends(self, before: float | None) -> None:
+    def _turn_ends(self, before: float | None, seconds: float) -> None:
+        """Pauses the worker; what it works between its answer and its standing still is nobody's turn."""
         assert self.worker is not None
+        answered = self.worker.cpu_seconds()
         self.worker.pause()
         self._cpu_mark = self.worker.cpu_seconds()
-        if before is not None and self._cpu_mark is not None:
-            self.busy_cpu += max(0.0, self._cpu_mark - before)
+        self.turn_seconds += seconds
+        if before is not None and answered is not None and self._cpu_mark is not None:
+            self.busy_cpu += max(0.0, answered - before)
+            self.idle_cpu += max(0.0, self._cpu_mark - answered)
 
     def keep(self, request: Request, seconds: float | None, counted: bool = True) -> None:
         """Keeps a request's time: as a sample where it is timed, else as its phase's."""

@@ -76,6 +76,7 @@ class Pair:
                     warmups=self.warmups, steady=self.is_steady, floor=tuple(self.floor),
                     idle_cpu={c.name: c.idle_cpu for c in self.competitors},
                     busy_cpu={c.name: c.busy_cpu for c in self.competitors},
+                    turn_seconds={c.name: c.turn_seconds for c in self.competitors},
                     alone=self.alone, repeats=self.repeats, counters=counters,
                 )
             )  # fmt: skip
@@ -142,7 +143,7 @@ class Pair:
             competitor.keep(turn.request, seconds, turn.counted)
             self.counter.done += 1
             if anchor is not None and number % (PING_EVERY * len(among)) == 0:
-                taken = anchor.ping()
+                taken = anchor.ping(turn.request)
                 self.floor += [taken] if taken is not None else []
                 if meter is not None and number % (SAMPLE_EVERY * len(among)) == 0:
                     meter.sample()

@@ -86,8 +86,9 @@ class PairReading(Record):
 
     Workers are named by role or tier ("candidate", "baseline", "baseline copy"). `floor` are the
     seconds of empty requests to the baseline; `idle_cpu` the processor seconds each worker used
-    while it was stopped, `busy_cpu` while it had the turn; `alone` the baseline's seconds by item
-    while no candidate existed; `repeats` the seconds of inputs asked a second time, by worker and item.
+    while it was stopped or on its way there, `busy_cpu` while it had the turn, which lasted
+    `turn_seconds`; `alone` the baseline's seconds by item while no candidate existed; `repeats` the
+    seconds of inputs asked a second time, by worker and item.
     """
 
     stage: str
@@ -98,6 +99,7 @@ class PairReading(Record):
     floor: tuple[float, ...] = ()
     idle_cpu: dict[str, float] = {}
     busy_cpu: dict[str, float] = {}
+    turn_seconds: dict[str, float] = {}
     alone: dict[str, float] = {}
     repeats: dict[str, dict[str, float]] = {}
     counters: Counters | None = None

@@ -67,29 +67,42 @@ class Session:
     start_seconds: float = 0.0
     items: int = 0
     asking: bool = False
+    paused: bool = False
     ended: bool = False
     says: dict[str, str] = field(default_factory=dict)
 
     def call(self, request: Request, arguments: Mapping[str, Any]) -> tuple[Answer | None, float]:
-        """The checked answer to one request and the seconds it took; raises Fault and ends the worker."""
+        """The checked answer to one request and the seconds it took; raises Fault and ends the worker.
+
+        A paused worker goes on when everything is ready to be sent, so that it has no time of its own.
+        """
         self.items += 1
+        raw, seconds = self._ask(wire.CALL, self.items, request, arguments)
+        return _checked(raw, request), seconds
+
+    def ping(self, request: Request | None = None, arguments: Mapping[str, Any] | None = None) -> float:
+        """Seconds that asking costs: the shim answers by itself, no line of the submission runs.
+
+        With a request, its arguments travel and are decoded, and zeros of its answer's size come back.
+        """
+        if request is not None:
+            return self._ask(wire.PING, 0, request, arguments or {})[1]
+        frame = _Frame(wire.PING, os.urandom(16), 0, b"", None)
+        return self._exchange(frame, self.seat.limits.start_seconds, None)[1]
+
+    def _ask(
+        self, opcode: int, item: int, request: Request, arguments: Mapping[str, Any]
+    ) -> tuple[bytes, float]:
         limit = self.seat.limits.phase_seconds[request.phase]
-        nonce = os.urandom(16)
         payload = wire.encode_call(request.phase, dict(arguments), _described(request.returns))
         output = _output_memfd(request.returns)
+        frame = _Frame(opcode, os.urandom(16), item, payload, output)
         try:
-            raw, seconds = self._exchange(
-                _Frame(wire.CALL, nonce, self.items, payload, output), limit, request
-            )
+            self.resume()
+            return self._exchange(frame, limit, request)
         finally:
             if output is not None:
                 os.close(output)
-        return _checked(raw, request), seconds
-
-    def ping(self) -> float:
-        """Seconds that an empty request takes: answered by the shim, no line of the submission runs."""
-        frame = _Frame(wire.PING, os.urandom(16), 0, b"", None)
-        return self._exchange(frame, self.seat.limits.start_seconds, None)[1]
 
     def cpu_seconds(self) -> float | None:
         """Processor seconds that all of the worker's processes have used so far; None once it is ended."""
@@ -99,12 +112,13 @@ class Session:
         """Stops the worker's whole tree: between its turns it can neither work ahead nor slow another's."""
         if not self.ended:
             await_stopped(pause_tree(self.launched.pid, self.watch.known, self.launched.cgroup))
+            self.paused = True
             self.watch.rest()
 
     def resume(self) -> None:
         """Lets a paused worker go on."""
-        if not self.ended:
-            self.watch.resting = False
+        if not self.ended and self.paused:
+            self.paused = self.watch.resting = False
             resume_tree(self.launched.pid, self.watch.known, self.launched.cgroup)
 
     def close(self) -> None:

@@ -22,12 +22,14 @@ from harness.readings import PairReading
 from harness.records import Certificate, Condition, Probe, Timing
 from harness.sides import LEAST_PART, Round, Side, by_pair, timed_ratio
 
-LEAST_MARGIN = 0.03
+LEAST_MARGIN, MOST_MARGIN = 0.03, 0.05  # beyond, a noisy clock would be lenient: it stays open instead
 FEWEST_PAIRS = 5
 REPEAT_GAIN = 0.10  # faster on inputs it has seen than the reference is: noted
 DRIFT = 0.03  # the reference slower beside the candidate than without it: the times are void
 # Processor time used while stopped, by what the reference used: the scheduler's own accounting lags a little.
 IDLE_SHARE = 0.02
+# More cores at a time than the reference, or than one; a count of processor time may lag by a tick.
+CORES_SHARE = 0.15
 # Calls shorter than so many empty requests are noted: a task had better put several in one request.
 FLOORS_WANTED = 20
 # Two medians of eight calls differ by 5 % now and then on any machine; in most workers, there is no steady state.
@@ -73,6 +75,8 @@ def _doubts(
         yield f"times are not certified: {pairs} process pairs, {FEWEST_PAIRS} are needed"
     if certificate is None:
         yield "times are not certified: no copy of the reference was timed beside it"
+    elif 2 * certificate.spread / math.sqrt(certificate.pairs) > MOST_MARGIN:
+        yield f"times are not certified: the clock is too unsure of itself ({certificate.words})"
     elif not certificate.holds:
         yield f"times are not certified: {certificate.words}"
     if condition is not None and condition.grade == "C":
@@ -96,7 +100,7 @@ def _certificate(criteria: Criteria, rounds: Sequence[Round]) -> Certificate | N
     found = timed_ratio(kind, pairs, rounds[0].alpha)
     logs = np.array([paired.median_log_ratio(pair) for pair in pairs])
     spread = float(logs.std(ddof=1)) if len(logs) > 1 else paired.ONE_PAIR_MARGIN
-    tolerance = max(LEAST_MARGIN, 2 * spread / math.sqrt(len(pairs)))
+    tolerance = min(max(LEAST_MARGIN, 2 * spread / math.sqrt(len(pairs))), MOST_MARGIN)
     holds = found.low <= 1 + tolerance and found.high >= 1 - tolerance
     inside = found.low >= 1 - tolerance and found.high <= 1 + tolerance
     # An interval that reaches beyond the margin shows no difference, but no equality either.
@@ -143,6 +147,7 @@ def _probes(criteria: Criteria, rounds: Sequence[Round], readings: Sequence[Pair
     yield from _repeated(anchor, rounds)
     yield from _drifted(anchor, rounds)
     yield from _idle(anchor, readings)
+    yield from _share(anchor, readings)
     yield from _close_to_floor(rounds, readings)
     yield from _unsteady(readings)
     yield from _too_fast(rounds, readings)
@@ -244,6 +249,23 @@ def _too_fast(rounds: Sequence[Round], readings: Sequence[PairReading]) -> Itera
     yield Probe(
         name="plausible", verdict="clear", value=None, words="no answer came sooner than the work allows"
     )
+
+
+def _share(anchor: str, readings: Sequence[PairReading]) -> Iterable[Probe]:
+    """Whether the candidate used more cores at a time than the reference did on the same terms."""
+    cores = {
+        name: sum(reading.busy_cpu.get(name, 0.0) for reading in readings)
+        / max(sum(reading.turn_seconds.get(name, 0.0) for reading in readings), 1e-9)
+        for name in ("candidate", anchor)
+    }
+    void = cores["candidate"] > max(cores[anchor], 1.0) * (1 + CORES_SHARE)
+    words = (
+        f"the submission used {cores['candidate']:.2f} cores at a time, the {anchor} {cores[anchor]:.2f}: it "
+        "left the cores that it was given"
+        if void
+        else "the submission used no more cores than it was given"
+    )
+    yield Probe(name="cores", verdict="void" if void else "clear", value=cores["candidate"], words=words)
 
 
 def _close_to_floor(rounds: Sequence[Round], readings: Sequence[PairReading]) -> Iterable[Probe]:

@@ -32,7 +32,7 @@ _JOIN = (
     'n=$1; shift; while [ "$n" -gt 0 ]; do { echo 0 > "$1"; } 2>/dev/null; shift; n=$((n - 1)); done; '
     'exec "$@"'
 )
-_V1_NEEDED, _V1_WANTED = "memory", ("cpuacct", "freezer", "pids")
+_V1_NEEDED, _V1_WANTED = "memory", ("cpuacct", "freezer", "pids", "cpuset")
 _PATIENCE = 0.001
 _numbers = itertools.count()
 
@@ -111,6 +111,18 @@ class Cgroup:
         for file, value in files:
             with contextlib.suppress(OSError):
                 file.write_text(value)
+
+    def confine(self, cores: Sequence[int]) -> bool:
+        """Holds everything in it to these cores, whatever affinity it asks for; False where that cannot be.
+
+        To be called before anything joins: joining resets an affinity to the group's cores.
+        """
+        if "cpuset" not in self.folders:
+            return False
+        with contextlib.suppress(OSError):
+            (self.folders["cpuset"] / "cpuset.cpus").write_text(",".join(map(str, cores)))
+            return True
+        return False
 
     def usage(self) -> Usage:
         """What it holds, and the peak since the last call.
@@ -233,6 +245,9 @@ def make() -> tuple[Cgroup | None, str]:
         for controller, parent in parents.items():
             (parent / name).mkdir(exist_ok=True)
             group.folders[controller] = parent / name
+            if controller == "cpuset":  # empty, it could not be joined
+                for file in ("cpuset.mems", "cpuset.cpus"):
+                    (parent / name / file).write_text((parent / file).read_text())
         group.usage(), group.pids(), group.oom_kills(), group.cpu_seconds()  # opens all, or fails now
     except (OSError, ValueError, KeyError) as error:
         group.remove()

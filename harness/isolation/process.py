@@ -31,6 +31,9 @@ class ProcessLevel:
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-I", "-P", "-u", "-m", "harness.worker", str(theirs.fileno())]
         group, reason = cgroups.make()
+        cores = _cores(order.threads)
+        if group and cores:
+            group.confine(cores)
         try:
             process = subprocess.Popen(
                 group.joining(command) if group else command,
@@ -52,18 +55,19 @@ class ProcessLevel:
             ) from error
         finally:
             theirs.close()
-        _pin(process.pid, order.threads)
+        if cores:
+            os.sched_setaffinity(process.pid, cores)
         return Launched(process, ours, group, reason)
 
 
-def _pin(pid: int, threads: int) -> None:
-    """Keeps every worker on the same cores: placement by the scheduler is not common to both sides.
+def _cores(threads: int) -> list[int]:
+    """The cores that every worker is kept on: placement by the scheduler is not common to both sides.
 
     Unpinned, the ratio of two copies of one program wandered with a standard deviation of 12.5 %;
-    pinned to one core, 1 %. The first core is left to the parent where there is more than one.
+    pinned to one core, 1 %. The first core is left to the parent where there is more than one. Empty
+    where there is nothing to choose, or nothing to choose by.
     """
     if not hasattr(os, "sched_setaffinity"):
-        return
+        return []
     cores = sorted(os.sched_getaffinity(0))
-    if threads < len(cores):
-        os.sched_setaffinity(pid, cores[-threads:])
+    return cores[-threads:] if threads < len(cores) else []

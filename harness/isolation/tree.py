@@ -115,6 +115,7 @@ def pause_tree(pid: int, known: dict[int, int | None], group: Group | None = Non
     `known` maps pids to their `born`: a pid that was given to a stranger meanwhile is let alone.
     It goes on until none is new, so that what forked while the list was walked is stopped too.
     """
+    _send(pid, signal.SIGSTOP)  # the one that answered, before the list of the others is read
     stopped: set[int] = set()
     while fresh := members(pid, known, group) - stopped:
         for target in fresh:

@@ -20,7 +20,8 @@ HEADER = struct.Struct("<4sBBH16sIQ")
 MAGIC = b"MLSH"
 VERSION = 1
 
-# PING asks for nothing but an answer: it tells that the shim has started, and what an empty request costs.
+# PING asks for nothing but an answer: it tells that the shim has started. With a CALL's payload it is
+# answered by zeros of the same size, without a line of the submission: that is what asking costs.
 START, CALL, STOP, PING = 1, 2, 3, 4
 READY, RESULT, FAULT, BYE, PONG = 16, 17, 18, 19, 20
 
@@ -199,14 +200,16 @@ def _exactly(sock: socket.socket, size: int) -> bytes:
     return bytes(parts)
 
 
-def answer(sock: socket.socket, frame: Frame, payload: bytes | memoryview, output: int | None) -> None:
-    """The worker's RESULT: through the output memfd when the parent gave one, else inline."""
+def answer(
+    sock: socket.socket, frame: Frame, payload: bytes | memoryview, output: int | None, opcode: int = RESULT
+) -> None:
+    """The worker's RESULT (or PONG): through the output memfd when the parent gave one, else inline."""
     size = len(memoryview(payload).cast("B")) if payload else 0
     if output is None:
-        sock.sendall(pack(RESULT, 0, frame.nonce, frame.item, size) + bytes(payload))
+        sock.sendall(pack(opcode, 0, frame.nonce, frame.item, size) + bytes(payload))
         return
     write_memfd(output, payload)
-    sock.sendall(pack(RESULT, OUT_MEMFD, frame.nonce, frame.item, size))
+    sock.sendall(pack(opcode, OUT_MEMFD, frame.nonce, frame.item, size))
 
 
 def fault(sock: socket.socket, frame: Frame, code: int, text: str) -> None:
