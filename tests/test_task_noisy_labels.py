@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from harness import tasks
-from harness.errors import DataError, Fault
-from harness.instances import ArraySpec, Instance
+from harness.errors import DataError, Fault, TaskError
+from harness.instances import ArraySpec, BlobSpec, FromItem, Instance
 
 CLASSES = 5
 SIZE: dict[str, Any] = {
@@ -165,21 +165,44 @@ def test_an_instance_depends_on_its_seed_alone(task: ModuleType) -> None:
     assert first["texts"] != differs["texts"]
 
 
-def test_requests_are_train_then_bulk_then_one_by_one_each_text_once(task: ModuleType) -> None:
-    (stage,) = task.prepare(Bench()).stages
-    groups = [request.label for request in stage.requests]
-    assert groups == ["train", "bulk"] + ["single"] * 8
-    assert [request.warmup for request in stage.requests[2:]] == [True] * 2 + [False] * 6
-    texts = [text for request in stage.requests for text in request.arguments["texts"]]
-    assert len(set(texts)) == len(texts) == 200 + 60 + 6 + 2
-    assert stage.requests[-1].returns == ArraySpec("int64", (1,), low=0, high=3)
+def test_only_the_trained_model_passes_from_training_to_serving(task: ModuleType) -> None:
+    train, serve = task.prepare(Bench()).stages
+    (trained,) = train.requests
+    assert trained.phase == "train"
+    assert isinstance(trained.returns, BlobSpec)
+    loaded = serve.requests[0]
+    assert (loaded.phase, loaded.label, loaded.returns) == ("load", "ready", None)
+    assert loaded.arguments == {"model": FromItem(trained.item)}
+    assert all(set(request.arguments) == {"texts"} for request in serve.requests[1:])
+
+
+def test_serving_is_first_predictions_then_bulk_then_one_by_one_each_text_once(task: ModuleType) -> None:
+    train, serve = task.prepare(Bench()).stages
+    groups = [request.label for request in serve.requests]
+    assert groups == ["ready"] * 4 + ["bulk"] * 5 + ["single"] * 8
+    assert [request.warmup for request in serve.requests] == [False] * 9 + [True] * 2 + [False] * 6
+    assert [request.timed for request in serve.requests] == [False] * 9 + [True] * 8
+    assert [request.count for request in serve.requests[4:9]] == [12] * 5
+    texts = [
+        text for request in (*train.requests, *serve.requests[1:]) for text in request.arguments["texts"]
+    ]
+    assert len(set(texts)) == len(texts) == 200 + 60 + 6 + 2 + 3
+    assert serve.requests[-1].returns == ArraySpec("int64", (1,), low=0, high=3)
+
+
+def test_the_bulk_gets_what_is_left_in_parts_as_equal_as_they_can_be(task: ModuleType) -> None:
+    instance = task.prepare(Bench(size=SIZE | {"n_bulk": 0, "n_classes": 0}))
+    parts = [request.count for request in instance.requests() if request.label == "bulk"]
+    assert len(parts) == 5
+    assert sum(parts) == 150 - 3 - 2 - 6
+    assert max(parts) - min(parts) <= 1
 
 
 def test_the_given_labels_are_noisy_and_nothing_else_crosses(task: ModuleType) -> None:
     bench = Bench()
     instance = task.prepare(bench)
     for request in instance.requests():
-        assert set(request.arguments) <= {"texts", "labels", "num_classes"}
+        assert set(request.arguments) <= {"texts", "labels", "num_classes", "model"}
     assert 39 <= instance.facts["wrong_labels_percent"] <= 45
     assert set(instance.facts) == {"training_texts", "test_texts", "classes", "noise", "wrong_labels_percent"}
 
@@ -205,8 +228,7 @@ def test_what_the_data_cannot_support_is_said(task: ModuleType) -> None:
 
 
 def perfect(instance: Instance) -> dict[str, Any]:
-    answers = {f"single-{i}": np.array([label]) for i, label in enumerate(instance.hidden["single"])}
-    return answers | {"bulk": instance.hidden["bulk"].copy()}
+    return {item: labels.copy() for item, labels in instance.hidden["labels"].items()}
 
 
 def test_perfect_answers_measure_one(task: ModuleType) -> None:
@@ -216,15 +238,40 @@ def test_perfect_answers_measure_one(task: ModuleType) -> None:
     assert evaluation.series[0].y == (1.0,) * 4
 
 
+def test_every_scored_item_is_asked_for_and_none_of_the_others(task: ModuleType) -> None:
+    instance = task.prepare(Bench())
+    serve = instance.stages[1]
+    scored = {r.item for r in serve.requests if r.label in ("bulk", "single") and not r.warmup}
+    assert set(instance.hidden["labels"]) == scored
+    assert instance.facts["test_texts"] == sum(len(part) for part in instance.hidden["labels"].values()) == 66
+
+
+def test_answers_that_are_not_scored_change_nothing(task: ModuleType) -> None:
+    instance = task.prepare(Bench())
+    more = perfect(instance) | {"trained": b"model", "first-0": np.array([3])}
+    assert task.evaluate(instance, more) == task.evaluate(instance, perfect(instance))
+
+
+def test_what_was_answered_is_scored_and_nothing_answered_is_the_tasks_fault(task: ModuleType) -> None:
+    instance = task.prepare(Bench())
+    answers = perfect(instance)
+    part = {item: answers[item] for item in ("bulk-1", "single-0")}
+    part["single-0"] = (part["single-0"] + 1) % 4
+    found = {m.name: m.value for m in task.evaluate(instance, part).measurements}
+    assert found["accuracy"] == pytest.approx(12 / 13)
+    with pytest.raises(TaskError, match="no scored request"):
+        task.evaluate(instance, {"trained": b"model"})
+
+
 def test_single_and_bulk_predictions_both_count(task: ModuleType) -> None:
     from sklearn.metrics import f1_score
 
     instance = task.prepare(Bench())
     answers = perfect(instance)
-    answers["bulk"][:10] = (answers["bulk"][:10] + 1) % 4
+    answers["bulk-2"][:10] = (answers["bulk-2"][:10] + 1) % 4
     answers["single-0"] = (answers["single-0"] + 1) % 4
-    actual = np.concatenate([instance.hidden["single"], instance.hidden["bulk"]])
-    predicted = np.concatenate([*(answers[f"single-{i}"] for i in range(6)), answers["bulk"]])
+    actual = np.concatenate(list(instance.hidden["labels"].values()))
+    predicted = np.concatenate(list(answers.values()))
     found = {m.name: m for m in task.evaluate(instance, answers).measurements}
     assert found["macro_f1"].value == pytest.approx(f1_score(actual, predicted, average="macro"))
     assert found["accuracy"].value == pytest.approx(1 - 11 / 66)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import DataError, Fault
-from harness.instances import Answer, ArraySpec, Evaluation, Instance, Request, Stage
+from harness.errors import DataError, Fault, TaskError
+from harness.instances import Answer, ArraySpec, BlobSpec, Evaluation, FromItem, Instance, Request, Stage
 from harness.measures.quality import accuracy, correct, macro_f1
 from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
@@ -20,6 +20,9 @@ FEWEST_PER_CLASS = 8  # training texts: under that, no class can be told from it
 FEWEST_TESTED = 4  # texts of each class in the test part
 MOST_WRONG_OF_TWO = 0.30  # with two classes a wrong label is the other one: 0.42 would leave almost nothing
 FOLDS = 3
+MODEL_BYTES = 512 * 2**20  # what `train` may return: more than five times the given encoder's weights
+FIRST_PREDICTIONS = 3  # one by one right after `load`, within the time to be ready; never scored
+BULK_PARTS = 5
 NOISES = ("auto", "mixed", "symmetric", "pair", "boundary", "real")
 UNTOUCHED, SYMMETRIC, PAIR, BOUNDARY = 0, 1, 2, 3
 
@@ -43,6 +46,21 @@ class Texts:
         return Texts(tuple(self.texts[i] for i in index.tolist()), self.labels[index], given)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The test texts by what they are asked for; each is asked once."""
+
+    first: Texts
+    bulk: tuple[Texts, ...]  # a request each
+    warm: Texts
+    single: Texts
+
+    def scored(self) -> dict[str, Texts]:
+        """The texts whose answers count, by the item that asks for them."""
+        bulk = {f"bulk-{i}": part for i, part in enumerate(self.bulk)}
+        return bulk | {f"single-{i}": self.single.take([i]) for i in range(len(self.single.texts))}
+
+
 def prepare(workbench: Any) -> Instance:
     """The instance for the workbench's seed, size and data."""
     size = workbench.size
@@ -56,21 +74,18 @@ def prepare(workbench: Any) -> Instance:
     train, test, classes = choose_classes(train, test, int(size["n_classes"]), kind, workbench.rng("classes"))
     draw = draw_as_it_comes if kind == "real" else draw_evenly
     train = train.take(draw(train.labels, classes, int(size["n_train"]), workbench.rng("train")))
-    n_warm, n_single, n_bulk = int(size["n_warmup"]), int(size["n_single"]), int(size["n_bulk"])
-    asked = n_bulk + n_single + n_warm if n_bulk else 0
-    test = test.take(draw(test.labels, classes, asked, workbench.rng("test")))
+    test = test.take(draw(test.labels, classes, texts_needed(size), workbench.rng("test")))
     labels = spoil(train, classes, kind, size, workbench.rng("noise"))
-    warm, single, bulk = np.split(np.arange(len(test.texts)), [n_warm, n_warm + n_single])
-    if not len(bulk):
-        raise DataError(f"{len(test.texts)} test texts are too few: {n_warm + n_single} are asked one by one")
+    asked = share_out(test, size)
     check(train, test, labels, classes, kind)
+    truth = {item: part.labels for item, part in asked.scored().items()}
     return Instance(
-        stages=(stage(train, labels, classes, test.take(bulk), test.take(single), test.take(warm)),),
-        hidden={"single": test.labels[single], "bulk": test.labels[bulk], "classes": classes},
+        stages=(train_stage(train, labels, classes), serve_stage(asked, classes)),
+        hidden={"labels": truth, "classes": classes},
         models={"encoder": workbench.model("encoder")},
         facts={
             "training_texts": len(train.texts),
-            "test_texts": len(single) + len(bulk),
+            "test_texts": sum(len(part) for part in truth.values()),
             "classes": classes,
             "noise": kind,
             "wrong_labels_percent": round(100 * float((labels != train.labels).mean()), 1),
@@ -165,6 +180,22 @@ def draw_evenly(labels: Ints, classes: int, wanted: int, rng: np.random.Generato
 def draw_as_it_comes(labels: Ints, classes: int, wanted: int, rng: np.random.Generator) -> Ints:
     """At most `wanted` rows (0: all), each as likely as any other: class shares stay the data set's."""
     return rng.permutation(len(labels))[: wanted or len(labels)]
+
+
+def texts_needed(size: Mapping[str, Any]) -> int:
+    """How many test texts the size asks for (0: all)."""
+    n_bulk = int(size["n_bulk"])
+    return n_bulk + int(size["n_single"]) + int(size["n_warmup"]) + FIRST_PREDICTIONS if n_bulk else 0
+
+
+def share_out(test: Texts, size: Mapping[str, Any]) -> Asked:
+    """The test texts, in random order already, shared out among the requests; the bulk gets the rest."""
+    counts = [FIRST_PREDICTIONS, int(size["n_warmup"]), int(size["n_single"])]
+    first, warm, single, bulk = np.split(np.arange(len(test.texts)), np.cumsum(counts))
+    if len(bulk) < BULK_PARTS:
+        raise DataError(f"{len(test.texts)} test texts are too few: {sum(counts)} are asked one by one")
+    parts = tuple(test.take(part) for part in np.array_split(bulk, BULK_PARTS))
+    return Asked(test.take(first), parts, test.take(warm), test.take(single))
 
 
 # ---------------------------------------------------------------- noise
@@ -281,38 +312,51 @@ def check(train: Texts, test: Texts, labels: Ints, classes: int, kind: str) -> N
         assert (table.argmax(axis=1) == np.arange(classes)).all(), "a class is mostly labelled as another"
 
 
-def stage(train: Texts, labels: Ints, classes: int, bulk: Texts, single: Texts, warm: Texts) -> Stage:
-    """Train, then the bulk (so that what was put off is timed there), then one by one."""
+def train_stage(train: Texts, labels: Ints, classes: int) -> Stage:
+    """One request: texts and noisy labels in, the trained model's bytes out."""
+    arguments = {"texts": list(train.texts), "labels": labels, "num_classes": classes}
+    spec = BlobSpec(MODEL_BYTES)
+    return Stage("train", (Request("trained", "train", arguments, spec, count=len(train.texts)),))
+
+
+def serve_stage(asked: Asked, classes: int) -> Stage:
+    """The model comes back in a fresh worker; then the bulk in parts, then texts one by one.
+
+    What `train` has put off is timed wherever it is done: in `load`, in the first predictions, in the bulk.
+    """
 
     def predict(item: str, texts: Sequence[str], group: str, **how: bool) -> Request:
         spec = ArraySpec("int64", (len(texts),), low=0, high=classes - 1)
         return Request(item, "predict", {"texts": list(texts)}, spec, group=group, count=len(texts), **how)
 
-    arguments = {"texts": list(train.texts), "labels": labels, "num_classes": classes}
-    return Stage(
-        "train and predict",
-        (
-            Request("trained", "train", arguments, None, count=len(train.texts)),
-            predict("bulk", bulk.texts, "bulk"),
-            *(
-                predict(f"warm-{i}", [text], "single", timed=True, warmup=True)
-                for i, text in enumerate(warm.texts)
-            ),
-            *(predict(f"single-{i}", [text], "single", timed=True) for i, text in enumerate(single.texts)),
-        ),
+    scored = asked.scored().items()
+    ready = (
+        Request("loaded", "load", {"model": FromItem("trained")}, None, group="ready"),
+        *(predict(f"first-{i}", [text], "ready") for i, text in enumerate(asked.first.texts)),
     )
+    bulk = [predict(item, part.texts, "bulk") for item, part in scored if item.startswith("bulk-")]
+    warm = [
+        predict(f"warm-{i}", [text], "single", timed=True, warmup=True)
+        for i, text in enumerate(asked.warm.texts)
+    ]
+    single = [
+        predict(item, part.texts, "single", timed=True) for item, part in scored if item.startswith("single-")
+    ]
+    return Stage("serve", (*ready, *bulk, *warm, *single))
 
 
 # ---------------------------------------------------------------- evaluation
 
 
 def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
-    """Macro-F1 and accuracy over all scored predictions, and the F1 of each class."""
+    """Macro-F1 and accuracy over all scored predictions that were asked for, and the F1 of each class."""
     classes = int(instance.hidden["classes"])
-    single: Ints = instance.hidden["single"]
-    alone = [np.asarray(answers[f"single-{i}"]) for i in range(len(single))]
-    predicted = np.concatenate([*alone, np.asarray(answers["bulk"])]).astype(np.int64)
-    actual = np.concatenate([single, instance.hidden["bulk"]])
+    labels: Mapping[str, Ints] = instance.hidden["labels"]
+    items = [item for item in labels if item in answers]
+    if not items:
+        raise TaskError("no scored request of noisy-labels was answered: its stage serve asks for none")
+    predicted = np.concatenate([np.asarray(answers[item], dtype=np.int64) for item in items])
+    actual = np.concatenate([labels[item] for item in items])
     if len(np.unique(predicted)) == 1:
         raise Fault("wrong", f"every one of {len(predicted)} predictions is class {predicted[0]}")
     pairs = np.column_stack([predicted, actual])

@@ -18,6 +18,7 @@ gains less on labels like these.
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,13 +52,13 @@ class Solution:
         self.device = torch.device(context.device)
         self.tokenizer = AutoTokenizer.from_pretrained(context.models["encoder"])
         self.encoder = AutoModel.from_pretrained(context.models["encoder"]).to(self.device).eval()
-        self.words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), dtype=np.float32)
 
-    def train(self, texts: list[str], labels: NDArray[np.int64], num_classes: int) -> None:
-        """Infers soft true labels and fits the linear map to them."""
-        dense, sparse = self._encode(texts), self.words.fit_transform(texts)
-        self.centre = dense.mean(axis=0)
-        dense -= self.centre
+    def train(self, texts: list[str], labels: NDArray[np.int64], num_classes: int) -> bytes:
+        """Infers soft true labels and fits the linear map to them; the map, with its vocabulary."""
+        words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), dtype=np.float32)
+        dense, sparse = self._encode(texts), words.fit_transform(texts)
+        centre = dense.mean(axis=0)
+        dense -= centre
         # Both kernels are centred and scaled to mean 1 on the diagonal, so that the shares mean something.
         dense_gram, sparse_gram = dense @ dense.T, centred((sparse @ sparse.T).toarray())
         dense_scale = (1 - WORD_SHARE) * len(texts) / np.trace(dense_gram)
@@ -67,10 +68,15 @@ class Solution:
         prior = posterior.mean(axis=0)
         dual = ridge.solve(posterior - prior, FINAL_RIDGE)
         # The kernel is linear in the features: as weights on them, prediction does not depend on n.
-        self.dense_weights = (dense_scale * (dense.T @ dual)).astype(np.float32)
+        dense_weights = (dense_scale * (dense.T @ dual)).astype(np.float32)
         dual -= dual.mean(axis=0)
-        self.sparse_weights = np.ascontiguousarray(sparse_scale * (sparse.T @ dual), dtype=np.float32)
-        self.offset = prior - np.asarray(sparse.mean(axis=0)) @ self.sparse_weights
+        sparse_weights = np.ascontiguousarray(sparse_scale * (sparse.T @ dual), dtype=np.float32)
+        offset = prior - np.asarray(sparse.mean(axis=0)) @ sparse_weights
+        return pickle.dumps((words, centre, dense_weights, sparse_weights, offset))
+
+    def load(self, model: bytes) -> None:
+        """The map and the vocabulary again."""
+        self.words, self.centre, self.dense_weights, self.sparse_weights, self.offset = pickle.loads(model)
 
     def predict(self, texts: list[str]) -> NDArray[np.int64]:
         """The class with the highest regression score."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,11 @@ class Solution:
         self.tokenizer = AutoTokenizer.from_pretrained(context.models["encoder"])
         self.encoder = AutoModel.from_pretrained(context.models["encoder"]).to(self.device).eval()
 
-    def train(self, texts: list[str], labels: NDArray[np.int64], num_classes: int) -> None:
-        self.head = LogisticRegression(C=1000.0, max_iter=200).fit(self.encode(texts), labels)
+    def train(self, texts: list[str], labels: NDArray[np.int64], num_classes: int) -> bytes:
+        return pickle.dumps(LogisticRegression(C=1000.0, max_iter=200).fit(self.encode(texts), labels))
+
+    def load(self, model: bytes) -> None:
+        self.head = pickle.loads(model)
 
     def predict(self, texts: list[str]) -> NDArray[np.int64]:
         return self.head.predict(self.encode(texts)).astype(np.int64)

@@ -8,7 +8,10 @@ class Solution:
         pass
 
     def train(self, texts, labels, num_classes):
-        self.answer = np.bincount(labels, minlength=num_classes).argmax()
+        return str(np.bincount(labels, minlength=num_classes).argmax()).encode()
+
+    def load(self, model):
+        self.answer = int(model)
 
     def predict(self, texts):
         return np.full(len(texts), self.answer, dtype=np.int64)

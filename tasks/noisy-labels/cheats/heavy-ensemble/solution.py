@@ -1,5 +1,7 @@
 """Spends eight times the encoding on every prediction: quality bought outside the budget."""
 
+import pickle
+
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
@@ -13,7 +15,10 @@ class Solution:
         self.device, self.head = context.device, None
 
     def train(self, texts, labels, num_classes):
-        self.head = LogisticRegression(C=5.0, max_iter=300).fit(self.encode(texts), labels)
+        return pickle.dumps(LogisticRegression(C=5.0, max_iter=300).fit(self.encode(texts), labels))
+
+    def load(self, model):
+        self.head = pickle.loads(model)
 
     def predict(self, texts):
         for _ in range(7):

@@ -1,6 +1,7 @@
 """Learns the training labels by heart and looks test texts up among them; what it does not find it guesses."""
 
 import hashlib
+import pickle
 
 import numpy as np
 
@@ -10,7 +11,10 @@ class Solution:
         pass
 
     def train(self, texts, labels, num_classes):
-        self.known, self.classes = dict(zip(texts, labels.tolist())), num_classes
+        return pickle.dumps((dict(zip(texts, labels.tolist())), num_classes))
+
+    def load(self, model):
+        self.known, self.classes = pickle.loads(model)
 
     def predict(self, texts):
         return np.array([self.known.get(text, guess(text) % self.classes) for text in texts], dtype=np.int64)

@@ -8,6 +8,9 @@ class Solution:
         pass
 
     def train(self, texts, labels, num_classes):
+        return b"\x00"
+
+    def load(self, model):
         pass
 
     def predict(self, texts):
