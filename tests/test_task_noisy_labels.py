@@ -13,6 +13,7 @@ import pytest
 from harness import tasks
 from harness.errors import DataError, Fault, TaskError
 from harness.instances import ArraySpec, BlobSpec, FromItem, Instance
+from harness.pairing import base_blocks, reserve_blocks
 
 CLASSES = 5
 SIZE: dict[str, Any] = {
@@ -58,6 +59,8 @@ class Bench:
     seed: int = 1
     data: Data = field(default_factory=lambda: Data(part(400, 1), part(150, 2)))
     size: dict[str, Any] = field(default_factory=lambda: dict(SIZE))
+    pairs: int = 1
+    max_pairs: int = 1
 
     def rng(self, name: str) -> np.random.Generator:
         return np.random.default_rng([self.seed, *name.encode()])
@@ -170,31 +173,60 @@ def test_only_the_trained_model_passes_from_training_to_serving(task: ModuleType
     (trained,) = train.requests
     assert trained.phase == "train"
     assert isinstance(trained.returns, BlobSpec)
-    loaded = serve.requests[0]
+    (loaded,) = serve.each
     assert (loaded.phase, loaded.label, loaded.returns) == ("load", "ready", None)
     assert loaded.arguments == {"model": FromItem(trained.item)}
-    assert all(set(request.arguments) == {"texts"} for request in serve.requests[1:])
+    assert all(set(request.arguments) == {"texts"} for request in serve.requests)
+    assert serve.paired
 
 
-def test_serving_is_first_predictions_then_bulk_then_one_by_one_each_text_once(task: ModuleType) -> None:
+def test_a_pair_predicts_first_ones_then_in_bulk_then_one_by_one_each_text_once(task: ModuleType) -> None:
     train, serve = task.prepare(Bench()).stages
-    groups = [request.label for request in serve.requests]
-    assert groups == ["ready"] * 4 + ["bulk"] * 5 + ["single"] * 8
-    assert [request.warmup for request in serve.requests] == [False] * 9 + [True] * 2 + [False] * 6
-    assert [request.timed for request in serve.requests] == [False] * 9 + [True] * 8
-    assert [request.count for request in serve.requests[4:9]] == [12] * 5
-    texts = [
-        text for request in (*train.requests, *serve.requests[1:]) for text in request.arguments["texts"]
-    ]
+    (block,) = base_blocks(serve, 1)
+    kinds = [(request.label, request.timed, request.warmup) for request in block]
+    assert kinds[:5] == [("ready", False, False)] * 3 + [("single", True, True)] * 2
+    assert kinds.count(("bulk", False, False)) == 5
+    assert kinds.count(("single", True, False)) == 6
+    assert [request.count for request in block if request.label == "bulk"] == [12] * 5
+    texts = [text for request in (*train.requests, *block) for text in request.arguments["texts"]]
     assert len(set(texts)) == len(texts) == 200 + 60 + 6 + 2 + 3
-    assert serve.requests[-1].returns == ArraySpec("int64", (1,), low=0, high=3)
+    assert block[-1].returns == ArraySpec("int64", (1,), low=0, high=3)
+
+
+def test_further_pairs_get_texts_that_have_no_place_in_the_score(task: ModuleType) -> None:
+    instance = task.prepare(Bench(pairs=2, max_pairs=4))
+    serve = instance.stages[1]
+    more = reserve_blocks(serve, 2, 4)
+    assert len(more) == 2
+    for block in (*base_blocks(serve, 2), *more):
+        kinds = [(request.label, request.warmup) for request in block]
+        assert kinds.count(("single", False)) == 3
+        assert kinds.count(("single", True)) == 2
+        assert kinds.count(("ready", False)) == 3
+        assert 2 <= kinds.count(("bulk", False)) <= 3
+    texts = [text for request in (*serve.requests, *serve.reserve) for text in request.arguments["texts"]]
+    assert len(set(texts)) == len(texts)
+    scored = {r.item for r in serve.all_requests() if r.scored and r.label != "ready" and not r.warmup}
+    assert scored == set(instance.hidden["labels"])
+
+
+def test_where_every_class_is_chosen_the_unscored_texts_are_taken_from_the_test_part(
+    task: ModuleType,
+) -> None:
+    instance = task.prepare(
+        Bench(size=SIZE | {"n_bulk": 0, "n_classes": 0, "n_train": 0}, pairs=2, max_pairs=4)
+    )
+    serve = instance.stages[1]
+    assert not serve.reserve
+    assert sum(r.label == "ready" for r in serve.requests) == 6
+    assert sum(len(labels) for labels in instance.hidden["labels"].values()) == 150 - 2 * (3 + 2)
 
 
 def test_the_bulk_gets_what_is_left_in_parts_as_equal_as_they_can_be(task: ModuleType) -> None:
     instance = task.prepare(Bench(size=SIZE | {"n_bulk": 0, "n_classes": 0}))
     parts = [request.count for request in instance.requests() if request.label == "bulk"]
     assert len(parts) == 5
-    assert sum(parts) == 150 - 3 - 2 - 6
+    assert sum(parts) == 150 - 6  # the unscored ones come from training texts that were not drawn
     assert max(parts) - min(parts) <= 1
 
 

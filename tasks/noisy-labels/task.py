@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ FEWEST_TESTED = 4  # texts of each class in the test part
 MOST_WRONG_OF_TWO = 0.30  # with two classes a wrong label is the other one: 0.42 would leave almost nothing
 FOLDS = 3
 MODEL_BYTES = 512 * 2**20  # what `train` may return: more than five times the given encoder's weights
-FIRST_PREDICTIONS = 3  # one by one right after `load`, within the time to be ready; never scored
+FIRST_PREDICTIONS = 3  # in each process pair, right after `load`, within the time to be ready; never scored
 BULK_PARTS = 5
 NOISES = ("auto", "mixed", "symmetric", "pair", "boundary", "real")
 UNTOUCHED, SYMMETRIC, PAIR, BOUNDARY = 0, 1, 2, 3
@@ -48,12 +49,19 @@ class Texts:
 
 @dataclass(frozen=True)
 class Asked:
-    """The test texts by what they are asked for; each is asked once."""
+    """What is predicted: the scored test texts, and others like them that are not scored; each is asked once.
 
-    first: Texts
-    bulk: tuple[Texts, ...]  # a request each
-    warm: Texts
+    The others come from the classes that were not chosen and from what was not drawn: nobody can tell
+    them from the scored ones before predicting. `more` counts the process pairs that `reserve` is for.
+    """
+
     single: Texts
+    bulk: tuple[Texts, ...]  # a request each
+    first: tuple[str, ...]
+    warm: tuple[str, ...]
+    reserve_single: tuple[str, ...]
+    reserve_bulk: tuple[tuple[str, ...], ...]
+    more: int
 
     def scored(self) -> dict[str, Texts]:
         """The texts whose answers count, by the item that asks for them."""
@@ -71,16 +79,26 @@ def prepare(workbench: Any) -> Instance:
         Texts(cut(data.test.texts, most), data.test.labels),
     )
     kind = noise_kind(str(size["noise"]), train.given is not None)
+    everything = (*test.texts, *train.texts)
     train, test, classes = choose_classes(train, test, int(size["n_classes"]), kind, workbench.rng("classes"))
     draw = draw_as_it_comes if kind == "real" else draw_evenly
     train = train.take(draw(train.labels, classes, int(size["n_train"]), workbench.rng("train")))
-    test = test.take(draw(test.labels, classes, texts_needed(size), workbench.rng("test")))
+    used = {*train.texts, *test.texts}
+    others = [text for text in everything if text not in used]
+    unscored = (FIRST_PREDICTIONS + int(size["n_warmup"])) * workbench.pairs
+    borrowed = max(0, unscored - len(others))  # where all classes are chosen, there are no others
+    wanted = int(size["n_single"]) + int(size["n_bulk"]) + borrowed if size["n_bulk"] else 0
+    drawn = test.take(draw(test.labels, classes, wanted, workbench.rng("test")))
+    others += [text for text in test.texts if text not in {*drawn.texts}]
+    others = [others[i] for i in workbench.rng("spare").permutation(len(others)).tolist()]
+    test = drawn.take(np.arange(borrowed, len(drawn.texts)))
     labels = spoil(train, classes, kind, size, workbench.rng("noise"))
-    asked = share_out(test, size)
+    spare = (*drawn.texts[:borrowed], *others)
+    asked = share_out(test, spare, size, workbench.pairs, workbench.max_pairs)
     check(train, test, labels, classes, kind)
     truth = {item: part.labels for item, part in asked.scored().items()}
     return Instance(
-        stages=(train_stage(train, labels, classes), serve_stage(asked, classes)),
+        stages=(train_stage(train, labels, classes), serve_stage(asked, classes, workbench.pairs)),
         hidden={"labels": truth, "classes": classes},
         models={"encoder": workbench.model("encoder")},
         facts={
@@ -182,20 +200,29 @@ def draw_as_it_comes(labels: Ints, classes: int, wanted: int, rng: np.random.Gen
     return rng.permutation(len(labels))[: wanted or len(labels)]
 
 
-def texts_needed(size: Mapping[str, Any]) -> int:
-    """How many test texts the size asks for (0: all)."""
-    n_bulk = int(size["n_bulk"])
-    return n_bulk + int(size["n_single"]) + int(size["n_warmup"]) + FIRST_PREDICTIONS if n_bulk else 0
+def share_out(test: Texts, spare: Sequence[str], size: Mapping[str, Any], pairs: int, most: int) -> Asked:
+    """Who is asked for what: `test` is scored, one by one and in bulk; `spare` is for everything else.
 
-
-def share_out(test: Texts, size: Mapping[str, Any]) -> Asked:
-    """The test texts, in random order already, shared out among the requests; the bulk gets the rest."""
-    counts = [FIRST_PREDICTIONS, int(size["n_warmup"]), int(size["n_single"])]
-    first, warm, single, bulk = np.split(np.arange(len(test.texts)), np.cumsum(counts))
-    if len(bulk) < BULK_PARTS:
-        raise DataError(f"{len(test.texts)} test texts are too few: {sum(counts)} are asked one by one")
-    parts = tuple(test.take(part) for part in np.array_split(bulk, BULK_PARTS))
-    return Asked(test.take(first), parts, test.take(warm), test.take(single))
+    Raises DataError when the texts do not go round.
+    """
+    n_single, n_warm = int(size["n_single"]), int(size["n_warmup"])
+    single, bulk = test.take(np.arange(min(n_single, len(test.texts)))), np.arange(n_single, len(test.texts))
+    if len(bulk) < BULK_PARTS or len(spare) < (FIRST_PREDICTIONS + n_warm) * pairs:
+        raise DataError(
+            f"{len(test.texts) + len(spare)} test texts are too few: {n_single} are asked one by one, "
+            f"{(FIRST_PREDICTIONS + n_warm) * pairs} are not scored, at least {BULK_PARTS} are asked in bulk"
+        )
+    parts = tuple(test.take(rows) for rows in np.array_split(bulk, BULK_PARTS))
+    bulks, width = max(1, BULK_PARTS // pairs), len(parts[0].texts)
+    share = -(-n_single // pairs)
+    unscored = FIRST_PREDICTIONS + n_warm
+    more = (len(spare) - unscored * pairs) // (unscored + share + bulks * width)
+    more = max(0, min(most - pairs, more))
+    total = pairs + more
+    ends = np.cumsum([0, FIRST_PREDICTIONS * total, n_warm * total, share * more, bulks * width * more])
+    first, warm, singles, rest = (tuple(spare[a:b]) for a, b in pairwise(ends.tolist()))
+    wide = tuple(rest[start : start + width] for start in range(0, len(rest), width))
+    return Asked(single, parts, first, warm, singles, wide, more)
 
 
 # ---------------------------------------------------------------- noise
@@ -319,8 +346,8 @@ def train_stage(train: Texts, labels: Ints, classes: int) -> Stage:
     return Stage("train", (Request("trained", "train", arguments, spec, count=len(train.texts)),))
 
 
-def serve_stage(asked: Asked, classes: int) -> Stage:
-    """The model comes back in a fresh worker; then the bulk in parts, then texts one by one.
+def serve_stage(asked: Asked, classes: int, pairs: int) -> Stage:
+    """The model comes back in fresh workers; in each the bulk in parts, then texts one by one.
 
     What `train` has put off is timed wherever it is done: in `load`, in the first predictions, in the bulk.
     """
@@ -329,20 +356,29 @@ def serve_stage(asked: Asked, classes: int) -> Stage:
         spec = ArraySpec("int64", (len(texts),), low=0, high=classes - 1)
         return Request(item, "predict", {"texts": list(texts)}, spec, group=group, count=len(texts), **how)
 
-    scored = asked.scored().items()
-    ready = (
-        Request("loaded", "load", {"model": FromItem("trained")}, None, group="ready"),
-        *(predict(f"first-{i}", [text], "ready") for i, text in enumerate(asked.first.texts)),
-    )
-    bulk = [predict(item, part.texts, "bulk") for item, part in scored if item.startswith("bulk-")]
+    first = [predict(f"first-{i}", [text], "ready") for i, text in enumerate(asked.first)]
     warm = [
-        predict(f"warm-{i}", [text], "single", timed=True, warmup=True)
-        for i, text in enumerate(asked.warm.texts)
+        predict(f"warm-{i}", [text], "single", timed=True, warmup=True) for i, text in enumerate(asked.warm)
     ]
-    single = [
-        predict(item, part.texts, "single", timed=True) for item, part in scored if item.startswith("single-")
+    scored = [
+        predict(item, part.texts, item.partition("-")[0], timed=item.startswith("single"))
+        for item, part in asked.scored().items()
     ]
-    return Stage("serve", (*ready, *bulk, *warm, *single))
+    more = [
+        predict(f"more-bulk-{i}", texts, "bulk", scored=False) for i, texts in enumerate(asked.reserve_bulk)
+    ]
+    more += [
+        predict(f"more-single-{i}", [text], "single", timed=True, scored=False)
+        for i, text in enumerate(asked.reserve_single)
+    ]
+    firsts, warms = (len(each) * pairs // (pairs + asked.more) for each in (first, warm))
+    return Stage(
+        "serve",
+        (*first[:firsts], *warm[:warms], *scored),
+        each=(Request("loaded", "load", {"model": FromItem("trained")}, None, group="ready"),),
+        reserve=(*first[firsts:], *warm[warms:], *more),
+        paired=True,
+    )
 
 
 # ---------------------------------------------------------------- evaluation
