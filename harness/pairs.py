@@ -9,6 +9,7 @@ see whether answers are remembered.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -90,10 +91,16 @@ class Pair:
             self.counter.show(self.stage, competitor, "start")
             competitor.start(self.round.place(self.stage, self.number))
             self.started.append(competitor.name)
-            for request in self.stage.each:
+            # What comes right after loading is asked before any warm-up, or work put off from an earlier
+            # stage would be done in a call that nobody counts.
+            for request in (*self.stage.each, *self._heads()):
                 self.counter.show(self.stage, competitor, request.phase)
                 competitor.keep(request, competitor.ask(request))
         self._warm(among)
+
+    def _heads(self) -> list[Request]:
+        """The block's untimed requests that stand before its first warm-up or timed one."""
+        return list(itertools.takewhile(lambda r: not r.timed and not r.warmup, self.block))
 
     def _warm(self, among: Sequence[Competitor]) -> None:
         """Warm-up requests, group by group until it is steady for all, or the block has no more."""
@@ -132,7 +139,7 @@ class Pair:
         return meter.stop()
 
     def _timed(self, meter: Meter | None) -> None:
-        asked = [request for request in self.block if not request.warmup]
+        asked = [request for request in self.block[len(self._heads()) :] if not request.warmup]
         among = list(self.competitors)
         anchor = next((c for c in among if c.entry.role != "candidate"), None)
         for number, turn in enumerate(turns(asked, len(among), self.round.plan.block, self.round.order)):

@@ -132,7 +132,7 @@ class Round:
             taking = [c for c in timed if c.entry.pairs is None or number < c.entry.pairs]
             Pair(self, stage, number, block, taking, counter).run()
             if any(c.fault for c in timed):
-                break
+                return  # the candidate's fault, or ours: nothing more is to be learnt from the others
         for competitor in (c for c in field_ if not c.entry.timed and c.fault is None):
             self._alone(stage, competitor, counter)
         if self.plan.memory_pass:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,10 @@ import pytest
 from harness import ordering, rescoring, runner, session, tasks
 from harness.asking import Asked, order
 from harness.competitor import Entry
+from harness.instances import ArraySpec, Request, Stage
 from harness.ordering import Order
 from harness.pairing import Plan, base_blocks
+from harness.pairs import Pair
 from harness.records import Certificate, ConstraintResult, Run, Trial
 from harness.store import Store
 from harness.submissions import references
@@ -294,3 +297,43 @@ def test_a_fault_in_a_pair_ends_the_round_and_is_the_candidates_own(tmp_path: Pa
     assert "not this" in run.score.reasons[0]
     assert [p.pair for p in run.trials[0].pairs] == [0, 1]
     assert {t.outcome for t in run.trials[1:]} == {"ok"}
+
+
+def test_what_comes_right_after_loading_is_asked_before_any_warm_up() -> None:
+    """Work that was put off to the first answer would else be done in a call that nobody counts."""
+
+    def ask(item: str, **how: bool) -> Request:
+        return Request(item, "answer", {"numbers": np.arange(3)}, ArraySpec("int64", (3,)), **how)
+
+    served: list[str] = []
+
+    class Recorder:
+        name, fault, worker = "candidate", None, None
+        entry = Entry(references("toy-pairs", TOYS / "toy-pairs")["baseline"])
+
+        def start(self, place: Any) -> None:
+            served.append("start")
+
+        def ask(self, request: Request) -> float:
+            served.append(request.item)
+            return 0.01
+
+        def keep(self, *anything: Any) -> None: ...
+
+        def keep_first(self, *anything: Any) -> None: ...
+
+    block = (
+        ask("first"),
+        ask("second"),
+        ask("warm", timed=True, warmup=True),
+        ask("late"),
+        ask("timed", timed=True),
+    )
+    stage = Stage("serve", block, each=(ask("loaded"),), paired=True)
+    around = SimpleNamespace(order=np.random.default_rng(0), place=lambda *_: None, plan=Plan())
+    counter = SimpleNamespace(show=lambda *_: None, done=0)
+    pair = Pair(around, stage, 0, block, [Recorder()], counter)  # type: ignore[arg-type, list-item]
+    pair._begin(pair.competitors)
+    assert served == ["start", "loaded", "first", "second", "warm"]
+    pair._timed(None)
+    assert served[5:] == ["late", "timed"]
