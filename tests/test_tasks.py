@@ -10,7 +10,7 @@ import pytest
 from harness import submissions, tasks
 from harness.asking import Asked, order
 from harness.check import CHECK_SIZE, check
-from harness.proving import prove
+from harness.proving import NEEDED_SDS, prove
 from harness.trials import Silent
 from harness.worker.loader import load_module, phases_of
 
@@ -47,19 +47,14 @@ def test_the_contract_the_limits_and_the_statement_name_the_same_phases(name: st
         assert f"harness {verb} {task.id}" in statement
 
 
-# Sizes of seconds are noisier than a verdict needs: here the order and two standard deviations are
-# held; the full bar of three is `harness prove`'s on laptop-cpu, whose table stands in docs/tasks.md.
-LEAST_SDS = 2.0
-
-
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("name", TASKS)
 def test_proves_itself(name: str) -> None:
     proof = prove(order(Asked(name, profile="ci-smoke")), 5, Silent())
-    assert min(gap.pooled_sds for gap in proof.separation) >= LEAST_SDS, proof.separation
-    assert not sum(gap.inversions for gap in proof.separation), proof.separation
-    assert not [doubt for doubt in proof.reasons if "breaks a constraint" in doubt], proof.reasons
+    assert proof.proven, proof.reasons
+    assert min(gap.pooled_sds for gap in proof.separation) >= NEEDED_SDS
+    assert not sum(gap.inversions for gap in proof.separation)
     assert all(cheat.points <= 0 for cheat in proof.cheats), proof.cheats
     assert proof.starter.outcome in ("ok", "budget_exceeded", "inconclusive"), proof.starter
     assert len(proof.cheats) == len(TASKS[name].cheats)
