@@ -17,6 +17,7 @@ QUESTIONS = {
     "repeated input": ("Are answers remembered?", "no"),
     "reference alone": ("Does the submission slow the reference down?", "no"),
     "stopped means still": ("Does it work while it is stopped?", "no"),
+    "cores": ("Does it stay on the cores it was given?", "yes"),
     "plausible": ("Are the times possible at all?", "yes"),
     "empty request": ("Are the calls long enough to be timed?", "yes"),
     "steady state": ("Were the processes warmed up?", "yes"),
