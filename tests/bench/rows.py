@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.assess import floors
 from harness.measures import conditions, paired
 from harness.measures.estimates import Estimate
 from harness.records import Run, Trial
@@ -67,7 +68,10 @@ def _seconds(trials: Sequence[Trial]) -> dict[str, list[list[float]]]:
 
 
 def _floors(trials: Sequence[Trial]) -> list[float]:
-    return [float(np.median(r.floor)) if r.floor else 0.0 for t in trials for r in t.pairs]
+    """What asking costs in each pair, as the harness takes it off."""
+    readings = [reading for trial in trials for reading in trial.pairs]
+    taken = floors(readings)
+    return [taken.get(reading.pair, 0.0) for reading in readings]
 
 
 def _idle(trials: Sequence[Trial]) -> Mapping[str, float]:
@@ -79,7 +83,7 @@ def _idle(trials: Sequence[Trial]) -> Mapping[str, float]:
 
 
 def by_pair(row: Row, top: str, bottom: str = "baseline", first: int | None = None) -> list[Floats]:
-    """Seconds less the pair's floor, as verdicts take them: float64[n, 2] for each of the first pairs."""
+    """Seconds less the floor, as verdicts take them: float64[n, 2] for each of the first pairs."""
     found = []
     sides = zip(row["seconds"][top], row["seconds"][bottom], row["floors"], strict=False)
     for over, under, floor in list(sides)[:first]:
