@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,11 @@ def test_interrupted_is_exit_130_soon_and_no_worker_is_left(
     command = [sys.executable, "-m", "harness", "run", "toy-squares", str(HOSTILE / "sleeps"), "--tasks", str(root),
                "--profile", "ci-smoke", "--json", "--out", str(tmp_path / "out")]  # fmt: skip
     began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell starts background jobs with SIGINT ignored, and whoever runs the tests may be one.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed
+    )
     try:
         parent = psutil.Process(process.pid)
         workers: list[psutil.Process] = []
