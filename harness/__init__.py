@@ -13,7 +13,8 @@ The map, from the top floor down (imports go downward only):
     submissions, profiles       folders and configs/ read and checked
     sources                     data sets and models (stackdocs, tables, qrels, hub)
     isolation                   the only place that starts a process
-    measures, store             arrays in, floats out; the only writer of results
+    measures, store             arrays in, floats out; the only writer of results (database, artefacts)
+    owners, leftovers           who works on what a crash can leave behind; the sweep of it
     devices, machine, counters  NVML; the fingerprint of where it ran; what its kernel counts meanwhile
     records, instances,         the frozen values that travel between the floors
     criteria, checks, digests

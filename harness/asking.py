@@ -8,7 +8,7 @@ from typing import cast
 
 from harness import devices, profiles, sources, submissions, tasks
 from harness.errors import UsageError
-from harness.isolation.levels import level
+from harness.isolation.levels import insist_known
 from harness.ordering import Order
 from harness.profiles import Profile
 from harness.records import TIERS, Tier
@@ -33,6 +33,7 @@ class Asked:
     trials: int | None = None
     against: str | None = None
     fresh: bool = False
+    anew: bool = False
 
 
 def order(asked: Asked) -> Order:
@@ -54,6 +55,7 @@ def order(asked: Asked) -> Order:
         model=sources.parse_model(asked.model or profile.model),
         against=_tiers(asked.against),
         fresh=asked.fresh,
+        anew=asked.anew,
     )
 
 
@@ -65,7 +67,7 @@ def _profile(asked: Asked) -> Profile:
             raise UsageError(f"--device {asked.device} is not known; give auto, cpu or cuda")
         changed["device"] = asked.device
     if asked.isolation is not None:
-        changed["isolation"] = level(asked.isolation).name
+        changed["isolation"] = insist_known(asked.isolation)
     if asked.trials is not None:
         changed |= {"trials": asked.trials, "max_trials": max(asked.trials, profile.max_trials)}
     return profile.model_copy(update=changed)

@@ -37,8 +37,9 @@ def check(order: Order, observer: Observer) -> Checked:
     """Runs the submission alone on the size called `check`, without references and without a score."""
     once = in_one_pair(order)
     small = replace(once, profile=once.profile.model_copy(update={"size": CHECK_SIZE}))
-    prepared = prepare(small, 0, observer)
-    (outcome,) = round_of(small, setting_of(small), prepared, observer).run([Entry(order.submission)])
+    with setting_of(small) as setting:
+        prepared = prepare(small, 0, observer)
+        (outcome,) = round_of(small, setting, prepared, observer).run([Entry(order.submission)])
     found = assess(order.task, prepared.instance, outcome.trial, outcome.answers)
     problems = [f"{found.outcome.replace('_', ' ')}: {found.reason}"] if found.outcome != "ok" else []
     problems += list(_forbidden_imports(order.submission.folder, order.submission.files))

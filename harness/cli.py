@@ -80,8 +80,9 @@ SecretSeed = Annotated[
     Path | None, typer.Option("--secret-seed-file", metavar="FILE", help="A file whose content is the seed.")
 ]
 Isolation = Annotated[
-    str | None, typer.Option("--isolation", help="auto or process; default: the profile's.")
+    str | None, typer.Option("--isolation", help="auto, process, confined, bubblewrap; default: profile's.")
 ]
+Anew = Annotated[bool, typer.Option("--anew", help="Begin a new run, even where this one was cut short.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help='A run id or its beginning, or "last".')]
 
 
@@ -191,25 +192,30 @@ def run(
         typer.Option("--against", metavar="TIER,...", help="References to run besides those needed."),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run every reference again, remember none.")] = False,
+    anew: Anew = False,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Where reports go; default runs/RUN.")
     ] = None,
     as_json: AsJson = False,
     tasks: TasksRoot = None,
 ) -> None:
-    """Score a submission beside the references on this machine."""
+    """Score a submission beside the references on this machine.
+
+    Cut short by a crash or Ctrl-C, the same command goes on where it stopped: instances that were
+    measured are kept. A run that was scored is never taken up: the same command then begins a new one.
+    """
     from harness import runner
     from harness.asking import Asked, order
 
     asked = order(
         Asked(
             task, folder, tasks, profile, device, data, columns, model, seed, secret_seed_file, isolation, trials,
-            against, fresh,
+            against, fresh, anew,
         )
     )  # fmt: skip
     with _progress(f"run {asked.task.id}", as_json) as shown:
-        done = runner.run(asked, _store(), shown)
-    page = write_reports(done, out)
+        pages: list[Path] = []
+        done = runner.run(asked, _store(), shown, lambda done: pages.append(write_reports(done, out)))
     if as_json:
         from harness.reports.summary import summary
 
@@ -218,7 +224,7 @@ def run(
         from harness.reports import text
 
         show(text.render_run(done))
-        say(f"Report: {page}")
+        say(f"Report: {pages[0]}")
     raise typer.Exit(_status(done))
 
 
@@ -337,7 +343,9 @@ def doctor(
 
 def main() -> None:
     """The console script: runs a verb, and turns every fault into one sentence and an exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name in {"SIGTERM", "SIGHUP"} & set(dir(signal)):  # a closed terminal too
+        if signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:  # unless under nohup
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:

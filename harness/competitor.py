@@ -20,7 +20,10 @@ from harness.watch import DeviceReader, Limits
 
 @dataclass(frozen=True)
 class Setting:
-    """What all workers of a round share."""
+    """What all workers of a round share.
+
+    `forks`: workers may be forked from a process that has imported the task's stack.
+    """
 
     task: Task
     level: Level
@@ -28,6 +31,7 @@ class Setting:
     threads: int
     limit_factor: float = 1.0
     device_reader: DeviceReader | None = None
+    forks: bool = True
 
     def limits(self) -> Limits:
         """The task's limits, its times stretched by the profile's factor."""
@@ -115,6 +119,7 @@ class Competitor:
             submission=self.copy, contract=setting.task.contract, models=place.models,
             device=setting.device, threads=setting.threads, seed=place.seed,
             limits=setting.limits(), device_reader=setting.device_reader,
+            stack=setting.task.definition.stack if setting.forks else (),
         )  # fmt: skip
         self.pair, self.idle_cpu, self.busy_cpu, self.turn_seconds = place.pair, 0.0, 0.0, 0.0
         try:
@@ -213,7 +218,7 @@ class Competitor:
             return
         worker.close()
         watch = worker.watch
-        self.fault = self.fault or watch.breach
+        self.fault = self.fault or watch.breach or worker.broken
         self.memory += [point.model_copy(update={"pair": self.pair}) for point in watch.points if timeline]
         self.peaks_host += [watch.peak_host] if watch.peak_host is not None else []
         self.peaks_device += [watch.peak_device] if watch.peak_device is not None else []

@@ -11,12 +11,13 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from harness import devices
 from harness.readings import Counters
+from harness.threads import Threads, tree
 
 # Reading a clock may interrupt its core; a few tell as much as all of a large machine's.
 CLOCKS_READ = 16
@@ -82,64 +83,6 @@ def gpu(device: str) -> Gpu | None:
     return Gpu(library, library.nvmlDeviceGetHandleByIndex(devices.index())) if library else None
 
 
-@dataclass(frozen=True)
-class _Spent:
-    """What one thread has had: nanoseconds on a core, nanoseconds runnable without one, preemptions."""
-
-    cpu: int = 0
-    wait: int = 0
-    switches: int = 0
-
-    def __add__(self, other: _Spent) -> _Spent:
-        return _Spent(self.cpu + other.cpu, self.wait + other.wait, self.switches + other.switches)
-
-    def __sub__(self, other: _Spent) -> _Spent:
-        return _Spent(self.cpu - other.cpu, self.wait - other.wait, self.switches - other.switches)
-
-
-@dataclass
-class _Threads:
-    """What the threads of some processes and their children had since the first reading."""
-
-    root: Path
-    first: dict[tuple[int, str], _Spent] = field(default_factory=dict)
-    last: dict[tuple[int, str], _Spent] = field(default_factory=dict)
-    banked: _Spent = _Spent()
-    opened: bool = False
-
-    def forget(self, pids: Iterable[int]) -> None:
-        """Takes a reading, and lets what was spent since the one before count for nothing."""
-        before = self.total()
-        self.read(pids)
-        after = self.total()
-        if after is not None:
-            self.banked += (before or _Spent()) - after
-
-    def read(self, pids: Iterable[int]) -> None:
-        """Takes a reading. What is there the first time counts from then on, later threads from birth."""
-        for pid, threads in _walk(pids, self.root):
-            for thread in threads:
-                spent = _spent(f"{self.root}/proc/{pid}/task/{thread}")
-                if spent is not None:
-                    self._keep((pid, thread), spent)
-        self.opened = True
-
-    def _keep(self, key: tuple[int, str], spent: _Spent) -> None:
-        before = self.last.get(key)
-        if before is None:
-            self.first[key] = _Spent() if self.opened else spent
-        elif spent.cpu < before.cpu:  # the number went to a new thread
-            self.banked += before - self.first[key]
-            self.first[key] = _Spent()
-        self.last[key] = spent
-
-    def total(self) -> _Spent | None:
-        """The sum over all threads that were ever read, or None when none was."""
-        if not self.last:
-            return None
-        return sum((last - self.first[key] for key, last in self.last.items()), self.banked)
-
-
 class Meter:
     """Reads the counters over a span: `start`, `sample` now and then, `stop`.
 
@@ -162,7 +105,7 @@ class Meter:
         self.pids = pids
         self.device = device
         self.root = root
-        self._threads = _Threads(root)
+        self._threads = Threads(root)
         self._turns = False
         self._cores: frozenset[int] = frozenset()
         self._edges: list[_Clocks] = []
@@ -197,12 +140,12 @@ class Meter:
         Where several workers are metered, `pid` says whose turn it is: the others are not charged.
         """
         whose = self._roots() if pid is None else [pid]
-        self._threads.forget(whose)
+        before = self._threads.look(whose)
         self._turns = True
         try:
             yield
         finally:
-            self._threads.read(whose)
+            self._threads.add_turn(before, self._threads.look(whose))
 
     def stop(self) -> Counters:
         """Ends the span: what was counted since `start`."""
@@ -212,7 +155,7 @@ class Meter:
         self._edges.append(self._look(pids))
         seconds = time.perf_counter() - self._began
         after = _Machine.read(self.root, self._cores)
-        spent = self._threads.total()
+        spent = self._threads.turned if self._turns else self._threads.total()
         looks = self._samples or self._edges
         mhz = [value for look in looks for value in look.cores]
         device_mhz = [look.device for look in looks if look.device is not None]
@@ -289,45 +232,6 @@ def throttled(root: Path = Path("/")) -> int | None:
         with contextlib.suppress(OSError, ValueError):
             counts.append(int(file.read_text()))
     return sum(counts) if counts else None
-
-
-def tree(pids: Iterable[int], root: Path = Path("/")) -> list[int]:
-    """`pids` and all their living descendants, under a /proc that may be a test's."""
-    return [pid for pid, _ in _walk(pids, root)]
-
-
-def _walk(pids: Iterable[int], root: Path) -> Iterator[tuple[int, list[str]]]:
-    """Each of `pids` and their living descendants, with its threads. Done twice a turn: no pathlib here."""
-    found, queue = set(), list(pids)
-    while queue:
-        pid = queue.pop(0)
-        folder = f"{root}/proc/{pid}/task"
-        try:
-            threads = os.listdir(folder)
-        except OSError:
-            continue
-        if pid in found:
-            continue
-        found.add(pid)
-        yield pid, threads
-        for thread in threads:
-            queue += [int(child) for child in _text(f"{folder}/{thread}/children").split()]
-
-
-def _spent(folder: str) -> _Spent | None:
-    """What the thread of `folder` has had; None where the kernel does not tell."""
-    words = _text(f"{folder}/schedstat").split()
-    # A kernel that does not keep these prints zeros; no thread has lived for no time at all.
-    if len(words) < 2 or words[0] == "0":
-        return None
-    switches = _text(f"{folder}/status").partition("\nnonvoluntary_ctxt_switches:")[2].split()
-    return _Spent(int(words[0]), int(words[1]), int(switches[0]) if switches else 0)
-
-
-def _text(file: str) -> str:
-    with contextlib.suppress(OSError), open(file, errors="replace") as opened:
-        return opened.read()
-    return ""
 
 
 def _allowed(folder: Path) -> list[int]:

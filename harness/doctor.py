@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +17,7 @@ import psutil
 
 from harness import devices, profiles, session, sources, steadiness, store
 from harness.errors import Fault, HarnessError
-from harness.isolation.levels import LEVELS, level
+from harness.isolation.levels import level
 from harness.measures import conditions
 from harness.reports.words import closed
 from harness.watch import Limits
@@ -231,20 +232,22 @@ def _model() -> Finding:
 
 def _worker() -> Finding:
     """Starts a worker at the strongest level and asks it for one answer."""
-    chosen = list(LEVELS)[-1]
-    with tempfile.TemporaryDirectory(prefix="harness-doctor-") as name:
+    with closing(level("auto")) as chosen, tempfile.TemporaryDirectory(prefix="harness-doctor-") as name:
         folder = Path(name)
+        folder.chmod(0o755)  # who a box runs as may read it
         (folder / "solution.py").write_text("class Solution:\n    def __init__(self, context): pass\n")
         (folder / "contract.py").write_text("class Contract: pass\n")
         limits = Limits(2**30, 16, 60.0, {})
         seat = session.Seat(folder, folder / "contract.py", {}, "cpu", 1, 0, limits)
         try:
-            worker = session.start(level(chosen), seat, "doctor")
+            worker = session.start(chosen, seat, "doctor")
         except session.StartFault as failed:
             failed.session.close()
-            return Finding("worker", "bad", f"isolation level {chosen} does not start: {failed.fault.reason}")
+            return Finding(
+                "worker", "bad", f"isolation level {chosen.name} does not start: {failed.fault.reason}"
+            )
         except HarnessError as error:
-            return Finding("worker", "bad", f"isolation level {chosen} does not start: {error}")
+            return Finding("worker", "bad", f"isolation level {chosen.name} does not start: {error}")
         worker.close()
     seconds = worker.shim_seconds + worker.start_seconds
-    return Finding("worker", "ok", f"isolation level {chosen}, ready in {seconds:.2f} s")
+    return Finding("worker", "ok", f"{chosen.note}; ready in {seconds:.2f} s")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from harness import devices, sources
+from harness import devices, leftovers, sources
 from harness.competitor import Setting
 from harness.digests import of_bytes, of_value
 from harness.errors import TaskError
 from harness.instances import FromItem, Instance
+from harness.isolation.base import Launch
 from harness.isolation.levels import level
 from harness.pairing import Plan
 from harness.profiles import Profile
@@ -28,7 +31,10 @@ BLOCK_ON_CUDA = 8
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be run. `root` is the root of all seeds; `seed` the public number, if it is one."""
+    """What is to be run. `root` is the root of all seeds; `seed` the public number, if it is one.
+
+    `anew`: a new run, even where the same one was cut short.
+    """
 
     task: Task
     submission: Submission
@@ -40,6 +46,7 @@ class Order:
     model: sources.ModelSpec
     against: tuple[Tier, ...] = ()
     fresh: bool = False
+    anew: bool = False
     cache: Path = field(default_factory=sources.cache_folder)
 
 
@@ -59,12 +66,22 @@ def in_one_pair(order: Order) -> Order:
     return replace(order, profile=order.profile.model_copy(update=once))
 
 
-def setting_of(order: Order) -> Setting:
-    """What all workers of a run share."""
-    return Setting(
+@contextmanager
+def setting_of(order: Order) -> Generator[Setting]:
+    """What all workers of a run share; what they are forked from imports the task's stack from here on.
+
+    What runs that were killed left behind is taken away first.
+    """
+    leftovers.sweep()
+    setting = Setting(
         task=order.task, level=level(order.profile.isolation), device=order.device, threads=order.profile.threads,
         limit_factor=order.profile.limit_factor, device_reader=devices.reader(order.device),
     )  # fmt: skip
+    nowhere = Path()
+    with closing(setting.level):
+        stack = order.task.definition.stack
+        setting.level.warm(Launch(nowhere, nowhere, setting.threads, setting.device, stack=stack))
+        yield setting
 
 
 def prepare(order: Order, number: int, observer: Observer, may_derive: bool = True) -> Prepared:

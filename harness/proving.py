@@ -53,9 +53,13 @@ def prove(order: Order, instances: int, observer: Observer, cheats: bool = True)
 
     Each instance is one process pair: the spread over instances holds that over pairs.
     """
-    began = time.monotonic()
     order = in_one_pair(order)
-    setting = setting_of(order)
+    with setting_of(order) as setting:
+        return _prove(order, setting, instances, observer, cheats)
+
+
+def _prove(order: Order, setting: Setting, instances: int, observer: Observer, cheats: bool) -> Proof:
+    began = time.monotonic()
     ladders: list[_Ladder] = []
     first: Prepared | None = None
     for number in range(instances):

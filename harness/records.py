@@ -4,6 +4,8 @@ History of the schema (`SCHEMA_VERSION`):
     1   first.
     2   process pairs: `pair` in samples, phase times and memory; Trial.pairs and Trial.role "copy";
         memory split into anonymous, file and shared; Score.timing, the certificate and the grade.
+    3   RunHead.taken_up: a run that was cut short goes on. RunHead.isolation: the level, what its
+        self-test found, and what it is known not to stop.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from pydantic import Field
 
 from harness.readings import Counters, MemoryPoint, PairReading, PhaseTime, Record, Sample
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Outcome = Literal[
     "ok",
@@ -290,8 +292,27 @@ class ProfileUsed(Record):
     max_pairs: int = 1
 
 
+class Isolation(Record):
+    """The isolation level that was used, and what it was seen to hold on that machine in that run.
+
+    `promised` of the `probes` attacks of its self-test were to be refused, and were; `digest` tells which
+    of all were refused. `residual` names what the level is known not to stop, `note` why it was taken.
+    """
+
+    level: str
+    official: bool
+    promised: int = 0
+    probes: int = 0
+    digest: str = ""
+    residual: tuple[str, ...] = ()
+    note: str = ""
+
+
 class RunHead(Record):
-    """What a run was, before anything was measured."""
+    """What a run was, before anything was measured.
+
+    `taken_up` says when it went on after it had been cut short, by a crash or on purpose.
+    """
 
     schema_version: int = SCHEMA_VERSION
     harness_version: str
@@ -309,7 +330,9 @@ class RunHead(Record):
     stamp: Stamp
     seed: int | None = None
     seed_id: str = ""
+    isolation: Isolation | None = None
     facts: dict[str, int | float | str] = Field(default_factory=dict)
+    taken_up: tuple[str, ...] = ()
 
 
 class Run(Record):

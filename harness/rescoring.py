@@ -67,7 +67,10 @@ def _round_again(order: Order, old: Run, number: int, store: Store) -> Done:
         )
     answers = [store.answers(trial.answers["archive"]) for trial in trials]
     kept = {a.tier: a for a in old.assessed if a.number == number and a.reused_from and a.tier}
-    if not old.assessed:  # interrupted before it was scored: what was remembered then still is
+    stored = store.known(old.head.run_id, number)
+    if stored is not None:
+        kept = {found.tier: found for found in stored[0] if found.tier}
+    elif not old.assessed:  # of a store before that was kept: what was remembered then still is
         ran = {trial.tier for trial in trials}
         known, _ = known_references(order, prepared, store, old.head)
         kept = {tier: found for tier, found in known.items() if tier not in ran}

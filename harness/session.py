@@ -11,21 +11,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import shutil
-import socket
-import tempfile
+import signal
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.channel import Channel, Late, Outgoing, guard
 from harness.checks import check_array
-from harness.errors import Fault
+from harness.errors import Fault, HarnessError, SandboxFailed
 from harness.instances import Answer, ArraySpec, BlobSpec, Request, ReturnSpec
 from harness.isolation.base import Launch, Launched, Level
-from harness.isolation.tree import await_stopped, kill_tree, pause_tree, resume_tree
+from harness.isolation.tree import kill_tree, pause_tree, resume
+from harness.leftovers import private_folder
 from harness.watch import DeviceReader, Limits, Watch
 from harness.worker import wire
 
@@ -43,6 +44,7 @@ class Seat:
     limits: Limits
     device_reader: DeviceReader | None = None
     keep_scratch: Path | None = None
+    stack: tuple[str, ...] = ()
 
 
 class StartFault(Exception):
@@ -67,8 +69,10 @@ class Session:
     start_seconds: float = 0.0
     items: int = 0
     asking: bool = False
-    paused: bool = False
+    stopped: set[int] = field(default_factory=set)
     ended: bool = False
+    refused: bool = False
+    broken: Fault | None = None
     says: dict[str, str] = field(default_factory=dict)
 
     def call(self, request: Request, arguments: Mapping[str, Any]) -> tuple[Answer | None, float]:
@@ -78,7 +82,11 @@ class Session:
         """
         self.items += 1
         raw, seconds = self._ask(wire.CALL, self.items, request, arguments)
-        return _checked(raw, request), seconds
+        try:
+            return _checked(raw, request), seconds
+        except Fault:
+            self._end()
+            raise
 
     def ping(self, request: Request | None = None, arguments: Mapping[str, Any] | None = None) -> float:
         """Seconds that asking costs: the shim answers by itself, no line of the submission runs.
@@ -87,7 +95,7 @@ class Session:
         """
         if request is not None:
             return self._ask(wire.PING, 0, request, arguments or {})[1]
-        frame = _Frame(wire.PING, os.urandom(16), 0, b"", None)
+        frame = Outgoing(wire.PING, os.urandom(16), 0, b"", None)
         return self._exchange(frame, self.seat.limits.start_seconds, None)[1]
 
     def _ask(
@@ -95,8 +103,11 @@ class Session:
     ) -> tuple[bytes, float]:
         limit = self.seat.limits.phase_seconds[request.phase]
         payload = wire.encode_call(request.phase, dict(arguments), _described(request.returns))
-        output = _output_memfd(request.returns)
-        frame = _Frame(opcode, os.urandom(16), item, payload, output)
+        try:
+            output = _output_memfd(request.returns)
+        except OSError as error:
+            raise _not_handed_over(error) from error
+        frame = Outgoing(opcode, os.urandom(16), item, payload, output)
         try:
             self.resume()
             return self._exchange(frame, limit, request)
@@ -111,23 +122,25 @@ class Session:
     def pause(self) -> None:
         """Stops the worker's whole tree: between its turns it can neither work ahead nor slow another's."""
         if not self.ended:
-            await_stopped(pause_tree(self.launched.pid, self.watch.known, self.launched.cgroup))
-            self.paused = True
+            self.stopped = pause_tree(self.launched.pid, self.watch.known, self.launched.group)
             self.watch.rest()
 
     def resume(self) -> None:
         """Lets a paused worker go on."""
-        if not self.ended and self.paused:
-            self.paused = self.watch.resting = False
-            resume_tree(self.launched.pid, self.watch.known, self.launched.cgroup)
+        if not self.ended and self.stopped:
+            self.watch.resting = False
+            resume(self.stopped)
+            self.stopped = set()
 
     def close(self) -> None:
         """Ends the worker and everything it started, reads the meters a last time, removes its folders."""
         if not self.ended:
             self.watch.read_now()
-            self.resume()
-            with contextlib.suppress(Fault):
-                self._stop()
+            # Interrupted: nobody waits for last words, nor for a submission that is slow to say them.
+            if not isinstance(sys.exception(), KeyboardInterrupt):
+                self.resume()
+                with contextlib.suppress(Fault, SandboxFailed):
+                    self._stop()
             self._end()
         if self.seat.keep_scratch is not None:
             with contextlib.suppress(OSError):
@@ -137,7 +150,7 @@ class Session:
     def _stop(self) -> None:
         # A worker that still owes an answer (we were interrupted) hears nothing: it is ended at once.
         if not self.asking and self.launched.process.poll() is None and not self.watch.breach:
-            frame = _Frame(wire.STOP, os.urandom(16), 0, b"", None)
+            frame = Outgoing(wire.STOP, os.urandom(16), 0, b"", None)
             words, _ = self._exchange(frame, 2.0, None)
             allocated, reserved = (int.from_bytes(words[i : i + 8], "little") for i in (0, 8))
             if reserved:
@@ -148,60 +161,51 @@ class Session:
             return
         self.ended = True
         self.watch.read_now()
-        kill_tree(self.launched.pid, self.watch.known, self.launched.cgroup)
+        kill_tree(self.launched.pid, self.watch.known, self.launched.group)
         self.launched.process.wait()
         self.watch.stop()
         if self.launched.cgroup is not None:
             self.launched.cgroup.remove()
+        if self.launched.swept:
+            self.says["left in shared memory"] = ", ".join(self.launched.swept)
         self.launched.sock.close()
 
-    def _exchange(self, frame: _Frame, limit: float, request: Request | None) -> tuple[bytes, float]:
-        """Sends one frame and returns the answer's raw bytes and the seconds between."""
-        deadline = time.monotonic() + limit
-        channel = _Channel(self.launched.sock, deadline)
+    def _exchange(self, frame: Outgoing, limit: float, request: Request | None) -> tuple[bytes, float]:
+        """Sends one frame and returns the answer's raw bytes and the seconds between.
+
+        Raises Fault when the worker fails, HarnessError when we do; either way it is ended.
+        """
+        channel = Channel(self.launched.sock, time.monotonic() + limit, self.refused)
         self.asking = True
         try:
             begin = time.perf_counter()
             channel.send(frame)
             reply = wire.unpack(channel.receive(wire.HEADER.size))
-            self._expect(reply, frame)
-            raw = self._payload(channel, reply, frame, request)
+            _expect(reply, frame, request)
+            raw = _payload(channel, reply, frame)
             seconds = time.perf_counter() - begin
+            if channel.unread():
+                raise wire.ProtocolError("the worker said more than its answer")
             self.asking = False
             return raw, seconds
-        except _Late:
+        except Fault as fault:
+            self._end()
+            raise self._verdict(fault) from None
+        except Late:
             self._end()
             what = request.phase if request else {wire.START: "starting"}.get(frame.opcode, "ending")
             raise self._verdict(
                 Fault("timeout", f"{what} took longer than its limit of {limit:g} s")
             ) from None
-        except (EOFError, OSError):
+        except (EOFError, ConnectionError):
             raise self._died(request) from None
         except wire.ProtocolError as error:
             self._end()
-            raise self._verdict(Fault("protocol_error", str(error))) from None
-
-    def _expect(self, reply: wire.Frame, sent: _Frame) -> None:
-        due = {
-            wire.START: wire.READY,
-            wire.CALL: wire.RESULT,
-            wire.STOP: wire.BYE,
-            wire.PING: wire.PONG,
-        }[sent.opcode]
-        if reply.nonce != sent.nonce or reply.item != sent.item or reply.opcode not in (due, wire.FAULT):
-            raise wire.ProtocolError("the worker answered something that was not asked")
-
-    def _payload(self, channel: _Channel, reply: wire.Frame, sent: _Frame, request: Request | None) -> bytes:
-        if reply.opcode == wire.FAULT:
-            if reply.length > wire.FAULT_TEXT_BYTES:
-                raise wire.ProtocolError("the worker's error report is longer than allowed")
-            raise self._verdict(_fault(reply.flags, channel.receive(reply.length)))
-        _check_length(reply, sent, request)
-        if reply.flags & wire.OUT_MEMFD:
-            if sent.output is None:
-                raise wire.ProtocolError("the worker named shared memory that it was not given")
-            return wire.read_memfd(sent.output, reply.length)
-        return channel.receive(reply.length)
+            self.broken = self._verdict(Fault("protocol_error", str(error)))
+            raise self.broken from None
+        except OSError as error:
+            self._end()
+            raise _not_handed_over(error) from error
 
     def _died(self, request: Request | None) -> Fault:
         # The limits' watch may be the reason: let it finish saying so before the worker is blamed.
@@ -209,6 +213,11 @@ class Session:
             self.launched.process.wait(timeout=1.0)
         status = self.launched.process.poll()
         self._end()
+        if status == -signal.SIGKILL and self.launched.went_with_another():
+            raise SandboxFailed(
+                "the process that workers are forked from was killed from outside, perhaps for want of memory; "
+                "type the same command again"
+            )
         doing = f"during {request.phase}" if request else "while it was starting"
         if status is None:
             return self._verdict(Fault("protocol_error", f"the worker closed its connection {doing}"))
@@ -226,24 +235,24 @@ def start(level: Level, seat: Seat, stage: str) -> Session:
 
     Raises StartFault when the submission cannot be loaded, SandboxFailed when the worker cannot.
     """
-    home = Path(tempfile.mkdtemp(prefix="harness-worker-"))
+    home = private_folder("worker")
     scratch = home / "scratch"
     scratch.mkdir()
     try:
-        launched = level.launch(Launch(home, scratch, seat.threads, seat.device))
+        launched = level.launch(_order(seat, home, scratch))
     except BaseException:
         shutil.rmtree(home, ignore_errors=True)
         raise
-    launched.sock.setblocking(False)
+    refused = guard(launched.sock)
     began = time.perf_counter()
     watch = Watch(launched, seat.limits, stage, seat.device_reader)
-    session = Session(stage, seat, launched, home, watch)
-    payload = json.dumps(_start_payload(seat, scratch)).encode()
+    session = Session(stage, seat, launched, home, watch, refused=refused)
+    payload = json.dumps(_start_payload(seat, launched, scratch)).encode()
     try:
-        session.ping()
+        _await_shim(session)
         session.shim_seconds = time.perf_counter() - began
         watch.settle()
-        frame = _Frame(wire.START, os.urandom(16), 0, payload, None)
+        frame = Outgoing(wire.START, os.urandom(16), 0, payload, None)
         _, session.start_seconds = session._exchange(frame, seat.limits.start_seconds, None)
     except Fault as fault:
         raise StartFault(session, fault) from fault
@@ -253,85 +262,52 @@ def start(level: Level, seat: Seat, stage: str) -> Session:
     return session
 
 
-def _start_payload(seat: Seat, scratch: Path) -> dict[str, Any]:
+def _await_shim(session: Session) -> None:
+    """The worker's first sign of life; it has not been given a submission yet, so a fault here is ours."""
+    try:
+        session.ping()
+    except Fault as fault:
+        raise SandboxFailed(
+            f"a worker failed before it was given a submission: {fault.reason}; check free memory and load"
+        ) from fault
+
+
+def _order(seat: Seat, home: Path, scratch: Path) -> Launch:
+    given = (seat.submission, seat.contract, *seat.models.values())
+    return Launch(home, scratch, seat.threads, seat.device, stack=seat.stack, readable=given)
+
+
+def _start_payload(seat: Seat, launched: Launched, scratch: Path) -> dict[str, Any]:
     limits: dict[str, float] = {"memory_bytes": seat.limits.memory_bytes, "processes": seat.limits.processes}
     limits |= {f"{phase}_seconds": seconds for phase, seconds in seat.limits.phase_seconds.items()}
     return {
-        "submission": str(seat.submission),
-        "contract": str(seat.contract),
+        "submission": launched.inside(seat.submission),
+        "contract": launched.inside(seat.contract),
         "context": {
             "device": seat.device,
             "seed": seat.seed,
             "threads": seat.threads,
-            "scratch": str(scratch),
-            "models": {name: str(path) for name, path in seat.models.items()},
+            "scratch": launched.inside(scratch),
+            "models": {name: launched.inside(path) for name, path in seat.models.items()},
             "limits": limits,
         },
     }
 
 
-class _Late(Exception):
-    pass
+_ANSWERS = {
+    wire.START: wire.READY,
+    wire.CALL: wire.RESULT,
+    wire.STOP: wire.BYE,
+    wire.PING: wire.PONG,
+}
+# What runs a line of the submission may end in its error; what the shim answers by itself may not.
+_MAY_FAULT = (wire.START, wire.CALL)
 
 
-@dataclass(frozen=True)
-class _Frame:
-    opcode: int
-    nonce: bytes
-    item: int
-    payload: bytes
-    output: int | None
-
-
-class _Channel:
-    """Reads and writes on a non-blocking socket against one deadline, so that no peer can hold us."""
-
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
-        self.sock = sock
-        self.deadline = deadline
-
-    def _wait(self, event: int) -> None:
-        poll = select.poll()
-        poll.register(self.sock, event)
-        left = self.deadline - time.monotonic()
-        if left <= 0 or not poll.poll(left * 1000):
-            raise _Late
-
-    def send(self, frame: _Frame) -> None:
-        """Sends a header and its payload: inline when small, else in a sealed memfd."""
-        shared = wire.has_memfd() and len(frame.payload) > wire.INLINE_BYTES
-        flags = (wire.IN_MEMFD if shared else 0) | (wire.OUT_MEMFD if frame.output is not None else 0)
-        header = wire.pack(frame.opcode, flags, frame.nonce, frame.item, len(frame.payload))
-        fds = [wire.sealed_input(frame.payload)] if shared else []
-        try:
-            given = fds + ([frame.output] if frame.output is not None else [])
-            self._send_all(header if shared else header + frame.payload, given)
-        finally:
-            for fd in fds:
-                os.close(fd)
-
-    def _send_all(self, data: bytes, fds: list[int]) -> None:
-        view = memoryview(data)
-        while view:
-            try:
-                sent = socket.send_fds(self.sock, [view], fds) if fds else self.sock.send(view)
-                view, fds = view[sent:], []
-            except BlockingIOError:
-                self._wait(select.POLLOUT)
-
-    def receive(self, size: int) -> bytes:
-        """Exactly `size` bytes; raises EOFError when the worker closed its end."""
-        parts = bytearray()
-        while len(parts) < size:
-            try:
-                part = self.sock.recv(size - len(parts))
-            except BlockingIOError:
-                self._wait(select.POLLIN)
-                continue
-            if not part:
-                raise EOFError
-            parts += part
-        return bytes(parts)
+def _not_handed_over(error: OSError) -> HarnessError:
+    return HarnessError(
+        f"a request could not be handed to a worker: {error}; check free memory and open files"
+    )
 
 
 def _described(returns: ReturnSpec) -> dict[str, Any] | None:
@@ -345,7 +321,32 @@ def _output_memfd(returns: ReturnSpec) -> int | None:
     return wire.sized_output(size) if wire.has_memfd() and size > wire.INLINE_BYTES else None
 
 
-def _check_length(reply: wire.Frame, sent: _Frame, request: Request | None) -> None:
+def _expect(reply: wire.Frame, sent: Outgoing, request: Request | None) -> None:
+    """Every field of an answer's header has one value that is due; raises ProtocolError for any other."""
+    due = _ANSWERS[sent.opcode]
+    faulted = reply.opcode == wire.FAULT and sent.opcode in _MAY_FAULT
+    if reply.nonce != sent.nonce or reply.item != sent.item or not (faulted or reply.opcode == due):
+        raise wire.ProtocolError("the worker answered something that was not asked")
+    if faulted:
+        if reply.flags not in wire.FAULTS:
+            raise wire.ProtocolError("the worker reported an error of no known kind")
+        if reply.length > wire.FAULT_TEXT_BYTES:
+            raise wire.ProtocolError("the worker's error report is longer than allowed")
+        return
+    if reply.flags != (wire.OUT_MEMFD if sent.output is not None else 0):
+        raise wire.ProtocolError("the worker's answer is not where it was to be put")
+    _check_length(reply, sent, request)
+
+
+def _payload(channel: Channel, reply: wire.Frame, sent: Outgoing) -> bytes:
+    if reply.opcode == wire.FAULT:
+        raise _fault(reply.flags, channel.receive(reply.length))
+    if sent.output is not None:
+        return wire.read_memfd(sent.output, reply.length)
+    return channel.receive(reply.length)
+
+
+def _check_length(reply: wire.Frame, sent: Outgoing, request: Request | None) -> None:
     if request is None:
         due = {wire.START: 0, wire.STOP: 16, wire.PING: 0}[sent.opcode]
         fits = reply.length == due

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import psutil
 
 from harness import counters, session
 from harness.instances import ArraySpec, Request
-from harness.isolation.levels import LEVELS, level
+from harness.isolation.levels import level
 from harness.measures import conditions
 from harness.readings import Counters
 from harness.records import Condition
@@ -160,6 +160,7 @@ def _judged(read: list[tuple[Counters, np.ndarray]], heat: int | None, busy: tup
 @contextmanager
 def _submission() -> Generator[Path]:
     with tempfile.TemporaryDirectory(prefix="harness-doctor-") as name:
+        Path(name).chmod(0o755)  # who a box runs as may read it
         (Path(name) / "solution.py").write_text(SOLUTION)
         (Path(name) / "contract.py").write_text(CONTRACT)
         yield Path(name)
@@ -169,16 +170,18 @@ def _submission() -> Generator[Path]:
 def _worker(folder: Path) -> Generator[session.Session]:
     limits = Limits(2**30, 16, 60.0, {"work": 60.0})
     seat = session.Seat(folder, folder / "contract.py", {}, "cpu", 1, 0, limits)
-    try:
-        worker = session.start(level(list(LEVELS)[-1]), seat, "doctor")
-    except session.StartFault as failed:
-        failed.session.close()
-        raise
-    try:
-        worker.pause()
-        yield worker
-    finally:
-        worker.close()
+    # The machine is graded here, not a sandbox: the level that starts everywhere.
+    with closing(level("process")) as plain:
+        try:
+            worker = session.start(plain, seat, "doctor")
+        except session.StartFault as failed:
+            failed.session.close()
+            raise
+        try:
+            worker.pause()
+            yield worker
+        finally:
+            worker.close()
 
 
 class _Others:

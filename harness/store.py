@@ -1,57 +1,48 @@
 """The only writer of results: SQLite in WAL mode with synchronous=FULL, artefacts by content hash.
 
-A run's raw record is committed before anything is scored, so a crash costs at most the trial that
-was under way, and scoring can be done again from what is stored. Under WAL with synchronous=FULL a
-commit that was acknowledged survives a power cut.
+A run passes three states, each kept in one transaction before the next is begun: claimed (nothing was
+measured yet), measured (raw trials and the hashes of their answers), scored. Its instances pass the same
+ones, one after the other. So a crash costs at most the instance that was under way, and scoring is a pure
+function of what is stored. A claim names its owner, a process: a run whose owner is gone can be taken up
+again, and a process that lost its run to another can write to it no more. Under WAL with
+synchronous=FULL a commit that was acknowledged survives a power cut.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import tempfile
-import zlib
-from collections.abc import Mapping
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
-from sqlalchemy import (
-    Column,
-    Engine,
-    MetaData,
-    String,
-    Table,
-    Text,
-    create_engine,
-    delete,
-    event,
-    insert,
-    select,
-    update,
-)  # fmt: skip
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from harness.digests import of_bytes
+from harness import owners
+from harness.artefacts import (
+    BALLAST_BYTES,
+    FLOOR_BYTES,
+    Artefacts,
+    drop_ballast,
+    insist_on_room,
+    make_folder,
+    mend,
+    packed,
+    set_ballast,
+    unpacked,
+)  # fmt: skip
+from harness.database import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS, engine_of, make_tables
 from harness.errors import StoreError, UsageError
 from harness.instances import Answer
 from harness.records import Assessed, Run, RunHead, Trial, in_order
 
-_META = MetaData()
-RUNS = Table(
-    "runs", _META,
-    Column("run_id", String, primary_key=True), Column("started_at", String, index=True),
-    Column("task", String, index=True), Column("state", String), Column("head", Text),
-    Column("call", Text), Column("scored", Text),
-)  # fmt: skip
-TRIALS = Table(
-    "trials", _META,
-    Column("run_id", String, primary_key=True), Column("key", String, primary_key=True), Column("trial", Text),
-)  # fmt: skip
-QUALITY = Table(
-    "quality", _META,
-    Column("key", String, primary_key=True), Column("run_id", String), Column("assessed", Text),
-)  # fmt: skip
+T = TypeVar("T")
+_LEAST_FREE = 2**20  # with less, an error of the disk is put down to its being full
 
 
 def home() -> Path:
@@ -69,52 +60,141 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.artefacts = Artefacts(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self.engine = _engine(folder / "results.sqlite")
-            _META.create_all(self.engine)
-        except (OSError, SQLAlchemyError) as error:
+            make_folder(folder)
+            self.engine = engine_of(folder / "results.sqlite")
+            try:
+                make_tables(self.engine)
+            except (SQLAlchemyError, sqlite3.Error):
+                if not self._can_retry():  # even to be read, a database wants some room beside it
+                    raise
+                make_tables(self.engine)
+        except (OSError, SQLAlchemyError, sqlite3.Error) as error:
             why = _first_line(error)
             raise StoreError(
                 f"results cannot be kept in {folder}: {why}; set HARNESS_HOME to a local folder"
             ) from error
 
-    def claim(self, head: RunHead, call: str) -> None:
-        """Says that a run was begun. `call` is what was asked for, with the root of its seeds, as JSON."""
-        row = {
-            "run_id": head.run_id, "started_at": head.started_at, "task": head.task, "state": "claimed",
-            "head": head.model_dump_json(), "call": call, "scored": None,
-        }  # fmt: skip
-        self._write(insert(RUNS), row)
+    def make_room(self, answers_bytes: int) -> None:
+        """Raises StoreError unless the disk has room for an instance's answers, and ballast on top."""
+        has_ballast = (self.folder / "ballast").is_file()
+        needed = FLOOR_BYTES + answers_bytes + (0 if has_ballast else BALLAST_BYTES)
+        insist_on_room(self.folder, needed, "results")
+        self.artefacts.sweep()
+        try:
+            set_ballast(self.folder)
+        except OSError as error:
+            raise StoreError(
+                f"{self.folder} cannot be written: {error.strerror}; {mend(error.errno)}"
+            ) from error
 
-    def add_trial(self, run_id: str, trial: Trial) -> None:
-        """Keeps one raw trial; the same trial again replaces itself."""
-        key = f"{trial.number}/{trial.role}/{trial.label}"
-        row = {"run_id": run_id, "key": key, "trial": trial.model_dump_json()}
-        self._write(
-            delete(TRIALS).where(TRIALS.c.run_id == run_id, TRIALS.c.key == key), None, insert(TRIALS), row
-        )
+    def claim(self, head: RunHead, call: str, key: str = "", anew: bool = False) -> RunHead:
+        """Begins a run, or takes up the newest of the same key that was cut short; returns its head.
+
+        `call` is what was asked for, with the root of its seeds, as JSON. A run that somebody still
+        works on is left alone, and so is one that a later run of the same key has overtaken by being
+        scored; with `anew`, every other.
+        """
+
+        def work(connection: Connection) -> RunHead:
+            for row in [] if anew or not key else _cut_short(connection, key):
+                if (taken := _taken_up(connection, row.run_id, row.owner)) is not None:
+                    return taken
+            _begun(connection, head, call, key or head.run_id)
+            return head
+
+        return self._write(work)
+
+    def release(self, run_id: str) -> None:
+        """Says that nobody works on a run any more; without it, that its owner is gone says so."""
+        self._write(lambda c: c.execute(update(CLAIMS).where(CLAIMS.c.run_id == run_id).values(owner="")))
+
+    def begin(self, run_id: str, number: int) -> None:
+        """Says that an instance is under way; what an earlier try left of it is no part of it."""
+        row = {"run_id": run_id, "number": number, "state": "claimed", "known": "[]", "seconds": 0.0}
+
+        def work(connection: Connection) -> None:
+            _insist_on_ours(connection, run_id)
+            connection.execute(delete(INSTANCES).where(*_is(run_id, number)))
+            connection.execute(insert(INSTANCES), row)
+
+        self._write(work)
+
+    def keep(
+        self, run_id: str, number: int, trials: Sequence[Trial], known: Iterable[Assessed] = (), seconds: float = 0.0
+    ) -> None:  # fmt: skip
+        """Keeps all raw trials of an instance at once, and what was remembered of references: it is measured."""
+        said = json.dumps([json.loads(found.model_dump_json()) for found in known])
+        row = {"run_id": run_id, "number": number, "state": "measured", "known": said, "seconds": seconds}
+        rows = [{"run_id": run_id, "key": _trial_key(t), "trial": t.model_dump_json()} for t in trials]
+
+        def work(connection: Connection) -> None:
+            _insist_on_ours(connection, run_id)
+            connection.execute(delete(INSTANCES).where(*_is(run_id, number)))
+            connection.execute(insert(INSTANCES), row)
+            earlier = TRIALS.c.key.startswith(f"{number}/", autoescape=True)
+            connection.execute(delete(TRIALS).where(TRIALS.c.run_id == run_id, earlier))
+            connection.execute(insert(TRIALS), rows)
+
+        self._write(work)
+
+    def void(self, run_id: str, number: int) -> None:
+        """Takes an instance's state back, where nothing can be judged by it; its trials stay to be looked at."""
+        query = update(INSTANCES).where(*_is(run_id, number)).values(state="claimed")
+        self._write(lambda connection: connection.execute(query))
 
     def measured(self, head: RunHead) -> None:
-        """Says that all raw trials of a run are kept; `head` may have learnt facts since `claim`."""
-        values = {"state": "measured", "head": head.model_dump_json()}
-        self._write(update(RUNS).where(RUNS.c.run_id == head.run_id).values(values), None)
+        """Says that all raw trials of a run are kept."""
+        query = update(RUNS).where(RUNS.c.run_id == head.run_id).values(state="measured")
+        self._write(lambda connection: connection.execute(query))
 
-    def scored(self, run: Run) -> None:
-        """Keeps the derived part of a run; earlier derived parts stay in its history."""
-        derived = run.model_dump_json(exclude={"trials"})
-        rows = self._read(select(RUNS.c.scored).where(RUNS.c.run_id == run.head.run_id))
-        old = rows[0].scored if rows else None
-        history = json.loads(old)["history"] + [json.loads(old)["run"]] if old else []
-        text = json.dumps({"run": json.loads(derived), "history": history})
-        query = update(RUNS).where(RUNS.c.run_id == run.head.run_id).values(state="scored", scored=text)
-        self._write(query, None)
+    def scored(self, run: Run, final: bool = True) -> None:
+        """Keeps the derived part of a run; earlier derived parts stay in its history.
+
+        Not `final`: the fault was ours, so the run can be taken up again where it stopped.
+        """
+        derived = json.loads(run.model_dump_json(exclude={"trials"}))
+        run_id = run.head.run_id
+
+        def work(connection: Connection) -> None:
+            rows = list(
+                connection.execute(select(RUNS.c.scored, RUNS.c.state).where(RUNS.c.run_id == run_id))
+            )
+            old = json.loads(rows[0].scored) if rows and rows[0].scored else None
+            history = [*old["history"], old["run"]] if old else []
+            values = {"scored": json.dumps({"run": derived, "history": history})}
+            if final:
+                values["state"] = "scored"
+                measured = (INSTANCES.c.run_id == run_id, INSTANCES.c.state == "measured")
+                connection.execute(update(INSTANCES).where(*measured).values(state="scored"))
+            connection.execute(update(RUNS).where(RUNS.c.run_id == run_id).values(values))
+
+        self._write(work)
+
+    def known(self, run_id: str, number: int) -> tuple[list[Assessed], float] | None:
+        """Of an instance that is measured: what was remembered of references, and the seconds it took.
+
+        None where it is not measured.
+        """
+        query = select(INSTANCES.c.known, INSTANCES.c.seconds).where(
+            *_is(run_id, number), INSTANCES.c.state.in_(("measured", "scored"))
+        )
+        rows = self._read(query)
+        if not rows:
+            return None
+        return [Assessed.model_validate(found) for found in json.loads(rows[0].known)], float(rows[0].seconds)
+
+    def trials(self, run_id: str, number: int | None = None) -> list[Trial]:
+        """A run's raw trials, or those of one instance of it, in the order of every record."""
+        rows = self._read(select(TRIALS.c.trial).where(TRIALS.c.run_id == run_id))
+        found = in_order(Trial.model_validate_json(row.trial) for row in rows)
+        return [trial for trial in found if number in (None, trial.number)]
 
     def run(self, name: str) -> Run:
         """The run whose id starts with `name`, or the newest for "last"; scored or not."""
         row = self._row(name)
-        trials = self._read(select(TRIALS.c.trial).where(TRIALS.c.run_id == row.run_id))
-        raw = tuple(in_order(Trial.model_validate_json(t.trial) for t in trials))
+        raw = tuple(self.trials(row.run_id))
         if row.scored:
             content = json.loads(row.scored)["run"]
             return Run.model_validate_json(
@@ -129,25 +209,32 @@ class Store:
 
     def keep_answers(self, answers: Mapping[str, Answer]) -> str:
         """Keeps a submission's answers as one artefact and returns its digest."""
-        return self._keep(_packed(answers))
+        content = packed(answers)
+        try:
+            try:
+                return self.artefacts.keep(content)
+            except OSError:
+                if not self._can_retry():
+                    raise
+                return self.artefacts.keep(content)
+        except OSError as error:
+            raise StoreError(
+                f"answers could not be written to {self.folder}: {error.strerror}; {mend(error.errno)}"
+            ) from error
 
     def answers(self, digest: str) -> dict[str, Answer]:
         """The answers kept under `digest`, as they were."""
-        path = self._artefact(digest)
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise StoreError(
-                f"the answers {digest[:12]} are gone from {path.parent}: {error.strerror}"
-            ) from error
-        if of_bytes(content) != digest:
-            raise StoreError(f"the answers {digest[:12]} in {path} are damaged")
-        return _unpacked(content)
+        return unpacked(self.artefacts.read(digest))
 
     def keep_quality(self, key: str, run_id: str, assessed: Assessed) -> None:
         """Remembers a reference's quality on one instance and machine."""
         row = {"key": key, "run_id": run_id, "assessed": assessed.model_dump_json()}
-        self._write(delete(QUALITY).where(QUALITY.c.key == key), None, insert(QUALITY), row)
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(QUALITY).where(QUALITY.c.key == key))
+            connection.execute(insert(QUALITY), row)
+
+        self._write(work)
 
     def quality(self, key: str) -> Assessed | None:
         """A reference's remembered quality, or None."""
@@ -171,94 +258,107 @@ class Store:
             raise UsageError(f"{len(rows)} runs start with {name!r}; give more of the id")
         return rows[0]
 
-    def _write(self, *steps: Any) -> None:
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        """Does `work` in one transaction. On a full disk once more, when the ballast is thrown off."""
         try:
-            with self.engine.begin() as connection:
-                for query, row in zip(steps[::2], steps[1::2], strict=True):
-                    connection.execute(query, row) if row is not None else connection.execute(query)
+            try:
+                with self.engine.begin() as connection:
+                    return work(connection)
+            except SQLAlchemyError:
+                self.engine.dispose()  # what the next connection finds is what the disk holds
+                if not self._can_retry():
+                    raise
+                with self.engine.begin() as connection:
+                    return work(connection)
         except SQLAlchemyError as error:
             raise StoreError(
-                f"a result could not be written to {self.folder}: {_first_line(error)}; free some space and run again"
+                f"a result could not be written to {self.folder}: {_first_line(error)}; {mend(_number(error))}"
             ) from error
+
+    def _can_retry(self) -> bool:
+        """Whether the disk was full and there was ballast to throw off. Anything else is never tried again:
+        a flush that failed once says nothing by succeeding the second time.
+        """
+        try:
+            return shutil.disk_usage(self.folder).free < _LEAST_FREE and drop_ballast(self.folder)
+        except OSError:
+            return False
 
     def _read(self, query: Any) -> list[Any]:
         try:
-            with self.engine.connect() as connection:
+            with self.engine.connect().execution_options(reads=True) as connection:
                 return list(connection.execute(query))
         except SQLAlchemyError as error:
             raise StoreError(f"results could not be read from {self.folder}: {_first_line(error)}") from error
 
-    def _artefact(self, digest: str) -> Path:
-        return self.folder / "artefacts" / digest[:2] / digest
 
-    def _keep(self, content: bytes) -> str:
-        digest = of_bytes(content)
-        path = self._artefact(digest)
-        if path.exists():
-            return digest
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_durably(path, content)
-        except OSError as error:
-            raise StoreError(
-                f"answers could not be written to {path.parent}: {error.strerror}; free some space and run again"
-            ) from error
-        return digest
+def _is(run_id: str, number: int) -> tuple[Any, Any]:
+    return INSTANCES.c.run_id == run_id, INSTANCES.c.number == number
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Writes a file that is whole or absent after a power cut: temp, fsync, rename, fsync of the folder."""
-    fd, temporary = tempfile.mkstemp(prefix=".part-", dir=path.parent)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+def _trial_key(trial: Trial) -> str:
+    return f"{trial.number}/{trial.role}/{trial.label}"
 
 
-def _engine(file: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 30})
+def _cut_short(connection: Connection, key: str) -> list[Any]:
+    """Runs of the same key, newest first, that nobody works on, down to the newest one that came to its end.
 
-    @event.listens_for(engine, "connect")
-    def _durable(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.close()
-
-    return engine
-
-
-def _packed(answers: Mapping[str, Answer]) -> bytes:
-    """A JSON index, a zero byte, then the raw answers, compressed: our own bytes, read only by us."""
-    index, buffers = {}, []
-    for item, answer in answers.items():
-        raw = answer if isinstance(answer, bytes) else answer.tobytes()
-        form = None if isinstance(answer, bytes) else [answer.dtype.str, list(answer.shape)]
-        index[item] = [len(raw), form]
-        buffers.append(raw)
-    return zlib.compress(json.dumps(index).encode() + b"\0" + b"".join(buffers), 6)
-
-
-def _unpacked(content: bytes) -> dict[str, Answer]:
-    head, _, body = zlib.decompress(content).partition(b"\0")
-    found: dict[str, Answer] = {}
-    offset = 0
-    for item, (size, form) in json.loads(head).items():
-        raw = body[offset : offset + size]
-        found[item] = np.frombuffer(raw, dtype=form[0]).reshape(form[1]) if form else raw
-        offset += size
+    A run has come to its end when it is scored and let go: whoever died in between has not shown it.
+    """
+    query = (
+        select(CLAIMS.c.run_id, CLAIMS.c.owner, RUNS.c.state)
+        .join(RUNS, RUNS.c.run_id == CLAIMS.c.run_id)
+        .where(CLAIMS.c.key == key)
+        .order_by(CLAIMS.c.attempt.desc())
+    )
+    found = []
+    for row in connection.execute(query):
+        owner = owners.parsed(row.owner)
+        gone = owner is not None and owners.is_gone(owner)
+        if row.state == "scored" and not gone:
+            break
+        if owner is None or gone:
+            found.append(row)
     return found
+
+
+def _taken_up(connection: Connection, run_id: str, owner: str) -> RunHead | None:
+    """Makes a run that was cut short this process's, and notes when in its head; None where another was quicker."""
+    claim = update(CLAIMS).where(CLAIMS.c.run_id == run_id, CLAIMS.c.owner == owner)
+    if connection.execute(claim.values(owner=owners.me().text())).rowcount != 1:
+        return None
+    (row,) = connection.execute(select(RUNS.c.head).where(RUNS.c.run_id == run_id))
+    head = RunHead.model_validate_json(row.head)
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    head = head.model_copy(update={"taken_up": (*head.taken_up, now)})
+    connection.execute(update(RUNS).where(RUNS.c.run_id == run_id).values(head=head.model_dump_json()))
+    return head
+
+
+def _begun(connection: Connection, head: RunHead, call: str, key: str) -> None:
+    before = connection.execute(select(func.max(CLAIMS.c.attempt)).where(CLAIMS.c.key == key)).scalar()
+    row = {
+        "run_id": head.run_id, "started_at": head.started_at, "task": head.task, "state": "claimed",
+        "head": head.model_dump_json(), "call": call, "scored": None,
+    }  # fmt: skip
+    connection.execute(insert(RUNS), row)
+    claim = {"run_id": head.run_id, "key": key, "attempt": (before or 0) + 1, "owner": owners.me().text()}
+    connection.execute(insert(CLAIMS), claim)
+
+
+def _insist_on_ours(connection: Connection, run_id: str) -> None:
+    """Raises StoreError where another process has taken the run up: it thought that we were gone."""
+    rows = list(connection.execute(select(CLAIMS.c.owner).where(CLAIMS.c.run_id == run_id)))
+    if not rows or rows[0].owner != owners.me().text():
+        raise StoreError(
+            f"run {run_id} is not this process's any more: another one has taken it up; leave it to it"
+        )
+
+
+def _number(error: SQLAlchemyError) -> int:
+    """The system's number for what the database says of the disk."""
+    said = str(error)
+    return errno.EBUSY if "locked" in said else errno.ENOSPC if "full" in said else errno.EIO
 
 
 def _first_line(error: BaseException) -> str:

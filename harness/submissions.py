@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import tempfile
+import sys
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from harness import layout
 from harness.digests import of_bytes, of_value
 from harness.errors import SubmissionError, TaskError
+from harness.leftovers import private_folder, remove
 from harness.records import TIERS, Tier
 
 MOST_FILES = 1000
@@ -73,7 +73,7 @@ def staged(submission: Submission) -> Generator[Path]:
 
     Raises SubmissionError when the folder no longer holds what its digest was taken of.
     """
-    top = Path(tempfile.mkdtemp(prefix="harness-staged-"))
+    top = private_folder("staged")
     copy = top / "submission"
     try:
         copy.mkdir()
@@ -92,17 +92,13 @@ def staged(submission: Submission) -> Generator[Path]:
         copy.chmod(0o555)
         yield copy
     finally:
-        _unlock(top)
-        shutil.rmtree(top, ignore_errors=True)
-
-
-def _unlock(top: Path) -> None:
-    for folder, _, _ in os.walk(top):
-        Path(folder).chmod(0o755)
+        remove(top)
 
 
 def _files(folder: Path) -> Iterator[Path]:
     count = total = 0
+    # Installers link a wheel's files into an environment instead of copying them: no candidate put them there.
+    installed = folder.resolve().is_relative_to(sys.prefix)
     for base, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED)
         for name in sorted([*names, *(f for f in folders if (Path(base) / f).is_symlink())]):
@@ -113,7 +109,13 @@ def _files(folder: Path) -> Iterator[Path]:
                 raise SubmissionError(
                     f"{path} is a link or no regular file; a submission may hold only plain files"
                 )
-            count, total = count + 1, total + path.stat().st_size
+            status = path.stat()
+            if status.st_nlink > 1 and not installed:
+                raise SubmissionError(
+                    f"{path} has a second name elsewhere (a hard link), so it may be somebody else's file; "
+                    "hand in a copy made with cp -r"
+                )
+            count, total = count + 1, total + status.st_size
             if count > MOST_FILES or total > MOST_BYTES:
                 raise SubmissionError(
                     f"{folder} is too large: at most {MOST_FILES} files and {MOST_BYTES // 2**20} MiB may be staged"

@@ -56,6 +56,7 @@ class Definition(_Closed):
     minutes: int = Field(gt=0)
     devices: tuple[str, ...] = Field(min_length=1)
     data: str = "none"
+    stack: tuple[str, ...] = ()
     phases: dict[str, PhaseLimit] = Field(min_length=1)
     limits: TaskLimits = TaskLimits()
     objective: Objective

@@ -131,8 +131,8 @@ class Round:
                 break
             taking = [c for c in timed if c.entry.pairs is None or number < c.entry.pairs]
             Pair(self, stage, number, block, taking, counter).run()
-            if any(c.fault for c in timed):
-                return  # the candidate's fault, or ours: nothing more is to be learnt from the others
+            if _over(timed):
+                return
         for competitor in (c for c in field_ if not c.entry.timed and c.fault is None):
             self._alone(stage, competitor, counter)
         if self.plan.memory_pass:
@@ -163,6 +163,17 @@ class Round:
                     competitor.worker.watch.read_now()
         finally:
             competitor.close()
+
+
+def _over(timed: Sequence[Competitor]) -> bool:
+    """Whether nothing more is to be learnt: a reference failed, which is our fault, or every candidate did.
+
+    One candidate of several that fails costs the others nothing.
+    """
+    candidates = [c for c in timed if c.entry.role == "candidate"]
+    if any(c.fault for c in timed if c.entry.role != "candidate"):
+        return True
+    return bool(candidates) and all(c.fault for c in candidates)
 
 
 def _hand_to_copies(field_: Sequence[Competitor]) -> None:

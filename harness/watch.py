@@ -176,7 +176,7 @@ class Watch:
 
     def _kill(self, outcome: Outcome, reason: str) -> None:
         self.breach = self.breach or Fault(outcome, f"killed because {reason}")
-        kill_tree(self.launched.pid, self.known, self.launched.cgroup)
+        kill_tree(self.launched.pid, self.known, self.launched.group)
 
     def _drain(self, pipe: IO[bytes]) -> None:
         while chunk := os.read(pipe.fileno(), 1 << 16):

@@ -21,6 +21,7 @@ from harness.digests import of_bytes, of_files, of_value
 from harness.errors import DataError, Fault, HarnessError, UsageError
 from harness.instances import Request
 from harness.isolation.levels import level
+from harness.leftovers import private_folder
 from harness.records import Source
 from harness.tasks import SizeTable
 from harness.watch import Limits
@@ -116,7 +117,7 @@ class Workbench:
         return target
 
     def _make(self, recipe: Path, arguments: Mapping[str, Any], encoder: Path, target: Path) -> None:
-        top = Path(tempfile.mkdtemp(prefix="harness-recipe-"))
+        top = private_folder("recipe")
         try:
             (top / "recipe").mkdir()
             shutil.copyfile(recipe, top / "recipe" / "solution.py")

@@ -16,25 +16,27 @@ import pytest
 
 from harness import tasks
 from tests.bench import __main__ as bench
-from tests.bench import aa, figures, saboteurs
+from tests.bench import aa, figures, saboteurs, startup
 from tests.bench.running import BASELINE, SERVICE, slower
 
+QUICK = ",".join(name for name in bench.PARTS if name != "startup")
 pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the load is pinned to a core")
 
 
 @pytest.fixture(scope="module")
 def smallest(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
-    """All parts, measured once as briefly as can be: the raw figures and the page."""
+    """All parts but the start-up of a real task, measured once as briefly as can be."""
     folder = tmp_path_factory.mktemp("bench")
     raw, out = folder / "raw.json", folder / "page.md"
-    assert bench.main(["--smallest", "--raw", str(raw), "--out", str(out)]) == 0
+    assert bench.main(["--smallest", "--only", QUICK, "--raw", str(raw), "--out", str(out)]) == 0
     return json.loads(raw.read_text()), out.read_text()
 
 
 def test_every_part_has_its_section(smallest: tuple[dict[str, Any], str]) -> None:
     raw, page = smallest
-    assert list(raw) == list(bench.PARTS)
-    for name, part in bench.PARTS.items():
+    assert list(raw) == QUICK.split(",")
+    for name in raw:
+        part = bench.PARTS[name]
         rows = raw[name]["rows"]
         assert len(rows) == part.steps(bench.SMALLEST)
         section = page.split(f"## {part.TITLE}\n")[1].split("\n## ")[0]
@@ -83,11 +85,24 @@ def test_where_a_runs_time_goes_adds_up(smallest: tuple[dict[str, Any], str]) ->
         assert sum(row["spent"].values()) >= row["wall_seconds"]
 
 
+@pytest.mark.slow
+def test_start_up_is_told_of_a_real_task(tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw.json", tmp_path / "page.md"
+    assert bench.main(["--smallest", "--only", "startup", "--raw", str(raw), "--out", str(out)]) == 0
+    rows = json.loads(raw.read_text())["startup"]["rows"]
+    assert len(rows) == startup.steps(bench.SMALLEST)
+    assert all(told["forked"] < told["fresh"] for told in rows[0]["starts"])
+    assert "forked and forked" in out.read_text()
+
+
 def test_parts_measured_before_are_kept(smallest: tuple[dict[str, Any], str], tmp_path: Path) -> None:
     raw, out = tmp_path / "raw.json", tmp_path / "page.md"
     raw.write_text(json.dumps({"truth": smallest[0]["truth"]}))
     assert bench.main(["--only", "", "--raw", str(raw), "--out", str(out)]) == 0
     assert "## The clock shows the truth" in out.read_text()
+    later = bench.page.written(bench.PARTS, {"overhead": smallest[0]["overhead"]}, out.read_text())
+    assert later.index("## The clock shows the truth") < later.index("## What measuring costs")
+    assert later.split("## What")[0].rstrip() == out.read_text().rstrip()
     assert bench.main(["--only", "everything"]) == 2
 
 

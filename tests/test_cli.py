@@ -22,6 +22,8 @@ import pytest
 
 from harness import cli, devices, ordering, runner, steadiness
 from harness.errors import SandboxFailed
+from harness.isolation.base import Launched
+from harness.isolation.process import ProcessLevel
 from tests.conftest import HOSTILE, TOYS
 
 COMPETENT = TOYS / "toy-squares" / "reference_solutions" / "competent"
@@ -156,10 +158,10 @@ def test_run_exit_3_when_a_verdict_stays_open(
 
 
 def test_run_exit_4_when_it_is_our_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    class Broken:
-        name, official = "broken", False
+    class Broken(ProcessLevel):
+        name = "broken"
 
-        def launch(self, order: object) -> None:
+        def launch(self, order: object) -> Launched:
             raise SandboxFailed("the fence is down; mend the fence")
 
     monkeypatch.setattr(ordering, "level", lambda name: Broken())

@@ -129,6 +129,16 @@ def test_with_turns_only_turns_count(machine: Machine) -> None:
     assert (read.cpu_seconds, read.wait_seconds, read.preemptions) == (2.0, 0.5, 2)
 
 
+def test_an_idle_thread_that_waits_behind_its_own_process_is_not_held_up_by_others(machine: Machine) -> None:
+    machine.thread(7, 9, (0.25, 3.0, 4))
+    meter = Meter([7], root=machine.root).start()
+    with meter.turn(7):
+        machine.thread(7, 7, (11.0, 1.125, 101))
+        machine.thread(7, 9, (0.2505, 3.5, 5))
+    read = meter.stop()
+    assert (read.cpu_seconds, read.wait_seconds, read.preemptions) == (1.0005, 0.125, 1)
+
+
 def test_a_worker_in_line_to_be_stopped_is_not_charged_in_anothers_turn(machine: Machine) -> None:
     machine.process(8)
     machine.thread(8, 8, (3.0, 0.0, 0))

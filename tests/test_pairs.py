@@ -240,10 +240,11 @@ def rounds(
     asked = ordered(folder, EXPERT, pairs, most)
     prepared = ordering.prepare(asked, 0, Silent())
     plan = Plan(pairs=pairs, most=most, seconds=seconds)
-    around = ordering.round_of(asked, ordering.setting_of(asked), prepared, Silent(), plan)
-    around.settled = settled
     baseline = references("toy-pairs", asked.task.folder)["baseline"]
-    return around.run([Entry(asked.submission), Entry(baseline, "reference")])
+    with ordering.setting_of(asked) as setting:
+        around = ordering.round_of(asked, setting, prepared, Silent(), plan)
+        around.settled = settled
+        return around.run([Entry(asked.submission), Entry(baseline, "reference")])
 
 
 def test_an_open_verdict_brings_more_pairs_from_the_reserve_until_it_is_decided(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
-from harness import session, tasks
+from harness import channel, session, tasks
 from harness.competitor import Entry, Setting
 from harness.errors import Fault
 from harness.instances import ArraySpec, BlobSpec, FromItem, Instance, Request, Stage
@@ -218,7 +218,7 @@ def test_an_interrupted_worker_is_ended_without_asking_it(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(session._Channel, "receive", interrupted)
+        patch.setattr(channel.Channel, "receive", interrupted)
         with pytest.raises(KeyboardInterrupt):
             started.call(Request("l", "double", {}, BlobSpec(9)), {"numbers": np.arange(2)})
         started.close()  # would raise KeyboardInterrupt again if it said STOP and listened

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import rescoring, runner, tasks
-from harness import store as storing
+from harness import artefacts, rescoring, runner, tasks
 from harness.asking import Asked, order
+from harness.database import RUNS
 from harness.errors import StoreError, UsageError
 from harness.records import Run
 from harness.store import Store
@@ -44,7 +45,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(runner.grading, "grade", _crash)
         with pytest.raises(Crash):
             runner.run(asked, Store(home))
-    runner.run(asked, Store(home))
+    runner.run(replace(asked, anew=True), Store(home))
     return home
 
 
@@ -66,7 +67,7 @@ def copy(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 def _ids(store: Store) -> list[str]:
     with store.engine.connect() as connection:
-        rows = connection.execute(storing.RUNS.select().order_by(storing.RUNS.c.started_at))
+        rows = connection.execute(RUNS.select().order_by(RUNS.c.started_at))
         return [row.run_id for row in rows]
 
 
@@ -104,12 +105,14 @@ def test_scoring_again_gives_the_same_score_and_launches_nothing(copy: Store) ->
 
 
 def test_references_that_were_remembered_are_found_again_after_a_crash(copy: Store) -> None:
+    """Of a store that did not keep them with the instance yet."""
     _, whole = _ids(copy)
     wanted = copy.run(whole).score
     with sqlite3.connect(copy.folder / "results.sqlite") as raw:
         raw.execute("UPDATE runs SET scored = NULL, state = 'measured' WHERE run_id = ?", [whole])
+        raw.execute("DROP TABLE instances")
     raw.close()
-    _, after = rescoring.rescore(whole, copy, _same)
+    _, after = rescoring.rescore(whole, Store(copy.folder), _same)
     assert after.score == wanted
 
 
@@ -145,7 +148,7 @@ def test_earlier_scores_stay_in_the_history(copy: Store) -> None:
     _, whole = _ids(copy)
     rescoring.rescore(whole, copy, _same)
     rescoring.rescore(whole, copy, _same)
-    (row,) = copy._read(storing.RUNS.select().where(storing.RUNS.c.run_id == whole))
+    (row,) = copy._read(RUNS.select().where(RUNS.c.run_id == whole))
     assert row.scored.count('"history"') == 1
     import json
 
@@ -194,7 +197,7 @@ def test_runs_are_found_by_the_beginning_of_their_name_or_last(copy: Store) -> N
 )
 @settings(max_examples=60, deadline=None)
 def test_answers_come_back_as_they_were(answers: dict[str, Any]) -> None:
-    found = storing._unpacked(storing._packed(answers))
+    found = artefacts.unpacked(artefacts.packed(answers))
     assert list(found) == list(answers)
     for item, answer in answers.items():
         if isinstance(answer, bytes):
@@ -214,45 +217,49 @@ def test_a_trial_written_twice_is_kept_once(store: Store) -> None:
     run = ok_run()
     store.claim(run.head, "{}")
     trial = run.trials[0]
-    store.add_trial(run.head.run_id, trial)
-    store.add_trial(run.head.run_id, trial.model_copy(update={"reason": "the second"}))
+    other = trial.model_copy(update={"label": "another"})
+    store.keep(run.head.run_id, 1, [trial, other])
+    store.keep(run.head.run_id, 1, [trial.model_copy(update={"reason": "the second"})])
     assert [t.reason for t in store.run(run.head.run_id).trials] == ["the second"]
 
 
 WRITER = """
 import sys
 from pathlib import Path
-from harness.records import Trial
+from harness.records import Run
 from harness.store import Store
 
-folder, run_id, label = sys.argv[1:]
-store = Store(Path(folder))
-trial = Trial.model_validate_json(sys.stdin.read())
+store = Store(Path(sys.argv[1]))
+run = Run.model_validate_json(sys.stdin.read())
+head = run.head.model_copy(update={"run_id": sys.argv[2]})
+store.claim(head, "{}")
 for number in range(40):
-    store.add_trial(run_id, trial.model_copy(update={"number": number, "label": label}))
+    store.begin(head.run_id, number)
+    store.keep(head.run_id, number, [run.trials[0].model_copy(update={"number": number})])
     store.keep_answers({"same": b"for both", "number": bytes([number])})
 """
 
 
-def test_two_processes_write_at_once_and_nothing_is_lost(store: Store) -> None:
-    run = ok_run()
-    store.claim(run.head, "{}")
-    command = [sys.executable, "-c", WRITER, str(store.folder), run.head.run_id]
+def test_processes_that_open_and_write_a_new_store_at_once_lose_nothing(tmp_path: Path) -> None:
+    names, run = ("one", "two", "three"), ok_run()
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "new")]
     writers = [
-        subprocess.Popen([*command, label], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for label in ("one", "two")
+        subprocess.Popen([*command, name], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for name in names
     ]
-    said = [writer.communicate(run.trials[0].model_dump_json())[1] for writer in writers]
-    assert [writer.returncode for writer in writers] == [0, 0], said
-    found = store.run(run.head.run_id).trials
-    assert {(t.label, t.number) for t in found} == {(n, i) for n in ("one", "two") for i in range(40)}
+    said = [writer.communicate(run.model_dump_json())[1] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0, 0], said
+    store = Store(tmp_path / "new")
+    for name in names:
+        assert [t.number for t in store.trials(name)] == list(range(40))
+        assert all(store.known(name, number) is not None for number in range(40))
     assert len([f for f in store.folder.glob("artefacts/*/*") if f.is_file()]) == 40
 
 
 def _fill(store: Store, run: Run) -> None:
     for number in range(9):
         big = run.trials[0].model_copy(update={"log_head": "x" * 400_000, "number": 100 + number})
-        store.add_trial(run.head.run_id, big)
+        store.keep(run.head.run_id, 100 + number, [big])
 
 
 @pytest.fixture
@@ -271,7 +278,7 @@ def small_disk(tmp_path: Path) -> Generator[Path]:
 def test_a_full_disk_is_a_clear_fault_and_what_was_written_stays(small_disk: Path) -> None:
     store, run = Store(small_disk / "home"), ok_run()
     store.claim(run.head, "{}")
-    store.add_trial(run.head.run_id, run.trials[0])
+    store.keep(run.head.run_id, 1, [run.trials[0]])
     with pytest.raises(StoreError, match="could not be written"):
         _fill(store, run)
     rng = np.random.default_rng(0)
@@ -288,10 +295,10 @@ def test_a_write_that_fails_halfway_leaves_no_half_file(
         raise OSError(28, "No space left on device")
 
     file = tmp_path / "artefact"
-    storing.write_durably(file, b"first")
-    monkeypatch.setattr(storing.os, "fsync", full)
+    artefacts.write_durably(file, b"first")
+    monkeypatch.setattr(artefacts, "flush", full)
     with pytest.raises(OSError, match="No space left"):
-        storing.write_durably(file, b"second")
+        artefacts.write_durably(file, b"second")
     assert [p.name for p in tmp_path.iterdir()] == ["artefact"]
     assert file.read_bytes() == b"first"
     with pytest.raises(StoreError, match="No space left on device; free some space"):

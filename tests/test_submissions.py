@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -166,3 +167,13 @@ def test_references_come_by_tier_and_a_missing_one_is_named(tmp_path: Path) -> N
     (tmp_path / "toy" / "reference_solutions" / "competent" / "solution.py").unlink()
     with pytest.raises(TaskError, match=r"toy has no reference at .*competent/solution.py"):
         submissions.references("toy", tmp_path / "toy")
+
+
+def test_a_file_with_a_second_name_is_refused_unless_an_installer_linked_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.link(folder / "parts" / "weights.bin", tmp_path / "elsewhere")
+    with pytest.raises(SubmissionError, match=r"weights.bin has a second name elsewhere .* cp -r"):
+        submissions.read("toy", folder)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert len(submissions.read("toy", folder).files) == 2

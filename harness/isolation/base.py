@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
+from pathlib import Path, PurePosixPath
+from typing import IO, Protocol
 
 from harness.isolation.cgroups import Cgroup
+from harness.isolation.tree import Group, Kept
 
 # Passed on because a working interpreter or driver may need them; nothing else of the parent's
 # environment reaches a worker, so no token and no path of the evaluator does either.
@@ -27,41 +29,142 @@ THREAD_VARIABLES = (
 
 @dataclass(frozen=True)
 class Launch:
-    """A worker to be started: its private `home` (created, empty), its `scratch` inside it."""
+    """A worker to be started: its private `home` (created, empty), its `scratch` inside it.
+
+    `readable` are the files and folders it is given: the staged submission, the contract, the models.
+    `stack` names what the task declares to be imported before a submission is, as `module` or
+    `module:attribute`; with it a worker may be forked from a process that has it. Empty: a fresh
+    interpreter that has imported nothing.
+    """
 
     home: Path
     scratch: Path
     threads: int
     device: str
     extra_environment: Mapping[str, str] = field(default_factory=dict)
+    stack: tuple[str, ...] = ()
+    readable: tuple[Path, ...] = ()
+
+
+class Process(Protocol):
+    """What is asked of a started worker; `subprocess.Popen` answers it, a forked worker too."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id, as the parent sees it."""
+        ...
+
+    @property
+    def stdout(self) -> IO[bytes] | None:
+        """The parent's end of its standard output."""
+        ...
+
+    @property
+    def stderr(self) -> IO[bytes] | None:
+        """The parent's end of its standard error."""
+        ...
+
+    def poll(self) -> int | None:
+        """Its exit status, negative for a signal; None while it lives."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Waits for its end; raises subprocess.TimeoutExpired."""
+        ...
+
+
+@dataclass(frozen=True)
+class Inherited:
+    """Bytes of memory by kind that a worker was born with, and from whom; nothing for a fresh interpreter."""
+
+    anonymous: int = 0
+    file: int = 0
+    stack: str = ""
 
 
 @dataclass
 class Launched:
     """A started worker: its process, and the parent's ends of its socket and output pipes.
 
-    `cgroup` is the control group it was started in; without one, `no_cgroup` says why.
+    `cgroup` is the control group it was started in; without one, `no_cgroup` says why. What it was
+    forked from, `forked_from`, takes it along when it ends. `keeper` is the process that all of the
+    worker's are below, where there is one. `places` are paths of ours that have another name inside.
+    `swept` names what the worker left in shared memory, once it has ended.
     """
 
-    process: subprocess.Popen[bytes]
+    process: Process
     sock: socket.socket
     cgroup: Cgroup | None = None
     no_cgroup: str = ""
+    inherited: Inherited = field(default_factory=Inherited)
+    forked_from: Process | None = None
+    keeper: int = 0
+    places: Mapping[Path, str] = field(default_factory=dict)
+    swept: list[str] = field(default_factory=list)
+
+    @property
+    def group(self) -> Group | None:
+        """What holds all of its processes, also those that left its tree; None where nothing does."""
+        return self.cgroup or (Kept(self.keeper) if self.keeper else None)
+
+    def inside(self, path: Path) -> str:
+        """What a path of ours is called in the worker."""
+        for ours, name in self.places.items():
+            if path.is_relative_to(ours):
+                return str(PurePosixPath(name) / path.relative_to(ours))
+        return str(path)
 
     @property
     def pid(self) -> int:
         """The worker's process id, as the parent sees it."""
         return self.process.pid
 
+    def went_with_another(self) -> bool:
+        """Whether what it was forked from has ended: then nobody can say that this one ended by itself."""
+        if self.forked_from is None:
+            return False
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.forked_from.wait(timeout=0.5)  # it may be on its way out still
+            return True
+        return False
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a level's self-test found on this machine: what each probe reached, "" where it was refused.
+
+    `promised` names the probes that the level promises to refuse, `residual` what it is known not to stop.
+    """
+
+    reached: Mapping[str, str] = field(default_factory=dict)
+    promised: tuple[str, ...] = ()
+    residual: tuple[str, ...] = ()
+
 
 class Level(Protocol):
-    """An isolation level."""
+    """An isolation level. `official`: strong enough for a score that counts; `note`: why it was taken."""
 
     name: str
     official: bool
+    note: str
+
+    def check(self) -> Checked:
+        """Tries its promises on this machine, once; raises SandboxFailed when one of them does not hold.
+
+        `launch` does so by itself before the first worker.
+        """
+        ...
 
     def launch(self, order: Launch) -> Launched:
         """Starts a worker; raises SandboxFailed when it cannot be started as promised."""
+        ...
+
+    def warm(self, order: Launch) -> None:
+        """Has the order's stack imported meanwhile, so that its workers start soon; needed by nobody."""
+        ...
+
+    def close(self) -> None:
+        """Ends what serves several workers; the workers themselves are closed before."""
         ...
 
 
@@ -85,6 +188,8 @@ def environment(order: Launch) -> dict[str, str]:
         "TRANSFORMERS_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "OMP_WAIT_POLICY": "PASSIVE",
+        # pyarrow (pandas and scikit-learn bring it) would start a thread, and a zygote may have but one.
+        "JE_ARROW_MALLOC_CONF": "background_thread:false",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "LANG": "C.UTF-8",

@@ -1,18 +1,40 @@
-"""The table of isolation levels, weakest first; `auto` takes the strongest that this machine has."""
+"""The table of isolation levels, weakest first; `auto` takes the strongest that holds on this machine."""
 
 from __future__ import annotations
 
-from harness.errors import ProfileError
+from harness.errors import ProfileError, SandboxFailed
 from harness.isolation.base import Level
+from harness.isolation.bubblewrap import BubblewrapLevel
+from harness.isolation.confined import ConfinedLevel
 from harness.isolation.process import ProcessLevel
 
-LEVELS: dict[str, type[Level]] = {"process": ProcessLevel}
+LEVELS: dict[str, type[ProcessLevel]] = {
+    "process": ProcessLevel,
+    "confined": ConfinedLevel,
+    "bubblewrap": BubblewrapLevel,
+}
+
+
+def insist_known(name: str) -> str:
+    """`name`, where it is a level's or auto; raises ProfileError when there is none such."""
+    if name not in LEVELS and name != "auto":
+        raise ProfileError(f"isolation level {name!r} is unknown; choose auto or one of {', '.join(LEVELS)}")
+    return name
 
 
 def level(name: str) -> Level:
-    """The level called `name`; raises ProfileError when there is none."""
-    if name == "auto":
-        name = list(LEVELS)[-1]
-    if name not in LEVELS:
-        raise ProfileError(f"isolation level {name!r} is unknown; choose auto or one of {', '.join(LEVELS)}")
-    return LEVELS[name]()
+    """The level called `name`; for auto the strongest whose self-test passes, and its note says why."""
+    if insist_known(name) != "auto":
+        return LEVELS[name]()
+    passed_over = []
+    for strongest in reversed(LEVELS):
+        found = LEVELS[strongest]()
+        try:
+            found.check()
+        except SandboxFailed as error:
+            found.close()
+            passed_over.append(f"{strongest} was passed over: {error}")
+            continue
+        found.note = "; ".join([f"isolation {strongest}, the strongest that holds here", *passed_over])
+        return found
+    raise SandboxFailed("no isolation level can be used on this machine")

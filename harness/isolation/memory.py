@@ -81,7 +81,7 @@ class MemoryMeter:
     def read(self) -> Reading:
         """What the worker holds. A group that can no longer be read is given up, never the run."""
         group = self.launched.cgroup
-        pids = members(self.launched.pid, self.known, group)
+        pids = members(self.launched.pid, self.known, self.launched.group)
         for pid in pids:
             if pid not in self.known:
                 self.known[pid] = born(pid)
@@ -109,10 +109,13 @@ class MemoryMeter:
         stray = sum(memory.resident - (memory.file or 0) for p in outside if (memory := memory_of(p)))
         if stray:
             self.signs.add("a process left its control group")
-        file = _sum(each.values(), "file") or 0
+        # What a forked worker was born with is charged to the zygote; a fresh interpreter would hold it.
+        born_with = self.launched.inherited
+        file = max(_sum(each.values(), "file") or 0, born_with.file)
+        more = file + stray + born_with.anonymous
         return Reading(
-            tuple(each), usage.held + file + stray, usage.peak + file + stray,
-            usage.anonymous, file, usage.shared,
+            tuple(each), usage.held + more, usage.peak + more,
+            usage.anonymous + born_with.anonymous, file, usage.shared,
         )  # fmt: skip
 
     def _joins(self, group: Cgroup) -> bool:

@@ -7,60 +7,135 @@ the network, and signal or inspect the harness. It keeps honest code apart and t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from harness.errors import SandboxFailed
 from harness.isolation import cgroups
-from harness.isolation.base import Launch, Launched, environment
+from harness.isolation.base import Checked, Launch, Launched, environment
+from harness.isolation.zygotes import Zygote, ZygoteLost, possible
+
+RESIDUAL = (
+    "reads and writes the files of its user", "reaches the network", "signals and inspects other processes",
+)  # fmt: skip
 
 
 class ProcessLevel:
-    """The portable level."""
+    """The portable level. Keeps the zygotes that its workers are forked from until `close`."""
 
     name = "process"
     official = False
 
-    def launch(self, order: Launch) -> Launched:
-        """Starts `python -I -P -m harness.worker`, in a control group of its own where one can be made.
+    def __init__(self, note: str = "") -> None:
+        self.note = note
+        self._zygotes: dict[tuple[object, ...], Zygote | None] = {}
+        self._retired: list[Zygote] = []
 
-        -I ignores the user's site and PYTHON* variables.
+    def check(self) -> Checked:
+        """It promises nothing that an attacker could try."""
+        return Checked(residual=RESIDUAL)
+
+    def launch(self, order: Launch) -> Launched:
+        """Starts a worker in a control group of its own where one can be made, kept on its cores.
+
+        Forked from a zygote where the order names a stack and this system can; otherwise as
+        `python -I -P -m harness.worker`, where -I ignores the user's site and PYTHON* variables.
         """
-        ours, theirs = socket.socketpair()
-        command = [sys.executable, "-I", "-P", "-u", "-m", "harness.worker", str(theirs.fileno())]
+        return self._launch(order, {})
+
+    def _launch(self, order: Launch, more: Mapping[str, Any]) -> Launched:
+        cores = cores_for(order.threads)
         group, reason = cgroups.make()
-        cores = _cores(order.threads)
-        if group and cores:
-            group.confine(cores)
+        held = bool(group and cores and group.confine(cores))
         try:
-            process = subprocess.Popen(
-                group.joining(command) if group else command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=order.scratch,
-                env=environment(order),
-                close_fds=True,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-            )
-        except OSError as error:
-            ours.close()
+            launched = self._started(order, group, held, more)
+        except BaseException:
             if group:
                 group.remove()
-            raise SandboxFailed(
-                f"a worker could not be started: {error}; check free memory and disk"
-            ) from error
-        finally:
-            theirs.close()
+            raise
+        launched.no_cgroup = reason
         if cores:
-            os.sched_setaffinity(process.pid, cores)
-        return Launched(process, ours, group, reason)
+            os.sched_setaffinity(launched.pid, cores)
+        return launched
+
+    def warm(self, order: Launch) -> None:
+        """Starts the order's zygote, if there is none; it imports while others go on."""
+        if order.stack:
+            self._warm(order)
+
+    def _warm(self, order: Launch) -> None:
+        key = (order.stack, order.threads, order.device)
+        if key not in self._zygotes:
+            self._zygotes[key] = None
+            with contextlib.suppress(SandboxFailed):  # then a worker will not start either, and says so
+                self._zygotes[key] = Zygote.start(order) if possible() else None
+
+    def close(self) -> None:
+        """Ends the zygotes."""
+        zygotes = [*filter(None, self._zygotes.values()), *self._retired]
+        self._zygotes, self._retired = {}, []
+        for zygote in zygotes:
+            zygote.close()
+
+    def _started(
+        self, order: Launch, group: cgroups.Cgroup | None, held: bool, more: Mapping[str, Any]
+    ) -> Launched:
+        """A worker, on its way; `held`: its control group keeps it on its cores. `more` is for its zygote."""
+        return (self._forked(order, group) if order.stack else None) or _executed(order, group)
+
+    def _forked(
+        self, order: Launch, group: cgroups.Cgroup | None, more: Mapping[str, Any] | None = None
+    ) -> Launched | None:
+        """A forked worker; None where none can be: the next ones are not tried that way either."""
+        self._warm(order)
+        key = (order.stack, order.threads, order.device)
+        zygote = self._zygotes.get(key)
+        if zygote is None:
+            return None
+        try:
+            process, sock = zygote.fork(order, more)
+        except ZygoteLost:
+            self._zygotes[key] = None
+            if zygote.inherited.stack:  # workers that it forked before may be alive, and would end with it
+                self._retired.append(zygote)
+            else:
+                zygote.close()
+            return None
+        if group:
+            group.take(process.pid)
+        return Launched(process, sock, group, inherited=zygote.inherited, forked_from=zygote.process)
 
 
-def _cores(threads: int) -> list[int]:
+def _executed(order: Launch, group: cgroups.Cgroup | None) -> Launched:
+    """A fresh interpreter."""
+    ours, theirs = socket.socketpair()
+    command = [sys.executable, "-I", "-P", "-u", "-m", "harness.worker", str(theirs.fileno())]
+    try:
+        process = subprocess.Popen(
+            group.joining(command) if group else command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=order.scratch,
+            env=environment(order),
+            close_fds=True,
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,
+        )
+    except OSError as error:
+        ours.close()
+        raise SandboxFailed(f"a worker could not be started: {error}; check free memory and disk") from error
+    finally:
+        theirs.close()
+    return Launched(process, ours, group)
+
+
+def cores_for(threads: int) -> list[int]:
     """The cores that every worker is kept on: placement by the scheduler is not common to both sides.
 
     Unpinned, the ratio of two copies of one program wandered with a standard deviation of 12.5 %;

@@ -6,6 +6,7 @@ is given, which holds it wherever it goes.
 
 The harness does not make itself the reaper of orphans (PR_SET_CHILD_SUBREAPER): it would have to wait
 for children that it never started, beside the waits of `subprocess`, and the group needs no such help.
+Where there is no group, the stronger levels put a keeper above each worker that does just this.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -20,6 +22,7 @@ import psutil
 
 # Looks at a process's state, 15 microseconds each, before it is taken as stopped all the same.
 _LOOKS = 400
+_ROUNDS, _PATIENCE = 500, 0.001
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _PROC = Path("/proc/self/task").is_dir() and Path(f"/proc/self/task/{os.getpid()}/children").exists()
 
@@ -109,27 +112,46 @@ class Group(Protocol):
         ...
 
 
+class Kept:
+    """All that is below a keeper: orphans go to it, so that they count and end with their worker."""
+
+    def __init__(self, keeper: int) -> None:
+        self.keeper = keeper
+
+    def pids(self) -> list[int]:
+        """Its living members."""
+        return descendants(self.keeper)[1:]
+
+    def kill_all(self) -> None:
+        """Kills them all, until nothing is left or half a second is over."""
+        for _ in range(_ROUNDS):
+            if not (alive := [pid for pid in self.pids() if _state(pid) not in "ZX"]):
+                return
+            for pid in alive:
+                _send(pid, signal.SIGKILL)
+            threading.Event().wait(_PATIENCE)
+
+
 def pause_tree(pid: int, known: dict[int, int | None], group: Group | None = None) -> set[int]:
-    """Stops `pid`, its descendants, the `known` former ones and its group, until `resume_tree`; returns them.
+    """Stops `pid`, its descendants, the `known` former ones and its group, until `resume`; returns them.
 
     `known` maps pids to their `born`: a pid that was given to a stranger meanwhile is let alone.
-    It goes on until none is new, so that what forked while the list was walked is stopped too.
+    A stopped process first has to run once more to notice, and may fork until then: so each is waited
+    for before anybody looks again. Not waited for, it would also stand in line for the core in the
+    next one's turn (measured beside one busy stranger: 3 ms a request).
     """
     _send(pid, signal.SIGSTOP)  # the one that answered, before the list of the others is read
     stopped: set[int] = set()
-    while fresh := members(pid, known, group) - stopped:
+    while fresh := _soon_found(pid, known, group) - stopped:
         for target in fresh:
             _send(target, signal.SIGSTOP)
+        _await_stopped(fresh)
         stopped |= fresh
     return stopped
 
 
-def await_stopped(pids: set[int]) -> None:
-    """Waits until each of `pids` has really stopped, or for some milliseconds at most.
-
-    A stopped process first has to run once more to notice. Not waited for, it stands in line for the
-    core in the next one's turn (measured beside one busy stranger: 3 ms a request).
-    """
+def _await_stopped(pids: set[int]) -> None:
+    """Waits until each of `pids` has really stopped, or for some milliseconds at most."""
     for pid in pids:
         for _ in range(_LOOKS):
             if _state(pid) not in "RSDW":
@@ -142,9 +164,9 @@ def _state(pid: int) -> str:
     return "X"
 
 
-def resume_tree(pid: int, known: dict[int, int | None], group: Group | None = None) -> None:
-    """Lets a paused tree go on."""
-    for target in members(pid, known, group):
+def resume(stopped: set[int]) -> None:
+    """Lets those that `pause_tree` stopped go on."""
+    for target in stopped:
         _send(target, signal.SIGCONT)
 
 
@@ -153,7 +175,7 @@ def kill_tree(pid: int, known: dict[int, int | None], group: Group | None = None
 
     Every process is stopped first, so that none can fork while the list is walked.
     """
-    targets = pause_tree(pid, known, group)
+    targets = pause_tree(pid, known, group) | members(pid, known, group)
     with contextlib.suppress(OSError):
         os.killpg(pid, signal.SIGKILL)
     for target in targets:
@@ -164,13 +186,30 @@ def kill_tree(pid: int, known: dict[int, int | None], group: Group | None = None
 
 def members(pid: int, known: dict[int, int | None], group: Group | None = None) -> set[int]:
     """`pid`, its descendants, the living `known` former ones, and all that is in `group`."""
-    # A copy of `known`: the watch's thread adds to it meanwhile.
-    former = {other for other, start in list(known.items()) if start is not None and born(other) == start}
-    found = former.union(descendants(pid))
+    found = _former(pid, known).union(descendants(pid))
     if group is not None:
         with contextlib.suppress(OSError, ValueError):
             found.update(group.pids())
     return found
+
+
+def _soon_found(pid: int, known: dict[int, int | None], group: Group | None) -> set[int]:
+    """The same a third as dear, where a group holds `pid`: its children are inside, wherever they go.
+
+    One that could leave the group is not seen here, but by the watch soon, and then `known`.
+    """
+    if group is not None:
+        with contextlib.suppress(OSError, ValueError):
+            inside = group.pids()
+            if pid in inside:
+                return _former(pid, known).union(inside)
+    return members(pid, known, group)
+
+
+def _former(pid: int, known: dict[int, int | None]) -> set[int]:
+    # A copy of `known`: the watch's thread adds to it meanwhile.
+    others = [(other, start) for other, start in list(known.items()) if other != pid]
+    return {other for other, start in others if start is not None and born(other) == start}
 
 
 def _send(pid: int, signum: int) -> None:

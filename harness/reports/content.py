@@ -302,6 +302,7 @@ def provenance(run: Run) -> Facts:
         [
             ("Run", head.run_id),
             ("Started", f"{moment(head.started_at)}, took {units.seconds(run.wall_seconds)}"),
+            *(("Went on, after it was cut short", moment(when)) for when in head.taken_up),
             ("Profile", settings),
             ("Trials planned", trials),
             ("Device asked for", profile.device),

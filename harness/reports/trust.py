@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.records import Certificate, Condition, ConstraintResult, Grade, Probe, Run, Timing
+from harness.records import Certificate, Condition, ConstraintResult, Grade, Isolation, Probe, Run, Timing
 from harness.reports import clean, figures, units, words
 from harness.reports.tables import Cell, Mark, Table, cell, row
 
@@ -95,6 +95,7 @@ def checks(run: Run) -> Table:
         row("Was the machine quiet?", *_machine(timing.condition)),
         row("What does asking cost?", *_floor(timing.floor_seconds)),
         *(_probe(probe) for probe in timing.probes),
+        *([row("Was the submission held?", *_held(run.head.isolation))] if run.head.isolation else []),
     ]
     return Table(TITLE, columns, tuple(rows))
 
@@ -132,6 +133,19 @@ def _machine(condition: Condition | None) -> tuple[Cell, str]:
         return cell("not told"), "This system's counters could not be read."
     name, mark = GRADES[condition.grade]
     return cell(name, mark=mark), " ".join(words.closed(clean.line(told)) for told in condition.words)
+
+
+def _held(isolation: Isolation) -> tuple[Cell, str]:
+    """Which level held it, what its self-test saw, and what it is known not to stop."""
+    known = f"Known not to be stopped: {'; '.join(isolation.residual)}." if isolation.residual else ""
+    if not isolation.promised:
+        return cell(
+            f"hardly: {isolation.level}"
+        ), f"Level {isolation.level} promises nothing. {known}".strip()
+    seen = f"All {isolation.promised} attacks that level {isolation.level} promises to refuse were tried"
+    return cell(f"yes: {isolation.level}", mark="pass"), (
+        f"{seen} on this machine before the run, and refused (probes {isolation.digest}). {known}".strip()
+    )
 
 
 def _floor(seconds: float | None) -> tuple[str, str]:

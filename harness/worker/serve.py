@@ -23,17 +23,16 @@ _PR_SET_PDEATHSIG = 1
 
 def serve(sock: socket.socket) -> None:
     """Serves one submission until the parent says STOP or closes the socket."""
-    _die_with_parent()
+    die_with_parent()
     _limit_descriptors()
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+    with contextlib.suppress(EOFError, ConnectionError, wire.ProtocolError):
         _serve(sock)
     _leave()
 
 
 def _serve(sock: socket.socket) -> None:
     frame, payload, _ = _next(sock)
-    start = json.loads(payload)
-    folder = Path(start["submission"])
+    start, folder = _started(payload)
     solution = _guard(sock, frame, folder, lambda: _construct(start, folder))
     if solution is None:
         return
@@ -49,6 +48,14 @@ def _serve(sock: socket.socket) -> None:
         wire.answer(sock, frame, result[0], output)
         if output is not None:
             os.close(output)
+
+
+def _started(payload: bytes) -> tuple[dict[str, Any], Path]:
+    try:
+        start = json.loads(payload)
+        return start, Path(start["submission"])
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise wire.ProtocolError("what arrived names no submission") from error
 
 
 def _next(sock: socket.socket) -> tuple[wire.Frame, bytes, int | None]:
@@ -98,6 +105,8 @@ def _guard(sock: socket.socket, frame: wire.Frame, folder: Path, work: Any) -> A
     """What `work` returns, or None after a FAULT was sent: whatever a submission raises ends here."""
     try:
         return work()
+    except wire.ProtocolError:
+        raise  # the parent's, not the submission's
     except (ContractError, Unfit) as error:
         wire.fault(sock, frame, wire.FAULT_MALFORMED, str(error))
     except MemoryError as error:
@@ -115,7 +124,7 @@ def _allocator_peaks() -> bytes:
     return struct.pack("<QQ", torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved())
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

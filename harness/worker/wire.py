@@ -13,6 +13,7 @@ import json
 import os
 import socket
 import struct
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,8 +31,9 @@ IN_MEMFD, OUT_MEMFD = 1, 2
 # Above this a payload goes through shared memory: a socket's buffer is not much larger.
 INLINE_BYTES = 64 * 1024
 FAULT_TEXT_BYTES = 16 * 1024
+_PART_BYTES = 1 << 20
 
-FAULT_CRASHED, FAULT_MALFORMED, FAULT_OUT_OF_MEMORY = 1, 2, 3
+FAULTS = FAULT_CRASHED, FAULT_MALFORMED, FAULT_OUT_OF_MEMORY = 1, 2, 3
 
 _F_ADD_SEALS = 1033
 _SEAL, _SHRINK, _GROW, _WRITE = 1, 2, 4, 8
@@ -74,11 +76,9 @@ def sealed_input(payload: bytes) -> int:
     """A memfd that holds `payload` and can no longer be changed by anybody."""
     import fcntl
 
-    fd = os.memfd_create("input", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    view = memoryview(payload)
-    while view:
-        view = view[os.write(fd, view) :]
-    fcntl.fcntl(fd, _F_ADD_SEALS, _SEAL | _SHRINK | _GROW | _WRITE)
+    with _memfd("input") as fd:
+        write_memfd(fd, payload)
+        fcntl.fcntl(fd, _F_ADD_SEALS, _SEAL | _SHRINK | _GROW | _WRITE)
     return fd
 
 
@@ -89,10 +89,21 @@ def sized_output(size: int) -> int:
     """
     import fcntl
 
-    fd = os.memfd_create("output", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.ftruncate(fd, size)
-    fcntl.fcntl(fd, _F_ADD_SEALS, _SEAL | _SHRINK | _GROW)
+    with _memfd("output") as fd:
+        os.ftruncate(fd, size)
+        fcntl.fcntl(fd, _F_ADD_SEALS, _SEAL | _SHRINK | _GROW)
     return fd
+
+
+@contextlib.contextmanager
+def _memfd(name: str) -> Generator[int]:
+    """New anonymous memory, closed again only when what is done with it fails."""
+    fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        yield fd
+    except BaseException:
+        os.close(fd)
+        raise
 
 
 def read_memfd(fd: int, size: int) -> bytes:
@@ -146,15 +157,21 @@ def _encode(name: str, value: Any) -> tuple[dict[str, Any], bytes]:
 
 
 def decode_call(payload: bytes) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
-    """The phase, the arguments by name and what is to be returned, from a CALL's payload."""
-    (size,) = struct.unpack_from("<I", payload)
-    head = json.loads(payload[4 : 4 + size])
-    base = 4 + size
-    arguments = {}
-    for entry in head["arguments"]:
-        start = base + entry["offset"]
-        arguments[entry["name"]] = _decode(entry, payload[start : start + entry["size"]])
-    return head["phase"], arguments, head["returns"]
+    """The phase, the arguments by name and what is to be returned, from a CALL's payload.
+
+    Raises ProtocolError for what `encode_call` does not make.
+    """
+    try:
+        (size,) = struct.unpack_from("<I", payload)
+        head = json.loads(payload[4 : 4 + size])
+        base = 4 + size
+        arguments = {}
+        for entry in head["arguments"]:
+            start = base + entry["offset"]
+            arguments[entry["name"]] = _decode(entry, payload[start : start + entry["size"]])
+        return head["phase"], arguments, head["returns"]
+    except (ValueError, LookupError, TypeError, SyntaxError, RecursionError, struct.error) as error:
+        raise ProtocolError("what arrived is not a call of this protocol") from error
 
 
 def _decode(entry: dict[str, Any], buffer: bytes) -> Any:
@@ -173,27 +190,40 @@ def _decode(entry: dict[str, Any], buffer: bytes) -> Any:
 def receive(sock: socket.socket) -> tuple[Frame, bytes, int | None]:
     """The worker's read of one frame: header, payload, and the output memfd when one came along.
 
-    Blocks. Raises EOFError when the parent is gone.
+    Blocks. Raises EOFError when the parent is gone, ProtocolError for what is no frame of a parent's.
     """
     header, fds, _, _ = socket.recv_fds(sock, HEADER.size, 2)
+    try:
+        return _received(sock, header, fds)
+    except BaseException:
+        for fd in fds:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        raise
+
+
+def _received(sock: socket.socket, header: bytes, fds: list[int]) -> tuple[Frame, bytes, int | None]:
     if not header:
         raise EOFError
     frame = unpack(header + _exactly(sock, HEADER.size - len(header)))
-    waiting = list(fds)
-    if frame.flags & IN_MEMFD:
-        fd = waiting.pop(0)
-        payload = read_memfd(fd, frame.length)
-        os.close(fd)
-    else:
-        payload = _exactly(sock, frame.length)
-    output = waiting.pop(0) if frame.flags & OUT_MEMFD else None
-    return frame, payload, output
+    if frame.opcode not in (START, CALL, STOP, PING) or frame.flags & ~(IN_MEMFD | OUT_MEMFD):
+        raise ProtocolError("what arrived is not a frame that a worker is sent")
+    if len(fds) != frame.flags.bit_count():
+        raise ProtocolError("a frame came without the shared memory that it names")
+    if not frame.flags & IN_MEMFD:
+        return frame, _exactly(sock, frame.length), fds[0] if fds else None
+    try:
+        payload = read_memfd(fds[0], frame.length)
+    except OSError as error:
+        raise ProtocolError("what should be shared memory cannot be read") from error
+    os.close(fds.pop(0))
+    return frame, payload, fds[0] if fds else None
 
 
 def _exactly(sock: socket.socket, size: int) -> bytes:
     parts = bytearray()
     while len(parts) < size:
-        part = sock.recv(size - len(parts))
+        part = sock.recv(min(size - len(parts), _PART_BYTES))
         if not part:
             raise EOFError
         parts += part

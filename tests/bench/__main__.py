@@ -18,7 +18,7 @@ from rich.table import Column
 
 from harness import machine
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
-from tests.bench import aa, others, overhead, page, power, saboteurs, truth
+from tests.bench import aa, others, overhead, page, power, saboteurs, startup, truth
 from tests.bench.running import Bench, Counts
 
 PARTS: Mapping[str, ModuleType] = {
@@ -28,6 +28,7 @@ PARTS: Mapping[str, ModuleType] = {
     "others": others,
     "sabotage": saboteurs,
     "overhead": overhead,
+    "startup": startup,
 }
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
@@ -49,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         stopped = True
     if any(raw.get(name, {}).get("rows") for name in PARTS):
-        asked.out.write_text(page.written(PARTS, raw), "utf-8")
+        before = asked.out.read_text("utf-8") if asked.out.is_file() else ""
+        asked.out.write_text(page.written(PARTS, raw, before), "utf-8")
         print(f"{asked.out} is written{' of what was measured so far' if stopped else ''}.")
     return EXIT_INTERRUPTED if stopped else EXIT_OK
 
@@ -61,7 +63,9 @@ SMALLEST = Counts(runs=1, pairs=2, most=2, calls=8, warmups=2, brief=True)
 
 def _parsed(typed: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--out", type=Path, default=PAGE, help="the page (docs/benchmarks.md)")
+    parser.add_argument(
+        "--out", type=Path, default=PAGE, help="the page; what is not measured now stays in it"
+    )
     parser.add_argument("--raw", type=Path, help="a file for all figures; its other parts are kept and shown")
     parser.add_argument("--only", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}")
     parser.add_argument("--runs", type=int, default=RUNS, help="A/A runs; everything else is in proportion")

@@ -43,9 +43,13 @@ def begun(machine: str, command: str) -> Raw:
     return {"began": now, "machine": machine, "command": command, "seconds": 0.0, "rows": []}
 
 
-def written(parts: Mapping[str, ModuleType], raw: Raw) -> str:
-    """The whole page, from what was measured of each part."""
-    return "\n\n".join([TOP, *(_section(parts[name], raw[name]) for name in parts if raw.get(name))]) + "\n"
+def written(parts: Mapping[str, ModuleType], raw: Raw, before: str = "") -> str:
+    """The whole page, from what was measured of each part; of the others what the page said `before`."""
+    kept = {text.split("\n", 1)[0]: f"## {text.rstrip()}" for text in before.split("\n## ")[1:]}
+    sections = [
+        _section(part, raw[name]) if raw.get(name) else kept.get(part.TITLE) for name, part in parts.items()
+    ]
+    return "\n\n".join([TOP, *filter(None, sections)]) + "\n"
 
 
 def _section(part: ModuleType, told: Raw) -> str:

@@ -37,7 +37,7 @@ WRAPPED: tuple[tuple[Any, str, str], ...] = (
     (judging, "settled", "judging and storing"),
     (runner, "is_settled", "judging and storing"),
     (runner, "judge_round", "judging and storing"),
-    (Store, "add_trial", "judging and storing"),
+    (Store, "keep", "judging and storing"),
     (Store, "keep_answers", "judging and storing"),
     (Store, "measured", "judging and storing"),
     (Store, "scored", "judging and storing"),

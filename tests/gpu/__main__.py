@@ -122,8 +122,9 @@ def the_blocks(check: Check) -> Iterator[Row]:
         logs, rests = [], []
         for number in range(2 if check.quick else 4):
             prepared = prepare(asked, number, Silent())
-            around = round_of(asked, setting_of(asked), prepared, Silent(), Plan(block=block))
-            mine, theirs = around.run([Entry(asked.submission), Entry(baseline, "reference")])
+            with setting_of(asked) as setting:
+                around = round_of(asked, setting, prepared, Silent(), Plan(block=block))
+                mine, theirs = around.run([Entry(asked.submission), Entry(baseline, "reference")])
             other = {sample.item: sample.seconds for sample in theirs.trial.samples}
             rows = np.array([[s.seconds, other[s.item]] for s in mine.trial.samples if s.item in other])
             logs.append(median_log_ratio(rows))

@@ -1,4 +1,7 @@
-"""expected: wrong. Answers 0 to everything."""
+"""T32 T34. Answers 0 to everything.
+
+expected: wrong
+"""
 import numpy as np
 class Solution:
     def __init__(self, context): pass

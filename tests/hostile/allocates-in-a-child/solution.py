@@ -1,4 +1,7 @@
-"""expected: out_of_memory. Lets a child allocate."""
+"""T45. Lets a child allocate.
+
+expected: out_of_memory
+"""
 import os, time
 class Solution:
     def __init__(self, context): pass

@@ -1,4 +1,7 @@
-"""expected: out_of_memory. Allocates and touches memory without end."""
+"""T45. Allocates and touches memory without end.
+
+expected: out_of_memory
+"""
 class Solution:
     def __init__(self, context): pass
     def learn(self, numbers):

@@ -1,4 +1,7 @@
-"""expected: protocol_error. Hangs up on the harness and stays alive."""
+"""T72. Hangs up on the harness and stays alive.
+
+expected: protocol_error
+"""
 import os, stat, time
 class Solution:
     def __init__(self, context): pass

@@ -1,4 +1,7 @@
-"""expected: crashed. Leaves with status 0, as if all were well."""
+"""T34. Leaves with status 0, as if all were well.
+
+expected: crashed
+"""
 import os
 class Solution:
     def __init__(self, context): pass

@@ -1,4 +1,7 @@
-"""expected: protocol_error. Writes its own bytes into the harness's socket."""
+"""T31 T72. Writes its own bytes into the harness's socket.
+
+expected: protocol_error
+"""
 import os, stat
 class Solution:
     def __init__(self, context): pass

@@ -1,4 +1,7 @@
-"""expected: timeout. Ignores every signal that can be ignored and spawns a child of another session."""
+"""T48 T49. Ignores every signal that can be ignored and spawns a child of another session.
+
+expected: timeout
+"""
 import os, signal, time
 class Solution:
     def __init__(self, context):

@@ -1,4 +1,7 @@
-"""expected: crashed. Looks for the grader to import."""
+"""T02. Looks for the grader to import.
+
+expected: crashed
+"""
 import harness.grading
 class Solution:
     def __init__(self, context): pass

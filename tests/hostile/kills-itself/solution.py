@@ -1,4 +1,7 @@
-"""expected: crashed. Dies by a signal."""
+"""T34. Dies by a signal.
+
+expected: crashed
+"""
 import os, signal
 class Solution:
     def __init__(self, context): pass

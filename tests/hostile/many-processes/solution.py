@@ -1,4 +1,7 @@
-"""expected: crashed. Forks more processes than are allowed."""
+"""T44. Forks more processes than are allowed.
+
+expected: crashed
+"""
 import os, time
 class Solution:
     def __init__(self, context): pass

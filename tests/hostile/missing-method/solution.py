@@ -1,4 +1,7 @@
-"""expected: malformed. Lacks a phase."""
+"""T34. Lacks a phase.
+
+expected: malformed
+"""
 class Solution:
     def __init__(self, context): pass
     def learn(self, numbers): return b""

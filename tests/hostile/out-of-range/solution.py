@@ -1,4 +1,7 @@
-"""expected: malformed. Forgets the modulus."""
+"""T40. Forgets the modulus.
+
+expected: malformed
+"""
 class Solution:
     def __init__(self, context): pass
     def learn(self, numbers): return b""

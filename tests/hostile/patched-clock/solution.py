@@ -1,4 +1,8 @@
-"""expected: budget_exceeded. Slow, with every clock it can reach turned back."""
+"""T12. Slow, with every clock it can reach turned back.
+
+expected: budget_exceeded
+way: run
+"""
 import time
 sleep = time.sleep
 time.perf_counter = time.monotonic = time.time = lambda: 0.0

@@ -1,4 +1,7 @@
-"""expected: malformed. Prints without end."""
+"""T47. Prints without end.
+
+expected: malformed
+"""
 class Solution:
     def __init__(self, context): pass
     def learn(self, numbers):

@@ -1,4 +1,7 @@
-"""expected: crashed. Raises while it is constructed."""
+"""T34. Raises while it is constructed.
+
+expected: crashed
+"""
 class Solution:
     def __init__(self, context): raise RuntimeError("not today")
     def learn(self, numbers): return b""

@@ -1,4 +1,7 @@
-"""expected: crashed. Raises in a phase."""
+"""T06. Raises in a phase.
+
+expected: crashed
+"""
 class Solution:
     def __init__(self, context): pass
     def learn(self, numbers): return b""

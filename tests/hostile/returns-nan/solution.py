@@ -1,4 +1,7 @@
-"""expected: malformed. Returns NaN, which is no integer."""
+"""T39. Returns NaN, which is no integer.
+
+expected: malformed
+"""
 import numpy as np
 class Solution:
     def __init__(self, context): pass

@@ -1,4 +1,7 @@
-"""expected: timeout. Sleeps past its limit."""
+"""T48. Sleeps past its limit.
+
+expected: timeout
+"""
 import time
 class Solution:
     def __init__(self, context): pass

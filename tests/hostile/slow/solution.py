@@ -1,4 +1,8 @@
-"""expected: budget_exceeded. Right, and a hundred times slower than allowed."""
+"""T20. Right, and a hundred times slower than allowed.
+
+expected: budget_exceeded
+way: run
+"""
 import time
 class Solution:
     def __init__(self, context): pass

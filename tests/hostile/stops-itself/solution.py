@@ -1,4 +1,7 @@
-"""expected: timeout. Suspends itself, so that no politeness reaches it."""
+"""T48. Suspends itself, so that no politeness reaches it.
+
+expected: timeout
+"""
 import os, signal
 class Solution:
     def __init__(self, context): pass

@@ -1,3 +1,6 @@
-"""expected: crashed. Is no Python."""
+"""T34. Is no Python.
+
+expected: crashed
+"""
 class Solution
     def __init__(self, context): pass

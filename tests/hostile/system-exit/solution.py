@@ -1,4 +1,7 @@
-"""expected: crashed. Raises SystemExit(0)."""
+"""T34. Raises SystemExit(0).
+
+expected: crashed
+"""
 import sys
 class Solution:
     def __init__(self, context): pass

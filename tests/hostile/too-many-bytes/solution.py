@@ -1,4 +1,7 @@
-"""expected: malformed. Returns more bytes than are allowed."""
+"""T41. Returns more bytes than are allowed.
+
+expected: malformed
+"""
 class Solution:
     def __init__(self, context): pass
     def learn(self, numbers): return bytes(100_000)

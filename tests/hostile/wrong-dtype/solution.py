@@ -1,4 +1,7 @@
-"""expected: malformed. Returns text."""
+"""T40. Returns text.
+
+expected: malformed
+"""
 class Solution:
     def __init__(self, context): pass
     def learn(self, numbers): return b""

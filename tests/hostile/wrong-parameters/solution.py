@@ -1,4 +1,7 @@
-"""expected: malformed. A phase does not take what the contract gives."""
+"""T34. A phase does not take what the contract gives.
+
+expected: malformed
+"""
 class Solution:
     def __init__(self, context): pass
     def learn(self, numbers): return b""

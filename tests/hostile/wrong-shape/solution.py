@@ -1,4 +1,7 @@
-"""expected: malformed. Returns a column instead of a row."""
+"""T40. Returns a column instead of a row.
+
+expected: malformed
+"""
 class Solution:
     def __init__(self, context): pass
     def learn(self, numbers): return b""

@@ -1,0 +1,158 @@
+"""Level `confined`: a process that gives up its rights by itself, before a submission reaches it; needs no root.
+
+A worker is forked from a zygote and confined by `worker.confine`: it reads the interpreter, the system's
+libraries and what it was given, writes its own folder and a /dev/shm of its own, has no network, and can
+neither signal nor inspect anybody. Where no control group holds it, a keeper above it ends what it leaves.
+
+What it does not stop: unix sockets that have a path (a container engine's, the desktop's) answer it; it can
+fill the disk, and see the command lines of other processes. On Linux before 6.12 it can also signal those
+of its user. So a score from here is a self-check.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import site
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import SandboxFailed
+from harness.isolation import selftest, sharedmemory
+from harness.isolation.base import Checked, Launch, Launched
+from harness.isolation.cgroups import Cgroup
+from harness.isolation.strong import StrongLevel
+from harness.isolation.zygotes import Forked, possible
+from harness.worker import syscalls
+from harness.worker.landlock import version
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+# Whoever reads files of the system: its libraries, its compilers, what it knows of itself.
+SYSTEM = (
+    "/lib", "/lib64", "/bin", "/sbin", "/opt", "/nix/store", "/etc/ld.so.cache", "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/fonts", "/etc/localtime", "/etc/timezone",
+    "/etc/nsswitch.conf", "/etc/hosts", "/etc/ssl", "/etc/mime.types", "/etc/os-release", "/etc/magic",
+    "/sys/devices/system", "/sys/fs/cgroup", "/sys/kernel/mm",
+)  # fmt: skip
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
+RESIDUAL = (
+    "connects to unix sockets that have a path", "can fill the disk", "sees the command lines of other processes",
+)  # fmt: skip
+_SHARED = "find shared memory of others"
+_NOT_PROMISED = {"see the harness", "connect to a socket that has a path", "know the machine's name"}
+# From which version of Landlock's interface a promise can be kept, and what is to be said before it.
+_SINCE = {
+    "signal the harness": (6, "signals other processes of its user (Linux before 6.12)"),
+    "connect to an abstract socket": (6, "connects to abstract sockets (Linux before 6.12)"),
+    "truncate a file outside": (3, "truncates files of its user (Linux before 6.2)"),
+}
+
+
+class ConfinedLevel(StrongLevel):
+    """The level for a candidate's own Linux machine."""
+
+    name = "confined"
+    official = False
+
+    def insist(self) -> None:
+        """Linux with Landlock, and a table of its system calls."""
+        if sys.platform != "linux" or not possible() or not syscalls.known():
+            raise SandboxFailed(
+                "level confined needs Linux 5.13 or newer on x86_64 or aarch64; choose --isolation process"
+            )
+        if not version():
+            raise SandboxFailed(
+                "level confined needs Landlock, which this kernel has not switched on; start it with "
+                "lsm=landlock or choose --isolation process"
+            )
+
+    def promises(self, launched: Launched) -> Checked:
+        """All but what is residual here: by this kernel's Landlock, and by whether /dev/shm is its own."""
+        lacking = {name: words for name, (since, words) in _SINCE.items() if version() < since}
+        process = launched.process
+        if not isinstance(process, Forked) or process.says["shm"] != "private":
+            lacking[_SHARED] = "sees what others of its user keep in /dev/shm"
+        promised = selftest.every() - _NOT_PROMISED - lacking.keys()
+        return Checked({}, tuple(sorted(promised)), (*RESIDUAL, *lacking.values()))
+
+    def _started(self, order: Launch, group: Cgroup | None, held: bool, more: Mapping[str, Any]) -> Launched:
+        rules = self._rules(order, held)
+        return self._begun(order, group, {"confine": rules, "keep": group is None, **more})
+
+    def _begun(self, order: Launch, group: Cgroup | None, more: dict[str, Any]) -> Launched:
+        """Forked with the order's stack, or with none where a stack does not bear it."""
+        before = sharedmemory.entries()
+        bare = Launch(order.home, order.scratch, order.threads, order.device, readable=order.readable)
+        launched = self._forked(order, group, more) or self._forked(bare, group, more)
+        if launched is None:
+            raise SandboxFailed(
+                "no worker could be forked at level confined; --isolation process needs no fork"
+            )
+        process = launched.process
+        if isinstance(process, Forked):
+            launched.keeper = process.its_own if more.get("keep") else 0
+            if process.says["shm"] == "shared":
+                process.afterwards = lambda: launched.swept.extend(sharedmemory.sweep(before))
+        return launched
+
+    def _rules(self, order: Launch, held: bool) -> dict[str, Any]:
+        rules = {
+            "readable": [*interpreter(), *map(str, order.readable), "/usr", "/proc"],
+            "readable_if": [*SYSTEM, *map(str, linked(order.readable))],
+            "own": [str(order.home)],
+            "use_if": [*DEVICES],
+            "affinity": held,
+            "shm": True,
+            "seccomp": True,
+            "cuda": order.device == "cuda",
+        }
+        if order.device == "cuda":
+            rules["readable_if"] += ["/sys", "/run/nvidia-persistenced"]
+            rules["use_if"] += cuda_devices()
+        if self.weaken is not None:
+            self.weaken(rules)
+        return rules
+
+
+@functools.cache
+def interpreter() -> tuple[str, ...]:
+    """Folders that this Python needs: its environment, its base, and the worker's half of the harness."""
+    found = {sys.prefix, sys.base_prefix, str(Path(os.path.realpath(sys.executable)).parent)}
+    found |= {str(folder) for folders in path_files().values() for folder in folders}
+    return (*sorted(found), str(_PACKAGE / "__init__.py"), str(_PACKAGE / "worker"))
+
+
+@functools.cache
+def path_files() -> dict[Path, list[Path]]:
+    """Files (.pth) by which more folders stand on the import path, and those folders; no checkout of ours."""
+    found: dict[Path, list[Path]] = {}
+    for packages in map(Path, site.getsitepackages()):
+        for file in sorted(packages.glob("*.pth")) if packages.is_dir() else ():
+            lines = file.read_text(errors="replace").splitlines()
+            named = [
+                packages / line.strip()
+                for line in lines
+                if line.strip() and not line.startswith(("#", "import"))
+            ]
+            found[file] = [
+                folder for folder in named if folder.is_dir() and not _PACKAGE.is_relative_to(folder)
+            ]
+    return found
+
+
+@functools.cache
+def linked(folders: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Files that links inside `folders` lead to outside: a hub's cache keeps a model's files that way."""
+    found = []
+    for folder in folders:
+        for path in folder.rglob("*") if folder.is_dir() else ():
+            if path.is_symlink() and not (real := path.resolve()).is_relative_to(folder.resolve()):
+                found.append(real)
+    return tuple(found)
+
+
+def cuda_devices() -> list[str]:
+    """Device files of NVIDIA's driver."""
+    return sorted(str(path) for path in Path("/dev").glob("nvidia*"))

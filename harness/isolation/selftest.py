@@ -1,0 +1,171 @@
+"""A level's self-test: a worker of ours attacks what the level promises to hold, before any submission runs.
+
+A sandbox fails silently open: a rule is dropped, a kernel lacks a feature, and nothing looks different.
+So every level is tried on this machine in each run, and one promise that does not hold ends the run.
+
+What it does not stop: an attack that is not among the probes (`worker.probes`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.digests import of_value
+from harness.errors import SandboxFailed
+from harness.isolation import sharedmemory
+from harness.isolation.base import Checked, Launch, Launched
+from harness.isolation.tree import kill_tree
+from harness.worker.probes import PROBES
+
+_SECONDS = 20.0
+_LONGEST = 1 << 18
+# Starts a worker that answers the probes; what its level promises for such a one.
+Prober = Callable[[Launch, Mapping[str, Any]], Launched]
+Promises = Callable[[Launched], Checked]
+
+
+def every() -> frozenset[str]:
+    """The names of all probes."""
+    return frozenset(PROBES)
+
+
+def run(start: Prober, promises: Promises) -> Checked:
+    """What the probes reached at a level; raises SandboxFailed with the first promise that does not hold."""
+    with _targets() as (order, targets):
+        launched = start(order, {"probe": True})
+        try:
+            promised = promises(launched)
+            places = {name: launched.inside(path) for name, path in targets.pop("paths").items()}
+            reached = _heard(launched, {**targets, **places})
+        finally:
+            _ended(launched)
+    missing = sorted(set(PROBES) - set(reached))
+    if missing:
+        raise SandboxFailed(
+            f"the isolation's self-test did not come to the probe {missing[0]!r}; run it again"
+        )
+    for name in promised.promised:
+        if reached[name]:
+            raise SandboxFailed(
+                f"the isolation does not hold on this machine: a worker could {name} ({_short(reached[name])}); "
+                "choose another level or mend the system"
+            )
+    return replace(promised, reached=reached)
+
+
+def digest(checked: Checked) -> str:
+    """Which probes were refused and which were not, in a word; "" where nothing is promised."""
+    return (
+        of_value([[name, bool(checked.reached[name])] for name in sorted(checked.reached)])[:12]
+        if checked.reached
+        else ""
+    )
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= 60 else f"{words[:57]}..."
+
+
+def _ended(launched: Launched) -> None:
+    launched.sock.close()
+    kill_tree(launched.pid, {}, launched.group)
+    launched.process.wait()
+    if launched.cgroup is not None:
+        launched.cgroup.remove()
+    for pipe in filter(None, (launched.process.stdout, launched.process.stderr)):
+        pipe.close()
+
+
+def _heard(launched: Launched, targets: Mapping[str, Any]) -> dict[str, str]:
+    sock, stderr = launched.sock, launched.process.stderr
+    sock.settimeout(_SECONDS)
+    words = b""
+    try:
+        sock.sendall(json.dumps(targets).encode() + b"\n")
+        while not words.endswith(b"\n") and len(words) < _LONGEST:
+            if not (part := sock.recv(1 << 16)):
+                break
+            words += part
+        found: dict[str, str] = json.loads(words)
+    except (OSError, ValueError):
+        said = os.read(stderr.fileno(), _LONGEST) if stderr and not words else b""
+        last = (said or b"nothing was said").decode(errors="replace").strip().splitlines()[-1]
+        raise SandboxFailed(f"the isolation's self-test ended without an answer: {last}") from None
+    return found
+
+
+@contextmanager
+def _targets() -> Generator[tuple[Launch, dict[str, Any]]]:
+    """A worker's order, and what it will try to reach: all of it made for this, and taken away again."""
+    marker = f"harness-probe-{secrets.token_hex(8)}"
+    with ExitStack() as stack:
+        top = Path(tempfile.mkdtemp(prefix="harness-probed-"))
+        stack.callback(shutil.rmtree, top, ignore_errors=True)
+        outside, given, home = top / "outside", top / "submission", top / "home"
+        for folder in (outside, given, home, home / "scratch"):
+            folder.mkdir()
+        (given / "solution.py").write_text("")
+        canary = outside / marker
+        canary.write_text(marker)
+        (outside / "spare").write_text(marker)
+        leak = os.open(canary, os.O_RDONLY)
+        stack.callback(os.close, leak)
+        os.set_inheritable(leak, True)
+        target = stack.enter_context(_bystander(marker))
+        targets = {
+            "canary": str(canary), "spare": str(outside / "spare"), "paths": {"given": given, "own": home / "scratch"},
+            "marker": marker, "parent": os.getpid(), "target": target, "uid": os.getuid(), "host": socket.gethostname(),
+            "target_cores": sorted(os.sched_getaffinity(target)), **_listeners(stack, outside, marker),
+            "shm": _shared(stack, marker), "leak": leak,
+        }  # fmt: skip
+        os.environ[_VARIABLE] = marker
+        stack.callback(os.environ.pop, _VARIABLE, None)
+        yield Launch(home, home / "scratch", 1, "cpu", readable=(given,)), targets
+
+
+_VARIABLE = "HARNESS_PROBE_TOKEN"
+
+
+@contextmanager
+def _bystander(marker: str) -> Generator[int]:
+    """A process of this user that does nothing: what may be done to it may be done to the harness."""
+    with subprocess.Popen(["/bin/sh", "-c", "read line", marker], stdin=subprocess.PIPE) as process:
+        yield process.pid
+
+
+def _listeners(stack: ExitStack, outside: Path, marker: str) -> dict[str, Any]:
+    tcp, udp = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
+    abstract, path = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+    for sock in (tcp, udp, abstract, path):
+        stack.callback(sock.close)
+    for sock in (tcp, udp):
+        sock.bind(("127.0.0.1", 0))
+    abstract.bind(f"\0{marker}")
+    path.bind(str(outside / "socket"))
+    for sock in (tcp, abstract, path):
+        sock.listen(1)
+    return {
+        "tcp": tcp.getsockname()[1], "udp": udp.getsockname()[1], "abstract": marker,
+        "path_socket": str(outside / "socket"),
+    }  # fmt: skip
+
+
+def _shared(stack: ExitStack, marker: str) -> str:
+    """A file in shared memory, where this system has such a folder."""
+    file = sharedmemory.FOLDER / marker
+    with contextlib.suppress(OSError):
+        file.write_text(marker)
+        stack.callback(file.unlink, missing_ok=True)
+    return marker

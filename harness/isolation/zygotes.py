@@ -1,0 +1,290 @@
+"""The parent's end of a zygote: workers forked from a process that has imported a task's stack already.
+
+Importing torch and transformers takes seconds, a fork a hundredth of one. A zygote holds nothing of any
+submission, so one serves a whole run. What a forked worker shares with it is memory that neither has
+written since: the same bytes a fresh interpreter would have read for itself.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from harness.errors import SandboxFailed
+from harness.isolation.base import Inherited, Launch, environment
+from harness.isolation.tree import descendants
+from harness.leftovers import private_folder
+
+_IMPORT_SECONDS = 180.0
+_FORK_SECONDS = 20.0
+_MESSAGE_BYTES = 256 * 1024
+_CREDENTIALS = struct.Struct("iII")
+
+
+class ZygoteLost(Exception):
+    """It does not answer, or cannot promise what a zygote must; the message says what."""
+
+
+@dataclass
+class Forked:
+    """A worker that is not our child: told apart and waited for by a descriptor of its own."""
+
+    zygote: Zygote
+    pid: int
+    its_own: int
+    descriptor: int
+    stdout: IO[bytes] | None
+    stderr: IO[bytes] | None
+    says: Mapping[str, Any]
+    status: int | None = None
+    afterwards: Callable[[], None] = lambda: None
+
+    def poll(self) -> int | None:
+        """The status it ended with, negative for a signal; None while it lives."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(timeout=0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Waits for its end; raises subprocess.TimeoutExpired."""
+        if self.status is None:
+            poll = select.poll()
+            poll.register(self.descriptor, select.POLLIN)
+            if not poll.poll(None if timeout is None else timeout * 1000):
+                raise subprocess.TimeoutExpired("worker", timeout or 0.0)
+            self.status = self.zygote.reap(self.its_own)
+            os.close(self.descriptor)
+            self.afterwards()
+        return self.status
+
+
+@dataclass
+class Zygote:
+    """One of them, alive; made by `start`, ended by `close`."""
+
+    process: subprocess.Popen[bytes]
+    sock: socket.socket
+    home: Path
+    inherited: Inherited = field(default_factory=Inherited)
+    sweep: tuple[str, ...] = ()
+    pid: int = 0
+    clean: bool = True
+    lost: bool = False
+    _number: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @staticmethod
+    def start(order: Launch) -> Zygote:
+        """A zygote with the order's stack on its way: what it imports is awaited at the first fork."""
+        home = private_folder("zygote")
+        ours, theirs = ends()
+        command = [sys.executable, "-I", "-P", "-u", "-m", "harness.worker.zygote", str(theirs.fileno())]
+        try:
+            process = subprocess.Popen(
+                [*command, *order.stack],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=home,
+                env=environment(Launch(home, home, order.threads, order.device)),
+                close_fds=True,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+        except OSError as error:
+            ours.close()
+            shutil.rmtree(home, ignore_errors=True)
+            raise SandboxFailed(
+                f"a worker could not be started: {error}; check free memory and disk"
+            ) from error
+        finally:
+            theirs.close()
+        return Zygote(process, ours, home)
+
+    def ready(self) -> None:
+        """Waits until the stack is imported; raises ZygoteLost when it may not be forked from."""
+        if self.inherited.stack:
+            return
+        with self._lock:
+            try:
+                said, self.pid = hello(self.sock, _IMPORT_SECONDS)
+            except ZygoteLost as error:
+                raise self._lose(str(error)) from error
+        memory = said.get("memory")
+        if not isinstance(memory, dict):
+            raise self._lose("it does not say what memory it holds")
+        threads = self._count(said.get("threads"))
+        anonymous, file = self._count(memory.get("anon", 0)), self._count(memory.get("file", 0))
+        if threads != 1:
+            raise ZygoteLost(f"its imports started {threads - 1} threads")
+        self.inherited = Inherited(anonymous, file, f"pid {self.process.pid}")
+
+    def fork(self, order: Launch, more: Mapping[str, Any] | None = None) -> tuple[Forked, socket.socket]:
+        """A fresh worker of the order, and the parent's end of its socket; raises ZygoteLost.
+
+        `more` is what a level adds to the zygote's order: how to confine it, other folders. Raises
+        SandboxFailed when the worker could not be confined so.
+        """
+        self.ready()
+        try:
+            with contextlib.ExitStack() as theirs, contextlib.ExitStack() as kept:
+                forked = self._forked(order, more or {}, theirs, kept)
+                kept.pop_all()
+            return forked
+        except OSError as error:
+            raise self._lose(f"a worker of it cannot be reached ({error})") from error
+
+    def _forked(
+        self, order: Launch, more: Mapping[str, Any], theirs: contextlib.ExitStack, kept: contextlib.ExitStack
+    ) -> tuple[Forked, socket.socket]:
+        """What is the worker's is closed with `theirs`; what is ours is closed with `kept` if this fails."""
+        ours, its_socket = socket.socketpair()
+        kept.enter_context(ours)
+        theirs.enter_context(its_socket)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        out, out_end = _pipe(theirs, kept)
+        err, err_end = _pipe(theirs, kept)
+        words = {"do": "fork", "environment": environment(order), "scratch": str(order.scratch), **more}
+        its_own = self._count(self._ask(words, [its_socket.fileno(), out_end, err_end]).get("pid"))
+        theirs.close()  # so that a worker that dies before its first word is heard to be gone
+        said, pid = hello(ours, _FORK_SECONDS)
+        if "unconfined" in said:
+            self.reap(its_own)
+            raise SandboxFailed(f"a worker could not be confined: {said['unconfined']}")
+        descriptor = os.pidfd_open(pid)
+        kept.callback(os.close, descriptor)
+        # Signals will be sent to this process: it must not be one of ours, whatever was claimed.
+        if pid not in descendants(self.process.pid)[1:]:
+            raise self._lose("the worker that answered is not a child of it")
+        return Forked(self, pid, its_own, descriptor, out, err, said), ours
+
+    def reap(self, pid: int) -> int:
+        """The status of a worker that has ended; as killed, where the zygote is lost with it."""
+        try:
+            said = self._ask({"do": "reap", "pid": pid, "sweep": self.sweep}, [])
+            status = said.get("status")
+            if not isinstance(status, int):
+                raise self._lose("it does not say how the worker ended")
+        except ZygoteLost:
+            self.clean = False
+            return -int(signal.SIGKILL)
+        self.clean = self.clean and said.get("clean") is True
+        return status
+
+    def close(self) -> None:
+        """Ends it and, with it, every worker that it forked."""
+        self.sock.close()
+        with contextlib.suppress(OSError):
+            self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def _ask(self, words: dict[str, Any], fds: Sequence[int]) -> dict[str, Any]:
+        """What answers an order; raises ZygoteLost, for good, when no such answer comes."""
+        with self._lock:
+            if self.lost:
+                raise ZygoteLost("it did not answer before")
+            self._number += 1
+            try:
+                socket.send_fds(self.sock, [json.dumps(words | {"number": self._number}).encode()], list(fds))
+            except OSError as error:
+                raise self._lose(f"it takes no orders ({error})") from error
+            return self._hear(_FORK_SECONDS)
+
+    def _hear(self, seconds: float) -> dict[str, Any]:
+        """Its answer to the last order; whatever else it may say, it is lost."""
+        try:
+            self.sock.settimeout(seconds)
+            said = self.sock.recv(_MESSAGE_BYTES)
+        except OSError as error:
+            raise self._lose("it does not answer") from error
+        if not said:
+            raise self._lose("it ended by itself")
+        try:
+            heard = _understood(said)
+        except ZygoteLost as error:
+            raise self._lose(str(error)) from error
+        if heard.get("number") != self._number:
+            raise self._lose("it answers something that was not asked")
+        return heard
+
+    def _count(self, number: object) -> int:
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**63:
+            raise self._lose("it does not say what it holds")
+        return number
+
+    def _lose(self, why: str) -> ZygoteLost:
+        self.lost = True
+        return ZygoteLost(why)
+
+
+def _pipe(theirs: contextlib.ExitStack, kept: contextlib.ExitStack) -> tuple[IO[bytes], int]:
+    """A pipe: our end, to be read, and the descriptor that is written to."""
+    read, write = os.pipe()
+    theirs.callback(os.close, write)
+    return kept.enter_context(os.fdopen(read, "rb", 0)), write
+
+
+def _understood(words: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(words)
+    except (ValueError, RecursionError) as error:
+        raise ZygoteLost("what it says cannot be understood") from error
+    if not isinstance(said, dict):
+        raise ZygoteLost("what it says cannot be understood")
+    return said
+
+
+def ends() -> tuple[socket.socket, socket.socket]:
+    """The parent's and the zygote's end of what they talk over; the kernel says whose the first word is."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    return ours, theirs
+
+
+def hello(sock: socket.socket, seconds: float) -> tuple[dict[str, Any], int]:
+    """The first line from the other end, and its process id as the kernel tells it, whatever it calls itself."""
+    sock.settimeout(seconds)
+    try:
+        words, ancillary, _, _ = sock.recvmsg(_MESSAGE_BYTES, socket.CMSG_SPACE(_CREDENTIALS.size))
+        whose = _whose(ancillary)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+        while words and not words.endswith(b"\n"):
+            more = sock.recv(_MESSAGE_BYTES)
+            words = words + more if more else b""
+    except OSError as error:
+        raise ZygoteLost("it does not answer") from error
+    if not words or not whose:
+        raise ZygoteLost("it ended before it said who it is")
+    return _understood(words), whose
+
+
+def _whose(ancillary: Sequence[tuple[int, int, bytes]]) -> int:
+    """The process id that came with a message, 0 if none did; descriptors that did are closed."""
+    whose = 0
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+            whose = int(_CREDENTIALS.unpack(data[: _CREDENTIALS.size])[0])
+        elif level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            for descriptor in array.array("i", data[: len(data) - len(data) % 4]):
+                os.close(descriptor)
+    return whose
+
+
+def possible() -> bool:
+    """Whether this system has what forking a worker needs (Linux 5.3 and newer)."""
+    return sys.platform == "linux" and hasattr(os, "pidfd_open") and hasattr(socket, "SCM_CREDENTIALS")

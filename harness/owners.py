@@ -1,0 +1,115 @@
+"""Who works on what a crash can leave behind: one process, named for good, and whether it still lives.
+
+A process id comes round again, so a process is named by when it was born as well, in which boot of
+which machine, and by whose numbering of processes (a container has its own). Of another machine, or
+of another container on this one, nobody here can tell whether it lives: it is then left alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from harness.isolation.tree import born
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_MACHINE = Path("/etc/machine-id")
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process: its machine, boot, numbering of processes (0 where there is only one), id and birth."""
+
+    machine: str
+    boot: str
+    space: int
+    pid: int
+    born: int
+
+    def text(self) -> str:
+        """As it is stored."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    def short(self) -> str:
+        """As part of a file's name, of at most 36 characters, with machine and boot abridged."""
+        where = f"{_abridged(self.machine)}{_abridged(self.boot)}{self.space & 0xFFFFFFFF:08x}"
+        return f"{where}-{self.pid:x}-{self.born:x}"
+
+
+def me() -> Owner:
+    """This process."""
+    pid = os.getpid()
+    return Owner(f"{platform.node()} {_text(_MACHINE)}".strip(), _text(_BOOT), _space(), pid, _born(pid) or 0)
+
+
+def parsed(text: str) -> Owner | None:
+    """The owner stored as `text`; None where there is none."""
+    return Owner(**json.loads(text)) if text else None
+
+
+def is_gone(owner: Owner) -> bool:
+    """Whether it is certain that this process has ended."""
+    here = me()
+    if owner.machine != here.machine:
+        return False
+    return owner.boot != here.boot or (owner.space == here.space and not _lives(owner.pid, owner.born))
+
+
+def is_gone_by_name(short: str) -> bool:
+    """Whether it is certain that the process with this short name has ended."""
+    here = me()
+    try:
+        where, pid, birth = short.split("-")
+        machine, boot, space = where[:4], where[4:8], int(where[8:], 16)
+        process, start = int(pid, 16), int(birth, 16)
+    except ValueError:
+        return False
+    if machine != _abridged(here.machine):
+        return False
+    if boot != _abridged(here.boot):
+        return True
+    return space == here.space & 0xFFFFFFFF and not _lives(process, start)
+
+
+def _lives(pid: int, start: int) -> bool:
+    """Whether the very process lives; one that has ended and was not waited for yet does not.
+
+    One that another user runs, and this one may not look at, may be it.
+    """
+    if not psutil.pid_exists(pid):
+        return False
+    with contextlib.suppress(psutil.Error):
+        birth = _born(pid)
+        return birth is None or (birth == start and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def _born(pid: int) -> int | None:
+    start = born(pid)
+    if start is None:  # no /proc
+        with contextlib.suppress(psutil.Error):
+            return int(psutil.Process(pid).create_time() * 1000)
+    return start
+
+
+def _space() -> int:
+    with contextlib.suppress(OSError):
+        return os.stat("/proc/self/ns/pid").st_ino
+    return 0
+
+
+def _text(path: Path) -> str:
+    with contextlib.suppress(OSError):
+        return path.read_text().strip()
+    return ""
+
+
+def _abridged(text: str) -> str:
+    return f"{zlib.crc32(text.encode()) & 0xFFFF:04x}"

@@ -1,0 +1,229 @@
+"""`python -I -P -m harness.worker.zygote FD IMPORT...`: imports a stack once, then forks workers that have it.
+
+It never sees a line of a submission; each worker is confined, where its level wants it, before it does.
+It runs one thread (a fork copies only the one that forks: a lock
+that another held would stay locked for ever), opens no context on a GPU (a forked one is dead), and
+runs no parallel region (OpenMP's pool does not outlive a fork). Whatever it cannot promise it says in
+its first message, and the parent starts fresh interpreters instead.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import mmap
+import os
+import random
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import PurePath
+from types import ModuleType
+from typing import Any
+
+from harness.worker import keeping, probes
+from harness.worker.confine import confine
+from harness.worker.landlock import Unconfined
+from harness.worker.serve import die_with_parent, serve
+
+MESSAGE_BYTES = 256 * 1024
+# Says in the environment that this zygote lives in a box of its own: every process there is its worker's.
+BOXED = "HARNESS_BOXED"
+# A worker forked with these: its socket, and where its standard output and error go.
+DESCRIPTORS = 3
+_PRESENT, _OF_A_FILE = 1 << 63, 1 << 61  # bits of a word of /proc/self/pagemap
+_MADV_POPULATE_READ = 22
+# Every worker's heap begins elsewhere, as a fresh interpreter's would: up to so many bytes and pages.
+_SHIFT_BYTES, _SHIFT_PAGES = 4096, 256
+
+
+def main(sock: socket.socket, stack: list[str]) -> None:
+    """Imports `stack`, says what came of it, then serves the parent's orders until it is gone."""
+    die_with_parent()
+    if BOXED in os.environ:
+        keeping.adopt_orphans()
+        _insist_on_descriptors(sock)
+    missing = [name for name in stack if not _imported(name)]
+    born_with = _BornWith(_places(os.environ["HOME"]), _mapped_pages())
+    keeping.dumpable(False)  # from here on not even it may look at its own pages, if it is not root
+    gc.collect()
+    # What is alive now stays for good: left to the collector, its marks would copy every page of it.
+    gc.freeze()
+    _say(sock, {"number": 0, "missing": missing, "threads": _threads(), "memory": _memory()})
+    while True:
+        said, fds, _, _ = socket.recv_fds(sock, MESSAGE_BYTES, DESCRIPTORS)
+        if not said:
+            os._exit(0)
+        order = json.loads(said)
+        if order["do"] == "reap":
+            _say(sock, {"number": order["number"], **keeping.reap(order["pid"], order["sweep"])})
+            continue
+        for folder in order.get("make", ()):
+            os.makedirs(folder, 0o700, exist_ok=True)
+        pid = os.fork()
+        if pid == 0:
+            sock.close()
+            if order.get("keep"):
+                keeping.keep_the_next()
+            _become(order, fds, born_with)
+            return
+        for fd in fds:
+            os.close(fd)
+        _say(sock, {"number": order["number"], "pid": pid})
+
+
+def _imported(name: str) -> bool:
+    """Imports `module` or `module:attribute` (for modules that load their parts when asked for)."""
+    module, _, attribute = name.partition(":")
+    try:
+        found = importlib.import_module(module)
+        if attribute:
+            getattr(found, attribute)
+    except Exception:  # noqa: BLE001  (what a library raises when it is half installed is anything)
+        return False
+    return True
+
+
+def _threads() -> int:
+    return len(os.listdir("/proc/self/task"))
+
+
+def _memory() -> dict[str, int]:
+    """Resident bytes by kind that every worker inherits."""
+    found = {}
+    with open("/proc/self/status") as file:
+        for line in file:
+            if line.startswith(("RssAnon:", "RssFile:")):
+                name, amount = line.split()[:2]
+                found[name[3:-1].lower()] = int(amount) * 1024
+    return found
+
+
+def _say(sock: socket.socket, words: dict[str, Any]) -> None:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        sock.sendall(json.dumps(words).encode() + b"\n")
+
+
+def _insist_on_descriptors(sock: socket.socket) -> None:
+    """In a box nothing may be open but the standard ones and the socket: what else is, leaked in."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in (0, 1, 2, sock.fileno()) and os.path.exists(f"/proc/self/fd/{name}"):
+            raise Unconfined(f"descriptor {name} leaked into the box")
+
+
+@dataclass(frozen=True)
+class _BornWith:
+    """What is put right in each worker: texts that name the zygote's folders, and pages of files it had mapped."""
+
+    places: list[tuple[Any, str, str]]
+    pages: list[tuple[int, int]]
+
+
+def _mapped_pages() -> list[tuple[int, int]]:
+    """Spans (address, bytes) of the pages of files that are mapped now.
+
+    A fork does not inherit the mapping of pages that were only read; a fresh interpreter would have
+    them, in its memory as counted and without a fault at their first use.
+    """
+    size = mmap.PAGESIZE
+    spans: list[tuple[int, int]] = []
+    with open("/proc/self/maps") as maps, open("/proc/self/pagemap", "rb", buffering=0) as flags:
+        for line in maps:
+            begin, end = (int(part, 16) for part in line.split(None, 1)[0].split("-"))
+            if "/" not in line or line.split()[1][0] != "r":
+                continue
+            flags.seek(begin // size * 8)
+            words = array.array("Q", flags.read((end - begin) // size * 8))
+            for number, word in enumerate(words):
+                if word & _PRESENT and word & _OF_A_FILE:
+                    at = begin + number * size
+                    if spans and sum(spans[-1]) == at:
+                        spans[-1] = (spans[-1][0], spans[-1][1] + size)
+                    else:
+                        spans.append((at, size))
+    return spans
+
+
+def _map_again(pages: list[tuple[int, int]]) -> None:
+    madvise = ctypes.CDLL(None).madvise
+    madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    for address, length in pages:
+        if madvise(address, length, _MADV_POPULATE_READ):
+            return  # a kernel before 5.14: they are mapped when they are used
+
+
+def _places(home: str) -> list[tuple[Any, str, str]]:
+    """Where the stack noted the zygote's own folders when it was imported: module, name, and the text."""
+    found = []
+    for module in list(sys.modules.values()):
+        if module.__class__.__name__ == "_LazyModule" or not hasattr(module, "__dict__"):
+            continue
+        for name, value in list(vars(module).items()):
+            if isinstance(value, (str, PurePath)) and str(value).startswith(home):
+                found.append((module, name, str(value)))
+    return found
+
+
+def _become(order: dict[str, Any], fds: list[int], born_with: _BornWith) -> None:
+    """Turns this forked process into a worker of its own, then serves."""
+    os.setsid()
+    die_with_parent()
+    before = os.environ["HOME"]
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    os.dup2(fds[1], 1)
+    os.dup2(fds[2], 2)
+    kept = fds[0]
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) != kept:
+            with contextlib.suppress(OSError):
+                os.close(int(name))
+    os.chdir(order["scratch"])
+    for module, name, text in born_with.places:
+        value = text.replace(before, order["environment"]["HOME"], 1)
+        setattr(module, name, type(getattr(module, name))(value))
+    _map_again(born_with.pages)
+    _shift()
+    _reseed()
+    sock = socket.socket(fileno=kept)
+    try:
+        hello = confine(order["confine"]) if "confine" in order else {}
+    except Unconfined as error:
+        _say(sock, {"unconfined": str(error)})
+        os._exit(1)
+    keeping.dumpable(True)
+    die_with_parent()
+    _say(sock, hello)  # the kernel tells the parent with it whose it is, in the parent's own numbers
+    if "probe" in order:
+        probes.answer(sock)
+    # What it starts afresh (multiprocessing's spawn) would import the harness again as its main module.
+    _held.append(sys.modules["__main__"])
+    sys.modules["__main__"] = ModuleType("__main__")
+    serve(sock)
+
+
+_held: list[Any] = []
+
+
+def _shift() -> None:
+    """Moves what will be allocated by a random distance: forks of one process would all share one layout."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.malloc.argtypes = [ctypes.c_size_t]
+    _held.append(libc.malloc(16 + random.SystemRandom().randrange(_SHIFT_BYTES)))
+    _held.append(mmap.mmap(-1, mmap.PAGESIZE * (1 + random.SystemRandom().randrange(_SHIFT_PAGES))))
+
+
+def _reseed() -> None:
+    """Generators that were seeded by chance are seeded anew; Python's own has seen to itself."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed()
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])

@@ -1,0 +1,16 @@
+"""Maps over processes with concurrent.futures."""
+
+from concurrent.futures import ProcessPoolExecutor
+
+
+class Solution:
+    def __init__(self, context):
+        self.context = context
+
+    def learn(self, numbers):
+        with ProcessPoolExecutor(2) as pool:
+            assert list(pool.map(abs, range(-10, 0))) == list(range(10, 0, -1))
+        return b"notes"
+
+    def answer(self, numbers):
+        return numbers * numbers % 97

@@ -1,0 +1,335 @@
+"""Every isolation level under one contract, what each promises tried for real, and which of them is taken."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from harness import session
+from harness.errors import Fault, ProfileError, SandboxFailed
+from harness.instances import ArraySpec, BlobSpec, Request
+from harness.isolation import bubblewrap, cgroups, poolusers, selftest, sharedmemory
+from harness.isolation.base import Checked, Launch, Launched, Level
+from harness.isolation.bubblewrap import BubblewrapLevel
+from harness.isolation.cgroups import Cgroup
+from harness.isolation.confined import ConfinedLevel
+from harness.isolation.levels import LEVELS, level
+from harness.isolation.process import ProcessLevel
+from harness.watch import Limits
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the stronger levels are Linux's")
+STRONG = [name for name in LEVELS if name != "process"]
+SOLUTION = Path(__file__).with_name("isolated_solution.py")
+PHASES = ("do", "count", "hold", "die", "spin")
+LIMITS = Limits(3 << 30, 32, 60.0, dict.fromkeys(PHASES, 60.0))
+STACK = ("torch", "torch.utils.data")
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a worker is given: a submission and a contract, in folders that everybody may read."""
+    top = tmp_path_factory.mktemp("given")
+    (top / "submission").mkdir()
+    (top / "submission" / "solution.py").write_text(SOLUTION.read_text())
+    phases = {"do": "what", "count": "numbers", "hold": "numbers", "die": "numbers", "spin": "numbers"}
+    contract = [f"    def {name}(self, {argument}): ...\n" for name, argument in phases.items()]
+    (top / "contract.py").write_text("class Contract:\n" + "".join(contract))
+    return top
+
+
+@pytest.fixture(params=list(LEVELS), scope="module")
+def isolation(request: pytest.FixtureRequest) -> Iterator[Level]:
+    """Each level in turn, with its zygotes and boxes kept for all tests of this module."""
+    with contextlib.closing(level(request.param)) as found:
+        yield found
+
+
+def started(of: Level, given: Path, stack: tuple[str, ...] = STACK) -> session.Session:
+    seat = session.Seat(given / "submission", given / "contract.py", {}, "cpu", 1, 7, LIMITS, stack=stack)
+    return session.start(of, seat, "main")
+
+
+@pytest.fixture
+def worker(isolation: Level, given: Path) -> Generator[session.Session]:
+    found = started(isolation, given)
+    yield found
+    found.close()
+
+
+def does(worker: session.Session, what: str) -> Any:
+    answer, _ = worker.call(Request(what, "do", {}, BlobSpec(60_000)), {"what": what})
+    assert isinstance(answer, bytes)
+    return json.loads(answer)
+
+
+def asked(worker: session.Session, phase: str, number: float) -> tuple[Any, float]:
+    request = Request("x", phase, {}, ArraySpec("float64", (1,)))
+    return worker.call(request, {"numbers": np.array([number])})
+
+
+def test_it_answers_pauses_and_ends_with_its_log_read(worker: session.Session) -> None:
+    answer, seconds = asked(worker, "count", 41.0)
+    assert (answer[0], seconds > 0) == (42.0, True)
+    worker.pause()
+    # It may have to wait for a core before it notices; the pause itself waits for some milliseconds.
+    ends = time.monotonic() + 30
+    while psutil.Process(worker.launched.pid).status() != psutil.STATUS_STOPPED:
+        assert time.monotonic() < ends
+    assert asked(worker, "count", 1.0)[0][0] == 2.0
+    does(worker, "print")
+    worker.close()
+    assert worker.launched.process.poll() == 0
+    assert b"said to nobody" in worker.watch.log.head
+    assert not psutil.pid_exists(worker.launched.pid)
+    assert not worker.home.exists()
+
+
+@pytest.mark.parametrize(("number", "said"), [(3.0, "by itself with status 3"), (-9.0, "killed by signal 9")])
+def test_how_it_ended_is_told(worker: session.Session, number: float, said: str) -> None:
+    with pytest.raises(Fault, match=said):
+        asked(worker, "die", number)
+
+
+def test_its_memory_is_seen_from_outside(worker: session.Session) -> None:
+    worker.watch.read_now()
+    before = worker.watch.meter.read().held
+    asked(worker, "hold", 200)
+    assert worker.watch.meter.read().held - before > 190 << 20
+    assert ("cgroup" in worker.watch.measured_by) == (worker.launched.cgroup is not None)
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["torch", "loader", "pool", "spawn", "queue", "temporary", "interpreter", "shell", "threads", "shared",
+     "cache", "compile"],
+)  # fmt: skip
+def test_what_honest_code_does_it_may(worker: session.Session, what: str) -> None:
+    assert does(worker, what) is True
+
+
+def test_each_worker_finds_its_place_empty_and_its_own(isolation: Level, given: Path) -> None:
+    first = started(isolation, given)
+    assert does(first, "leave") is True
+    first.close()
+    second = started(isolation, given)
+    found = does(second, "look")
+    second.close()
+    assert not found["scratch"]
+    if isolation.name != "process":
+        assert not found["shm"]
+        assert not found["tmp"]
+        assert not [name for name, value in found["environment"].items() if "hunter2" in value]
+
+
+@pytest.mark.parametrize("name", STRONG)
+@pytest.mark.parametrize("grouped", [True, False])
+@pytest.mark.parametrize("how", ["close", "crash"])
+def test_a_daemon_does_not_outlive_its_worker(
+    name: str, grouped: bool, how: str, given: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not grouped:
+        monkeypatch.setattr(cgroups, "make", lambda: (None, "none for this test"))
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    marker = f"daemon-{os.getpid()}-{name}-{grouped}-{how}"
+    with contextlib.closing(level(name)) as found:
+        worker = started(found, given, ("json",))
+        does(worker, f"daemon {marker}")
+        assert alive(marker)
+        if how == "crash":
+            with pytest.raises(Fault):
+                asked(worker, "die", -9.0)
+        worker.close()
+        assert not alive(marker)
+    assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
+
+
+def alive(marker: str) -> list[int]:
+    """Processes whose command line ends in `marker`."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.cmdline()[-1:] == [marker]:
+                found.append(process.pid)
+    return found
+
+
+def test_a_box_that_is_closed_is_empty_within_two_seconds(given: Path) -> None:
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    found = level("bubblewrap")
+    worker = started(found, given, ("json",))
+    does(worker, "daemon boxed")
+    pids = {process.pid for process in psutil.Process().children(recursive=True)} - before
+    assert len(pids) >= 3
+    began = time.monotonic()
+    found.close()
+    assert not [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+    assert time.monotonic() - began < 2.0 + worker.start_seconds
+    worker.close()
+
+
+@pytest.mark.parametrize("name", STRONG)
+def test_a_level_refuses_every_attack_that_it_promises_to(name: str) -> None:
+    with contextlib.closing(level(name)) as found:
+        checked = found.check()
+        assert set(checked.promised) <= set(checked.reached) == selftest.every()
+        assert len(checked.promised) >= 38
+        assert not [probe for probe in checked.promised if checked.reached[probe]]
+        assert checked.residual
+        assert len(selftest.digest(checked)) == 12
+        assert found.check() is checked
+
+
+class Unconfined(ProcessLevel):
+    """Forks workers that attack without anything to hold them."""
+
+    def _started(self, order: Launch, group: Cgroup | None, held: bool, more: Mapping[str, Any]) -> Launched:
+        launched = self._forked(order, group, more)
+        assert launched is not None
+        return launched
+
+
+def test_without_any_wall_every_probe_gets_through_that_this_user_may() -> None:
+    """A probe that is refused everywhere shows nothing: each is seen to succeed where nothing is confined."""
+    with contextlib.closing(Unconfined()) as found:
+        checked = selftest.run(found._launch, lambda launched: Checked())
+    due = selftest.every() - REFUSED_ANYHOW if os.geteuid() == 0 else ANY_USER_MAY
+    assert not due - {name for name, words in checked.reached.items() if words}
+
+
+# What a worker of ours refuses itself at any level: it closes what it inherits, and is made without variables.
+# More cores it has only where there are more, and root's name is nobody's.
+REFUSED_ANYHOW = {
+    "inherit descriptors", "see the harness's variables", "take more cores", "know the user's name"
+}  # fmt: skip
+# What needs no root and no kernel that is lenient with tracing or namespaces.
+ANY_USER_MAY = {
+    "read a file outside", "list a folder outside", "write a file outside", "change a file outside",
+    "truncate a file outside", "change what was handed in", "see the harness", "signal the harness",
+    "hold the harness by a descriptor", "limit the harness", "move the harness to other cores",
+    "renice the harness", "connect over TCP", "send over UDP", "connect to an abstract socket",
+    "connect to a socket that has a path", "use sockets of the kernel", "keep shared memory",
+    "find shared memory of others", "switch the loader's randomness off", "know the machine's name",
+}  # fmt: skip
+
+
+def _without_seccomp(rules: dict[str, Any]) -> None:
+    rules["seccomp"] = False
+
+
+def _with_everything_readable(rules: dict[str, Any]) -> None:
+    rules["readable"].append("/")
+
+
+def _with_a_writable_root(rules: dict[str, Any]) -> None:
+    rules["own"].append("/")
+
+
+@pytest.mark.parametrize("weaken", [_without_seccomp, _with_everything_readable, _with_a_writable_root])
+def test_a_weakened_confinement_is_refused_by_name(
+    weaken: Callable[[dict[str, Any]], None], given: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ConfinedLevel, "weaken", staticmethod(weaken))
+    with contextlib.closing(level("confined")) as found, pytest.raises(SandboxFailed, match="a worker could"):
+        started(found, given, ("json",))
+
+
+def test_a_missing_path_is_an_error_and_never_dropped(given: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(rules: dict[str, Any]) -> None:
+        rules["readable"].append("/no/such/folder")
+
+    monkeypatch.setattr(ConfinedLevel, "weaken", staticmethod(missing))
+    with (
+        contextlib.closing(level("confined")) as found,
+        pytest.raises(SandboxFailed, match="/no/such/folder, which a worker needs, cannot be opened"),
+    ):
+        started(found, given, ("json",))
+
+
+def test_a_box_that_shares_the_hosts_names_is_refused(given: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def named(rules: dict[str, Any]) -> None:
+        place = rules["options"].index("--hostname")
+        del rules["options"][place : place + 2]
+
+    monkeypatch.setattr(BubblewrapLevel, "weaken", staticmethod(named))
+    with (
+        contextlib.closing(level("bubblewrap")) as found,
+        pytest.raises(SandboxFailed, match="know the machine's name"),
+    ):
+        started(found, given, ("json",))
+
+
+def test_auto_takes_the_strongest_that_holds_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.closing(level("auto")) as found:
+        assert (found.name, found.official) == ("bubblewrap", True)
+        assert found.note == "isolation bubblewrap, the strongest that holds here"
+    monkeypatch.setattr(bubblewrap.shutil, "which", lambda name: None)
+    with contextlib.closing(level("auto")) as found:
+        assert (found.name, found.official) == ("confined", False)
+        assert "bubblewrap was passed over: level bubblewrap needs the program bwrap" in found.note
+    with contextlib.closing(level("bubblewrap")) as found, pytest.raises(SandboxFailed, match="install"):
+        found.check()
+    monkeypatch.setattr("harness.isolation.confined.version", lambda: 0)
+    with contextlib.closing(level("auto")) as found:
+        assert found.name == "process"
+        assert "confined was passed over: level confined needs Landlock" in found.note
+    with pytest.raises(ProfileError, match="'fortress' is unknown; choose auto or one of process"):
+        level("fortress")
+
+
+def test_a_path_that_strangers_may_not_read_is_named_with_its_mend(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    with pytest.raises(SandboxFailed, match=rf"{tmp_path} cannot be read .* chmod -R o\+rX {tmp_path}"):
+        poolusers.insist_readable([str(tmp_path)])
+    tmp_path.chmod(0o755)
+    poolusers.insist_readable([str(tmp_path)])
+
+
+def test_two_boxes_never_share_a_pool_user() -> None:
+    first, second = poolusers.take(), poolusers.take()
+    assert first.uid != second.uid
+    first.give_back()
+    third = poolusers.take()
+    assert third.uid == first.uid
+    second.give_back()
+    third.give_back()
+
+
+def test_only_what_nobody_holds_is_swept_from_shared_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sharedmemory, "FOLDER", tmp_path)
+    (tmp_path / "earlier").write_text("")
+    before = sharedmemory.entries()
+    (tmp_path / "left").mkdir()
+    (tmp_path / "left" / "inner").write_text("")
+    with open(tmp_path / "in use", "w"):
+        assert sharedmemory.sweep(before) == ["left"]
+    assert {path.name for path in tmp_path.iterdir()} == {"earlier", "in use"}
+
+
+def test_how_long_a_worker_of_each_level_takes_to_start(
+    isolation: Level, given: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """Printed, not judged: machines differ. The first of a box makes the box, and imports for it."""
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        worker = started(isolation, given, ("json",))
+        seconds.append(time.perf_counter() - began)
+        worker.close()
+    first, median = seconds[0], sorted(seconds[1:])[1]
+    record_property(f"start {isolation.name}", f"first {first * 1e3:.0f} ms, then {median * 1e3:.0f} ms")
+    sys.stderr.write(f"\n{isolation.name}: first worker {first * 1e3:.0f} ms, then {median * 1e3:.0f} ms\n")
+    assert all(second > 0 for second in seconds)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
