@@ -316,7 +316,7 @@ def test_check_says_what_would_make_the_run_fail(tmp_path: Path) -> None:
     said = harness("check", "toy-squares", HOSTILE / "raises", *TOY)
     assert said.code == 1
     assert "Check failed" in said.out
-    assert "solution.py, line 5, in answer" in said.out
+    assert "solution.py, line 8, in answer" in said.out
     shutil.copytree(COMPETENT, tmp_path / "mine")
     (tmp_path / "mine" / "unused.py").write_text("from harness.records import Run\n")
     found = harness("check", "toy-squares", tmp_path / "mine", *TOY, "--json")
