@@ -103,7 +103,8 @@ def _interpreter(box: Box) -> None:
 def _path_files(box: Box, names: dict[Path, str]) -> None:
     """More folders of the import path: shown, and named to Python by their names inside."""
     for number, (file, folders) in enumerate(path_files().items()):
-        inside = [f"/packages/{number}-{i}" for i in range(len(folders))]
+        # Libraries tell by "site-packages" in a path what was installed: dill pickles such by name alone.
+        inside = [f"/packages/{number}-{i}/site-packages" for i in range(len(folders))]
         for folder, name in zip(folders, inside, strict=True):
             box.show(folder, name)
         for outside, named in names.items():

@@ -39,6 +39,7 @@ SYSTEM = (
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 RESIDUAL = (
     "connects to unix sockets that have a path", "can fill the disk", "sees the command lines of other processes",
+    "changes the modes and times of files of its user",
 )  # fmt: skip
 _SHARED = "find shared memory of others"
 _NOT_PROMISED = {"see the harness", "connect to a socket that has a path", "know the machine's name"}

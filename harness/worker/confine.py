@@ -5,8 +5,8 @@ kernel lets it, gives up every capability and the right to gain one, then every 
 (Landlock), then the calls of `worker.syscalls`. Whatever of it fails is an error and ends the worker: a
 sandbox that is partly there passes for a whole one.
 
-What it does not stop: connecting to a unix socket that has a path, filling the disk, file locks, and
-reading the command lines of other processes. The levels say so (`residual`), and probe the rest.
+What it does not stop: connecting to a unix socket that has a path, filling the disk, file locks, changing
+the modes and times of files of its user, and reading the command lines of other processes. The levels say so (`residual`), and probe the rest.
 """
 
 from __future__ import annotations
