@@ -6,7 +6,8 @@ kernel lets it, gives up every capability and the right to gain one, then every 
 sandbox that is partly there passes for a whole one.
 
 What it does not stop: connecting to a unix socket that has a path, filling the disk, file locks, changing
-the modes and times of files of its user, and reading the command lines of other processes. The levels say so (`residual`), and probe the rest.
+the modes and times of files of its user, and reading the command lines of other processes. The levels say
+so (`residual`), and probe the rest.
 """
 
 from __future__ import annotations
