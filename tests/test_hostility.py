@@ -48,8 +48,6 @@ def test_an_attack_gains_no_more_than_the_level_lets_it(attack: Attack, level: s
     assert verdict.outcome in attack.expected(level), (verdict.reason, verdict.said.get("log"))
 
 
-# Not yet true of every control: about one in twelve is stopped (see CHANGELOG.md). Reported, not required.
-@pytest.mark.xfail(reason="some honest submissions are still stopped", strict=False)
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("level", LEVELS)
