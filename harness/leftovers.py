@@ -26,7 +26,10 @@ _NAMED = re.compile(r"harness-[a-z]+-([0-9a-f]{16}-[0-9a-f]+-[0-9a-f]+)-[^-]+")
 
 
 def private_folder(kind: str) -> Path:
-    """A new folder that only this user may enter, named by its kind and by this process."""
+    """A new folder that only this user may enter, named by its kind and by this process.
+
+    Names are short: below a worker's, libraries make unix sockets, whose paths end at 107 bytes.
+    """
     return Path(tempfile.mkdtemp(prefix=f"harness-{kind}-{owners.me().short()}-"))
 
 

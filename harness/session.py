@@ -235,7 +235,7 @@ def start(level: Level, seat: Seat, stage: str) -> Session:
 
     Raises StartFault when the submission cannot be loaded, SandboxFailed when the worker cannot.
     """
-    home = private_folder("worker")
+    home = private_folder("w")
     scratch = home / "scratch"
     scratch.mkdir()
     try:

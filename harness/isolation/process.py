@@ -51,7 +51,9 @@ class ProcessLevel:
     def _launch(self, order: Launch, more: Mapping[str, Any]) -> Launched:
         cores = cores_for(order.threads)
         group, reason = cgroups.make()
-        held = bool(group and cores and group.confine(cores))
+        # Where there is nothing to choose, to what this process has: a worker shall not take more.
+        allowed = cores or (sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [])
+        held = bool(group and allowed and group.confine(allowed))
         try:
             launched = self._started(order, group, held, more)
         except BaseException:

@@ -27,7 +27,8 @@ _AMBIENT_CLEAR, _SECCOMP_FILTER = 4, 2
 _CAPABILITY_VERSION = 0x20080522
 _NEW_USER, _NEW_MOUNTS = 0x10000000, 0x00020000
 _NO_SETUID, _NO_DEVICES, _RECURSIVE, _SLAVE = 2, 4, 16384, 1 << 19
-SHM = "/dev/shm"
+_NO_PROGRAMS, _BIND = 8, 4096
+SHM, PTS, PTMX = "/dev/shm", "/dev/pts", "/dev/ptmx"
 # Ended before the harness and other programs when memory runs out.
 _KILLED_FIRST = "500"
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -50,6 +51,8 @@ def confine(rules: Mapping[str, Any]) -> dict[str, Any]:
     landlock.allow(filter(os.path.exists, rules["readable_if"]), READ)
     landlock.allow(rules["own"], OWN)
     landlock.allow([SHM] if os.path.isdir(SHM) else [], OWN)
+    # Only where they are its own: the machine's terminals belong to whoever sits at them.
+    landlock.allow((PTS, PTMX) if shm == "private" and _private_terminals() else (), USE)
     landlock.allow(filter(os.path.exists, rules["use_if"]), USE)
     if rules["cuda"]:
         landlock.allow(["/proc/self"], USE | READ)
@@ -87,6 +90,14 @@ def _private_shm() -> str:
     if _mount("tmpfs", SHM, "tmpfs", _NO_SETUID | _NO_DEVICES, "mode=1777") < 0:
         return "shared"
     return "private"
+
+
+def _private_terminals() -> bool:
+    """Pseudo-terminals of its own, in the mount namespace of `_private_shm`; False where the kernel does not let us."""
+    how = "newinstance,ptmxmode=0666,mode=0600"
+    if _mount("devpts", PTS, "devpts", _NO_SETUID | _NO_PROGRAMS, how) < 0:
+        return False
+    return _mount(f"{PTS}/ptmx", PTMX, None, _BIND) >= 0
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> int:

@@ -61,7 +61,7 @@ class Judge:
         self.level = level
         self.top = Path(tempfile.mkdtemp(prefix="harness-arena-"))
         self.top.chmod(0o711)
-        self.tmp = self.top / "tmp"
+        self.tmp = Path(tempfile.mkdtemp(prefix="t"))  # short: paths of unix sockets end at 107 bytes
         self.outside = self.top / "outside"
         self.secrets = {
             name: f"SECRET-{secrets.token_hex(12)}"
@@ -77,7 +77,8 @@ class Judge:
         self._end()
         _kill(self._left_alive(set()) & before)
         self.listeners.close()
-        shutil.rmtree(self.top, ignore_errors=True)
+        for folder in (self.top, self.tmp):
+            shutil.rmtree(folder, ignore_errors=True)
         ctypes.CDLL(None).prctl(_SUBREAPER, 0, 0, 0, 0)
 
     def control(self, folder: Path, **options: object) -> Verdict:
