@@ -44,6 +44,7 @@ def confine(rules: Mapping[str, Any]) -> dict[str, Any]:
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write(_KILLED_FIRST)
     shm = _private_shm() if rules["shm"] else "box"
+    terminals = shm == "private" and _private_terminals()
     _give_up_capabilities()
     _call("no_new_privs", _libc.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     landlock = Rules()
@@ -52,7 +53,7 @@ def confine(rules: Mapping[str, Any]) -> dict[str, Any]:
     landlock.allow(rules["own"], OWN)
     landlock.allow([SHM] if os.path.isdir(SHM) else [], OWN)
     # Only where they are its own: the machine's terminals belong to whoever sits at them.
-    landlock.allow((PTS, PTMX) if shm == "private" and _private_terminals() else (), USE)
+    landlock.allow((PTS, PTMX) if terminals else (), USE)
     landlock.allow(filter(os.path.exists, rules["use_if"]), USE)
     if rules["cuda"]:
         landlock.allow(["/proc/self"], USE | READ)
