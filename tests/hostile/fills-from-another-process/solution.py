@@ -1,6 +1,6 @@
 """T14 T15. Returns memory that another process fills once the answer was taken.
 
-expected: wrong
+expected: wrong or crashed
 """
 import mmap, os, time
 import numpy as np
