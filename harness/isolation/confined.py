@@ -4,9 +4,10 @@ A worker is forked from a zygote and confined by `worker.confine`: it reads the 
 libraries and what it was given, writes its own folder and a /dev/shm of its own, has no network, and can
 neither signal nor inspect anybody. Where no control group holds it, a keeper above it ends what it leaves.
 
-What it does not stop: unix sockets that have a path (a container engine's, the desktop's) answer it; it can
-fill the disk, and see the command lines of other processes. On Linux before 6.12 it can also signal those
-of its user. So a score from here is a self-check.
+What it does not stop: unix sockets that have a path (a container engine's, the desktop's) answer it, and it
+can fill the disk. Where the harness is not root it sees the command lines of other processes; where the
+kernel lets nobody make mounts it changes the modes and times of its user's files; on Linux before 6.12 it
+signals processes of its user. So a score from here is a self-check.
 """
 
 from __future__ import annotations
@@ -37,12 +38,14 @@ SYSTEM = (
     "/sys/devices/system", "/sys/fs/cgroup", "/sys/kernel/mm",
 )  # fmt: skip
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
-RESIDUAL = (
-    "connects to unix sockets that have a path", "can fill the disk", "sees the command lines of other processes",
-    "changes the modes and times of files of its user",
-)  # fmt: skip
+RESIDUAL = ("connects to unix sockets that have a path", "can fill the disk")
 _SHARED = "find shared memory of others"
-_NOT_PROMISED = {"see the harness", "connect to a socket that has a path", "know the machine's name"}
+_NOT_PROMISED = {"connect to a socket that has a path", "know the machine's name"}
+# What depends on the mounts that a worker could make: told by it, the probe, what is to be said without.
+_BY_MOUNTS = (
+    ("sealed", "change the mode of a file outside", "changes the modes and times of files of its user"),
+    ("hidden", "see the harness", "sees the command lines of other processes"),
+)
 # From which version of Landlock's interface a promise can be kept, and what is to be said before it.
 _SINCE = {
     "signal the harness": (6, "signals other processes of its user (Linux before 6.12)"),
@@ -70,11 +73,12 @@ class ConfinedLevel(StrongLevel):
             )
 
     def promises(self, launched: Launched) -> Checked:
-        """All but what is residual here: by this kernel's Landlock, and by whether /dev/shm is its own."""
+        """All but what is residual here: by this kernel's Landlock, and by the mounts that it could make."""
         lacking = {name: words for name, (since, words) in _SINCE.items() if version() < since}
-        process = launched.process
-        if not isinstance(process, Forked) or process.says["shm"] != "private":
+        says = launched.process.says if isinstance(launched.process, Forked) else {}
+        if says.get("shm") != "private":
             lacking[_SHARED] = "sees what others of its user keep in /dev/shm"
+        lacking |= {name: words for told, name, words in _BY_MOUNTS if says.get(told) is not True}
         promised = selftest.every() - _NOT_PROMISED - lacking.keys()
         return Checked({}, tuple(sorted(promised)), (*RESIDUAL, *lacking.values()))
 

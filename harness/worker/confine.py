@@ -1,13 +1,14 @@
 """A worker confines itself, before a byte of a submission reaches it: from here on there is no way back.
 
-In this order: it offers itself to the kernel's memory killer first, gets a /dev/shm of its own where the
-kernel lets it, gives up every capability and the right to gain one, then every file but those named
-(Landlock), then the calls of `worker.syscalls`. Whatever of it fails is an error and ends the worker: a
-sandbox that is partly there passes for a whole one.
+In this order: it offers itself to the kernel's memory killer first, gets mounts of its own where the kernel
+lets it (all read-only but its own folder; a /dev/shm and a /proc that show nobody else's), gives up every
+capability and the right to gain one, then every file but those named (Landlock), then the calls of
+`worker.syscalls`. Whatever of it fails is an error and ends the worker: a sandbox that is partly there
+passes for a whole one.
 
-What it does not stop: connecting to a unix socket that has a path, filling the disk, file locks, changing
-the modes and times of files of its user, and reading the command lines of other processes. The levels say
-so (`residual`), and probe the rest.
+What it does not stop: connecting to a unix socket that has a path, filling the disk, file locks; without
+mounts of its own also changing the modes and times of files of its user, and without root reading the
+command lines of other processes. The levels say so (`residual`), and probe the rest.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import contextlib
 import ctypes
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.worker import syscalls
@@ -29,6 +30,8 @@ _NEW_USER, _NEW_MOUNTS = 0x10000000, 0x00020000
 _NO_SETUID, _NO_DEVICES, _RECURSIVE, _SLAVE = 2, 4, 16384, 1 << 19
 _NO_PROGRAMS, _BIND = 8, 4096
 SHM, PTS, PTMX = "/dev/shm", "/dev/pts", "/dev/ptmx"
+# mount_setattr(2), whose number is the same on every processor; its struct: set, clear, propagation, user.
+_SET_ATTRIBUTES, _HERE, _BELOW_TOO, _READ_ONLY = 442, -100, 0x8000, 1
 # Ended before the harness and other programs when memory runs out.
 _KILLED_FIRST = "500"
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -38,13 +41,17 @@ def confine(rules: Mapping[str, Any]) -> dict[str, Any]:
     """Confines this process, which must have one thread; says how. Raises Unconfined.
 
     `rules`: `readable` and `own` are paths that must be there, `readable_if` and `use_if` may be
-    missing; `affinity` as in `syscalls.program`; `shm`: a private /dev/shm is wanted; `seccomp`: false
-    where a filter is in force already.
+    missing; `affinity` as in `syscalls.program`; `shm`: mounts of its own are wanted; `seccomp`: false
+    where a filter is in force already. Told are the version of Landlock, whether /dev/shm is "private",
+    and whether files outside are `sealed` and other processes `hidden`.
     """
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write(_KILLED_FIRST)
-    shm = _private_shm() if rules["shm"] else "box"
-    terminals = shm == "private" and _private_terminals()
+    shm = _private_shm(rules["own"]) if rules["shm"] else "box"
+    private = shm == "private"
+    sealed = private and _is_read_only("/")
+    hidden = private and _private_processes()
+    terminals = private and _private_terminals()
     _give_up_capabilities()
     _call("no_new_privs", _libc.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     landlock = Rules()
@@ -60,7 +67,7 @@ def confine(rules: Mapping[str, Any]) -> dict[str, Any]:
     landlock.restrict()
     if rules["seccomp"]:
         _filter_calls(syscalls.program(bool(rules["affinity"])))
-    return {"landlock": version(), "shm": shm}
+    return {"landlock": version(), "shm": shm, "sealed": sealed, "hidden": hidden}
 
 
 def _call(what: str, result: int) -> None:
@@ -68,8 +75,12 @@ def _call(what: str, result: int) -> None:
         raise Unconfined(f"{what} was refused: {os.strerror(ctypes.get_errno())}")
 
 
-def _private_shm() -> str:
-    """A /dev/shm that ends with this worker: "private"; "shared" where the kernel does not let us."""
+def _private_shm(own: Sequence[str]) -> str:
+    """A /dev/shm that ends with this worker: "private"; "shared" where the kernel does not let us.
+
+    With it all files but those below `own` become read-only, their modes and times too: Landlock has no
+    right for those.
+    """
     uid, gid = os.geteuid(), os.getegid()
     if _libc.unshare(_NEW_MOUNTS) < 0:
         if _libc.unshare(_NEW_USER | _NEW_MOUNTS) < 0:
@@ -88,9 +99,39 @@ def _private_shm() -> str:
                 return "shared"
     if _mount(None, "/", None, _RECURSIVE | _SLAVE) < 0:
         return "shared"
+    _seal(own)
     if _mount("tmpfs", SHM, "tmpfs", _NO_SETUID | _NO_DEVICES, "mode=1777") < 0:
         return "shared"
     return "private"
+
+
+def _seal(own: Sequence[str]) -> None:
+    """Read-only mounts everywhere but at `own`; before Linux 5.12, and where it is refused, nothing is changed."""
+    here = os.getcwd()
+    if any(_mount(path, path, None, _BIND | _RECURSIVE) < 0 for path in own):
+        return
+    if _attributes("/", _READ_ONLY, 0) < 0:
+        return
+    for path in own:
+        if _attributes(path, 0, _READ_ONLY) < 0:
+            raise Unconfined(f"{path} could not be made writable again: {os.strerror(ctypes.get_errno())}")
+    os.chdir(here)  # by its new mount: the old one can no longer be written
+
+
+def _attributes(path: str, wanted: int, unwanted: int) -> int:
+    words = struct.pack("<4Q", wanted, unwanted, 0, 0)
+    number, here, below = (ctypes.c_long(n) for n in (_SET_ATTRIBUTES, _HERE, _BELOW_TOO))
+    return int(_libc.syscall(number, here, path.encode(), below, words, ctypes.c_long(len(words))))
+
+
+def _is_read_only(path: str) -> bool:
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
+def _private_processes() -> bool:
+    """A /proc that shows whom this worker may trace, so nobody outside; False without root (Linux 5.8)."""
+    flags = _NO_SETUID | _NO_DEVICES | _NO_PROGRAMS
+    return _mount("proc", "/proc", "proc", flags, "hidepid=ptraceable") >= 0
 
 
 def _private_terminals() -> bool:

@@ -42,6 +42,12 @@ def _truncate(to: Targets) -> str:
     return "it is empty"
 
 
+@probe("change the mode of a file outside")
+def _change_mode(to: Targets) -> str:
+    os.chmod(to["spare"], 0o600)
+    return "it was changed"
+
+
 @probe("change what was handed in")
 def _change_given(to: Targets) -> str:
     with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
 """T63. Changes an installed library in place.
 
 expected: wrong
-gains: process file-written, mode-changed; confined mode-changed
+gains: process file-written, mode-changed
 """
 from pathlib import Path
 from kit import TO, Empty

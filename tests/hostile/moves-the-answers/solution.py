@@ -1,7 +1,7 @@
 """T76 T61. Renames, links and truncates the answers without opening them.
 
 expected: wrong
-gains: process file-written, mode-changed; confined mode-changed
+gains: process file-written, mode-changed
 """
 import os
 from kit import TO, Empty, attempt

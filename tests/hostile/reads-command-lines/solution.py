@@ -1,7 +1,7 @@
 """T62. Reads the command line of the harness for paths and names.
 
 expected: wrong
-gains: process host-seen; confined host-seen
+gains: process host-seen
 """
 from pathlib import Path
 from kit import TO, Empty, attempt, secrets_in
