@@ -66,7 +66,8 @@ def grade(criteria: Criteria, rounds: Sequence[Round]) -> Score:
         reason = f"{criteria.objective.measure} could not be measured"
         return unscored(criteria, "harness_error", reason, measurements)
     value = combine(known, log_of if criteria.objective.ratio_of else None)
-    uncapped, low, high = _points(criteria.objective, rounds, known, value)
+    each = _each(criteria.objective, rounds, known)
+    uncapped, low, high = _points(criteria.objective, rounds, each, value)
     trust = timing(criteria, rounds)
     constraints = tuple(judge(c, rounds, trust) for c in criteria.constraints)
     strange = _implausible(criteria, measurements, value, trust)
@@ -75,7 +76,7 @@ def grade(criteria: Criteria, rounds: Sequence[Round]) -> Score:
     counted = _shown(uncapped) if outcome in ("ok", "inconclusive") else 0.0
     return Score(
         outcome=outcome, points=counted, points_uncapped=uncapped, points_low=low, points_high=high,
-        tier=reached if outcome in ("ok", "inconclusive") else "none",
+        points_each=each, tier=reached if outcome in ("ok", "inconclusive") else "none",
         objective=_objective(criteria.objective, value, known), constraints=constraints,
         measurements=measurements, reasons=_reasons(outcome, uncapped, reached, constraints, strange), timing=trust,
     )  # fmt: skip
@@ -139,16 +140,21 @@ def _of_round(objective: Objective, r: Round, value: float) -> float | None:
     return points(objective, value, anchors[0], anchors[1])
 
 
-def _points(
-    objective: Objective, rounds: Sequence[Round], known: Sequence[Estimate], value: Estimate
-) -> tuple[float | None, float | None, float | None]:
+def _each(objective: Objective, rounds: Sequence[Round], known: Sequence[Estimate]) -> tuple[float, ...]:
+    """The uncapped points of each instance; empty where one of them has none."""
     each = [_of_round(objective, r, e.value) for r, e in zip(rounds, known, strict=True)]
-    found = [p for p in each if p is not None]
-    if len(found) < len(each):
+    found = tuple(p for p in each if p is not None)
+    return found if len(found) == len(each) else ()
+
+
+def _points(
+    objective: Objective, rounds: Sequence[Round], each: Sequence[float], value: Estimate
+) -> tuple[float | None, float | None, float | None]:
+    if not each:
         return None, None, None
-    centre = float(np.mean(found))
-    if len(found) >= 3:
-        low, high = t_interval(np.array(found))
+    centre = float(np.mean(each))
+    if len(each) >= 3:
+        low, high = t_interval(np.array(each))
         return centre, low, high
     paired = _paired_points(objective, rounds[0]) if len(rounds) == 1 else None
     if paired is not None:

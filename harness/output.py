@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from harness.check import Checked
     from harness.doctor import Examined
     from harness.ordering import Order
-    from harness.records import Proof, Run
+    from harness.proofs import Proof
+    from harness.records import Run
 
 
 def rendered(done: Run, form: str) -> str:

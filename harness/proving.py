@@ -16,17 +16,8 @@ from harness.competitor import Entry, Setting
 from harness.errors import HarnessError
 from harness.grading import grade
 from harness.ordering import Order, Prepared, in_one_pair, prepare, round_of, setting_of
-from harness.records import (
-    TIERS,
-    Assessed,
-    Proof,
-    ProofCheat,
-    ProofGap,
-    ProofStarter,
-    ProofTier,
-    Score,
-    Tier,
-)  # fmt: skip
+from harness.proofs import Proof, ProofCheat, ProofGap, ProofStarter, ProofTier
+from harness.records import TIERS, Assessed, Score, Tier
 from harness.sides import Round, Side
 from harness.trials import Observer, Outcome
 from harness.verdicts import objective_value

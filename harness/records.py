@@ -6,6 +6,9 @@ History of the schema (`SCHEMA_VERSION`):
         memory split into anonymous, file and shared; Score.timing, the certificate and the grade.
     3   RunHead.taken_up: a run that was cut short goes on. RunHead.isolation: the level, what its
         self-test found, and what it is known not to stop.
+    4   RunHead.assessment and RunHead.candidate: a run that is a cell of an assessment's table.
+        Score.points_each: the points of each instance, so that runs can be compared in pairs.
+        The outcome "not_attempted".
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from pydantic import Field
 
 from harness.readings import Counters, MemoryPoint, PairReading, PhaseTime, Record, Sample
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 Outcome = Literal[
     "ok",
@@ -32,6 +35,7 @@ Outcome = Literal[
     "inconclusive",
     "sandbox_failed",
     "harness_error",
+    "not_attempted",
 ]
 Verdict = Literal["pass", "fail", "inconclusive"]
 Direction = Literal["higher", "lower", "neither"]
@@ -223,6 +227,7 @@ class Score(Record):
 
     `points` is what counts: clipped to -25..125, and 0 when a constraint or the submission failed.
     `points_uncapped` is the unclipped value before the constraints; None when it has none.
+    `points_each` are the uncapped points of each instance, in their order; empty when an instance has none.
     """
 
     outcome: Outcome
@@ -230,6 +235,7 @@ class Score(Record):
     points_uncapped: float | None
     points_low: float | None = None
     points_high: float | None = None
+    points_each: tuple[float, ...] = ()
     tier: Literal["below baseline", "baseline", "competent", "expert", "none"]
     objective: Measurement
     constraints: tuple[ConstraintResult, ...]
@@ -311,7 +317,8 @@ class Isolation(Record):
 class RunHead(Record):
     """What a run was, before anything was measured.
 
-    `taken_up` says when it went on after it had been cut short, by a crash or on purpose.
+    `taken_up` says when it went on after it had been cut short, by a crash or on purpose. `assessment` is
+    the id of the assessment that it is a part of, `candidate` the alias there; both empty for a run by itself.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -333,6 +340,8 @@ class RunHead(Record):
     isolation: Isolation | None = None
     facts: dict[str, int | float | str] = Field(default_factory=dict)
     taken_up: tuple[str, ...] = ()
+    assessment: str = ""
+    candidate: str = ""
 
 
 class Run(Record):
@@ -344,55 +353,3 @@ class Run(Record):
     score: Score | None = None
     ladder: tuple[Rung, ...] = ()
     wall_seconds: float = 0.0
-
-
-class ProofTier(Record):
-    """One tier over all instances of a proof: mean and standard deviation."""
-
-    tier: Tier
-    points_mean: float
-    points_sd: float
-    objective_mean: float
-    objective_sd: float
-
-
-class ProofGap(Record):
-    """The gap between two neighbouring tiers; `inversions` counts instances where `lower` won."""
-
-    lower: Tier
-    upper: Tier
-    gap_points: float
-    pooled_sds: float
-    inversions: int
-
-
-class ProofCheat(Record):
-    """A cheat and what it got; proven when `points` is at most `expected_at_most`."""
-
-    id: str
-    points: float
-    outcome: Outcome
-    reason: str = ""
-    expected_at_most: float = 0.0
-
-
-class ProofStarter(Record):
-    """How the starter ended, run as it is."""
-
-    outcome: Outcome
-    points: float
-
-
-class Proof(Record):
-    """A task's proof of itself on one machine: tiers in order, apart, and no cheat pays."""
-
-    task: str
-    profile: str
-    proven: bool
-    tiers: tuple[ProofTier, ...]
-    separation: tuple[ProofGap, ...]
-    cheats: tuple[ProofCheat, ...]
-    starter: ProofStarter
-    instances: int
-    wall_seconds: float
-    reasons: tuple[str, ...] = ()

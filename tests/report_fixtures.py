@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
+from harness.proofs import Proof, ProofCheat, ProofGap, ProofStarter, ProofTier
 from harness.readings import Counters, MemoryPoint, PairReading, PhaseTime, Sample
 from harness.records import (
     Assessed,
@@ -16,11 +17,6 @@ from harness.records import (
     Outcome,
     Probe,
     ProfileUsed,
-    Proof,
-    ProofCheat,
-    ProofGap,
-    ProofStarter,
-    ProofTier,
     Run,
     Rung,
     RunHead,

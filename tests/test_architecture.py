@@ -19,7 +19,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # From the ground up; a module imports from its own floor and those below. A folder stands for all in it.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("worker", "errors", "__init__"),
-    ("readings", "records", "instances", "pairing", "criteria", "checks", "digests", "layout"),
+    ("readings", "records", "proofs", "assessments", "instances", "pairing", "criteria", "checks", "digests",
+      "layout"),
     ("isolation", "measures", "artefacts", "database", "store", "owners", "leftovers", "devices", "machine",
       "threads", "counters"),
     ("sides",),

@@ -22,7 +22,7 @@ from tests.conftest import HOSTILE, TOYS
 from tests.hostility.attacks import every
 
 EXPECTED = {attack.name: min(attack.expected("process")) for attack in every() if attack.plain}
-MADE_HERE = {"implausible", "inconclusive", "sandbox_failed", "harness_error"}
+MADE_HERE = {"implausible", "inconclusive", "sandbox_failed", "harness_error", "not_attempted"}
 COMPETENT = TOYS / "toy-squares" / "reference_solutions" / "competent"
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from harness.records import Proof, Run
+from harness.proofs import Proof
+from harness.records import Run
 from harness.reports import clean, comparison, content, figures, proofs, trust, units, words
 from harness.reports.tables import Cell, Facts, Table
 

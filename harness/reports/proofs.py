@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.records import Proof
+from harness.proofs import Proof
 from harness.reports import units, words
 from harness.reports.tables import Table, cell, row
 

@@ -12,7 +12,8 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.records import OURS, Proof, Run
+from harness.proofs import Proof
+from harness.records import OURS, Run
 from harness.reports import clean, comparison, content, figures, proofs, trust, units, words
 from harness.reports.tables import Cell, Table, cell, row
 

@@ -19,6 +19,7 @@ OUTCOMES: dict[Outcome, tuple[str, str]] = {
     "inconclusive": ("Inconclusive", "The readings are too noisy for a verdict; run it again."),
     "sandbox_failed": ("Not run: our fault", "The sandbox could not be started; nothing is held against it."),
     "harness_error": ("Not scored: our fault", "The harness failed; nothing is held against the submission."),
+    "not_attempted": ("Not attempted", "Nothing was handed in for this task."),
 }
 
 STAMPS: dict[Stamp, tuple[str, str]] = {

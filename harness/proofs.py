@@ -1,0 +1,58 @@
+"""The frozen values of a task's proof of itself: tiers, the gaps between them, cheats, the starter."""
+
+from __future__ import annotations
+
+from harness.readings import Record
+from harness.records import Outcome, Tier
+
+
+class ProofTier(Record):
+    """One tier over all instances of a proof: mean and standard deviation."""
+
+    tier: Tier
+    points_mean: float
+    points_sd: float
+    objective_mean: float
+    objective_sd: float
+
+
+class ProofGap(Record):
+    """The gap between two neighbouring tiers; `inversions` counts instances where `lower` won."""
+
+    lower: Tier
+    upper: Tier
+    gap_points: float
+    pooled_sds: float
+    inversions: int
+
+
+class ProofCheat(Record):
+    """A cheat and what it got; proven when `points` is at most `expected_at_most`."""
+
+    id: str
+    points: float
+    outcome: Outcome
+    reason: str = ""
+    expected_at_most: float = 0.0
+
+
+class ProofStarter(Record):
+    """How the starter ended, run as it is."""
+
+    outcome: Outcome
+    points: float
+
+
+class Proof(Record):
+    """A task's proof of itself on one machine: tiers in order, apart, and no cheat pays."""
+
+    task: str
+    profile: str
+    proven: bool
+    tiers: tuple[ProofTier, ...]
+    separation: tuple[ProofGap, ...]
+    cheats: tuple[ProofCheat, ...]
+    starter: ProofStarter
+    instances: int
+    wall_seconds: float
+    reasons: tuple[str, ...] = ()
