@@ -54,6 +54,29 @@ QUALITY = Table(
     "quality", _META,
     Column("key", String, primary_key=True), Column("run_id", String), Column("assessed", Text),
 )  # fmt: skip
+ASSESSMENTS = Table(
+    "assessments", _META,
+    Column("id", String, primary_key=True), Column("suite", String, index=True), Column("begun_at", String),
+    Column("assessment", Text),
+)  # fmt: skip
+CANDIDATES = Table(
+    "candidates", _META,
+    Column("assessment", String, primary_key=True), Column("alias", String, primary_key=True),
+    Column("number", Integer),
+)  # fmt: skip
+# `unit` is what was asked of a cell: while it is the same, the cell need not be measured again.
+CELLS = Table(
+    "cells", _META,
+    Column("assessment", String, primary_key=True), Column("candidate", String, primary_key=True),
+    Column("task", String, primary_key=True), Column("unit", String), Column("run_id", String, index=True),
+    Column("kept_at", String), Column("cell", Text),
+)  # fmt: skip
+REPLACED = Table(
+    "replaced_cells", _META,
+    Column("id", Integer, primary_key=True), Column("assessment", String, index=True), Column("candidate", String),
+    Column("task", String), Column("replaced_at", String), Column("by", String), Column("why", Text),
+    Column("cell", Text),
+)  # fmt: skip
 _PATIENCE = 0.02
 
 

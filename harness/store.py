@@ -104,11 +104,11 @@ class Store:
             _begun(connection, head, call, key or head.run_id)
             return head
 
-        return self._write(work)
+        return self.write(work)
 
     def release(self, run_id: str) -> None:
         """Says that nobody works on a run any more; without it, that its owner is gone says so."""
-        self._write(lambda c: c.execute(update(CLAIMS).where(CLAIMS.c.run_id == run_id).values(owner="")))
+        self.write(lambda c: c.execute(update(CLAIMS).where(CLAIMS.c.run_id == run_id).values(owner="")))
 
     def begin(self, run_id: str, number: int) -> None:
         """Says that an instance is under way; what an earlier try left of it is no part of it."""
@@ -119,7 +119,7 @@ class Store:
             connection.execute(delete(INSTANCES).where(*_is(run_id, number)))
             connection.execute(insert(INSTANCES), row)
 
-        self._write(work)
+        self.write(work)
 
     def keep(
         self, run_id: str, number: int, trials: Sequence[Trial], known: Iterable[Assessed] = (), seconds: float = 0.0
@@ -137,17 +137,17 @@ class Store:
             connection.execute(delete(TRIALS).where(TRIALS.c.run_id == run_id, earlier))
             connection.execute(insert(TRIALS), rows)
 
-        self._write(work)
+        self.write(work)
 
     def void(self, run_id: str, number: int) -> None:
         """Takes an instance's state back, where nothing can be judged by it; its trials stay to be looked at."""
         query = update(INSTANCES).where(*_is(run_id, number)).values(state="claimed")
-        self._write(lambda connection: connection.execute(query))
+        self.write(lambda connection: connection.execute(query))
 
     def measured(self, head: RunHead) -> None:
         """Says that all raw trials of a run are kept."""
         query = update(RUNS).where(RUNS.c.run_id == head.run_id).values(state="measured")
-        self._write(lambda connection: connection.execute(query))
+        self.write(lambda connection: connection.execute(query))
 
     def scored(self, run: Run, final: bool = True) -> None:
         """Keeps the derived part of a run; earlier derived parts stay in its history.
@@ -170,7 +170,7 @@ class Store:
                 connection.execute(update(INSTANCES).where(*measured).values(state="scored"))
             connection.execute(update(RUNS).where(RUNS.c.run_id == run_id).values(values))
 
-        self._write(work)
+        self.write(work)
 
     def known(self, run_id: str, number: int) -> tuple[list[Assessed], float] | None:
         """Of an instance that is measured: what was remembered of references, and the seconds it took.
@@ -180,14 +180,14 @@ class Store:
         query = select(INSTANCES.c.known, INSTANCES.c.seconds).where(
             *_is(run_id, number), INSTANCES.c.state.in_(("measured", "scored"))
         )
-        rows = self._read(query)
+        rows = self.read(query)
         if not rows:
             return None
         return [Assessed.model_validate(found) for found in json.loads(rows[0].known)], float(rows[0].seconds)
 
     def trials(self, run_id: str, number: int | None = None) -> list[Trial]:
         """A run's raw trials, or those of one instance of it, in the order of every record."""
-        rows = self._read(select(TRIALS.c.trial).where(TRIALS.c.run_id == run_id))
+        rows = self.read(select(TRIALS.c.trial).where(TRIALS.c.run_id == run_id))
         found = in_order(Trial.model_validate_json(row.trial) for row in rows)
         return [trial for trial in found if number in (None, trial.number)]
 
@@ -234,11 +234,11 @@ class Store:
             connection.execute(delete(QUALITY).where(QUALITY.c.key == key))
             connection.execute(insert(QUALITY), row)
 
-        self._write(work)
+        self.write(work)
 
     def quality(self, key: str) -> Assessed | None:
         """A reference's remembered quality, or None."""
-        rows = self._read(select(QUALITY.c.assessed, QUALITY.c.run_id).where(QUALITY.c.key == key))
+        rows = self.read(select(QUALITY.c.assessed, QUALITY.c.run_id).where(QUALITY.c.key == key))
         if not rows:
             return None
         return Assessed.model_validate_json(rows[0].assessed).model_copy(
@@ -247,7 +247,7 @@ class Store:
 
     def _row(self, name: str) -> Any:
         query = select(RUNS).order_by(RUNS.c.started_at.desc())
-        rows = self._read(
+        rows = self.read(
             query.limit(1) if name == "last" else query.where(RUNS.c.run_id.startswith(name, autoescape=True))
         )
         if not rows:
@@ -258,7 +258,7 @@ class Store:
             raise UsageError(f"{len(rows)} runs start with {name!r}; give more of the id")
         return rows[0]
 
-    def _write(self, work: Callable[[Connection], T]) -> T:
+    def write(self, work: Callable[[Connection], T]) -> T:
         """Does `work` in one transaction. On a full disk once more, when the ballast is thrown off."""
         try:
             try:
@@ -284,7 +284,8 @@ class Store:
         except OSError:
             return False
 
-    def _read(self, query: Any) -> list[Any]:
+    def read(self, query: Any) -> list[Any]:
+        """The rows of a query; raises StoreError."""
         try:
             with self.engine.connect().execution_options(reads=True) as connection:
                 return list(connection.execute(query))

@@ -148,7 +148,7 @@ def test_earlier_scores_stay_in_the_history(copy: Store) -> None:
     _, whole = _ids(copy)
     rescoring.rescore(whole, copy, _same)
     rescoring.rescore(whole, copy, _same)
-    (row,) = copy._read(RUNS.select().where(RUNS.c.run_id == whole))
+    (row,) = copy.read(RUNS.select().where(RUNS.c.run_id == whole))
     assert row.scored.count('"history"') == 1
     import json
 

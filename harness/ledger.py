@@ -1,0 +1,143 @@
+"""The store's book of assessments: who was asked what, and how each cell of the table came out.
+
+A cell is kept whole, as compact JSON beside the run that it was derived from, so that a table over many
+thousand runs is read in seconds. One row for each assessment, candidate and task: to keep it twice changes
+nothing, and what replaces it leaves the old one in the history with who, when and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import Field
+from sqlalchemy import Connection, delete, func, insert, select
+
+from harness.assessments import Assessment, Cell, Sheet
+from harness.database import ASSESSMENTS, CANDIDATES, CELLS, REPLACED
+from harness.errors import UsageError
+from harness.readings import Record
+from harness.store import Store
+
+
+class Replaced(Record):
+    """A cell that another one took the place of: what it was, and who replaced it, when and why."""
+
+    cell: Cell
+    replaced_at: str
+    by: str
+    why: str = Field(default="")
+
+
+class Ledger:
+    """The assessments in a store. Every call is one transaction; raises StoreError like the store itself."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def open(self, assessment: Assessment, aliases: Sequence[str]) -> Assessment:
+        """Begins an assessment, or goes on with the one of the same id; candidates that are new are added.
+
+        Returns it as it was first begun.
+        """
+        row = {
+            "id": assessment.id, "suite": assessment.suite.name, "begun_at": assessment.begun_at,
+            "assessment": assessment.model_dump_json(),
+        }  # fmt: skip
+
+        def work(connection: Connection) -> Assessment:
+            query = select(ASSESSMENTS.c.assessment).where(ASSESSMENTS.c.id == assessment.id)
+            said = connection.execute(query).scalar()
+            if said is None:
+                connection.execute(insert(ASSESSMENTS), row)
+            ours = CANDIDATES.c.assessment == assessment.id
+            known = set(connection.execute(select(CANDIDATES.c.alias).where(ours)).scalars())
+            fresh = [alias for alias in dict.fromkeys(aliases) if alias not in known]
+            rows = [
+                {"assessment": assessment.id, "alias": alias, "number": len(known) + number}
+                for number, alias in enumerate(fresh)
+            ]
+            if rows:
+                connection.execute(insert(CANDIDATES), rows)
+            return assessment if said is None else Assessment.model_validate_json(said)
+
+        return self.store.write(work)
+
+    def keep(self, assessment_id: str, cell: Cell, unit: str, *, by: str = "", why: str = "") -> None:
+        """Keeps a cell; `unit` is the digest of what was asked. A different one before it goes into the history."""
+        at = [column == value for column, value in _where(assessment_id, cell)]
+        said, now = cell.model_dump_json(), datetime.now(UTC).isoformat(timespec="milliseconds")
+        row = {
+            "assessment": assessment_id, "candidate": cell.candidate, "task": cell.task, "unit": unit,
+            "run_id": cell.run_id, "kept_at": now, "cell": said,
+        }  # fmt: skip
+
+        def work(connection: Connection) -> None:
+            old = connection.execute(select(CELLS.c.cell).where(*at)).scalar()
+            if old is not None and old != said:
+                history = {key: row[key] for key in ("assessment", "candidate", "task")}
+                history |= {"replaced_at": now, "by": by, "why": why, "cell": old}
+                connection.execute(insert(REPLACED), history)
+            connection.execute(delete(CELLS).where(*at))
+            connection.execute(insert(CELLS), row)
+
+        self.store.write(work)
+
+    def units(self, assessment_id: str) -> dict[tuple[str, str], tuple[str, Cell]]:
+        """By candidate and task: the unit that was measured, and its cell."""
+        query = select(CELLS.c.unit, CELLS.c.cell).where(CELLS.c.assessment == assessment_id)
+        found = [(row.unit, Cell.model_validate_json(row.cell)) for row in self.store.read(query)]
+        return {(cell.candidate, cell.task): (unit, cell) for unit, cell in found}
+
+    def assessments(self) -> list[Assessment]:
+        """All of them, the newest first."""
+        query = select(ASSESSMENTS.c.assessment).order_by(ASSESSMENTS.c.begun_at.desc(), ASSESSMENTS.c.id)
+        return [Assessment.model_validate_json(row.assessment) for row in self.store.read(query)]
+
+    def assessment(self, name: str) -> Assessment:
+        """By its id or the beginning of it, by its suite's name (the newest), or "last"; raises UsageError."""
+        found = self.assessments()
+        chosen = found if name == "last" else [a for a in found if name in (a.suite.name, a.id)]
+        if chosen:
+            return chosen[0]
+        chosen = [a for a in found if a.id.startswith(name)] if name else []
+        if len(chosen) == 1:
+            return chosen[0]
+        if chosen:
+            raise UsageError(f"{len(chosen)} assessments start with {name!r}; give more of the id")
+        known = ", ".join(sorted({a.suite.name for a in found})) or "none yet"
+        raise UsageError(
+            f"there is no assessment {name!r} in {self.store.folder} (suites scored there: {known}); "
+            "`harness score SUITE DIR` makes one"
+        )
+
+    def sheet(self, assessment: Assessment) -> Sheet:
+        """The assessment with every cell that is kept; what was not scored yet has no cell."""
+        query = select(CANDIDATES.c.alias).where(CANDIDATES.c.assessment == assessment.id)
+        aliases = tuple(row.alias for row in self.store.read(query.order_by(CANDIDATES.c.number)))
+        cells = tuple(cell for _, cell in self.units(assessment.id).values())
+        return Sheet(assessment=assessment, candidates=aliases, cells=cells)
+
+    def history(self, assessment_id: str) -> list[Replaced]:
+        """Every cell that was replaced, the oldest first."""
+        query = select(REPLACED).where(REPLACED.c.assessment == assessment_id).order_by(REPLACED.c.id)
+        return [
+            Replaced(
+                cell=Cell.model_validate_json(row.cell), replaced_at=row.replaced_at, by=row.by, why=row.why
+            )
+            for row in self.store.read(query)
+        ]
+
+    def count(self, assessment_id: str) -> int:
+        """How many cells are kept."""
+        query = select(func.count()).select_from(CELLS).where(CELLS.c.assessment == assessment_id)
+        return int(self.store.read(query)[0][0])
+
+
+def _where(assessment_id: str, cell: Cell) -> list[tuple[Any, str]]:
+    return [
+        (CELLS.c.assessment, assessment_id),
+        (CELLS.c.candidate, cell.candidate),
+        (CELLS.c.task, cell.task),
+    ]

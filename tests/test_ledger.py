@@ -1,0 +1,60 @@
+"""The book of assessments: kept once, found again, and what is replaced is not lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.assessments import Assessment, Cell, Suite, TaskInSuite, not_attempted
+from harness.errors import UsageError
+from harness.ledger import Ledger
+from harness.store import Store
+
+
+def suite(name: str = "pairs") -> Suite:
+    return Suite(
+        name=name, title="Pairs", tasks=(TaskInSuite(id="a", title="A"), TaskInSuite(id="b", title="B"))
+    )
+
+
+def assessment(key: str = "abc123", name: str = "pairs", at: str = "2026-01-01T00:00:00") -> Assessment:
+    return Assessment(id=key, suite=suite(name), seed_id="s", begun_at=at, harness_version="0")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(Store(tmp_path))
+
+
+def test_an_assessment_is_begun_once_and_found_by_id_suite_and_last(ledger: Ledger) -> None:
+    first = assessment()
+    assert ledger.open(first, ["ann", "ben"]) == first
+    again = first.model_copy(update={"begun_at": "2027"})
+    assert ledger.open(again, ["ben", "cleo"]) == first, "the same id is the same assessment, as it was begun"
+    ledger.open(assessment("abd999", "other", "2026-02-01"), [])
+    assert [a.id for a in ledger.assessments()] == ["abd999", "abc123"]
+    assert ledger.assessment("pairs").id == ledger.assessment("abc").id == "abc123"
+    assert ledger.assessment("last").id == "abd999"
+    assert ledger.sheet(first).candidates == ("ann", "ben", "cleo")
+    with pytest.raises(UsageError, match="2 assessments start with 'ab'"):
+        ledger.assessment("ab")
+    with pytest.raises(UsageError, match=r"no assessment 'nothing'.*other, pairs"):
+        ledger.assessment("nothing")
+
+
+def test_a_cell_is_kept_once_and_what_replaces_it_leaves_it_in_the_history(ledger: Ledger) -> None:
+    ledger.open(assessment(), ["ann"])
+    old = Cell(candidate="ann", task="a", outcome="ok", points=40.0, run_id="r1")
+    new = old.model_copy(update={"points": 60.0})
+    ledger.keep("abc123", old, "u1")
+    ledger.keep("abc123", old, "u1")
+    ledger.keep("abc123", not_attempted("ann", "b"), "u2")
+    assert ledger.count("abc123") == 2
+    assert ledger.history("abc123") == []
+    ledger.keep("abc123", new, "u1", by="eva", why="a threshold was moved")
+    (replaced,) = ledger.history("abc123")
+    assert replaced.cell == old
+    assert (replaced.by, replaced.why) == ("eva", "a threshold was moved")
+    assert ledger.units("abc123")["ann", "a"] == ("u1", new)
+    assert ledger.sheet(assessment()).of("ann") == (new, not_attempted("ann", "b"))
