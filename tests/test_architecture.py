@@ -32,6 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("ordering",),
     ("judging",),
     ("runner",),
+    ("executors",),
     ("rescoring",),
     ("output", "progress", "asking", "check", "doctor", "proving"),
     ("cli", "__main__"),
