@@ -108,7 +108,7 @@ class Ledger:
             raise UsageError(f"{len(chosen)} assessments start with {name!r}; give more of the id")
         known = ", ".join(sorted({a.suite.name for a in found})) or "none yet"
         raise UsageError(
-            f"there is no assessment {name!r} in {self.store.folder} (suites scored there: {known}); "
+            f"there is no assessment {name!r} in {self.store.where} (suites scored there: {known}); "
             "`harness score SUITE DIR` makes one"
         )
 
