@@ -88,7 +88,11 @@ class Store:
 
     def _open(self) -> None:
         if self.shared:
-            bring_up(self.engine, self.where)
+            try:
+                bring_up(self.engine, self.where)
+            except BaseException:
+                self.engine.dispose()
+                raise
             return
         make_folder(self.folder)
         self.engine = engines.sqlite(self.folder / "results.sqlite")
