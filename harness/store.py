@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import sqlite3
+import weakref
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -72,6 +73,7 @@ class Store:
             address = engines.address(named)
             self.where = address.render_as_string(hide_password=True)
             self.engine = engines.postgres(address)
+            weakref.finalize(self, self.engine.dispose)  # whoever lets go of a store lets go of the server
             self.artefacts: Kept = InDatabase(self.engine)
             self._password = str(address.password or "")
         else:
@@ -88,11 +90,7 @@ class Store:
 
     def _open(self) -> None:
         if self.shared:
-            try:
-                bring_up(self.engine, self.where)
-            except BaseException:
-                self.engine.dispose()
-                raise
+            bring_up(self.engine, self.where)
             return
         make_folder(self.folder)
         self.engine = engines.sqlite(self.folder / "results.sqlite")

@@ -35,7 +35,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("runner",),
     ("executors",),
     ("rescoring",),
+    ("reassessing",),
     ("output", "progress", "asking", "check", "doctor", "proving"),
+    ("cli_store",),
     ("cli", "__main__"),
 )  # fmt: skip
 HEAVY = ("torch", "transformers", "datasets", "faiss", "sklearn", "sentence_transformers", "pandas", "scipy")
