@@ -23,6 +23,7 @@ TasksRoot = Annotated[Path | None, typer.Option("--tasks", metavar="DIR", help="
 def add(app: typer.Typer) -> None:
     """Registers the verbs."""
     app.command()(rescore)
+    app.command()(export)
 
 
 def rescore(
@@ -137,6 +138,50 @@ def _history(name: str, as_json: bool) -> None:
     rows = [(f.replaced_at, f.by, f.why, rescored.was(f.cell)) for f in cells]
     rows += [(f.replaced_at, f.by, f.why, rescored.suite_was(f.was.suite)) for f in suites]
     write_out(rescored.render_history(sorted(rows)))
+
+
+def export(
+    suite: Annotated[
+        str, typer.Argument(metavar="SUITE", help='A suite, an assessment\'s id, "last" or "all".')
+    ],
+    out: Annotated[str, typer.Option("--out", metavar="DIR", help="A folder; for mlflow also a URI.")],
+    form: Annotated[str, typer.Option("--format", help="parquet, csv, json or mlflow.")] = "parquet",
+    raw: Annotated[bool, typer.Option("--raw", help="Also every timed request, as samples.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write an assessment as tables for other programs; launches nothing."""
+    from harness.ledger import Ledger
+
+    ledger = Ledger(_store())
+    chosen = ledger.assessments() if suite == "all" else [ledger.assessment(suite)]
+    sheets = [ledger.sheet(assessment) for assessment in chosen]
+    if form == "mlflow":
+        from harness import export_mlflow
+
+        if raw:
+            raise UsageError("--raw is for parquet, csv and json; MLflow holds one value of a measure")
+        uri = export_mlflow.target(out)
+        told = export_mlflow.export(sheets, uri)
+        if as_json:
+            print_json({"uri": uri, **told})
+        else:
+            say(f"{told['added']} runs added to MLflow, {told['there']} were there already: {uri}")
+        return
+    from harness.export_files import write
+    from harness.exporting import Table, sample_rows, tables
+
+    names = None if suite == "all" else {cell.run_id for sheet in sheets for cell in sheet.cells}
+    found = tables(sheets, ledger.store.heads(names))
+    if raw:
+        store = ledger.store
+        samples = (row for h in store.heads(names) for row in sample_rows(h, store.trials(h.run_id)))
+        found.append(Table("samples", samples))
+    written = write(found, form, Path(out))
+    if as_json:
+        print_json({"files": {str(path): count for path, count in written.items()}})
+        return
+    for path, count in written.items():
+        say(f"{count:>9,} rows  {path}")
 
 
 def _weights(said: list[str]) -> dict[str, float]:

@@ -17,7 +17,7 @@ import shutil
 import sqlite3
 import weakref
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -236,6 +236,12 @@ class Store:
                 json.dumps({**content, "trials": [json.loads(t.model_dump_json()) for t in raw]})
             )
         return Run(head=RunHead.model_validate_json(row.head), trials=raw)
+
+    def heads(self, names: Collection[str] | None = None) -> list[RunHead]:
+        """What runs were, the oldest first: those of these ids, or all."""
+        query = select(RUNS.c.run_id, RUNS.c.head).order_by(RUNS.c.started_at, RUNS.c.run_id)
+        rows = (row for row in self.read(query) if names is None or row.run_id in names)
+        return [RunHead.model_validate_json(row.head) for row in rows]
 
     def call(self, name: str) -> dict[str, Any]:
         """What was asked for when a run was begun: enough to prepare its instances again."""

@@ -22,7 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("readings", "records", "proofs", "assessments", "instances", "pairing", "criteria", "checks", "digests",
       "layout"),
     ("isolation", "measures", "artefacts", "database", "engines", "migrations", "migrating", "claims",
-      "kept", "store", "ledger", "owners", "leftovers", "devices", "machine",
+      "exporting", "kept", "store", "ledger", "owners", "leftovers", "devices", "machine",
       "threads", "counters"),
     ("sides",),
     ("timing",),
@@ -35,7 +35,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("runner",),
     ("executors",),
     ("rescoring",),
-    ("reassessing",),
+    ("reassessing", "export_files", "export_mlflow"),
     ("output", "progress", "asking", "check", "doctor", "proving"),
     ("cli_store",),
     ("cli", "__main__"),
@@ -156,7 +156,7 @@ def test_the_start_of_the_command_line_loads_nothing_heavy(arguments: list[str])
 PURE = [
     f
     for f in MODULES
-    if name_of(f).split(".")[0] in ("grading", "criteria", "measures", "reports", "records")
+    if name_of(f).split(".")[0] in ("grading", "criteria", "measures", "reports", "records", "exporting")
 ]
 IMPURE = {
     "os", "time", "subprocess", "socket", "random", "shutil", "tempfile", "glob", "io", "sys", "signal",
