@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,14 @@ def export(sheets: list[Sheet], uri: str) -> dict[str, int]:
 
     Raises UsageError where MLflow is not installed, StoreError where it cannot be reached.
     """
-    client = _client(uri)
+    with warnings.catch_warnings():
+        # MLflow's own use of what its libraries will drop one day: nothing that a user here can mend.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        return _export(_client(uri), sheets, uri)
+
+
+def _export(client: Any, sheets: list[Sheet], uri: str) -> dict[str, int]:
     from mlflow.exceptions import MlflowException
 
     told = {"added": 0, "there": 0}
@@ -59,6 +67,7 @@ def export(sheets: list[Sheet], uri: str) -> dict[str, int]:
 def _client(uri: str) -> Any:
     # What candidates do is nobody else's business: MLflow would report its own use over the network.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # by itself it tries for minutes
     try:
         import mlflow
     except ImportError as error:
