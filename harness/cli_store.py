@@ -28,7 +28,7 @@ def add(app: typer.Typer) -> None:
 
 def rescore(
     run_name: Annotated[
-        str, typer.Argument(metavar="[RUN]", help='A run id or its beginning, or "last".')
+        str, typer.Argument(metavar="RUN", help='A run id or its beginning, or "last".')
     ] = "",
     suite: Annotated[
         str | None, typer.Option("--suite", metavar="SUITE", help="Every cell of this suite's assessment.")

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, func, inspect, select, update
 from harness import claims, engines, migrating, owners, rescoring, runner
 from harness.database import ARTEFACTS, CLAIMS, META, REVISIONS, RUNS, TRIALS, VERSION
 from harness.errors import StoreError, UsageError
+from harness.isolation.base import Launch, environment
 from harness.ordering import Order
 from harness.owners import Owner
 from harness.store import Store
@@ -350,6 +351,14 @@ def test_another_database_is_refused_without_the_password(tmp_path: Path, url: s
     with pytest.raises(UsageError, match="HARNESS_DATABASE_URL") as caught:
         Store(tmp_path, url)
     assert "hunter2" not in str(caught.value)
+
+
+def test_no_worker_is_told_of_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(engines.VARIABLE, "postgresql://u:hunter2@h/d")
+    monkeypatch.setenv("PGPASSFILE", "hunter2")
+    given = environment(Launch(tmp_path, tmp_path, 1, "cpu"))
+    assert given
+    assert not [name for name, value in given.items() if "hunter2" in value]
 
 
 def test_a_missing_driver_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
