@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 from sqlalchemy import Engine, select
-from sqlalchemy.dialects.postgresql import insert
 
 from harness.database import ARTEFACTS
 from harness.digests import of_bytes
@@ -36,6 +35,8 @@ class InDatabase:
 
     def keep(self, content: bytes) -> str:
         """Keeps `content` and returns its digest; nobody waits for it, since the same bytes are the same row."""
+        from sqlalchemy.dialects.postgresql import insert  # only where there is a server
+
         digest = of_bytes(content)
         row = insert(ARTEFACTS).values(digest=digest, content=content).on_conflict_do_nothing()
         with self.engine.connect().execution_options(freely=True) as connection:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import sqlite3
 import weakref
@@ -331,6 +332,7 @@ class Store:
     def _said(self, error: BaseException) -> str:
         """The first line of what the database or the system says, without the password."""
         said = (str(error).splitlines() or [type(error).__name__])[0]
+        said = re.sub(r"^\(\S+Error\) ", "", said)  # the driver's own name for it says nothing to a person
         return said.replace(self._password, "***") if self._password else said
 
     def _can_retry(self) -> bool:
