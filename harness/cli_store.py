@@ -144,7 +144,12 @@ def export(
     suite: Annotated[
         str, typer.Argument(metavar="SUITE", help='A suite, an assessment\'s id, "last" or "all".')
     ],
-    out: Annotated[str, typer.Option("--out", metavar="DIR", help="A folder; for mlflow also a URI.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out", metavar="DIR", help="A folder, a file for the cells alone, or a URI of MLflow."
+        ),
+    ],
     form: Annotated[str, typer.Option("--format", help="parquet, csv, json or mlflow.")] = "parquet",
     raw: Annotated[bool, typer.Option("--raw", help="Also every timed request, as samples.")] = False,
     as_json: AsJson = False,

@@ -18,22 +18,26 @@ from harness.exporting import TABLES_VERSION, Kind, Row, Table, guarded
 _BATCH = 20_000
 
 
-def write(found: Sequence[Table], form: str, folder: Path) -> dict[Path, int]:
-    """Writes each table to a file of its own in `folder`; returns their paths and numbers of rows.
+def write(found: Sequence[Table], form: str, out: Path) -> dict[Path, int]:
+    """Writes each table to a file of its own in the folder `out`; returns their paths and numbers of rows.
 
+    Where `out` is named like a file of this form (`cells.csv`), the first table alone is written there.
     Raises UsageError where the form is not known or the folder cannot be written.
     """
     if form not in _FORMS:
         raise UsageError(f"--format {form} is not known; give {', '.join(_FORMS)} or mlflow")
+    if out.suffix == f".{form}" and not out.is_dir():
+        places = {out: found[0]}
+    else:
+        places = {out / f"{table.name}.{form}": table for table in found}
     written: dict[Path, int] = {}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for table in found:
-            path = folder / f"{table.name}.{form}"
+        for path, table in places.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
             with _whole(path) as part:
                 written[path] = _FORMS[form](table, part)
     except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error.strerror or error}") from error
+        raise UsageError(f"{out} cannot be written: {error.strerror or error}") from error
     return written
 
 

@@ -251,6 +251,9 @@ def test_the_verb_exports_one_assessment_or_all(tmp_path: Path, store: Store) ->
     assert {Path(p).name: n for p, n in found.json["files"].items()} == {
         "cells.parquet": 1, "constraints.parquet": 1, "instances.parquet": 2, "runs.parquet": 1,
     }  # fmt: skip
+    file = tmp_path / "cells.csv"
+    assert harness("export", "abc", "--format", "csv", "--out", file).code == 0
+    assert file.read_text().splitlines()[0].startswith("assessment,candidate,task")
     assert harness("export", "nobody", "--out", tmp_path).code == 2
     assert harness("export", "abc", "--out", tmp_path, "--format", "xlsx").code == 2
     assert "--raw is for" in harness("export", "abc", "--out", tmp_path, "--format", "mlflow", "--raw").err
