@@ -146,9 +146,7 @@ def export(
     ],
     out: Annotated[
         str,
-        typer.Option(
-            "--out", metavar="DIR", help="A folder, a file for the cells alone, or a URI of MLflow."
-        ),
+        typer.Option("--out", metavar="DIR", help="A folder, a file for cells alone, or MLflow's URI."),
     ],
     form: Annotated[str, typer.Option("--format", help="parquet, csv, json or mlflow.")] = "parquet",
     raw: Annotated[bool, typer.Option("--raw", help="Also every timed request, as samples.")] = False,
