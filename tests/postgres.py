@@ -19,6 +19,7 @@ from itertools import count
 from pathlib import Path
 
 _NUMBERS = count()
+GUARDED = "guarded"
 
 
 def programs() -> Path:
@@ -73,6 +74,8 @@ def server() -> Generator[Server]:
         cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
+    rules = data / "pg_hba.conf"  # everybody is let in, but one who must know a password
+    rules.write_text(f"local all {GUARDED} scram-sha-256\n{rules.read_text()}")
     told = (folder / "said").open("wb")
     ends = ["setpriv", "--pdeathsig", "INT"] if become else []  # a test process that is killed takes it along
     process = subprocess.Popen(

@@ -344,6 +344,35 @@ def test_a_server_that_cannot_be_used_is_one_sentence_without_the_password(
         assert "\n" not in said
 
 
+def test_a_wrong_password_is_one_sentence_and_the_right_one_works(
+    tmp_path: Path, postgres_server: postgres.Server
+) -> None:
+    postgres_server.do(f"CREATE ROLE {postgres.GUARDED} LOGIN SUPERUSER PASSWORD 's3cret of ours'")
+    url = postgres_server.new().replace("harness@", f"{postgres.GUARDED}:WORD@")
+    with pytest.raises(StoreError, match="password authentication failed") as caught:
+        Store(tmp_path, url.replace("WORD", "hunter2"))
+    assert "hunter2" not in str(caught.value)
+    store = Store(tmp_path, url.replace("WORD", "s3cret%20of%20ours"))
+    assert "s3cret" not in store.where
+    store.keep_answers({"q": b"x"})
+
+
+def test_a_connection_that_was_cut_between_two_results_is_made_again(
+    tmp_path: Path, postgres_server: postgres.Server
+) -> None:
+    url = postgres_server.new()
+    store, run = Store(tmp_path, url), ok_run()
+    store.claim(run.head, "{}", KEY)
+    name = url.split("@/")[1].split("?")[0]
+    cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    for number in range(3):
+        postgres_server.do(cut)
+        store.begin(run.head.run_id, number)
+        store.keep(run.head.run_id, number, [run.trials[0].model_copy(update={"number": number})])
+    assert [trial.number for trial in store.trials(run.head.run_id)] == [0, 1, 2]
+    store.release(run.head.run_id)
+
+
 @pytest.mark.parametrize(
     "url", ["mysql://u:hunter2@h/d", "not a url hunter2", "sqlite:///x", "postgresql://u:hunter2@h:port/d"]
 )
