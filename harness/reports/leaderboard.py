@@ -126,7 +126,8 @@ def why(one: Apart, tasks: Sequence[TaskInSuite]) -> tuple[str, str, Any]:
     kinds = dict.fromkeys(plain.gap(gap.outcome) for gap in one.gaps if gap.standing == one.standing)
     titles = {task.id: title(task) for task in tasks}
     told = " ".join(words.closed(f"{titles[gap.task]}: {reason(gap)}") for gap in one.gaps)
-    return f"{name.capitalize()}: {words.join([k.lower() for k in kinds])}", told, mark
+    said = words.join([kind.lower() for kind in kinds if kind.lower() != name])
+    return f"{name.capitalize()}: {said}" if said else name.capitalize(), told, mark
 
 
 def reason(gap: Gap) -> str:

@@ -9,9 +9,9 @@ from harness.reports.tables import Mark
 from harness.standings import Band, Ranked, Span
 
 TIERS = {
-    "expert": "at the level of the expert reference",
-    "competent": "at the level of the competent reference, below the expert's",
-    "baseline": "at the level of the simplest working solution, below the competent reference's",
+    "expert": "as good as the expert reference",
+    "competent": "as good as the competent reference or better, and short of the expert's",
+    "baseline": "as good as the simplest working solution or better, and short of the competent reference's",
     "below baseline": "below the simplest working solution",
     "none": "not placed",
 }
