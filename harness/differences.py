@@ -135,7 +135,7 @@ def _by_intervals(first: Span, second: Span) -> Span:
 
 def _sentence(first: str, second: str, whole: Span | None, counted: int, tasks: int) -> str:
     if whole is None:
-        return f"{first} and {second} cannot be compared: no task counts for both"
+        return f"{first} and {second} cannot be compared: no task counts for both."
     over = (
         f"over {'all ' if counted > 1 else 'the '}{counted if counted > 1 else ''}"
         if counted == tasks
@@ -148,13 +148,13 @@ def _sentence(first: str, second: str, whole: Span | None, counted: int, tasks: 
     interval = f"95 % interval {low} to {high}"
     if word(whole) == "could be noise":
         return (
-            f"the difference could be noise: {first} less {second} is {size} points {over} ({interval}), "
-            "and the interval holds 0"
+            f"The difference could be noise: {first} less {second} is {size} points {over} ({interval}), "
+            "and the interval holds 0."
         )
     ahead, behind = (first, second) if whole.points > 0 else (second, first)
     return (
         f"{ahead} is ahead of {behind}, by more than noise explains: {first} less {second} is {size} points "
-        f"{over} ({interval})"
+        f"{over} ({interval})."
     )
 
 

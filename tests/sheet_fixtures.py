@@ -62,6 +62,13 @@ def constraint(name: str = "training time", verdict: str = "pass", **changes: ob
     return CellConstraint.model_validate(given | changes)
 
 
+def _each(candidate: str, task: str, points: float, half: float) -> tuple[float, ...]:
+    """Points of three instances, which scatter for each candidate in a way of its own, around `points`."""
+    rng = random.Random(f"{candidate} {task}")
+    first, second = rng.gauss(0, half / 2), rng.gauss(0, half / 2)
+    return points + first, points - second / 2, points - first + second / 2
+
+
 def cell(candidate: str, task: str, points: float = 70.0, half: float = 5.0, **changes: object) -> Cell:
     """A cell that is fit, `half` points to each side, on three instances around `points`."""
     tier = (
@@ -76,7 +83,7 @@ def cell(candidate: str, task: str, points: float = 70.0, half: float = 5.0, **c
     given = {
         "candidate": candidate, "task": task, "outcome": "ok", "run_id": f"20260203-{task}-{candidate}"[:60],
         "points": min(max(points, -25.0), 125.0), "points_uncapped": points, "points_low": points - half,
-        "points_high": points + half, "points_each": (points - half / 2, points, points + half / 2),
+        "points_high": points + half, "points_each": _each(candidate, task, points, half),
         "instances": INSTANCES, "tier": tier, "measure": "macro_f1", "value": round(0.741 + points * 0.00095, 3),
         "low": 0.7, "high": 0.85, "constraints": (constraint(),), "ladder": LADDER, "certified": True, "grade": "A",
         "stamp": "official", "isolation": "bubblewrap", "machine_id": "9f1c2ab07d5e", "wall_seconds": 120.0,

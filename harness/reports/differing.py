@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness.differences import Difference, TaskDifference
-from harness.reports import clean, plain, text, words
+from harness.reports import clean, plain, text
 from harness.reports.tables import Cell, Table, cell, row
 from harness.standings import Span
 
@@ -47,5 +47,5 @@ def _basis(task: TaskDifference) -> str:
 def render_text(found: Difference) -> RenderableType:
     """The sentence, cautions and the table."""
     cautions = [Text(f"Caution: {caution}.", style="bold yellow") for caution in found.cautions]
-    sentence = Text(words.closed(clean.line(found.sentence)), style="bold")
+    sentence = Text(clean.line(found.sentence), style="bold")
     return Group(sentence, *cautions, Text(""), text.table(table(found)))

@@ -65,9 +65,11 @@ def ranks(found: Standings, by: By, tasks: bool = True) -> Table:
 
 
 def _tiers(one: Ranked) -> tuple[str, str]:
+    """The lowest tier, and how many tasks reached each; what counts as 0 reached none: failed."""
+    name = lambda tier: "failed" if tier == "none" else tier  # noqa: E731
     if len(one.tiers) < 2:
-        return one.tier, ""
-    return one.tier, ", ".join(f"{tier} {number}" for tier, number in reversed(one.tiers.items()))
+        return name(one.tier), ""
+    return name(one.tier), ", ".join(f"{name(tier)} {number}" for tier, number in reversed(one.tiers.items()))
 
 
 def foot(found: Standings) -> str:
