@@ -314,15 +314,15 @@ def _notes(ranked: Sequence[Ranked], failed_task: FailedTask) -> tuple[str, ...]
 
 
 def _chain(ranked: Sequence[Ranked]) -> tuple[Ranked, Ranked, Ranked] | None:
-    """Someone, and two of whom one is surely better than the other, who both overlap the first."""
-    if not ranked:
-        return None
-    best = max(ranked, key=lambda one: one.points.low)
-    beaten = [one for one in ranked if one.points.high < best.points.low]
-    if not beaten:
-        return None
-    worse = max(beaten, key=lambda one: one.points.high)
-    for between in ranked:
-        if between.points.overlaps(best.points) and between.points.overlaps(worse.points):
-            return best, between, worse
+    """Of the placed, in their order: three of whom the first beats the last, and both overlap the second."""
+    widest: Ranked | None = None  # of all with a better rank, the one whose interval reaches lowest
+    waiting: list[Ranked] = []
+    for worse in ranked:
+        if waiting and worse.rank > waiting[0].rank:
+            widest = min([*waiting, *([widest] if widest else [])], key=lambda one: one.points.low)
+            waiting = []
+        waiting.append(worse)
+        if widest is not None and widest.points.low <= worse.points.high:
+            above = [one for one in ranked if one.points.low > worse.points.high]
+            return min(above, key=lambda one: one.points.low), widest, worse
     return None

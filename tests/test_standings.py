@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 
 import pytest
 
@@ -84,6 +85,27 @@ def test_ties_are_ties_and_a_chain_of_overlaps_is_explained() -> None:
     assert found.ranked[0].points.low == pytest.approx(92 - half)
     assert "their order within it means nothing" in found.notes[0]
     assert "So ann is ahead of cleo for certain, while ben can be told from neither" in found.notes[1]
+
+
+def test_a_note_about_chains_stands_exactly_where_ranks_differ_in_spite_of_an_overlap() -> None:
+    seen = set()
+    for seed in range(60):
+        rng = random.Random(seed)
+        people = tuple(f"p{i}" for i in range(6))
+        cells = [c for who in people for c in row(who, *[rng.uniform(0, 100)] * 3, half=rng.uniform(2, 12))]
+        found = standings(of(cells, people=people))
+        pairs = [(a, b) for a in found.ranked for b in found.ranked if a.rank < b.rank]
+        odd = any(a.points.overlaps(b.points) for a, b in pairs)
+        told = [re.search(r"So (p\d) is ahead of (p\d) for certain, while (p\d) can", n) for n in found.notes]
+        named = [match.groups() for match in told if match]
+        assert bool(named) == odd
+        seen.add(odd)
+        for names in named:
+            better, worse, between = (ranked(found.of(name)).points for name in names)
+            assert better.low > worse.high
+            assert between.overlaps(better)
+            assert between.overlaps(worse)
+    assert seen == {True, False}
 
 
 def test_an_overlap_never_makes_a_difference_by_itself() -> None:

@@ -125,7 +125,8 @@ def _average(points: float) -> str:
     if points >= 95:
         return "as good as the expert reference, or better"
     if points >= 5:
-        return f"{round(points)} % of the way from the simplest working solution to the expert reference"
+        way = f"{round(points)} % of the way from the simplest working solution to the expert reference"
+        return f"{way}, on the tasks' own scales"
     return (
         "about as good as the simplest working solution"
         if points > -5
