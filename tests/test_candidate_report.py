@@ -133,7 +133,7 @@ def test_feedback_says_how_each_task_went() -> None:
 CANARY = "CANARY"
 # Names that are published with the task, and the candidate's own; every other text may be hidden or another's.
 PUBLIC = {
-    Cell: {"candidate", "task", "measure", "task_digest", "outcome", "direction", "stamp", "grade", "tier"},
+    Cell: {"candidate", "task", "measure", "task_digest", "outcome", "direction", "stamp", "grade"},
     CellConstraint: {"name", "verdict", "bound"},
     Rung: {"tier", "outcome"},
     TaskInSuite: {"id", "title", "competencies"},

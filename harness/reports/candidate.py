@@ -217,7 +217,7 @@ def _objective(found: Scored) -> str:
         return ""
     name = words.measure(clean.line(found.measure, 60))
     value = units.spread(found.value, found.low, found.high, found.unit)
-    before = "" if found.standing == "fit" else " before its constraints are judged"
+    before = "" if found.standing == "fit" else ", before the constraints"
     return f"{name} {value}{before}: {where}."
 
 
