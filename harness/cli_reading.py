@@ -21,7 +21,7 @@ SuiteName = Annotated[
     str,
     typer.Option("--suite", metavar="SUITE", help="A suite's name, an assessment's id, or last (default)."),
 ]
-NAMES = "RUN RUN... or ALIAS ALIAS"
+NAMES = "NAME NAME..."
 
 
 def add(app: typer.Typer) -> None:
@@ -71,7 +71,7 @@ def leaderboard(
 
 def report(
     run_name: Annotated[
-        str, typer.Argument(metavar="[RUN]", help='A run id or its beginning, or "last".')
+        str, typer.Argument(metavar="RUN", help='A run id or its beginning, or "last".')
     ] = "",
     candidate: Annotated[
         str, typer.Option("--candidate", metavar="ALIAS", help="A candidate's page over a suite, not a run.")
