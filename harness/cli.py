@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 
-from harness import __version__
+from harness import __version__, cli_reading
 from harness.errors import (
     EXIT_FAILED,
     EXIT_INCONCLUSIVE,
@@ -28,14 +28,11 @@ from harness.errors import (
 )  # fmt: skip
 from harness.output import (
     print_json,
-    rendered,
     say,
     show,
     show_check,
     show_doctor,
     show_proof,
-    write_file,
-    write_out,
     write_reports,
 )
 
@@ -256,47 +253,6 @@ def prove(
 
 
 @app.command()
-def report(
-    run_name: RunName,
-    form: Annotated[str, typer.Option("--format", help="text, markdown, html or json.")] = "text",
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write here, not to the screen.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show a stored run again; launches nothing."""
-    body = rendered(_store().run(run_name), "json" if as_json else form)
-    if out is None:
-        write_out(body)
-    else:
-        write_file(out, body)
-        say(f"Report: {out}")
-
-
-@app.command()
-def compare(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Two or more runs of one task.")],
-    as_json: AsJson = False,
-) -> None:
-    """Show runs of one task side by side."""
-    if len(runs) < 2:
-        raise UsageError("compare needs two runs or more")
-    found = [_store().run(name) for name in runs]
-    tasks = sorted({done.head.task for done in found})
-    if len(tasks) > 1:
-        raise UsageError(f"these runs are of different tasks ({', '.join(tasks)}); compare runs of one task")
-    if as_json:
-        from harness.reports.summary import summary
-
-        same = len({done.head.machine.id for done in found}) == 1
-        print_json({"task": tasks[0], "same_machine": same, "runs": [summary(done) for done in found]})
-        return
-    from harness.reports import text
-
-    show(text.render_compare(found))
-
-
-@app.command()
 def rescore(run_name: RunName, as_json: AsJson = False, tasks: TasksRoot = None) -> None:
     """Score a stored run again from its raw record; launches nothing."""
     from harness import rescoring
@@ -339,6 +295,9 @@ def doctor(
         found = examine(shown.note, quick)
     show_doctor(found, as_json)
     raise typer.Exit(EXIT_OK if found.ready else EXIT_USAGE)
+
+
+cli_reading.add(app)
 
 
 def main() -> None:

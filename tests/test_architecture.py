@@ -26,6 +26,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("sides",),
     ("timing",),
     ("verdicts",),
+    ("standings",),
+    ("differences",),
     ("grading", "session", "channel", "watch", "reports", "tasks", "submissions", "profiles", "sources", "stackdocs",
      "tables", "qrels", "hub"),
     ("assess", "competitor", "pairs", "trials", "workbench", "steadiness"),
@@ -35,6 +37,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("executors",),
     ("rescoring",),
     ("output", "progress", "asking", "check", "doctor", "proving"),
+    ("cli_reading",),
     ("cli", "__main__"),
 )  # fmt: skip
 HEAVY = ("torch", "transformers", "datasets", "faiss", "sklearn", "sentence_transformers", "pandas", "scipy")
@@ -153,7 +156,8 @@ def test_the_start_of_the_command_line_loads_nothing_heavy(arguments: list[str])
 PURE = [
     f
     for f in MODULES
-    if name_of(f).split(".")[0] in ("grading", "criteria", "measures", "reports", "records")
+    if name_of(f).split(".")[0]
+    in ("grading", "criteria", "measures", "reports", "records", "standings", "differences", "assessments")
 ]
 IMPURE = {
     "os", "time", "subprocess", "socket", "random", "shutil", "tempfile", "glob", "io", "sys", "signal",
