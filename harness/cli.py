@@ -11,14 +11,13 @@ import shutil
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
-from harness import __version__, cli_reading
+from harness import __version__, cli_reading, cli_store
 from harness.errors import (
     EXIT_FAILED,
-    EXIT_INCONCLUSIVE,
     EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_OURS,
@@ -38,7 +37,6 @@ from harness.output import (
 
 if TYPE_CHECKING:
     from harness.progress import Shown
-    from harness.records import Run
     from harness.store import Store
 
 app = typer.Typer(
@@ -222,7 +220,7 @@ def run(
 
         show(text.render_run(done))
         say(f"Report: {pages[0]}")
-    raise typer.Exit(_status(done))
+    raise typer.Exit(cli_store.status(done))
 
 
 @app.command()
@@ -253,29 +251,6 @@ def prove(
 
 
 @app.command()
-def rescore(run_name: RunName, as_json: AsJson = False, tasks: TasksRoot = None) -> None:
-    """Score a stored run again from its raw record; launches nothing."""
-    from harness import rescoring
-    from harness.tasks import find, read
-
-    def task_of(name: str, folder: Path) -> Any:
-        return read(folder) if (folder / "task.toml").is_file() else find(name, tasks)
-
-    old, new = rescoring.rescore(run_name, _store(), task_of)
-    if as_json:
-        from harness.reports.summary import summary
-
-        print_json({**summary(new), "points_before": old.score.points if old.score else None})
-    else:
-        from harness.reports import text
-
-        show(text.render_run(new))
-        before = f"{old.score.points:.1f} points, {old.score.outcome}" if old.score else "not scored"
-        say(f"Before: {before}.")
-    raise typer.Exit(_status(new))
-
-
-@app.command()
 def doctor(
     as_json: AsJson = False,
     only_machine: Annotated[
@@ -298,6 +273,7 @@ def doctor(
 
 
 cli_reading.add(app)
+cli_store.add(app)
 
 
 def main() -> None:
@@ -348,12 +324,3 @@ def _progress(title: str, as_json: bool) -> Shown:
     from harness.progress import Shown
 
     return Shown(title, quiet=as_json)
-
-
-def _status(done: Run) -> int:
-    from harness.records import OURS
-
-    outcome = done.score.outcome if done.score else "harness_error"
-    if outcome in OURS:
-        return EXIT_OURS
-    return {"ok": EXIT_OK, "inconclusive": EXIT_INCONCLUSIVE}.get(outcome, EXIT_FAILED)
