@@ -184,10 +184,30 @@ def test_one_door_for_each_side_effect(file: Path) -> None:
         assert "subprocess" not in (found := libraries(running(tree_of(file))))
         assert "multiprocessing" not in found
         assert not [c for c in used if re.match(r"os\.(fork|forkpty|system|popen|exec|spawn|posix_spawn)", c)]
-    if floor not in ("store", "database", "engines", "migrations", "migrating", "claims", "kept", "ledger", "moving"):
+    if floor not in (
+        "store",
+        "database",
+        "engines",
+        "migrations",
+        "migrating",
+        "claims",
+        "kept",
+        "ledger",
+        "moving",
+    ):
         assert not libraries(running(tree_of(file))) & {"sqlalchemy", "sqlite3"}
     # An engine says how long a unit took, which is shown and never scored.
-    clocks = ("session", "channel", "watch", "counters", "runner", "trials", "proving", "progress", "executors")
+    clocks = (
+        "session",
+        "channel",
+        "watch",
+        "counters",
+        "runner",
+        "trials",
+        "proving",
+        "progress",
+        "executors",
+    )
     if floor not in clocks:
         assert "time" not in libraries(running(tree_of(file)))
     assert not used & {

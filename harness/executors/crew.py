@@ -88,7 +88,9 @@ class Crew:
         self._asked |= {found["NodeID"] for found in fresh}
         asked = json.dumps([task.model_dump() for task in self.tasks])
         remote = self.ray.remote(max_retries=0)(nodes.probe)
-        waits = [(f, remote.options(**self._at(f["NodeID"]), num_cpus=0).remote(asked, self.device)) for f in fresh]
+        waits = [
+            (f, remote.options(**self._at(f["NodeID"]), num_cpus=0).remote(asked, self.device)) for f in fresh
+        ]
         sound = [node for found, reference in waits if (node := self._probed(found, reference)) is not None]
         if not self.mix and sound:
             self.hardware = self.hardware or self._largest(sound)
@@ -96,8 +98,8 @@ class Crew:
             sound = [node for node in sound if node.machine == self.hardware]
             if others:
                 self.warn(
-                    f"not used, because their hardware or software differs from that of {sound[0].words if sound else 'the others'}: "
-                    f"{', '.join(node.words for node in others)}; --mix-machines uses them as well"
+                    f"other hardware or software than the {len(self.nodes) + len(sound)} nodes in use: "
+                    f"{', '.join(node.words for node in others)}; not used, unless by --mix-machines"
                 )
         self.nodes += sound
 
@@ -108,7 +110,9 @@ class Crew:
             said = nodes.About.model_validate_json(self.ray.get(reference, timeout=_PROBE_SECONDS))
         except (self.ray.exceptions.RayError, ValueError) as error:
             why = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
-            self.warn(f"{words} is not used: it does not answer as a harness does ({why}); install the same there")
+            self.warn(
+                f"{words} is not used: it does not answer as a harness does ({why}); install the same there"
+            )
             return None
         if said.program != self.own.program:
             self.warn(
