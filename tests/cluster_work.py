@@ -21,7 +21,10 @@ def do(payload: str, home: str) -> str:
     asked: dict[str, Any] = json.loads(payload)
     stamp = Path(asked["stamps"]) / f"{asked['candidate']}-{os.getpid()}-{time.monotonic_ns()}"
     began = time.monotonic()
-    _note(stamp.with_suffix(".begun"), {"unit": asked["candidate"], "node": _node(), "home": home})
+    _note(
+        stamp.with_suffix(".begun"),
+        {"unit": asked["candidate"], "node": _node(), "home": home, "pid": os.getpid()},
+    )
     cell = _done(asked, home, stamp)
     said = {"unit": asked["candidate"], "node": _node(), "began": began, "ended": time.monotonic()}
     _note(stamp.with_suffix(".ended"), said)
