@@ -144,6 +144,19 @@ def runs(stamps: Path, count: int, name: str = "handed-in") -> list[Unit]:
     return found
 
 
+def test_without_an_address_a_cluster_of_this_machine_begins_and_ends(
+    store: Store, stamps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(nodes.HOME, str(tmp_path / "disk"))
+    before = {process.pid for process in psutil.process_iter()}
+    (cell,) = Told().run(store, runs(stamps, 1))
+    assert cell.outcome == "ok"
+    assert store.run(cell.run_id).score is not None
+    assert not ray.is_initialized()
+    _, left = psutil.wait_procs(_ray_processes(before), timeout=10)
+    assert not left
+
+
 def test_a_node_that_is_killed_in_the_middle_loses_and_doubles_nothing(
     site: Site, store: Store, stamps: Path
 ) -> None:

@@ -14,6 +14,7 @@ import contextlib
 import json
 import logging
 import os
+import secrets
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -97,6 +98,9 @@ def connected(address: str) -> Generator[Any]:
         if address:
             ray.init(address=address, **quiet)
         else:
+            # A secret of this process and of those below it, so that nobody else on this machine gets in.
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+            logging.getLogger("ray").setLevel(logging.ERROR)
             ray.init(
                 address="local", include_dashboard=False, resources={Crew.TIMING: 1},
                 object_store_memory=_LOCAL_STORE_BYTES, **quiet,
