@@ -34,6 +34,7 @@ HOSTILE = HERE / "hostile"
 def _private_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Results of tests never mix with a person's; the cache is shared, since it is made by content."""
     monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HARNESS_LOCKS", str(tmp_path / "locks"))
     monkeypatch.setenv("HARNESS_CACHE", str(sources.cache_folder()))
 
 
