@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
-from harness import __version__, cli_store
+from harness import __version__, cli_reading, cli_score, cli_store
 from harness.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -27,14 +27,11 @@ from harness.errors import (
 )  # fmt: skip
 from harness.output import (
     print_json,
-    rendered,
     say,
     show,
     show_check,
     show_doctor,
     show_proof,
-    write_file,
-    write_out,
     write_reports,
 )
 
@@ -53,7 +50,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 scored and every constraint passed, 1 a constraint or the submission failed, "
     "2 the call or a file is wrong, 3 inconclusive, 4 our fault, 130 interrupted.",
 )
-
+cli_score.add(app)
 TaskName = Annotated[str, typer.Argument(metavar="TASK", help="A task's id, as `harness tasks` lists it.")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that holds solution.py.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -254,47 +251,6 @@ def prove(
 
 
 @app.command()
-def report(
-    run_name: RunName,
-    form: Annotated[str, typer.Option("--format", help="text, markdown, html or json.")] = "text",
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write here, not to the screen.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show a stored run again; launches nothing."""
-    body = rendered(_store().run(run_name), "json" if as_json else form)
-    if out is None:
-        write_out(body)
-    else:
-        write_file(out, body)
-        say(f"Report: {out}")
-
-
-@app.command()
-def compare(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Two or more runs of one task.")],
-    as_json: AsJson = False,
-) -> None:
-    """Show runs of one task side by side."""
-    if len(runs) < 2:
-        raise UsageError("compare needs two runs or more")
-    found = [_store().run(name) for name in runs]
-    tasks = sorted({done.head.task for done in found})
-    if len(tasks) > 1:
-        raise UsageError(f"these runs are of different tasks ({', '.join(tasks)}); compare runs of one task")
-    if as_json:
-        from harness.reports.summary import summary
-
-        same = len({done.head.machine.id for done in found}) == 1
-        print_json({"task": tasks[0], "same_machine": same, "runs": [summary(done) for done in found]})
-        return
-    from harness.reports import text
-
-    show(text.render_compare(found))
-
-
-@app.command()
 def doctor(
     as_json: AsJson = False,
     only_machine: Annotated[
@@ -316,6 +272,7 @@ def doctor(
     raise typer.Exit(EXIT_OK if found.ready else EXIT_USAGE)
 
 
+cli_reading.add(app)
 cli_store.add(app)
 
 

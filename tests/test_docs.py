@@ -56,8 +56,11 @@ def test_the_readmes_commands_run(tmp_path: Path) -> None:
     for folder in ("reference_solutions", "configs"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     for line in commands():
+        words = shlex.split(line)
+        if words[:2] == ["harness", "prove"]:
+            words += ["--instances", "1"]  # tests/test_tasks.py proves every task on five
         done = subprocess.run(
-            shlex.split(line), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
         )
         # 1 and 3 are verdicts on what was run; any other code means that the call itself is wrong
         assert done.returncode in (0, 1, 3), (line, done.stdout[-2000:], done.stderr[-2000:])

@@ -12,7 +12,7 @@ import pytest
 
 from harness.isolation.levels import LEVELS
 from tests.conftest import HERE
-from tests.hostility import leftovers, page, poison
+from tests.hostility import leftovers, overview, page, poison
 from tests.hostility.attacks import GAINS, Attack, controls, every, read
 from tests.hostility.judge import Judge
 
@@ -165,6 +165,20 @@ def test_the_page_counts_and_names(tmp_path: Path) -> None:
     assert "- `c`: timeout" in text
     assert text.startswith("before")
     assert text.endswith("after\n")
+
+
+def test_the_one_table_is_what_the_pages_say(tmp_path: Path) -> None:
+    said = (overview.DOCS / "security.md").read_text("utf-8")
+    shown = said.partition(overview.BEGIN)[2].partition(overview.END)[0].strip()
+    assert shown == overview.written(overview.rows())
+    for name in ("security.md", "durability.md", "wire.md", "benchmarks.md"):
+        text = (overview.DOCS / name).read_text("utf-8")
+        (tmp_path / name).write_text(text.replace("| results lost | 0 |", "| results lost | 3 |"), "utf-8")
+    found = {row.found for row in overview.rows(tmp_path)}
+    assert any(words.startswith("3 of ") for words in found)
+    (tmp_path / "durability.md").write_text("", "utf-8")
+    with pytest.raises(overview.Missing, match="processes killed"):
+        overview.rows(tmp_path)
 
 
 def test_every_task_comes_with_five_cheats() -> None:

@@ -16,7 +16,7 @@ import psutil
 from harness import machine
 from harness.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from harness.isolation.levels import LEVELS
-from tests.hostility import page
+from tests.hostility import overview, page
 from tests.hostility.attacks import HONEST, Attack, controls, every
 from tests.hostility.judge import Judge
 
@@ -27,6 +27,8 @@ _SAME = 5
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code is 1 where an attack gained more than a level lets it, or honest code was stopped."""
     asked = _parsed(arguments)
+    if asked.overview:
+        return _overview()
     levels = asked.levels.split(",") if asked.levels else list(LEVELS)
     if unknown := [name for name in levels if name not in LEVELS]:
         print(
@@ -42,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(figures)
     if not asked.dry:
         page.insert(PAGE, figures)
+        _overview()
     return EXIT_FAILED if any(f.unlike or f.stopped or f.left for f in found) else EXIT_OK
 
 
@@ -52,7 +55,22 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--dry", action="store_true", help="prints the figures and leaves docs/security.md alone"
     )
+    parser.add_argument(
+        "--overview", action="store_true", help="only gathers the one table from the figures of all trials"
+    )
     return parser.parse_args(arguments)
+
+
+def _overview() -> int:
+    """Writes the one table into docs/security.md."""
+    try:
+        table = overview.written(overview.rows())
+    except overview.Missing as error:
+        print(f"hostility: {error}; run the command that writes it", file=sys.stderr)
+        return EXIT_FAILED
+    page.insert(PAGE, table, overview.BEGIN, overview.END)
+    print(table)
+    return EXIT_OK
 
 
 def _figures(level: str, attacks: Sequence[Attack], asked: argparse.Namespace) -> page.Figures:
@@ -99,7 +117,8 @@ def _honest(judge: Judge) -> tuple[float, float]:
 
 def _lying_about() -> set[str]:
     """What of ours, and of shared things whose maker is not known, there is on this machine now."""
-    places = ((tempfile.gettempdir(), "harness-*"), ("/tmp", "*hx*"), ("/var/tmp", "*hx*"), ("/dev/shm", "*"))
+    marked = f"*hx{'[0-9a-f]' * 12}*"  # the judge's mark in the names that attackers are given
+    places = ((tempfile.gettempdir(), "harness-*"), ("/tmp", marked), ("/var/tmp", marked), ("/dev/shm", "*"))
     found = {str(path) for folder, pattern in places for path in Path(folder).glob(pattern)}
     for kind in ("shm", "msg", "sem"):
         rows = Path(f"/proc/sysvipc/{kind}")

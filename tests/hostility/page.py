@@ -78,9 +78,9 @@ def _kinds(gained: Mapping[str, Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def insert(page: Path, figures: str) -> None:
+def insert(page: Path, figures: str, begin: str = BEGIN, end: str = END) -> None:
     """Puts the figures between the page's two marks."""
     text = page.read_text("utf-8")
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    page.write_text(f"{head}{BEGIN}\n\n{figures}\n\n{END}{tail}", "utf-8")
+    head, _, rest = text.partition(begin)
+    _, _, tail = rest.partition(end)
+    page.write_text(f"{head}{begin}\n\n{figures}\n\n{end}{tail}", "utf-8")

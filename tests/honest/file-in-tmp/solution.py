@@ -12,7 +12,7 @@ class Solution:
         path = Path("/tmp") / f"honest-{os.getpid()}"
         try:
             path.write_text("x")
-        except PermissionError:
+        except OSError:  # not permitted, or a file system that is read-only here
             return b"not here"
         path.unlink()
         return b"notes"
