@@ -12,6 +12,7 @@ from harness.errors import EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, EXIT_OURS, U
 from harness.output import print_json, say, show, write_out
 
 if TYPE_CHECKING:
+    from harness.assessments import Suite
     from harness.reassessing import Reassessed
     from harness.records import Run
     from harness.store import Store
@@ -31,7 +32,7 @@ def rescore(
         str, typer.Argument(metavar="RUN", help='A run id or its beginning, or "last".')
     ] = "",
     suite: Annotated[
-        str | None, typer.Option("--suite", metavar="SUITE", help="Every cell of this suite's assessment.")
+        str | None, typer.Option("--suite", metavar="SUITE", help="Every cell of this suite (or .toml file).")
     ] = None,
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Why; kept with --suite.")] = "",
     by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who; default: your login name.")] = "",
@@ -83,8 +84,8 @@ def _all(name: str, who: tuple[str, str], weight: list[str], as_json: bool, task
     from harness.reassessing import reassess, reweighted
 
     ledger = Ledger(_store())
-    assessment = ledger.assessment(name)
-    suite = reweighted(assessment.suite, _weights(weight)) if weight else None
+    assessment = ledger.assessment(Path(name).stem if name.endswith(".toml") else name)
+    suite = reweighted(_suite_now(assessment.suite, name), _weights(weight))
     by, why = who
     done = reassess(ledger, assessment, _finder(tasks), suite=suite, by=by, why=why)
     faults = [change for change in done.changes if change.fault]
@@ -185,6 +186,23 @@ def export(
         return
     for path, count in written.items():
         say(f"{count:>9,} rows  {path}")
+
+
+def _suite_now(kept: Suite, name: str) -> Suite:
+    """The suite with the weights and the cut that its file has now; as it is kept where there is no file.
+
+    A file that sets no cut leaves the one that people have set since.
+    """
+    from harness import profiles
+
+    if not name.endswith(".toml") and kept.name not in profiles.suite_names():
+        return kept
+    file = profiles.suite(name if name.endswith(".toml") else kept.name)
+    known = {task.id for task in kept.tasks}
+    weights = {task.id: task.weight for task in file.tasks if task.id in known}
+    from harness.reassessing import reweighted
+
+    return reweighted(kept, weights).model_copy(update={"cut": file.cut or kept.cut})
 
 
 def _weights(said: list[str]) -> dict[str, float]:

@@ -142,3 +142,14 @@ def test_the_verb_shows_old_beside_new_and_the_history(ledger: Ledger) -> None:
     assert [(c["candidate"], c["changed"]) for c in found["cells"]] == [("ann", False)]
     assert found["suite_before"] == found["suite"]
     assert len(harness(*suite, "--history", "--json").json["assessments"]) == 1
+
+
+def test_the_weights_that_the_suites_file_has_now_are_taken_over(ledger: Ledger, tmp_path: Path) -> None:
+    file = tmp_path / "pairs.toml"
+    tasks_now = (("toy-squares", 3.0), ("added-since", 9.0))
+    file.write_text("".join(f'[[tasks]]\nid = "{name}"\nweight = {weight}\n' for name, weight in tasks_now))
+    said = harness("rescore", "--suite", file, "--why", "Squares count more")
+    assert said.code == 0, said.err
+    assert "The weight of toy-squares is 3; it was 1." in said.out
+    weights = {task.id: task.weight for task in ledger.assessment("pairs").suite.tasks}
+    assert weights == {"toy-squares": 3.0, "other": 2.0}, "a task that was added since was measured by nobody"
