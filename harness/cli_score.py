@@ -50,10 +50,7 @@ def score_verb(
     tasks: TasksRoot = None,
 ) -> None:
     """Score every candidate on every task of a suite; the same command goes on where it stopped."""
-    from typing import cast
-
     from harness import scoring
-    from harness.assessments import Variants
     from harness.isolation.levels import insist_known
     from harness.progress import Table
     from harness.store import Store, home
@@ -62,14 +59,14 @@ def score_verb(
         raise UsageError(f"--variants {variants} is not known; give same or per-candidate")
     asked = scoring.Scoring(
         suite=suite, place=place, tasks_root=tasks, secret_file=secret_seed_file,
-        variants=cast(Variants, variants), isolation=insist_known(isolation) if isolation else None,
+        variants=variants, isolation=insist_known(isolation) if isolation else None,
         retry_open=retry_open,
     )  # fmt: skip
     store = Store(home())
     with Table(f"score {suite}", quiet=as_json) as table:
         engine = _engine(executor, store.folder, jobs, address, table.note)
         sheet = scoring.score(asked, store, engine, table)
-    _tell(sheet, suite, as_json)
+    _tell(sheet, as_json)
     raise typer.Exit(_status(sheet))
 
 
@@ -85,7 +82,7 @@ def _engine(
     raise UsageError(f"--executor {name} is not known; give local")
 
 
-def _tell(sheet: Sheet, suite: str, as_json: bool) -> None:
+def _tell(sheet: Sheet, as_json: bool) -> None:
     if as_json:
         print_json(sheet.model_dump(mode="json"))
         return
@@ -94,7 +91,7 @@ def _tell(sheet: Sheet, suite: str, as_json: bool) -> None:
     show(table_of(sheet))
     for cell in (c for c in sheet.cells if c.outcome in ("harness_error", "sandbox_failed")):
         say(f"ours: {cell.candidate} on {cell.task}: {cell.reasons[0] if cell.reasons else cell.outcome}")
-    say(f"Next: harness leaderboard {suite}")
+    say(f"Next: harness leaderboard {sheet.assessment.suite.name}")
 
 
 def _status(sheet: Sheet) -> int:
@@ -141,5 +138,7 @@ def check_verb(suite: SuiteName, as_json: AsJson = False, tasks: TasksRoot = Non
             if took
             else "not measured here yet"
         )
-        say(f"{task.id}  profile {task.profile}, weight {task.weight / whole:.0%}, {task.minutes} min; {here}")
+        say(
+            f"{task.id}  profile {task.profile}, weight {task.weight / whole:.0%}, {task.minutes} min; {here}"
+        )
         say(f"    covers {', '.join(task.competencies)}")

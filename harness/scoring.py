@@ -89,7 +89,7 @@ def score(asked: Scoring, store: Store, engine: Executor, watch: Watcher) -> She
     planned = suites.plan(asked.suite, asked.tasks_root, asked.isolation)
     secret = secret_of(planned.suite.name, store.folder, asked.secret_file)
     references = {
-        name: {tier: found.digest for tier, found in submissions.references(name, task.folder).items()}
+        name: {str(tier): found.digest for tier, found in submissions.references(name, task.folder).items()}
         for name, task in planned.tasks.items()
     }
     seed_id = of_bytes(secret)[:12]
