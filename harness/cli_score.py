@@ -83,12 +83,20 @@ def _engine(
 
 
 def _tell(sheet: Sheet, as_json: bool) -> None:
+    from harness import equating
+
+    own = sheet.assessment.variants == "per-candidate"
+    rows = equating.equating(sheet) if own else ()
     if as_json:
-        print_json(sheet.model_dump(mode="json"))
+        print_json(
+            {**sheet.model_dump(mode="json"), "equating": [row.model_dump(mode="json") for row in rows]}
+        )
         return
     from harness.progress import table_of
 
     show(table_of(sheet))
+    for line in equating.in_words(rows):
+        say(f"equating: {line}")
     for cell in (c for c in sheet.cells if c.outcome in ("harness_error", "sandbox_failed")):
         say(f"ours: {cell.candidate} on {cell.task}: {cell.reasons[0] if cell.reasons else cell.outcome}")
     say(f"Next: harness leaderboard {sheet.assessment.suite.name}")

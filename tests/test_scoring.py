@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from harness import scoring
-from harness.assessments import Cell, Sheet
+from harness.assessments import Assessment, Cell, Sheet, Suite, TaskInSuite
 from harness.criteria import Criteria, Objective, Plausible
+from harness.equating import equating, in_words
 from harness.executors.base import Done, Event, Unit, lost
 from harness.executors.payload import Payload
+from harness.records import Rung
 from harness.scoring import Scoring, is_timed, root_of, score, secret_of, shuffled
 from harness.store import Store
 from tests.conftest import TOYS
@@ -168,3 +170,22 @@ def test_the_programs_digest_is_over_what_can_change_a_score(tmp_path: Path) -> 
     assert scoring.program_digest(tmp_path) == first
     (tmp_path / "grading.py").write_text("2")
     assert scoring.program_digest(tmp_path) != first
+
+
+def test_equating_shows_how_far_the_anchors_wander() -> None:
+    suite = Suite(name="s", title="s", tasks=(TaskInSuite(id="toy"),))
+    known = Assessment(
+        id="a", suite=suite, seed_id="x", begun_at="", harness_version="", variants="per-candidate"
+    )
+    cells = tuple(
+        Cell(
+            candidate=alias, task="toy", outcome="ok", instances=(instance,),
+            ladder=(Rung(tier="baseline", objective=low, points=0), Rung(tier="expert", objective=high, points=100)),
+        )
+        for alias, instance, low, high in (("a", "i", 1, 3), ("b", "j", 3, 7), ("c", "j", 3, 7))
+    )  # fmt: skip
+    baseline, expert = equating(Sheet(assessment=known, candidates=("a", "b", "c"), cells=cells))
+    assert (baseline.variants, baseline.mean, expert.mean) == (2, 2, 5)
+    assert baseline.spread == pytest.approx(2**0.5)
+    assert expert.share == pytest.approx(8**0.5 / 3)  # the distance is 3 on average
+    assert "2 variants" in in_words((baseline,))[0]
