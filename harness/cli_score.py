@@ -122,8 +122,17 @@ def list_verb(as_json: AsJson = False) -> None:
     say("Next: harness suite check SUITE")
 
 
-def check_verb(suite: SuiteName, as_json: AsJson = False, tasks: TasksRoot = None) -> None:
+def check_verb(
+    suite: SuiteName,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Score each task's expert once, to see how long it takes here.")
+    ] = False,
+    as_json: AsJson = False,
+    tasks: TasksRoot = None,
+) -> None:
     """Say what a suite covers and how long it takes."""
+    if measure:
+        _measure(suite, tasks, as_json)
     from harness import suites
     from harness.ledger import Ledger
     from harness.store import Store, home
@@ -144,9 +153,20 @@ def check_verb(suite: SuiteName, as_json: AsJson = False, tasks: TasksRoot = Non
         here = (
             f"scoring a candidate took {took[1]:.1f} minutes here ({took[0]:.1f} to {took[2]:.1f})"
             if took
-            else "not measured here yet"
+            else f"not measured here yet: harness suite check {suite} --measure"
         )
         say(
             f"{task.id}  profile {task.profile}, weight {task.weight / whole:.0%}, {task.minutes} min; {here}"
         )
         say(f"    covers {', '.join(task.competencies)}")
+
+
+def _measure(suite: str, tasks: Path | None, as_json: bool) -> None:
+    from harness import scoring
+    from harness.executors.local import Local
+    from harness.progress import Table
+    from harness.store import Store, home
+
+    store = Store(home())
+    with Table(f"measure {suite}", quiet=as_json) as table:
+        scoring.measure(suite, tasks, store, Local(store.folder, note=table.note), table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import tarfile
@@ -108,6 +109,21 @@ def test_a_list_and_one_archive_for_all_are_read(tmp_path: Path) -> None:
     found = intake.read(whole, TASKS, tmp_path / "keep")
     assert found.candidates == ("a", "b")
     assert found.notes == ("b: unknown task 'toy-pars', did you mean 'toy-pairs'?",)
+
+
+def test_one_candidate_in_an_archive_is_still_a_candidate(tmp_path: Path) -> None:
+    whole = zipped(tmp_path / "all.zip", ("anna/toy-pairs/solution.py", b""))
+    assert intake.read(whole, TASKS, tmp_path / "keep").candidates == ("anna",)
+
+
+def test_a_full_disk_is_not_the_candidates_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(archive: Path, top: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(intake, "_write", full)
+    with pytest.raises(UsageError, match="No space left") as caught:
+        intake.unpack(zipped(tmp_path / "a.zip", ("solution.py", b"")), tmp_path / "keep")
+    assert not isinstance(caught.value, SubmissionError)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from harness.equating import equating, in_words
 from harness.executors.base import Done, Event, Unit, lost
 from harness.executors.payload import Payload
 from harness.records import Rung
-from harness.scoring import Scoring, is_timed, root_of, score, secret_of, shuffled
+from harness.scoring import Scoring, is_timed, measure, root_of, score, secret_of, shuffled
 from harness.store import Store
 from tests.conftest import TOYS
 
@@ -189,3 +189,24 @@ def test_equating_shows_how_far_the_anchors_wander() -> None:
     assert baseline.spread == pytest.approx(2**0.5)
     assert expert.share == pytest.approx(8**0.5 / 3)  # the distance is 3 on average
     assert "2 variants" in in_words((baseline,))[0]
+
+
+def test_a_new_weight_is_a_new_assessment_and_measures_nothing(asked: Scoring, store: Store) -> None:
+    first = score(asked, store, Fake(), Quiet())
+    suite = Path(asked.suite)
+    suite.write_text(suite.read_text() + "weight = 3\n")
+    engine = Fake()
+    second = score(asked, store, engine, Quiet())
+    assert engine.units == []
+    assert second.assessment.id != first.assessment.id
+    assert second.cells == first.cells
+
+
+def test_measuring_a_suite_leaves_its_own_assessments_alone(asked: Scoring, store: Store) -> None:
+    engine = Fake()
+    sheet = measure(asked.suite, TOYS, store, engine, Quiet())
+    assert sheet.assessment.suite.name == "toys-references"
+    assert {(u.candidate, u.task) for u in engine.units} == {
+        ("expert", "toy-squares"),
+        ("expert", "toy-pairs"),
+    }
