@@ -121,3 +121,14 @@ def test_cut_short_the_same_command_finishes_and_measures_nothing_twice(
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert json.loads(again.stdout) == sheet
     assert len(Store(home).heads()) == 6
+
+
+def test_parallel_slots_have_cores_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    units = [Unit(f"c{n}", "toy", str(n), "", False, threads=2, memory_bytes=1) for n in range(9)]
+    places = Local(tmp_path)._places(units)
+    assert sorted(core for cores in places for core in cores) == list(range(8))
+    assert {len(cores) for cores in places} == {2}
+    assert len(Local(tmp_path, jobs=3)._places(units)) == 3
+    huge = [Unit("c", "toy", "k", "", False, memory_bytes=1 << 60)] * 4
+    assert len(Local(tmp_path)._places(huge)) == 1
