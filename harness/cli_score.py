@@ -147,7 +147,8 @@ def check_verb(
     if as_json:
         print_json({"suite": found.name, "digest": found.digest, "tasks": rows})
         return
-    say(f"{found.title}: {len(rows)} tasks, {sum(t.minutes for t in found.tasks)} minutes for a candidate.")
+    count = "1 task" if len(rows) == 1 else f"{len(rows)} tasks"
+    say(f"{found.title}: {count}, {sum(t.minutes for t in found.tasks)} min for a candidate.")
     for task in found.tasks:
         took = minutes.get(task.id)
         here = (
