@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from harness import claims, engines
@@ -254,6 +254,10 @@ class Store:
         query = select(RUNS.c.run_id, RUNS.c.head).order_by(RUNS.c.started_at, RUNS.c.run_id)
         rows = (row for row in self.read(query) if names is None or row.run_id in names)
         return [RunHead.model_validate_json(row.head) for row in rows]
+
+    def trials_kept(self) -> int:
+        """How many raw trials are kept, over all runs."""
+        return int(self.read(select(func.count()).select_from(TRIALS))[0][0])
 
     def call(self, name: str) -> dict[str, Any]:
         """What was asked for when a run was begun: enough to prepare its instances again."""

@@ -19,8 +19,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # From the ground up; a module imports from its own floor and those below. A folder stands for all in it.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("worker", "errors", "__init__"),
-    ("readings", "records", "proofs", "assessments", "instances", "pairing", "criteria", "checks", "digests",
-      "layout"),
+    ("readings", "records", "proofs", "assessments", "equating", "instances", "pairing", "criteria", "checks",
+      "digests", "layout"),
     ("isolation", "measures", "artefacts", "database", "engines", "migrations", "migrating", "claims",
       "exporting", "kept", "store", "ledger", "packets", "moving", "owners", "leftovers", "devices", "machine",
       "threads", "counters"),
@@ -171,6 +171,7 @@ PURE = [
         "differences",
         "assessments",
         "exporting",
+        "equating",
     )
 ]
 IMPURE = {
