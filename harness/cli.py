@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 
-from harness import __version__
+from harness import __version__, cli_score
 from harness.errors import (
     EXIT_FAILED,
     EXIT_INCONCLUSIVE,
@@ -55,7 +55,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 scored and every constraint passed, 1 a constraint or the submission failed, "
     "2 the call or a file is wrong, 3 inconclusive, 4 our fault, 130 interrupted.",
 )
-
+cli_score.add(app)
 TaskName = Annotated[str, typer.Argument(metavar="TASK", help="A task's id, as `harness tasks` lists it.")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that holds solution.py.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from statistics import median
 from typing import Any
 
 from pydantic import Field
 from sqlalchemy import Connection, delete, func, insert, select
 
-from harness.assessments import Assessment, Cell, Sheet
+from harness.assessments import Assessment, Cell, Sheet, Suite
 from harness.database import ASSESSMENTS, CANDIDATES, CELLS, REPLACED
 from harness.errors import UsageError
 from harness.readings import Record
@@ -118,6 +119,17 @@ class Ledger:
         aliases = tuple(row.alias for row in self.store.read(query.order_by(CANDIDATES.c.number)))
         cells = tuple(cell for _, cell in self.units(assessment.id).values())
         return Sheet(assessment=assessment, candidates=aliases, cells=cells)
+
+    def minutes(self, suite: Suite) -> dict[str, tuple[float, float, float]]:
+        """By task of a suite: least, median and most minutes that scoring a candidate has taken in this store."""
+        wall: dict[str, list[float]] = {}
+        for assessment in self.assessments():
+            same = {t.id for t in assessment.suite.tasks for own in suite.tasks
+                    if (t.id, t.profile, t.task_digest) == (own.id, own.profile, own.task_digest)}  # fmt: skip
+            for _, cell in self.units(assessment.id).values():
+                if cell.task in same and cell.run_id and cell.outcome == "ok":
+                    wall.setdefault(cell.task, []).append(cell.wall_seconds / 60)
+        return {task: (min(took), median(took), max(took)) for task, took in wall.items()}
 
     def history(self, assessment_id: str) -> list[Replaced]:
         """Every cell that was replaced, the oldest first."""

@@ -138,6 +138,17 @@ class Store:
             self._beats[found.run_id] = claims.Beat(self.engine, found.run_id)
         return found
 
+    def concluded(self, key: str) -> Run | None:
+        """The newest run of this key that was scored for good, or None."""
+        query = (
+            select(RUNS.c.run_id)
+            .join(CLAIMS, RUNS.c.run_id == CLAIMS.c.run_id)
+            .where(CLAIMS.c.key == key, RUNS.c.state == "scored")
+            .order_by(CLAIMS.c.attempt.desc())
+        )
+        rows = self.read(query)
+        return self.run(rows[0].run_id) if rows else None
+
     def release(self, run_id: str) -> None:
         """Says that nobody works on a run any more; without it, that its owner is gone says so."""
         if (beat := self._beats.pop(run_id, None)) is not None:

@@ -36,6 +36,7 @@ def _private_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Results of tests never mix with a person's; the cache is shared, since it is made by content."""
     monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("HARNESS_DATABASE_URL", raising=False)
+    monkeypatch.setenv("HARNESS_LOCKS", str(tmp_path / "locks"))
     monkeypatch.setenv("HARNESS_CACHE", str(sources.cache_folder()))
 
 
