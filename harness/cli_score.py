@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from harness.assessments import Sheet
     from harness.executors.base import Executor
+    from harness.store import Store
 
 SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="A suite's name, or a .toml file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -41,6 +43,9 @@ def score_verb(
     variants: Annotated[str, typer.Option("--variants", help="same or per-candidate instances.")] = "same",
     executor: Annotated[str, typer.Option("--executor", help="local or ray.")] = "local",
     address: Annotated[str | None, typer.Option("--address", help="Of a ray cluster.")] = None,
+    mix_machines: Annotated[
+        bool, typer.Option("--mix-machines", help="Use a cluster's nodes of different hardware together.")
+    ] = False,
     jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Most untimed units at once.")] = None,
     isolation: Annotated[str | None, typer.Option("--isolation", help="Instead of the profiles'.")] = None,
     retry_open: Annotated[
@@ -67,22 +72,39 @@ def score_verb(
     )  # fmt: skip
     store = Store(home())
     with Table(f"score {suite}", quiet=as_json) as table:
-        engine = _engine(executor, store.folder, jobs, address, table.note)
+        engine = _engine(executor, store, jobs, _Cluster(address, mix_machines), table.note)
         sheet = scoring.score(asked, store, engine, table)
     _tell(sheet, suite, as_json)
     raise typer.Exit(_status(sheet))
 
 
+@dataclass(frozen=True)
+class _Cluster:
+    """What was asked of a cluster."""
+
+    address: str | None
+    mix: bool
+
+
 def _engine(
-    name: str, home: Path, jobs: int | None, address: str | None, note: Callable[[str], object]
+    name: str, store: Store, jobs: int | None, cluster: _Cluster, note: Callable[[str], object]
 ) -> Executor:
     if name == "local":
-        if address is not None:
-            raise UsageError("--address goes with --executor ray")
+        if cluster.address is not None or cluster.mix:
+            raise UsageError("--address and --mix-machines go with --executor ray")
         from harness.executors.local import Local
 
-        return Local(home, jobs, note)
-    raise UsageError(f"--executor {name} is not known; give local")
+        return Local(store.folder, jobs, note)
+    if name == "ray":
+        if jobs is not None:
+            raise UsageError(
+                "--jobs goes with --executor local; a node's processors say how many it does at once"
+            )
+        from harness.executors.cluster import RayExecutor
+        from harness.executors.work import do
+
+        return RayExecutor(store, do, cluster.address or "", mix=cluster.mix, warn=note)
+    raise UsageError(f"--executor {name} is not known; give local or ray")
 
 
 def _tell(sheet: Sheet, suite: str, as_json: bool) -> None:
@@ -141,5 +163,7 @@ def check_verb(suite: SuiteName, as_json: AsJson = False, tasks: TasksRoot = Non
             if took
             else "not measured here yet"
         )
-        say(f"{task.id}  profile {task.profile}, weight {task.weight / whole:.0%}, {task.minutes} min; {here}")
+        say(
+            f"{task.id}  profile {task.profile}, weight {task.weight / whole:.0%}, {task.minutes} min; {here}"
+        )
         say(f"    covers {', '.join(task.competencies)}")

@@ -57,7 +57,9 @@ class Intake:
 def read(place: Path, tasks: Sequence[str], keep: Path) -> Intake:
     """What lies in `place`; archives are unpacked below `keep`. Raises UsageError where nothing can be read."""
     if not place.exists():
-        raise UsageError(f"the submissions' folder {place} does not exist; name a folder, a CSV or an archive")
+        raise UsageError(
+            f"the submissions' folder {place} does not exist; name a folder, a CSV or an archive"
+        )
     if place.is_file() and _is_archive(place):
         place = _inner(unpack(place, keep))
     if place.is_file():
@@ -92,9 +94,7 @@ def _walked(place: Path, tasks: Sequence[str], keep: Path) -> tuple[dict[str, li
     return found, notes
 
 
-def _candidate(
-    alias: str, entry: Path, tasks: Sequence[str], keep: Path, notes: list[str]
-) -> list[Handed]:
+def _candidate(alias: str, entry: Path, tasks: Sequence[str], keep: Path, notes: list[str]) -> list[Handed]:
     """One candidate's folder or archive, with one folder (or archive) for each task."""
     try:
         top = _opened(entry, keep)
@@ -231,7 +231,9 @@ def _write(archive: Path, top: Path) -> None:
             while content := source.read(1 << 16):
                 total += len(content)  # what was really unpacked: a header may lie
                 if total > MOST_BYTES:
-                    raise SubmissionError(f"{archive}: unpacks to more than {MOST_BYTES >> 20} MiB, at {name!r}")
+                    raise SubmissionError(
+                        f"{archive}: unpacks to more than {MOST_BYTES >> 20} MiB, at {name!r}"
+                    )
                 target.write(content)
 
 

@@ -147,7 +147,9 @@ class Table:
         self.left.pop((unit.candidate, unit.task), None)
         self.took.setdefault(unit.task, []).append(seconds)
         self.count += 1
-        self._plain(f"{self.count} of {self.all}: {unit.candidate} on {unit.task}: {cell.outcome}; {self._remains()}")
+        self._plain(
+            f"{self.count} of {self.all}: {unit.candidate} on {unit.task}: {cell.outcome}; {self._remains()}"
+        )
 
     def note(self, text: str) -> None:
         """Something a person should know."""

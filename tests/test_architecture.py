@@ -184,7 +184,11 @@ def test_one_door_for_each_side_effect(file: Path) -> None:
         assert "sys.stdout" not in (text := file.read_text())
         assert "sys.stderr" not in text
     # The local engine starts slots, which are this program again and no candidate's code.
-    if floor not in ("isolation", "executors") and name not in ("worker.zygote", "worker.keeping", "worker.probes_kernel"):
+    if floor not in ("isolation", "executors") and name not in (
+        "worker.zygote",
+        "worker.keeping",
+        "worker.probes_kernel",
+    ):
         assert "subprocess" not in (found := libraries(running(tree_of(file))))
         assert "multiprocessing" not in found
         assert not [c for c in used if re.match(r"os\.(fork|forkpty|system|popen|exec|spawn|posix_spawn)", c)]
