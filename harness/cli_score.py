@@ -55,10 +55,7 @@ def score_verb(
     tasks: TasksRoot = None,
 ) -> None:
     """Score every candidate on every task of a suite; the same command goes on where it stopped."""
-    from typing import cast
-
     from harness import scoring
-    from harness.assessments import Variants
     from harness.isolation.levels import insist_known
     from harness.progress import Table
     from harness.store import Store, home
@@ -67,14 +64,14 @@ def score_verb(
         raise UsageError(f"--variants {variants} is not known; give same or per-candidate")
     asked = scoring.Scoring(
         suite=suite, place=place, tasks_root=tasks, secret_file=secret_seed_file,
-        variants=cast(Variants, variants), isolation=insist_known(isolation) if isolation else None,
+        variants=variants, isolation=insist_known(isolation) if isolation else None,
         retry_open=retry_open,
     )  # fmt: skip
     store = Store(home())
     with Table(f"score {suite}", quiet=as_json) as table:
         engine = _engine(executor, store, jobs, _Cluster(address, mix_machines), table.note)
         sheet = scoring.score(asked, store, engine, table)
-    _tell(sheet, suite, as_json)
+    _tell(sheet, as_json)
     raise typer.Exit(_status(sheet))
 
 
@@ -107,16 +104,24 @@ def _engine(
     raise UsageError(f"--executor {name} is not known; give local or ray")
 
 
-def _tell(sheet: Sheet, suite: str, as_json: bool) -> None:
+def _tell(sheet: Sheet, as_json: bool) -> None:
+    from harness import equating
+
+    own = sheet.assessment.variants == "per-candidate"
+    rows = equating.equating(sheet) if own else ()
     if as_json:
-        print_json(sheet.model_dump(mode="json"))
+        print_json(
+            {**sheet.model_dump(mode="json"), "equating": [row.model_dump(mode="json") for row in rows]}
+        )
         return
     from harness.progress import table_of
 
     show(table_of(sheet))
+    for line in equating.in_words(rows):
+        say(f"equating: {line}")
     for cell in (c for c in sheet.cells if c.outcome in ("harness_error", "sandbox_failed")):
         say(f"ours: {cell.candidate} on {cell.task}: {cell.reasons[0] if cell.reasons else cell.outcome}")
-    say(f"Next: harness leaderboard {suite}")
+    say(f"Next: harness leaderboard {sheet.assessment.suite.name}")
 
 
 def _status(sheet: Sheet) -> int:
@@ -139,8 +144,17 @@ def list_verb(as_json: AsJson = False) -> None:
     say("Next: harness suite check SUITE")
 
 
-def check_verb(suite: SuiteName, as_json: AsJson = False, tasks: TasksRoot = None) -> None:
+def check_verb(
+    suite: SuiteName,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Score each task's expert once, to see how long it takes here.")
+    ] = False,
+    as_json: AsJson = False,
+    tasks: TasksRoot = None,
+) -> None:
     """Say what a suite covers and how long it takes."""
+    if measure:
+        _measure(suite, tasks, as_json)
     from harness import suites
     from harness.ledger import Ledger
     from harness.store import Store, home
@@ -155,15 +169,27 @@ def check_verb(suite: SuiteName, as_json: AsJson = False, tasks: TasksRoot = Non
     if as_json:
         print_json({"suite": found.name, "digest": found.digest, "tasks": rows})
         return
-    say(f"{found.title}: {len(rows)} tasks, {sum(t.minutes for t in found.tasks)} minutes for a candidate.")
+    count = "1 task" if len(rows) == 1 else f"{len(rows)} tasks"
+    say(f"{found.title}: {count}, {sum(t.minutes for t in found.tasks)} min for a candidate.")
     for task in found.tasks:
         took = minutes.get(task.id)
         here = (
             f"scoring a candidate took {took[1]:.1f} minutes here ({took[0]:.1f} to {took[2]:.1f})"
             if took
-            else "not measured here yet"
+            else f"not measured here yet: harness suite check {suite} --measure"
         )
         say(
             f"{task.id}  profile {task.profile}, weight {task.weight / whole:.0%}, {task.minutes} min; {here}"
         )
         say(f"    covers {', '.join(task.competencies)}")
+
+
+def _measure(suite: str, tasks: Path | None, as_json: bool) -> None:
+    from harness import scoring
+    from harness.executors.local import Local
+    from harness.progress import Table
+    from harness.store import Store, home
+
+    store = Store(home())
+    with Table(f"measure {suite}", quiet=as_json) as table:
+        scoring.measure(suite, tasks, store, Local(store.folder, note=table.note), table)

@@ -7,8 +7,11 @@ archive and the member named. One candidate's broken archive is his alone.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import difflib
+import errno
+import lzma
 import os
 import re
 import shutil
@@ -30,8 +33,12 @@ MOST_MEMBERS = 10_000
 MOST_BYTES = 200 * 2**20
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError,
-           ValueError)  # fmt: skip
+_BROKEN = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError,
+    ValueError,
+)  # fmt: skip
+# What an archive's content can bring about; any other error of the system is not its candidate's doing.
+_THEIRS = (None, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL)
 Member = tuple[str, Callable[[], IO[bytes]] | None]
 
 
@@ -61,7 +68,9 @@ def read(place: Path, tasks: Sequence[str], keep: Path) -> Intake:
             f"the submissions' folder {place} does not exist; name a folder, a CSV or an archive"
         )
     if place.is_file() and _is_archive(place):
-        place = _inner(unpack(place, keep))
+        top = unpack(place, keep)
+        inner = _inner(top)
+        place = top if any((inner / task).is_dir() for task in tasks) else inner
     if place.is_file():
         found, notes = _listed(place, tasks, keep)
     else:
@@ -84,7 +93,7 @@ def _walked(place: Path, tasks: Sequence[str], keep: Path) -> tuple[dict[str, li
     for entry in sorted(place.iterdir()):
         if entry.name.startswith((".", "__MACOSX")):
             continue
-        if entry.is_file() and not _is_archive(entry):
+        if not (entry.is_symlink() or entry.is_dir() or _is_archive(entry)):
             notes.append(f"{entry.name!r} is neither a candidate's folder nor an archive; left out")
             continue
         alias = _named(_stem(entry))
@@ -201,11 +210,16 @@ def unpack(archive: Path, keep: Path) -> Path:
         making = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=keep))
         try:
             _write(archive, making)
-            os.replace(making, target)
+            with contextlib.suppress(FileExistsError):  # another command was as quick, with the same content
+                os.replace(making, target)
         finally:
             shutil.rmtree(making, ignore_errors=True)
     except _BROKEN as error:
         raise SubmissionError(f"the archive {archive} cannot be unpacked: {error}") from error
+    except OSError as error:
+        if error.errno in _THEIRS:
+            raise SubmissionError(f"the archive {archive} cannot be unpacked: {error}") from error
+        raise UsageError(f"the archive {archive} cannot be unpacked into {keep}: {error.strerror}") from error
     return target
 
 

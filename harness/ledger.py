@@ -91,6 +91,13 @@ class Ledger:
         found = [(row.unit, Cell.model_validate_json(row.cell)) for row in self.store.read(query)]
         return {(cell.candidate, cell.task): (unit, cell) for unit, cell in found}
 
+    def known(self, units: Sequence[str]) -> dict[str, Cell]:
+        """Cells of these units in any assessment: the same was asked there, under other weights perhaps."""
+        wanted = set(units)
+        query = select(CELLS.c.unit, CELLS.c.cell) if wanted else select(CELLS.c.unit, CELLS.c.cell).limit(0)
+        rows = [row for row in self.store.read(query) if row.unit in wanted]
+        return {row.unit: Cell.model_validate_json(row.cell) for row in rows}
+
     def assessments(self) -> list[Assessment]:
         """All of them, the newest first."""
         query = select(ASSESSMENTS.c.assessment).order_by(ASSESSMENTS.c.begun_at.desc(), ASSESSMENTS.c.id)

@@ -10,7 +10,7 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -38,7 +38,7 @@ _CLOCKS = ("_seconds", "_p50", "_p95", "_p99", "_throughput")
 
 @dataclass(frozen=True)
 class Scoring:
-    """What was asked of `harness score`."""
+    """What was asked of `harness score`; `named` takes the place of the suite's own name."""
 
     suite: str
     place: Path
@@ -47,6 +47,7 @@ class Scoring:
     variants: Variants = "same"
     isolation: str | None = None
     retry_open: bool = False
+    named: str = ""
 
 
 class Watcher(Protocol):
@@ -87,14 +88,15 @@ class _Plan:
 def score(asked: Scoring, store: Store, engine: Executor, watch: Watcher) -> Sheet:
     """Measures what is missing, keeps each cell as it comes, and returns the whole sheet."""
     planned = suites.plan(asked.suite, asked.tasks_root, asked.isolation)
-    secret = secret_of(planned.suite.name, store.folder, asked.secret_file)
+    suite = planned.suite.model_copy(update={"name": asked.named or planned.suite.name})
+    secret = secret_of(suite.name, store.folder, asked.secret_file)
     references = {
-        name: {tier: found.digest for tier, found in submissions.references(name, task.folder).items()}
+        name: {str(tier): found.digest for tier, found in submissions.references(name, task.folder).items()}
         for name, task in planned.tasks.items()
     }
     seed_id = of_bytes(secret)[:12]
     assessment = Assessment(
-        id=of_value([planned.suite.digest, seed_id, asked.variants, references])[:12], suite=planned.suite,
+        id=of_value([planned.suite.digest, seed_id, asked.variants, references])[:12], suite=suite,
         seed_id=seed_id, variants=asked.variants, begun_at=datetime.now(UTC).isoformat(timespec="seconds"),
         harness_version=__version__,
     )  # fmt: skip
@@ -116,6 +118,7 @@ def score(asked: Scoring, store: Store, engine: Executor, watch: Watcher) -> She
                 ledger.keep(assessment.id, wanted.cell, wanted.key, why="handed in anew" if old else "")
             if wanted.unit is not None:
                 missing.append(wanted.unit)
+    missing = _taken_over(ledger, assessment.id, missing, known)
     watch.begin(ledger.sheet(assessment), missing)
 
     def kept(done: Done) -> None:
@@ -126,6 +129,37 @@ def score(asked: Scoring, store: Store, engine: Executor, watch: Watcher) -> She
     if missing:
         engine.run(shuffled(missing, secret), kept, watch.event)
     return ledger.sheet(assessment)
+
+
+def _taken_over(
+    ledger: Ledger,
+    assessment: str,
+    missing: Sequence[Unit],
+    known: Mapping[tuple[str, str], tuple[str, Cell]],
+) -> list[Unit]:
+    """Keeps what another assessment has measured for the very same unit; returns what is still to be measured."""
+    fresh = [unit for unit in missing if known.get((unit.candidate, unit.task), ("",))[0] != unit.key]
+    found = {key: cell for key, cell in ledger.known([u.key for u in fresh]).items() if not _open(cell, True)}
+    for unit in fresh:
+        if unit.key in found:
+            ledger.keep(assessment, found[unit.key], unit.key, why="measured in another assessment")
+    taken = {id(unit) for unit in fresh if unit.key in found}
+    return [unit for unit in missing if id(unit) not in taken]
+
+
+def measure(suite: str, tasks_root: Path | None, store: Store, engine: Executor, watch: Watcher) -> Sheet:
+    """Scores each task's expert once, under a suite name of its own, to see how long a candidate takes here."""
+    planned = suites.plan(suite, tasks_root)
+    folder = store.folder / "assessments" / "references"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = folder / f"{planned.suite.digest[:16]}.csv"
+    lines = ["candidate,task,path"]
+    for name, task in planned.tasks.items():
+        expert = submissions.references(name, task.folder)["expert"]
+        lines.append(f'expert,{name},"{expert.folder.absolute()}"')
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    named = f"{planned.suite.name}-references"
+    return score(Scoring(suite, file, tasks_root, named=named), store, engine, watch)
 
 
 def _open(cell: Cell, retry_open: bool) -> bool:

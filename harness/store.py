@@ -250,6 +250,15 @@ class Store:
             )
         return Run(head=RunHead.model_validate_json(row.head), trials=raw)
 
+    def heads(self) -> list[RunHead]:
+        """The heads of all runs, the oldest first."""
+        rows = self.read(select(RUNS.c.head).order_by(RUNS.c.started_at))
+        return [RunHead.model_validate_json(row.head) for row in rows]
+
+    def trials_kept(self) -> int:
+        """How many raw trials are kept, over all runs."""
+        return int(self.read(select(func.count()).select_from(TRIALS))[0][0])
+
     def call(self, name: str) -> dict[str, Any]:
         """What was asked for when a run was begun: enough to prepare its instances again."""
         found: dict[str, Any] = json.loads(self._row(name).call)

@@ -19,8 +19,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # From the ground up; a module imports from its own floor and those below. A folder stands for all in it.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("worker", "errors", "__init__"),
-    ("readings", "records", "proofs", "assessments", "instances", "pairing", "criteria", "checks", "digests",
-      "layout"),
+    ("readings", "records", "proofs", "assessments", "equating", "instances", "pairing", "criteria", "checks",
+      "digests", "layout"),
     ("isolation", "measures", "artefacts", "database", "engines", "migrations", "migrating", "claims",
       "kept", "store", "ledger", "packets", "moving", "owners", "leftovers", "devices", "machine",
       "threads", "counters"),
@@ -157,7 +157,7 @@ def test_the_start_of_the_command_line_loads_nothing_heavy(arguments: list[str])
 PURE = [
     f
     for f in MODULES
-    if name_of(f).split(".")[0] in ("grading", "criteria", "measures", "reports", "records")
+    if name_of(f).split(".")[0] in ("grading", "criteria", "measures", "reports", "records", "equating")
 ]
 IMPURE = {
     "os", "time", "subprocess", "socket", "random", "shutil", "tempfile", "glob", "io", "sys", "signal",
@@ -204,9 +204,17 @@ def test_one_door_for_each_side_effect(file: Path) -> None:
         "moving",
     ):
         assert not libraries(running(tree_of(file))) & {"sqlalchemy", "sqlite3"}
-    # An engine says how long a unit took, which is shown and never scored.
-    if floor not in ("session", "channel", "watch", "counters", "runner", "trials", "proving", "progress",
-                     "executors"):  # fmt: skip
+    if floor not in (
+        "session",
+        "channel",
+        "watch",
+        "counters",
+        "runner",
+        "trials",
+        "proving",
+        "progress",
+        "executors",
+    ):
         assert "time" not in libraries(running(tree_of(file)))
     assert not used & {
         "eval",

@@ -24,7 +24,7 @@ _SHARED_FOLDER = Path("/run/lock")
 POLL_SECONDS = 0.1
 
 
-def folder() -> Path:
+def place() -> Path:
     """Where the locks are: $HARNESS_LOCKS, else a folder that all users of the machine share."""
     chosen = os.environ.get("HARNESS_LOCKS")
     if chosen:
@@ -54,7 +54,7 @@ def gpu(index: int, note: Callable[[str], object] = lambda text: None, what: str
 
 @contextmanager
 def _held(name: str, alone: bool, note: Callable[[str], object], what: str) -> Generator[None]:
-    file = _opened(folder() / f"ml-skills-harness-{name}.lock")
+    file = _opened(place() / f"ml-skills-harness-{name}.lock")
     try:
         _wait(file, alone, lambda holder: note(f"waiting for the {_thing(name)}: {holder}"))
         if alone:

@@ -50,7 +50,7 @@ class Slot:
     @classmethod
     def start(cls, cores: list[int]) -> Slot:
         """A new process on these cores; [] leaves it where this one is."""
-        log = tempfile.TemporaryFile()
+        log = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the slot)
         process = subprocess.Popen(
             _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, process_group=0
         )
@@ -232,6 +232,7 @@ class _Pool:
         unit, why = slot.unit, slot.why()
         assert slot.process.stdout is not None
         self.chosen.unregister(slot.process.stdout)
+        slot.end()
         slot.gone(time.monotonic())
         self.slots.remove(slot)
         self.free.append(slot.cores)

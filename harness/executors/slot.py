@@ -18,13 +18,11 @@ import signal
 import threading
 from typing import Any
 
-from harness.errors import EXIT_INTERRUPTED
-
 GRACE_SECONDS = 1.5
 
 
-def main() -> int:
-    """Serves until the input ends; returns the exit status."""
+def main() -> None:
+    """Serves until the input ends, or until it is interrupted."""
     said = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints is not an answer
     asked: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -35,10 +33,9 @@ def main() -> int:
         while (line := asked.get()) is not None:
             _serve(json.loads(line), said)
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        return  # asked to, by the parent or by its end: what ran has been ended on the way here
     finally:
         over.set()
-    return 0
 
 
 def _serve(asked: dict[str, str], said: int) -> None:
@@ -90,4 +87,4 @@ class _Telling:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

@@ -1,0 +1,134 @@
+"""The contract of an engine: every unit back once, lost processes tried again, interruptions that lose nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.assessments import Cell
+from harness.executors.base import Done, Executor, Unit
+from harness.executors.local import Local
+from harness.store import Store
+from tests.conftest import TOYS
+
+SUITE = (
+    '[[tasks]]\nid = "toy-squares"\nprofile = "ci-smoke"\n[[tasks]]\nid = "toy-pairs"\nprofile = "ci-smoke"\n'
+)
+Make = Callable[[Path], Executor]
+ENGINES: dict[str, Make] = {"local": lambda home: Local(home, jobs=2)}
+engines = pytest.mark.parametrize("make", ENGINES.values(), ids=ENGINES)
+
+
+def unreadable(number: int, timed: bool = False) -> Unit:
+    """A unit that costs nothing: its task is not there, which is our fault and comes back as a cell."""
+    payload = {
+        "candidate": f"c{number}", "task": "toy", "task_folder": "nowhere", "folder": "nowhere", "digest": "0",
+        "profile": {}, "root": "00", "assessment": "a",
+    }  # fmt: skip
+    return Unit(f"c{number}", "toy", str(number), json.dumps(payload), timed)
+
+
+@engines
+def test_every_unit_comes_back_once_from_the_calling_thread(make: Make, tmp_path: Path) -> None:
+    units = [unreadable(number, timed=number % 2 == 0) for number in range(6)]
+    found: list[Done] = []
+    make(tmp_path / "home").run(units, found.append, lambda unit, event: None)
+    assert Counter(done.unit.key for done in found) == Counter(unit.key for unit in units)
+    for done in found:
+        cell = Cell.model_validate_json(done.cell)
+        assert (cell.candidate, cell.outcome) == (done.unit.candidate, "harness_error")
+        assert "nowhere" in cell.reasons[0]
+
+
+@engines
+def test_a_unit_whose_process_dies_is_tried_again_and_then_ours(make: Make, tmp_path: Path) -> None:
+    broken = Unit("anna", "toy", "x", "this is no JSON", True)
+    events: list[str] = []
+    found: list[Done] = []
+    make(tmp_path / "home").run(
+        [broken, unreadable(1)], found.append, lambda unit, event: events.append(event)
+    )
+    assert events.count("again") == 1
+    cells = {done.unit.candidate: Cell.model_validate_json(done.cell) for done in found}
+    assert cells.keys() == {"anna", "c1"}
+    assert cells["anna"].outcome == "harness_error"
+    assert "ended by status 1" in cells["anna"].reasons[0]
+
+
+@engines
+def test_an_interrupt_ends_what_runs(make: Make, tmp_path: Path) -> None:
+    def kept(done: Done) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "home").run([unreadable(n, True) for n in range(3)], kept, lambda unit, event: None)
+    assert not [p for p in psutil.Process().children(recursive=True) if "slot" in " ".join(p.cmdline())]
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    (tmp_path / "toys.toml").write_text(SUITE)
+    for alias, tier in (("anna", "competent"), ("bela", "expert"), ("cleo", "baseline")):
+        for task in ("toy-squares", "toy-pairs"):
+            shutil.copytree(TOYS / task / "reference_solutions" / tier, tmp_path / "handed" / alias / task)
+    return [
+        sys.executable, "-m", "harness", "score", str(tmp_path / "toys.toml"), str(tmp_path / "handed"),
+        "--tasks", str(TOYS), "--json",
+    ]  # fmt: skip
+
+
+def _slots(pid: int) -> list[psutil.Process]:
+    return psutil.Process(pid).children(recursive=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_cut_short_the_same_command_finishes_and_measures_nothing_twice(
+    command: list[str], number: int
+) -> None:
+    home = Path(os.environ["HARNESS_HOME"])
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    end = time.monotonic() + 120
+    while time.monotonic() < end and process.poll() is None:  # in the middle: something is measured, not all
+        if (home / "results.sqlite").is_file() and Store(home).trials_kept() >= 2:
+            break
+        time.sleep(0.02)
+    children = _slots(process.pid)
+    assert process.poll() is None, "it was over before it could be cut short"
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 130)
+    assert b"Traceback" not in said
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 3), done.stderr
+    sheet = json.loads(done.stdout)
+    assert len(sheet["cells"]) == 6
+    runs = Store(home).heads()
+    asked = Counter((head.candidate, head.task) for head in runs)
+    assert set(asked.values()) == {1}, asked
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert json.loads(again.stdout) == sheet
+    assert len(Store(home).heads()) == 6
+
+
+def test_parallel_slots_have_cores_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    units = [Unit(f"c{n}", "toy", str(n), "", False, threads=2, memory_bytes=1) for n in range(9)]
+    places = Local(tmp_path)._places(units)
+    assert sorted(core for cores in places for core in cores) == list(range(8))
+    assert {len(cores) for cores in places} == {2}
+    assert len(Local(tmp_path, jobs=3)._places(units)) == 3
+    huge = [Unit("c", "toy", "k", "", False, memory_bytes=1 << 60)] * 4
+    assert len(Local(tmp_path)._places(huge)) == 1

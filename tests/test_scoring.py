@@ -1,0 +1,212 @@
+"""The path from a folder of submissions to a sheet: what is asked, what is kept, what is asked again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import scoring
+from harness.assessments import Assessment, Cell, Sheet, Suite, TaskInSuite
+from harness.criteria import Criteria, Objective, Plausible
+from harness.equating import equating, in_words
+from harness.executors.base import Done, Event, Unit, lost
+from harness.executors.payload import Payload
+from harness.records import Rung
+from harness.scoring import Scoring, is_timed, measure, root_of, score, secret_of, shuffled
+from harness.store import Store
+from tests.conftest import TOYS
+
+
+class Quiet:
+    """A watcher that counts what was to be measured, and keeps the notes."""
+
+    def __init__(self) -> None:
+        self.missing = -1
+        self.notes: list[str] = []
+
+    def begin(self, sheet: Sheet, missing: Sequence[Unit]) -> None:
+        self.missing = len(missing)
+
+    def event(self, unit: Unit, event: Event) -> None: ...
+
+    def done(self, unit: Unit, cell: Cell, seconds: float) -> None: ...
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+class Fake:
+    """An engine that measures nothing: each unit comes back with the outcome given."""
+
+    name = "fake"
+
+    def __init__(self, outcome: str = "ok") -> None:
+        self.outcome, self.units = outcome, list[Unit]()
+
+    def run(
+        self, units: Sequence[Unit], kept: Callable[[Done], None], seen: Callable[[Unit, Event], None]
+    ) -> None:
+        for unit in units:
+            self.units.append(unit)
+            cell = Cell(
+                candidate=unit.candidate, task=unit.task, outcome=self.outcome, run_id=f"r-{unit.key[:6]}"
+            )  # type: ignore[arg-type]
+            kept(Done(unit, cell.model_dump_json(), 1.0))
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Scoring:
+    tasks = ("toy-squares", "toy-pairs")
+    text = "".join(f'[[tasks]]\nid = "{task}"\nprofile = "ci-smoke"\n' for task in tasks)
+    (tmp_path / "toys.toml").write_text(text)
+    for alias in ("anna", "bela"):
+        for task in tasks:
+            shutil.copytree(TOYS / task / "starter", tmp_path / "handed" / alias / task)
+    return Scoring(str(tmp_path / "toys.toml"), tmp_path / "handed", TOYS)
+
+
+def units(asked: Scoring, store: Store) -> dict[tuple[str, str], Payload]:
+    engine = Fake()
+    score(asked, store, engine, Quiet())
+    return {(u.candidate, u.task): Payload.model_validate_json(u.payload) for u in engine.units}
+
+
+def test_every_cell_is_filled_and_nothing_is_asked_twice(asked: Scoring, store: Store) -> None:
+    shutil.rmtree(asked.place / "bela" / "toy-pairs")
+    (asked.place / "bela" / "toy-squares" / "solution.py").unlink()
+    (asked.place / "cleo").mkdir()
+    watch, engine = Quiet(), Fake()
+    sheet = score(asked, store, engine, watch)
+    outcomes = {(c.candidate, c.task): c.outcome for c in sheet.cells}
+    assert outcomes == {
+        ("anna", "toy-squares"): "ok", ("anna", "toy-pairs"): "ok", ("bela", "toy-squares"): "malformed",
+        ("bela", "toy-pairs"): "not_attempted", ("cleo", "toy-squares"): "not_attempted",
+        ("cleo", "toy-pairs"): "not_attempted",
+    }  # fmt: skip
+    again = Fake()
+    assert score(asked, store, again, watch) == sheet
+    assert (again.units, watch.missing) == ([], 0)
+
+
+def test_what_is_changed_is_measured_again_and_nothing_else(asked: Scoring, store: Store) -> None:
+    score(asked, store, Fake(), Quiet())
+    with (asked.place / "anna" / "toy-pairs" / "solution.py").open("a") as file:
+        file.write("\n# another thought\n")
+    engine = Fake()
+    score(asked, store, engine, Quiet())
+    assert [(u.candidate, u.task) for u in engine.units] == [("anna", "toy-pairs")]
+
+
+def test_our_faults_are_tried_again_and_open_cells_when_asked(asked: Scoring, store: Store) -> None:
+    score(asked, store, Fake("harness_error"), Quiet())
+    inconclusive = Fake("inconclusive")
+    score(asked, store, inconclusive, Quiet())
+    assert len(inconclusive.units) == 4
+    left, retried = Fake(), Fake()
+    score(asked, store, left, Quiet())
+    assert left.units == []
+    score(replace(asked, retry_open=True), store, retried, Quiet())
+    assert all(Payload.model_validate_json(u.payload).instead_of.startswith("r-") for u in retried.units)
+    assert len(retried.units) == 4
+
+
+def test_all_candidates_have_the_same_instances_or_each_his_own(asked: Scoring, store: Store) -> None:
+    same = units(asked, store)
+    assert same["anna", "toy-pairs"].root == same["bela", "toy-pairs"].root
+    assert same["anna", "toy-pairs"].root != same["anna", "toy-squares"].root
+    own = units(replace(asked, variants="per-candidate"), store)
+    assert len({payload.root for payload in (*own.values(), *same.values())}) == 6
+    assert own["anna", "toy-pairs"].assessment != same["anna", "toy-pairs"].assessment
+
+
+def test_the_secret_is_made_once_is_private_and_is_nowhere_in_the_results(
+    asked: Scoring, store: Store
+) -> None:
+    score(asked, store, Fake(), Quiet())
+    (file,) = (store.folder / "assessments").glob("*.secret")
+    secret = file.read_bytes().strip()
+    assert len(bytes.fromhex(secret.decode())) == 16
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert secret_of("toys", store.folder, None) == b"secret:" + secret
+    for kept in (path for path in store.folder.rglob("*") if path.is_file() and path != file):
+        assert secret not in kept.read_bytes()
+    assert root_of(b"a", "task") != root_of(b"b", "task")
+
+
+def test_the_order_is_in_rounds_and_nobody_is_always_first() -> None:
+    given = [Unit(f"c{c}", f"t{t}", f"{c}{t}", "") for c in range(5) for t in range(20)]
+    found = shuffled(given, b"secret")
+    assert sorted(u.key for u in found) == sorted(u.key for u in given)
+    assert found == shuffled(list(reversed(given)), b"secret")
+    assert found != shuffled(given, b"another")
+    rounds = [found[start : start + 5] for start in range(0, 100, 5)]
+    assert all(len({unit.candidate for unit in one}) == 5 for one in rounds)
+    assert len({one[0].candidate for one in rounds}) > 2
+
+
+def test_a_clock_decides_where_a_time_is_judged() -> None:
+    assert not is_timed(Criteria(objective=Objective(measure="accuracy")))
+    assert is_timed(Criteria(objective=Objective(measure="build_seconds")))
+    bound = Plausible(measure="answer_throughput", high=1.0, because="x")
+    assert is_timed(Criteria(objective=Objective(measure="accuracy"), plausible=(bound,)))
+
+
+def test_a_lost_unit_is_ours() -> None:
+    cell = Cell.model_validate_json(lost(Unit("anna", "toy", "k", ""), "it ended"))
+    assert (cell.outcome, cell.standing, cell.reasons) == ("harness_error", "open", ("it ended",))
+
+
+def test_the_programs_digest_is_over_what_can_change_a_score(tmp_path: Path) -> None:
+    for name in ("grading.py", "cli_x.py", "reports/html.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("1")
+    first = scoring.program_digest(tmp_path)
+    (tmp_path / "reports" / "html.py").write_text("2")
+    (tmp_path / "cli_x.py").write_text("2")
+    assert scoring.program_digest(tmp_path) == first
+    (tmp_path / "grading.py").write_text("2")
+    assert scoring.program_digest(tmp_path) != first
+
+
+def test_equating_shows_how_far_the_anchors_wander() -> None:
+    suite = Suite(name="s", title="s", tasks=(TaskInSuite(id="toy"),))
+    known = Assessment(
+        id="a", suite=suite, seed_id="x", begun_at="", harness_version="", variants="per-candidate"
+    )
+    cells = tuple(
+        Cell(
+            candidate=alias, task="toy", outcome="ok", instances=(instance,),
+            ladder=(Rung(tier="baseline", objective=low, points=0), Rung(tier="expert", objective=high, points=100)),
+        )
+        for alias, instance, low, high in (("a", "i", 1, 3), ("b", "j", 3, 7), ("c", "j", 3, 7))
+    )  # fmt: skip
+    baseline, expert = equating(Sheet(assessment=known, candidates=("a", "b", "c"), cells=cells))
+    assert (baseline.variants, baseline.mean, expert.mean) == (2, 2, 5)
+    assert baseline.spread == pytest.approx(2**0.5)
+    assert expert.share == pytest.approx(8**0.5 / 3)  # the distance is 3 on average
+    assert "2 variants" in in_words((baseline,))[0]
+
+
+def test_a_new_weight_is_a_new_assessment_and_measures_nothing(asked: Scoring, store: Store) -> None:
+    first = score(asked, store, Fake(), Quiet())
+    suite = Path(asked.suite)
+    suite.write_text(suite.read_text() + "weight = 3\n")
+    engine = Fake()
+    second = score(asked, store, engine, Quiet())
+    assert engine.units == []
+    assert second.assessment.id != first.assessment.id
+    assert second.cells == first.cells
+
+
+def test_measuring_a_suite_leaves_its_own_assessments_alone(asked: Scoring, store: Store) -> None:
+    engine = Fake()
+    sheet = measure(asked.suite, TOYS, store, engine, Quiet())
+    assert sheet.assessment.suite.name == "toys-references"
+    assert {(u.candidate, u.task) for u in engine.units} == {
+        ("expert", "toy-squares"),
+        ("expert", "toy-pairs"),
+    }

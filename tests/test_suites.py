@@ -1,0 +1,52 @@
+"""Suites: what their files may say, and what their digest hangs on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import profiles, suites
+from harness.errors import UsageError
+from tests.conftest import TOYS
+
+GOOD = '[[tasks]]\nid = "toy-squares"\nprofile = "ci-smoke"\n'
+
+
+def written(folder: Path, text: str, name: str = "mine.toml") -> str:
+    (folder / name).write_text(text)
+    return str(folder / name)
+
+
+def test_the_projects_own_suites_read_and_cover_their_tasks() -> None:
+    assert profiles.suite_names() == ["core", "smoke"]
+    core = suites.read("core")
+    assert [task.id for task in core.tasks] == ["noisy-labels", "semantic-search", "latency-budget"]
+    assert all(task.minutes > 0 and task.task_digest and task.competencies for task in core.tasks)
+    assert core.digest != suites.read("smoke").digest
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[[tasks]]\nid = "toy-sqares"\n', "there is no task 'toy-sqares'"),
+        (GOOD + "weight = 0\n", "tasks.0.weight"),
+        (GOOD + GOOD, "'toy-squares' is listed twice"),
+        (GOOD + "wight = 2\n", "tasks.0.wight"),
+        ("tasks = []\n", "tasks"),
+        ("title = \n", "cannot be read"),
+        (GOOD.replace("ci-smoke", "gpu-box"), "no size 'gpu-box'"),
+        (GOOD + "[cut]\npoints = 50\n", "cut"),
+    ],
+)
+def test_a_bad_suite_is_one_sentence(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        suites.read(written(tmp_path, text), TOYS)
+    assert "\n" not in str(caught.value) or "cannot be read" in said
+
+
+def test_the_digest_hangs_on_what_can_change_a_score(tmp_path: Path) -> None:
+    one = suites.read(written(tmp_path, GOOD), TOYS)
+    assert suites.read(written(tmp_path, 'title = "other"\n' + GOOD), TOYS).digest == one.digest
+    assert suites.read(written(tmp_path, GOOD + "weight = 2\n"), TOYS).digest != one.digest
+    assert suites.plan(written(tmp_path, GOOD), TOYS, "confined").suite.digest != one.digest
