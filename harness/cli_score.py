@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,8 +43,8 @@ def score_verb(
     variants: Annotated[str, typer.Option("--variants", help="same or per-candidate instances.")] = "same",
     executor: Annotated[str, typer.Option("--executor", help="local or ray.")] = "local",
     address: Annotated[str | None, typer.Option("--address", help="Of a ray cluster.")] = None,
-    mix: Annotated[
-        bool, typer.Option("--mix-machines", help="Ray: use nodes of different hardware in one table.")
+    mix_machines: Annotated[
+        bool, typer.Option("--mix-machines", help="Use a cluster's nodes of different hardware together.")
     ] = False,
     jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Most untimed units at once.")] = None,
     isolation: Annotated[str | None, typer.Option("--isolation", help="Instead of the profiles'.")] = None,
@@ -66,33 +67,41 @@ def score_verb(
         variants=variants, isolation=insist_known(isolation) if isolation else None,
         retry_open=retry_open,
     )  # fmt: skip
-    if executor != "ray" and (address is not None or mix):
-        raise UsageError("--address and --mix-machines go with --executor ray")
     store = Store(home())
     with Table(f"score {suite}", quiet=as_json) as table:
-        engine = (
-            _ray(store, address, mix, table.note)
-            if executor == "ray"
-            else _local(executor, store.folder, jobs, table.note)
-        )
+        engine = _engine(executor, store, jobs, _Cluster(address, mix_machines), table.note)
         sheet = scoring.score(asked, store, engine, table)
     _tell(sheet, as_json)
     raise typer.Exit(_status(sheet))
 
 
-def _local(name: str, home: Path, jobs: int | None, note: Callable[[str], object]) -> Executor:
-    if name != "local":
-        raise UsageError(f"--executor {name} is not known; give local or ray")
-    from harness.executors.local import Local
+@dataclass(frozen=True)
+class _Cluster:
+    """What was asked of a cluster."""
 
-    return Local(home, jobs, note)
+    address: str | None
+    mix: bool
 
 
-def _ray(store: Store, address: str | None, mix: bool, note: Callable[[str], None]) -> Executor:
-    from harness.executors import work
-    from harness.executors.cluster import RayExecutor
+def _engine(
+    name: str, store: Store, jobs: int | None, cluster: _Cluster, note: Callable[[str], object]
+) -> Executor:
+    if name == "local":
+        if cluster.address is not None or cluster.mix:
+            raise UsageError("--address and --mix-machines go with --executor ray")
+        from harness.executors.local import Local
 
-    return RayExecutor(store, work.do, address or "", mix=mix, warn=note)
+        return Local(store.folder, jobs, note)
+    if name == "ray":
+        if jobs is not None:
+            raise UsageError(
+                "--jobs goes with --executor local; a node's processors say how many it does at once"
+            )
+        from harness.executors.cluster import RayExecutor
+        from harness.executors.work import do
+
+        return RayExecutor(store, do, cluster.address or "", mix=cluster.mix, warn=note)
+    raise UsageError(f"--executor {name} is not known; give local or ray")
 
 
 def _tell(sheet: Sheet, as_json: bool) -> None:

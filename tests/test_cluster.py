@@ -58,7 +58,7 @@ class Site:
         home.mkdir()
         node = self.cluster.add_node(
             num_cpus=cpus, resources={Crew.TIMING: 1}, object_store_memory=STORE_BYTES,
-            env_vars={nodes.HOME: str(home), **variables},
+            env_vars={nodes.HOME: str(home), "HARNESS_LOCKS": str(home), **variables},
         )  # fmt: skip
         self.nodes[node.node_id] = node
         return str(node.node_id)
@@ -155,6 +155,20 @@ def test_without_an_address_a_cluster_of_this_machine_begins_and_ends(
     assert not ray.is_initialized()
     _, left = psutil.wait_procs(_ray_processes(before), timeout=10)
     assert not left
+
+
+def test_an_interrupt_ends_what_runs(site: Site, store: Store, stamps: Path) -> None:
+    def interrupted(_: Done) -> None:
+        raise KeyboardInterrupt
+
+    units = [unit("quick", stamps, "pause", seconds=0.5), unit("slow", stamps, "pause", seconds=60)]
+    with pytest.raises(KeyboardInterrupt):
+        RayExecutor(store, cluster_work.do).run(units, interrupted, lambda *_: None)
+    began = [json.loads(file.read_text()) for file in stamps.glob("*.begun")]
+    slow = [psutil.Process(b["pid"]) for b in began if b["unit"] == "slow" and psutil.pid_exists(b["pid"])]
+    _, left = psutil.wait_procs(slow, timeout=20)
+    assert not left
+    assert [span["unit"] for span in spans(stamps)] == ["quick"]
 
 
 def test_a_node_that_is_killed_in_the_middle_loses_and_doubles_nothing(
@@ -308,20 +322,6 @@ def test_a_node_with_a_database_writes_straight_and_others_through_the_driver(
         site.kill(straight)
 
 
-def test_an_interrupt_ends_what_runs(site: Site, store: Store, stamps: Path) -> None:
-    def interrupted(_: Done) -> None:
-        raise KeyboardInterrupt
-
-    units = [unit("quick", stamps, "pause", seconds=0.5), unit("slow", stamps, "pause", seconds=60)]
-    with pytest.raises(KeyboardInterrupt):
-        RayExecutor(store, cluster_work.do).run(units, interrupted, lambda *_: None)
-    began = [json.loads(file.read_text()) for file in stamps.glob("*.begun")]
-    slow = [psutil.Process(b["pid"]) for b in began if b["unit"] == "slow" and psutil.pid_exists(b["pid"])]
-    _, left = psutil.wait_procs(slow, timeout=20)
-    assert not left
-    assert [span["unit"] for span in spans(stamps)] == ["quick"]
-
-
 class FakeRay:
     """A cluster whose nodes have the hardware that their names say; it answers at once."""
 
@@ -448,8 +448,10 @@ def test_what_a_node_measured_before_it_was_cut_short_is_taken_up_there(
 
     monkeypatch.setattr(Store, "keep", crashes)
     with pytest.raises(RuntimeError, match="power cut"):
-        nodes.measure(cluster_work.do, asked.payload, task, content)
-    head, (moved,) = packets.opened("unit", nodes.measure(cluster_work.do, asked.payload, task, content))
+        nodes.measure(cluster_work.do, asked.payload, task, content, True)
+    head, (moved,) = packets.opened(
+        "unit", nodes.measure(cluster_work.do, asked.payload, task, content, True)
+    )
     run = store.run(moving.adopt(store, moved))
     assert len(run.head.taken_up) == 1
     assert len(run.trials) == TIMED_TRIALS

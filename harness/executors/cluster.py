@@ -26,7 +26,7 @@ from harness import moving, packets
 from harness.assessments import Cell
 from harness.errors import HarnessError, SubmissionError, UsageError
 from harness.executors import nodes
-from harness.executors.base import Done, Event, Unit
+from harness.executors.base import Done, Event, Unit, lost
 from harness.executors.crew import Crew, Node
 from harness.store import Store
 
@@ -53,7 +53,7 @@ class RayExecutor:
         address: str = "",
         *,
         mix: bool = False,
-        warn: Callable[[str], None] = lambda text: None,
+        warn: Callable[[str], object] = lambda text: None,
     ) -> None:
         self.store = store
         self.do = do
@@ -196,7 +196,7 @@ class _Course:
         sent = self.ray.put(content) if content else content
         self.crew.take(node, unit)
         reference = self.remote.options(**self.crew.options(node, unit)).remote(
-            self.engine.do, unit.payload, task.model_dump_json() if task else "", sent
+            self.engine.do, unit.payload, task.model_dump_json() if task else "", sent, unit.timed
         )
         self.flights[reference] = _Flight(unit, node)
         self.seen(unit, "runs")
@@ -204,7 +204,7 @@ class _Course:
     def _collect(self) -> None:
         """Waits a moment for whatever comes back, and keeps it or sends it again."""
         errors = self.ray.exceptions
-        lost = (
+        gone = (
             errors.WorkerCrashedError, errors.NodeDiedError, errors.ObjectLostError, errors.LocalRayletDiedError,
             errors.TaskUnschedulableError, errors.OutOfMemoryError, errors.TaskCancelledError,
         )  # fmt: skip
@@ -214,7 +214,7 @@ class _Course:
             self.crew.give_back(flight.node, flight.unit)
             try:
                 content = self.ray.get(reference)
-            except lost as error:
+            except gone as error:
                 self._lost(flight, type(error).__name__)
             except errors.RayTaskError as error:
                 self._failed(flight.unit, f"{flight.node.words}: {_last(error)}")
@@ -256,8 +256,7 @@ class _Course:
         self.seen(unit, "again")
 
     def _failed(self, unit: Unit, why: str) -> None:
-        found = Cell(candidate=unit.candidate, task=unit.task, outcome="harness_error", reasons=(why,))
-        self._keep(unit, found.model_dump_json(), 0.0, "")
+        self._keep(unit, lost(unit, why), 0.0, "")
 
 
 def _tasks(units: Sequence[Unit]) -> dict[str, nodes.TaskThere]:

@@ -22,13 +22,14 @@ _PROBE_SECONDS = 60.0
 
 @dataclass
 class Node:
-    """A node: its id in Ray, its name for people, how many units it has room for, and those at work."""
+    """A node: its id in Ray, its name for people, its processors (slots), GPUs and memory, and who is at work."""
 
     id: str
     words: str
     slots: int
     gpus: int
     machine: str
+    memory_bytes: int = 0
     units: list[Unit] = field(default_factory=list)
 
     def has_room(self, unit: Unit) -> bool:
@@ -37,7 +38,11 @@ class Node:
             return False
         if unit.timed:
             return not self.units
-        return len(self.units) < self.slots and not any(u.timed for u in self.units)
+        if any(u.timed for u in self.units):
+            return False
+        threads = sum(u.threads for u in self.units) + unit.threads
+        memory = sum(u.memory_bytes for u in self.units) + unit.memory_bytes
+        return not self.units or (threads <= self.slots and memory <= (self.memory_bytes or memory))
 
 
 def share(slots: int) -> float:
@@ -51,7 +56,7 @@ class Crew:
     TIMING = "harness_timing"
 
     def __init__(
-        self, ray: Any, tasks: Sequence[nodes.TaskThere], device: str, *, mix: bool, warn: Callable[[str], None]
+        self, ray: Any, tasks: Sequence[nodes.TaskThere], device: str, *, mix: bool, warn: Callable[[str], object]
     ) -> None:  # fmt: skip
         self.ray = ray
         self.tasks = tasks
@@ -131,6 +136,7 @@ class Crew:
         return Node(
             id=found["NodeID"], words=words, slots=max(1, int(resources.get("CPU", 1))),
             gpus=int(resources.get("GPU", 0)), machine=said.machine,
+            memory_bytes=int(resources.get("memory", 0)),
         )  # fmt: skip
 
     def _largest(self, sound: Sequence[Node]) -> str:
@@ -174,7 +180,12 @@ class Crew:
         """What Ray is asked for: this node, and what the unit takes of it."""
         taken = 1.0 if unit.timed else share(node.slots)
         gpus = 1 if unit.device == "cuda" else 0
-        return {**self._at(node.id), "num_cpus": 1, "num_gpus": gpus, "resources": {self.TIMING: taken}}
+        return {
+            **self._at(node.id),
+            "num_cpus": min(unit.threads, node.slots),
+            "num_gpus": gpus,
+            "resources": {self.TIMING: taken},
+        }
 
     def _at(self, node_id: str) -> dict[str, Any]:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy

@@ -20,6 +20,7 @@ import harness
 from harness import machine, moving, packets, submissions, tasks
 from harness.digests import of_bytes, of_files, of_value
 from harness.errors import HarnessError, StoreError, SubmissionError
+from harness.executors import lease
 from harness.leftovers import remove
 from harness.readings import Record
 from harness.store import Store
@@ -122,10 +123,11 @@ def unparcelled(content: bytes, top: Path) -> Path:
     return folder
 
 
-def measure(do: Do, payload: str, task: str, content: bytes) -> bytes:
+def measure(do: Do, payload: str, task: str, content: bytes, alone: bool) -> bytes:
     """Runs one unit on this node and returns its cell, with the whole run where no database is shared.
 
-    `task` is a TaskThere as JSON, or empty; `content` is the submission's parcel, or empty.
+    `task` is a TaskThere as JSON, or empty; `content` is the submission's parcel, or empty. The machine's lease
+    is held meanwhile, `alone` for a unit with a clock: what somebody starts there by hand waits, and so does this.
     """
     began = time.monotonic()
     asked: dict[str, Any] = json.loads(payload)
@@ -136,7 +138,8 @@ def measure(do: Do, payload: str, task: str, content: bytes) -> bytes:
         asked["task_folder"] = str(_read(TaskThere.model_validate_json(task)).folder)
     # One store for each assessment: a unit that is tried again on this node takes up what was measured.
     home = _folder(top / "stores") / of_bytes(str(asked.get("assessment", "")).encode())[:16]
-    cell = do(json.dumps(asked), str(home))
+    with lease.machine(alone):
+        cell = do(json.dumps(asked), str(home))
     run_id, store, parts = json.loads(cell).get("run_id", ""), Store(home), []
     if run_id and not store.shared:
         parts.append(moving.packed(store, run_id))
