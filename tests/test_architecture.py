@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("worker", "errors", "__init__"),
     ("readings", "records", "proofs", "assessments", "instances", "pairing", "criteria", "checks", "digests",
       "layout"),
-    ("isolation", "measures", "artefacts", "database", "store", "ledger", "owners", "leftovers", "devices", "machine",
+    ("isolation", "measures", "calibration", "artefacts", "database", "store", "ledger", "owners", "leftovers", "devices", "machine",
       "threads", "counters"),
     ("sides",),
     ("timing",),
@@ -34,7 +34,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("runner",),
     ("executors",),
     ("rescoring",),
-    ("output", "progress", "asking", "check", "doctor", "proving"),
+    ("output", "progress", "asking", "check", "doctor", "proving", "calibrating"),
+    ("cli_calibrate",),
     ("cli", "__main__"),
 )  # fmt: skip
 HEAVY = ("torch", "transformers", "datasets", "faiss", "sklearn", "sentence_transformers", "pandas", "scipy")
@@ -153,7 +154,7 @@ def test_the_start_of_the_command_line_loads_nothing_heavy(arguments: list[str])
 PURE = [
     f
     for f in MODULES
-    if name_of(f).split(".")[0] in ("grading", "criteria", "measures", "reports", "records")
+    if name_of(f).split(".")[0] in ("grading", "criteria", "measures", "calibration", "reports", "records")
 ]
 IMPURE = {
     "os", "time", "subprocess", "socket", "random", "shutil", "tempfile", "glob", "io", "sys", "signal",
@@ -185,7 +186,7 @@ def test_one_door_for_each_side_effect(file: Path) -> None:
         assert not [c for c in used if re.match(r"os\.(fork|forkpty|system|popen|exec|spawn|posix_spawn)", c)]
     if floor not in ("store", "database", "ledger"):
         assert not libraries(running(tree_of(file))) & {"sqlalchemy", "sqlite3"}
-    if floor not in ("session", "channel", "watch", "counters", "runner", "trials", "proving", "progress"):
+    if floor not in ("session", "channel", "watch", "counters", "runner", "trials", "proving", "calibrating", "progress"):
         assert "time" not in libraries(running(tree_of(file)))
     assert not used & {
         "eval",
