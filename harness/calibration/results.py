@@ -65,7 +65,7 @@ class Simulation(Record):
 
 
 class TierFigures(Record):
-    """One tier over instances and seeds, in points; the objective beside them in its own unit.
+    """One tier over instances and seeds, in points.
 
     `sd_seed` is the spread between seeds of one instance, `sd_instance` that between instances beyond it;
     None where nothing was repeated. Baseline and expert are 0 and 100 on every instance by definition.
@@ -76,8 +76,6 @@ class TierFigures(Record):
     points: float
     sd_seed: float | None
     sd_instance: float | None
-    objective: float | None
-    objective_sd: float | None
 
 
 class Gap(Record):
@@ -92,69 +90,32 @@ class Gap(Record):
     sound: bool
 
 
-class Share(Record):
-    """A source of variance: its component in points squared, and its share of the whole."""
-
-    source: str
-    component: float
-    share: Estimate
-    note: str = ""
-
-
 class Budget(Record):
-    """A constraint over everybody who was judged: how many met it, and what the references suggest.
-
-    `suggested` leaves the reference that needs most a margin; None where it was not measured.
-    """
+    """A constraint over every person it was judged for: how many met it, in a sentence where nobody or all did."""
 
     name: str
-    unit: str
-    bound: Literal["at_most", "at_least"]
-    threshold: float
     judged: int
     met: int
-    worst_reference: float | None = None
-    suggested: float | None = None
     words: str = ""
 
 
-class Limit(Record):
-    """A phase's limit in seconds beside the slowest reference, and the limit that leaves it a margin."""
-
-    phase: str
-    limit: float | None
-    slowest: float
-    suggested: float
-
-
 class TaskFigures(Record):
-    """Everything that is known of one task."""
+    """Everything that is known of one task; `provisional`: no person was measured, only the tiers."""
 
     task: str
-    title: str = ""
     people: int
-    runs: int
-    minutes: int = 0
-    mean: Estimate
     tiers: tuple[TierFigures, ...] = ()
     gaps: tuple[Gap, ...] = ()
     difficulty: Estimate
     provisional: bool = False
     discrimination: Estimate
     item_rest: Estimate
-    alpha_without: float | None = None
-    outfit: Estimate = Estimate()
     floor: Estimate
     ceiling: Estimate
     failed: Estimate
     timed_out: Estimate
-    instance_shift: float | None = None
-    minutes_used: Estimate = Estimate()
-    shares: tuple[Share, ...] = ()
     budgets: tuple[Budget, ...] = ()
-    limits: tuple[Limit, ...] = ()
     flags: tuple[str, ...] = ()
-    planted: float | None = None
 
 
 class DStudy(Record):
@@ -167,7 +128,7 @@ class DStudy(Record):
 
 
 class Needed(Record):
-    """How many tasks reach a reliability, with so many seeds: by the middle and by the cautious end; None: over 60."""
+    """How many tasks reach a reliability: by the median, and by the cautious end; None: over 60."""
 
     target: float
     seeds: int
@@ -176,95 +137,30 @@ class Needed(Record):
 
 
 class Standing(Record):
-    """One person: skill with interval, points of the suite, how likely above the cut, and the band."""
+    """One person: skill with its interval, how likely above the cut, and the band."""
 
     person: str
     skill: Estimate
-    points: Estimate
-    rank: Estimate
     passes: float | None = None
     band: Literal["pass", "review", "not yet", "no cut"] = "no cut"
-    planted: float | None = None
-
-
-class CutFound(Record):
-    """A cut that some method found, in points of the suite."""
-
-    cut: Cut
-    standard_error: float | None = None
-    judges: int = 0
-    used: bool = False
-    words: str = ""
-
-
-class Form(Record):
-    """A form that the planner picked: its tasks, minutes, and what it would be able to say."""
-
-    tasks: tuple[str, ...]
-    minutes: int
-    covered: tuple[str, ...]
-    missing: tuple[str, ...] = ()
-    csem: Estimate
-    relative: Estimate
-    right: Estimate
-    review: Estimate
-    words: str = ""
-
-
-class Curve(Record):
-    """The standard error of skill over skill, with its interval; x, y, low and high have one length."""
-
-    x: tuple[float, ...]
-    y: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-
-class SuiteFigures(Record):
-    """Everything that is known of the suite as a whole."""
-
-    people: int
-    complete: int
-    alpha: Estimate
-    omega: Estimate
-    relative: Estimate
-    absolute: Estimate
-    sem: Estimate
-    components: tuple[Share, ...] = ()
-    dstudy: tuple[DStudy, ...] = ()
-    needed: tuple[Needed, ...] = ()
-    csem: Curve | None = None
-    cut: Cut | None = None
-    cut_skill: Estimate = Estimate()
-    cuts: tuple[CutFound, ...] = ()
-    bands: tuple[tuple[str, Estimate], ...] = ()
-    right: Estimate = Estimate()
-    right_decided: Estimate = Estimate()
-    consistent: Estimate = Estimate()
-    flipped: Estimate = Estimate()
-    eigen_ratio: float | None = None
-    dependent: tuple[str, ...] = ()
-    coverage: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    minutes: int = 0
-    form: Form | None = None
-    rhat: float | None = None
 
 
 class Calibration(Record):
     """One calibration of a suite. `notes` say what the data could not."""
 
     suite: str
-    title: str = ""
-    made_at: str = ""
-    harness_version: str = ""
-    machine: str = ""
     rows: int
-    data_digest: str = ""
-    instances: int = 0
-    repeats: int = 0
-    assessments: int = 0
+    people: int
     tasks: tuple[TaskFigures, ...]
-    whole: SuiteFigures
-    people: tuple[Standing, ...] = ()
+    alpha: Estimate
+    omega: Estimate
+    relative: Estimate
+    absolute: Estimate
+    shares: tuple[tuple[str, Estimate], ...] = ()
+    dstudy: tuple[DStudy, ...] = ()
+    needed: tuple[Needed, ...] = ()
+    cut: Cut | None = None
+    standings: tuple[Standing, ...] = ()
+    bands: tuple[tuple[str, Estimate], ...] = ()
+    rhat: float | None = None
     notes: tuple[str, ...] = ()
-    simulated: str = ""
