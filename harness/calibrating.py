@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.asking import Asked, order
-from harness.assessments import Suite, TaskInSuite
-from harness.calibration import recovery
+from harness.assessments import Cut, Suite, TaskInSuite
+from harness.calibration import cuts, recovery
 from harness.calibration.generators import Design, linear
 from harness.calibration.gibbs import fit
 from harness.calibration.results import Simulation
@@ -94,3 +95,24 @@ def past(ledger: Ledger, tasks: Sequence[str]) -> list[Row]:
             known |= {key} if key else set()
             rows += of_cell(f"{cell.candidate} ({assessment.id[:8]})", cell)
     return rows
+
+
+def judges_cut(suite: Suite, file: Path) -> Cut:
+    """The Angoff cut of a CSV with the columns judge, task, points; raises UsageError naming the line."""
+    judged: dict[str, dict[str, float]] = {}
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            for number, line in enumerate(csv.DictReader(lines), 2):
+                try:
+                    points = float(line["points"])
+                    judge, task = line["judge"].strip(), line["task"].strip()
+                except (KeyError, TypeError, ValueError, AttributeError):
+                    raise UsageError(f"{file}, line {number}: give judge,task,points with a number") from None
+                if not -25 <= points <= 125:
+                    raise UsageError(f"{file}, line {number}: {points:g} points are not between -25 and 125")
+                judged.setdefault(judge, {})[task] = points
+        return cuts.angoff(suite, judged)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read as a CSV: {error}") from error
+    except ValueError as error:
+        raise UsageError(f"{file}: {error}") from error

@@ -28,6 +28,9 @@ def calibrate(
     profile: Annotated[
         str, typer.Option("--profile", help="A profile's name or a .toml file.")
     ] = "laptop-cpu",
+    cut_judges: Annotated[
+        Path | None, typer.Option("--cut-judges", metavar="CSV", help="Judges' cut: judge,task,points.")
+    ] = None,
     simulate: Annotated[
         bool, typer.Option("--simulate", help="Plant known skills, and see how well they come back.")
     ] = False,
@@ -56,6 +59,9 @@ def calibrate(
     from harness.store import Store, home
 
     chosen = calibrating.suite_of(suite, tasks, profile)
+    if cut_judges is not None:
+        cut = calibrating.judges_cut(chosen, cut_judges)
+        chosen = chosen.model_copy(update={"cut": cut})
     with Shown("calibrate", quiet=as_json) as shown:
         rows = calibrating.ladders(chosen, tasks, seeds, repeats, seed, shown)
         rows += calibrating.past(Ledger(Store(home())), [task.id for task in chosen.tasks])

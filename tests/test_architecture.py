@@ -186,7 +186,8 @@ def test_one_door_for_each_side_effect(file: Path) -> None:
         assert not [c for c in used if re.match(r"os\.(fork|forkpty|system|popen|exec|spawn|posix_spawn)", c)]
     if floor not in ("store", "database", "ledger"):
         assert not libraries(running(tree_of(file))) & {"sqlalchemy", "sqlite3"}
-    if floor not in ("session", "channel", "watch", "counters", "runner", "trials", "proving", "calibrating", "progress"):
+    clocks = ("session", "channel", "watch", "counters", "runner", "trials", "proving", "calibrating")
+    if floor not in (*clocks, "progress"):
         assert "time" not in libraries(running(tree_of(file)))
     assert not used & {
         "eval",

@@ -112,6 +112,8 @@ def suite(c: Calibration) -> Table:
         if c.cut is None
         else f"{c.cut.points:.1f} points ({c.cut.method}, set by {c.cut.set_by})"
     )
+    if c.cut is not None and c.cut.standard_error is not None:
+        cut += f", standard error {c.cut.standard_error:.1f}"
     rows = [
         row("Cronbach's alpha", shown(c.alpha)), row("McDonald's omega", shown(c.omega)),
         row("E rho squared", shown(c.relative)), row("Phi", shown(c.absolute)),
