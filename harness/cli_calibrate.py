@@ -11,7 +11,7 @@ from harness.errors import UsageError
 from harness.output import print_json, say, show, write_file
 
 if TYPE_CHECKING:
-    from harness.calibration.results import Simulation
+    from harness.calibration.results import Calibration, Simulation
 
 
 def add(app: typer.Typer) -> None:
@@ -55,7 +55,6 @@ def calibrate(
     from harness.calibration.analysis import calibrate as analyse
     from harness.ledger import Ledger
     from harness.progress import Shown
-    from harness.reports import calibration, text
     from harness.store import Store, home
 
     chosen = calibrating.suite_of(suite, tasks, profile)
@@ -67,6 +66,12 @@ def calibrate(
         rows += calibrating.past(Ledger(Store(home())), [task.id for task in chosen.tasks])
         shown.note("fitting")
         found = analyse(chosen, rows, seed)
+    _present(found, out, as_json)
+
+
+def _present(found: Calibration, out: Path | None, as_json: bool) -> None:
+    from harness.reports import calibration, text
+
     if out is not None:
         write_file(out / "calibration.html", calibration.render_html(found))
         write_file(out / "calibration.json", found.model_dump_json(indent=1) + "\n")
@@ -74,8 +79,8 @@ def calibrate(
         print_json(found.model_dump(mode="json"))
         return
     say(calibration.headline(found))
-    for shown_table in calibration.tables(found):
-        show(text.table(shown_table))
+    for one in calibration.tables(found):
+        show(text.table(one))
     for note in found.notes:
         say(f"- {note}")
     if out is not None:
