@@ -28,6 +28,7 @@ def calibrate(
     profile: Annotated[
         str, typer.Option("--profile", help="A profile's name or a .toml file.")
     ] = "laptop-cpu",
+    minutes: Annotated[int | None, typer.Option("--minutes", min=1, help="Plan a form of so many.")] = None,
     cut_judges: Annotated[
         Path | None, typer.Option("--cut-judges", metavar="CSV", help="Judges' cut: judge,task,points.")
     ] = None,
@@ -65,7 +66,7 @@ def calibrate(
         rows = calibrating.ladders(chosen, tasks, seeds, repeats, seed, shown)
         rows += calibrating.past(Ledger(Store(home())), [task.id for task in chosen.tasks])
         shown.note("fitting")
-        found = analyse(chosen, rows, seed)
+        found = analyse(chosen, rows, seed, minutes)
     _present(found, out, as_json)
 
 

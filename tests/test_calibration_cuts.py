@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.assessments import Suite, TaskInSuite
 from harness.calibrating import judges_cut
 from harness.calibration import cuts
+from harness.calibration.planner import plan
 from harness.errors import UsageError
 
 SUITE = Suite(name="two", title="Two", tasks=(TaskInSuite(id="a", weight=3.0), TaskInSuite(id="b")))
@@ -53,3 +55,14 @@ def test_a_judges_file_is_read(tmp_path: Path) -> None:
     file = tmp_path / "judges.csv"
     file.write_text("judge,task,points\nx,a,40\nx,b,60\ny,a,50\ny,b,70\n")
     assert judges_cut(SUITE, file).points == pytest.approx(50)
+
+
+def test_the_planner_takes_what_tells_most_within_the_minutes_and_covers_everything() -> None:
+    tasks = (
+        TaskInSuite(id="a", minutes=60, competencies=("x",)), TaskInSuite(id="b", minutes=60, competencies=("x",)),
+        TaskInSuite(id="c", minutes=60, competencies=("y",)), TaskInSuite(id="d", minutes=30, competencies=("x",)),
+    )  # fmt: skip
+    asked, tells = Suite(name="s", title="S", tasks=tasks), np.array([5.0, 4.0, 1.0, 2.0])
+    assert plan(asked, tells, 120) == ("a", "c")  # a and b tell more, but leave y out
+    assert plan(asked, tells, 180) == ("a", "b", "c")
+    assert plan(asked, tells, 50) == ()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.assessments import Cut, Suite
-from harness.calibration import items, reliability
+from harness.calibration import items, planner, reliability
 from harness.calibration.generators import CAP, FLOOR
 from harness.calibration.gibbs import Draws, fit
 from harness.calibration.results import Budget, Calibration, Estimate, Standing, TaskFigures
@@ -18,8 +18,11 @@ PASS, NOT_YET = 0.8, 0.2
 SHIFT, MANY = 0.25, 0.10
 
 
-def calibrate(suite: Suite, rows: Sequence[Row], seed: int = 0) -> Calibration:
-    """The calibration of a suite; deterministic for one seed. The cut is the suite's, or a provisional one."""
+def calibrate(suite: Suite, rows: Sequence[Row], seed: int = 0, minutes: int | None = None) -> Calibration:
+    """The calibration of a suite; deterministic for one seed. The cut is the suite's, or a provisional one.
+
+    `minutes`: also plan a form of so many.
+    """
     people, tasks = people_of(rows), [t.id for t in suite.tasks]
     scores = scores_of(rows, people, tasks)
     draws = fit(scores, np.random.default_rng(seed))
@@ -41,6 +44,7 @@ def calibrate(suite: Suite, rows: Sequence[Row], seed: int = 0) -> Calibration:
         dstudy=reliability.dstudy(parts, n) if n >= reliability.LEAST else (),
         needed=reliability.needed(parts, n), standings=standings,
         bands=tuple((b, items.share(sum(s.band == b for s in standings), n)) for b in BANDS) if n else (),
+        form=None if minutes is None else planner.form(suite, draws, minutes, n),
         rhat=float(draws.rhat.max()), notes=_notes(n, len(tasks), cut),
     )  # fmt: skip
 

@@ -145,6 +145,16 @@ class Standing(Record):
     band: Literal["pass", "review", "not yet", "no cut"] = "no cut"
 
 
+class Form(Record):
+    """A form that the planner picked; `csem` is the standard error of skill, `relative` its reliability."""
+
+    tasks: tuple[str, ...]
+    minutes: int
+    csem: Estimate
+    relative: Estimate
+    words: str = ""
+
+
 class Calibration(Record):
     """One calibration of a suite. `notes` say what the data could not."""
 
@@ -162,5 +172,6 @@ class Calibration(Record):
     cut: Cut | None = None
     standings: tuple[Standing, ...] = ()
     bands: tuple[tuple[str, Estimate], ...] = ()
+    form: Form | None = None
     rhat: float | None = None
     notes: tuple[str, ...] = ()

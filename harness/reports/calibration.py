@@ -22,7 +22,7 @@ def headline(c: Calibration) -> str:
 
 def tables(c: Calibration) -> tuple[Table, ...]:
     """Every table that has rows, in reading order."""
-    every = (difficulty(c), ladder(c), people(c), suite(c), forms(c), standings(c))
+    every = (difficulty(c), ladder(c), people(c), suite(c), forms(c), planned(c), standings(c))
     return tuple(t for t in every if t.rows)
 
 
@@ -102,6 +102,8 @@ def people(c: Calibration) -> Table:
 
 
 def _budgets(t: TaskFigures) -> str:
+    if not t.budgets:
+        return "none was judged"
     return "; ".join(f"{b.name}: {b.words}" for b in t.budgets if b.words) or "each is met by some"
 
 
@@ -130,6 +132,18 @@ def forms(c: Calibration) -> Table:
         for n in c.needed
     )
     return Table("Tasks needed", ("E rho squared", "Seeds", "Tasks", "Tasks, cautious"), rows, (0, 1, 2, 3))
+
+
+def planned(c: Calibration) -> Table:
+    """The form that the planner picked."""
+    if c.form is None:
+        return Table("Planned form", (), ())
+    f = c.form
+    rows = (
+        row("Tasks", cell(", ".join(f.tasks) or "none", f.words)), row("Minutes", str(f.minutes)),
+        row("Standard error of skill", shown(f.csem)), row("Reliability", shown(f.relative)),
+    )  # fmt: skip
+    return Table("Planned form", ("Figure", "Value"), rows, (1,))
 
 
 def standings(c: Calibration) -> Table:
