@@ -44,5 +44,6 @@ def form(suite: Suite, draws: Draws, minutes: int, people: int) -> Form:
     words = "" if tasks else f"{minutes} minutes do not cover every competency; give more, or leave one out"
     return Form(
         tasks=tasks, minutes=sum(task.minutes for task in suite.tasks if task.id in tasks), words=words,
-        csem=of_draws(1 / np.sqrt(1 / tau2 + total), people), relative=of_draws(tau2 * total / (1 + tau2 * total), people),
+        csem=of_draws(1 / np.sqrt(1 / tau2 + total), people),
+        relative=of_draws(tau2 * total / (1 + tau2 * total), people),
     )  # fmt: skip

@@ -51,7 +51,8 @@ def table(found: Simulation) -> Table:
     rows = tuple(row(*_who(s), *(_figure(s, name) for name in shown)) for s in found.situations)
     columns = ("Planted", "People", "Tasks", "r(b)", "RMSE(b)", "Covers b", "r(skill)", "Covers skill")
     foot = (
-        "b: difficulty. Covers: how often a 95 % interval holds the truth. Small: the simulation's own 95 % error; open: the target is missed by less than that. "
+        "b: difficulty. Covers: how often a 95 % interval holds the truth. Small: the simulation's own 95 % error; "
+        "open: the target is missed by less than that. "
         "Authors: independent hands for each reference tier."
     )
     return Table("Planted and recovered", columns, rows, (1, 2, 3, 4, 5, 6, 7), foot)
