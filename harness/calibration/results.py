@@ -172,6 +172,7 @@ class Calibration(Record):
     cut: Cut | None = None
     standings: tuple[Standing, ...] = ()
     bands: tuple[tuple[str, Estimate], ...] = ()
+    flipped: Estimate = Estimate()
     form: Form | None = None
     rhat: float | None = None
     notes: tuple[str, ...] = ()

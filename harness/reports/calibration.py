@@ -121,6 +121,7 @@ def suite(c: Calibration) -> Table:
         row("E rho squared", shown(c.relative)), row("Phi", shown(c.absolute)),
         *(row(f"Variance from {name}", shown(e, 0, True)) for name, e in c.shares),
         row("Cut", cut), *(row(f"Share: {name}", shown(e, 0, True)) for name, e in c.bands),
+        row("Decisions flipped by other weights", shown(c.flipped, 0, True)),
     ]  # fmt: skip
     return Table("Suite", ("Figure", "Value"), tuple(rows), (1,))
 
