@@ -1,7 +1,6 @@
 """The verbs; the only place that prints and exits.
 
-Exit codes: 0 scored and every constraint passed; 1 scored, and a constraint or the submission
-failed; 2 the call or a file is wrong; 3 inconclusive; 4 our fault; 130 interrupted.
+Exit codes: 0 every constraint passed; 1 one failed, or the submission; 2 the call or a file; 3 open; 4 ours; 130.
 What is heavy is imported inside the verb that needs it, so that --help answers at once.
 """
 
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
-from harness import __version__, cli_reading, cli_score, cli_store
+from harness import __version__, cli_calibrate, cli_reading, cli_score, cli_store
 from harness.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -51,6 +50,8 @@ app = typer.Typer(
     "2 the call or a file is wrong, 3 inconclusive, 4 our fault, 130 interrupted.",
 )
 cli_score.add(app)
+cli_calibrate.add(app)
+
 TaskName = Annotated[str, typer.Argument(metavar="TASK", help="A task's id, as `harness tasks` lists it.")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that holds solution.py.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from harness.records import TIERS, Assessed, Score, Tier
 from harness.sides import Round, Side
 from harness.trials import Observer, Outcome
 from harness.verdicts import objective_value
+from harness.workbench import derived_seed
 
 # Neighbouring tiers are told apart when their gap is this many standard deviations of the noise.
 NEEDED_SDS = 3.0
@@ -30,7 +31,7 @@ _LEAST_SPREAD = 0.001
 
 
 @dataclass(frozen=True)
-class _Ladder:
+class Ladder:
     """The tiers on one instance: each one's side, its points and its score under the constraints."""
 
     sides: dict[Tier, Side]
@@ -51,12 +52,12 @@ def prove(order: Order, instances: int, observer: Observer, cheats: bool = True)
 
 def _prove(order: Order, setting: Setting, instances: int, observer: Observer, cheats: bool) -> Proof:
     began = time.monotonic()
-    ladders: list[_Ladder] = []
+    ladders: list[Ladder] = []
     first: Prepared | None = None
     for number in range(instances):
         prepared = prepare(order, number, observer)
         first = first or prepared
-        ladders.append(_climb(order, setting, prepared, observer))
+        ladders.append(climb(order, setting, prepared, observer))
     if first is None:
         raise HarnessError("a proof needs at least one instance; give --instances 1 or more")
     starter = _alone(order, setting, first, order.task.starter, ladders[0], observer)
@@ -77,11 +78,14 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
     )  # fmt: skip
 
 
-def _climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer) -> _Ladder:
+def climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer, repeat: int = 0) -> Ladder:
+    """Runs every tier on an instance; `repeat` draws another seed for the workers, and only for them."""
     references = submissions.references(order.task.id, order.task.folder)
-    outcomes = round_of(order, setting, prepared, observer).run(
-        [Entry(r, "reference") for r in references.values()]
-    )
+    once = round_of(order, setting, prepared, observer)
+    if repeat:
+        seed = derived_seed(order.root, order.task.id, "worker", f"{prepared.number}/{repeat}")
+        once = replace(once, worker_seed=seed & 0x7FFFFFFF)
+    outcomes = once.run([Entry(r, "reference") for r in references.values()])
     floor = floors(outcomes[0].trial.pairs)
     sides: dict[Tier, Side] = {}
     for tier, outcome in zip(references, outcomes, strict=True):
@@ -89,7 +93,7 @@ def _climb(order: Order, setting: Setting, prepared: Prepared, observer: Observe
     criteria = order.task.criteria
     scores = {tier: grade(criteria, [Round(own, sides)]) for tier, own in sides.items()}
     values = {tier: objective_value(criteria.objective, own, sides) for tier, own in sides.items()}
-    return _Ladder(
+    return Ladder(
         sides=sides, scores=scores,
         points={tier: score.points_uncapped or 0.0 for tier, score in scores.items()},
         objective={tier: value.value if value else float("nan") for tier, value in values.items()},
@@ -107,7 +111,7 @@ def _sound(order: Order, prepared: Prepared, outcome: Outcome) -> Assessed:
 
 
 def _alone(
-    order: Order, setting: Setting, prepared: Prepared, folder: Path, ladder: _Ladder, observer: Observer
+    order: Order, setting: Setting, prepared: Prepared, folder: Path, ladder: Ladder, observer: Observer
 ) -> Score:
     """The score of one folder on the ladder's instance, beside the references that times go by."""
     references = submissions.references(order.task.id, order.task.folder)
@@ -125,7 +129,7 @@ def _alone(
     return grade(order.task.criteria, [Round(side(own.trial, found, floor), sides)])
 
 
-def _tier(tier: Tier, ladders: Sequence[_Ladder]) -> ProofTier:
+def _tier(tier: Tier, ladders: Sequence[Ladder]) -> ProofTier:
     points = np.array([ladder.points[tier] for ladder in ladders])
     values = np.array([ladder.objective[tier] for ladder in ladders])
     return ProofTier(
@@ -134,7 +138,7 @@ def _tier(tier: Tier, ladders: Sequence[_Ladder]) -> ProofTier:
     )  # fmt: skip
 
 
-def _gap(lower: Tier, upper: Tier, ladders: Sequence[_Ladder]) -> ProofGap:
+def _gap(lower: Tier, upper: Tier, ladders: Sequence[Ladder]) -> ProofGap:
     """The gap in points and in standard deviations of the gap itself over instances.
 
     Points are anchored on each instance, so the gap's own spread is what a candidate between the
@@ -153,7 +157,7 @@ def _sd(values: np.ndarray) -> float:
 
 
 def _doubts(
-    ladders: Sequence[_Ladder], gaps: Sequence[ProofGap], starter: Score, cheats: Sequence[ProofCheat]
+    ladders: Sequence[Ladder], gaps: Sequence[ProofGap], starter: Score, cheats: Sequence[ProofCheat]
 ) -> list[str]:
     doubts = [
         f"{gap.upper} stands only {gap.pooled_sds:.1f} standard deviations above {gap.lower}; {NEEDED_SDS:g} are needed"
@@ -181,7 +185,7 @@ def _doubts(
     return doubts
 
 
-def _starter_doubts(ladders: Sequence[_Ladder], starter: Score) -> list[str]:
+def _starter_doubts(ladders: Sequence[Ladder], starter: Score) -> list[str]:
     if starter.points_uncapped is None:
         return [f"the starter does not run as it is: {'; '.join(starter.reasons)}"]
     competent = float(np.mean([ladder.points["competent"] for ladder in ladders]))

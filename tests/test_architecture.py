@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("worker", "errors", "__init__"),
     ("readings", "records", "proofs", "assessments", "equating", "instances", "pairing", "criteria", "checks",
       "digests", "layout"),
-    ("isolation", "measures", "artefacts", "database", "engines", "migrations", "migrating", "claims",
+    ("isolation", "measures", "calibration", "artefacts", "database", "engines", "migrations", "migrating", "claims",
       "exporting", "kept", "store", "ledger", "packets", "moving", "owners", "leftovers", "devices", "machine",
       "threads", "counters"),
     ("sides",),
@@ -41,7 +41,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("rescoring",),
     ("reassessing", "export_files", "export_mlflow"),
     ("output", "progress", "asking", "check", "doctor", "proving"),
-    ("cli_reading", "cli_score", "cli_store"),
+    ("calibrating",),
+    ("cli_calibrate", "cli_reading", "cli_score", "cli_store"),
     ("cli", "__main__"),
 )  # fmt: skip
 HEAVY = ("torch", "transformers", "datasets", "faiss", "sklearn", "sentence_transformers", "pandas", "scipy")
@@ -165,6 +166,7 @@ PURE = [
         "grading",
         "criteria",
         "measures",
+        "calibration",
         "reports",
         "records",
         "standings",
@@ -230,6 +232,7 @@ def test_one_door_for_each_side_effect(file: Path) -> None:
         "proving",
         "progress",
         "executors",
+        "calibrating",
     )
     if floor not in clocks:
         assert "time" not in libraries(running(tree_of(file)))

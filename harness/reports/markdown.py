@@ -39,13 +39,13 @@ def _tables(run: Run) -> list[str]:
     times = [content.latency(group, rows) for group, rows in figures.latencies(run).items()]
     own = (content.rungs(run), content.constraints(run), trust.checks(run), content.measurements(run))
     others = (content.memory_kinds(run), content.phases(run), content.trials(run))
-    return [_section(t) for t in (*own, *times, *others) if t.rows]
+    return [section(t) for t in (*own, *times, *others) if t.rows]
 
 
 def _about(run: Run) -> list[str]:
     found = (content.provenance(run), content.machine(run), content.instance_facts(run))
     sources = content.sources(run)
-    return [*(_facts(f) for f in found if f.rows), *([_section(sources)] if sources.rows else [])]
+    return [*(_facts(f) for f in found if f.rows), *([section(sources)] if sources.rows else [])]
 
 
 def _logs(run: Run) -> list[str]:
@@ -76,7 +76,7 @@ def render_proof(proof: Proof) -> str:
     found = (proofs.tiers(proof), proofs.separation(proof), proofs.cheats(proof))
     told = [_items(proof.reasons)] if proof.reasons else []
     head = [f"# Proof of {escape(proof.task)}", escape(proofs.verdict(proof))]
-    return _document([*head, *told, *(_section(t) for t in found if t.rows)])
+    return _document([*head, *told, *(section(t) for t in found if t.rows)])
 
 
 def _document(parts: Sequence[str]) -> str:
@@ -87,7 +87,8 @@ def _items(reasons: Sequence[str]) -> str:
     return "\n".join(f"- {escape(reason)}" for reason in reasons)
 
 
-def _section(found: Table) -> str:
+def section(found: Table) -> str:
+    """A table under a heading of its own, with its footnote."""
     foot = f"\n\n{escape(found.footnote)}" if found.footnote else ""
     return f"## {escape(found.caption)}\n\n{table(found)}{foot}"
 

@@ -1,0 +1,118 @@
+"""Runs what a calibration is made of: simulations with their clock, and the ladder over many instances and seeds."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from harness.asking import Asked, order
+from harness.assessments import Cut, Suite, TaskInSuite
+from harness.calibration import cuts, recovery
+from harness.calibration.generators import Design, linear
+from harness.calibration.gibbs import fit
+from harness.calibration.results import Simulation
+from harness.calibration.tables import Row, of_cell
+from harness.errors import UsageError
+from harness.ledger import Ledger
+from harness.ordering import in_one_pair, prepare, setting_of
+from harness.proving import climb
+from harness.records import TIERS
+from harness.tasks import find
+from harness.trials import Observer
+
+SETS = 40
+FIT = Design(sets=1, people=50, tasks=12)
+
+
+def simulate(generator: str | None, sets: int, seed: int, note: Callable[[str], None]) -> Simulation:
+    """Every situation of the simulation; the same figures for the same seed, but for the seconds."""
+    import numpy as np
+
+    began = time.monotonic()
+    found = []
+    for name, design, least, most in recovery.situations(generator, sets):
+        note(f"{name}, {design.people} people, {design.tasks} tasks, {design.sets} data sets")
+        found.append(recovery.recover(name, design, (least, most), seed))
+    planted = linear(FIT, np.random.default_rng(seed))
+    before = time.monotonic()
+    fit(planted.scores, np.random.default_rng(seed))
+    took = time.monotonic() - before
+    return Simulation(
+        situations=tuple(found), seed=seed, fit_seconds=took, seconds=time.monotonic() - began
+    )  # fmt: skip
+
+
+def suite_of(name: str, tasks_root: Path | None, profile: str) -> Suite:
+    """The suite that a list of tasks `A,B,C` makes, each of weight 1; raises UsageError for an empty one."""
+    names = [part.strip() for part in name.split(",") if part.strip()]
+    if not names or len(set(names)) < len(names):
+        raise UsageError(f"SUITE {name!r} names no task or one twice; give tasks as A,B,C")
+    found = [find(one, tasks_root) for one in names]
+    tasks = tuple(
+        TaskInSuite(
+            id=task.id, title=task.definition.title, profile=profile, minutes=task.definition.minutes,
+            competencies=tuple(task.definition.competencies),
+        )
+        for task in found
+    )  # fmt: skip
+    return Suite(name=",".join(task.id for task in tasks), title="", tasks=tasks)
+
+
+def ladders(
+    suite: Suite, tasks_root: Path | None, instances: int, repeats: int, seed: int, observer: Observer
+) -> list[Row]:
+    """Every task's tiers on `instances` instances, each with `repeats` seeds of its workers."""
+    rows: list[Row] = []
+    for task in suite.tasks:
+        asked = in_one_pair(order(Asked(task.id, tasks_root=tasks_root, profile=task.profile, seed=seed)))
+        with setting_of(asked) as setting:
+            for number in range(instances):
+                prepared = prepare(asked, number, observer)
+                for repeat in range(repeats):
+                    ladder = climb(asked, setting, prepared, observer, repeat)
+                    rows += [
+                        Row(
+                            person=tier, tier=tier, task=task.id, instance=prepared.id, seed=repeat,
+                            points=ladder.points[tier], outcome=ladder.scores[tier].outcome,
+                            verdicts=tuple((c.name, c.verdict) for c in ladder.scores[tier].constraints),
+                        )
+                        for tier in TIERS
+                        if tier in ladder.points
+                    ]  # fmt: skip
+    return rows
+
+
+def past(ledger: Ledger, tasks: Sequence[str]) -> list[Row]:
+    """What people handed in before on these tasks, the newest first; one submission of a task counts once."""
+    rows, known = [], set()
+    for assessment in ledger.assessments():
+        for cell in ledger.sheet(assessment).cells:
+            key = (cell.submission_digest, cell.task) if cell.submission_digest else None
+            if cell.task not in tasks or cell.outcome == "not_attempted" or key in known:
+                continue
+            known |= {key} if key else set()
+            rows += of_cell(f"{cell.candidate} ({assessment.id[:8]})", cell)
+    return rows
+
+
+def judges_cut(suite: Suite, file: Path) -> Cut:
+    """The Angoff cut of a CSV with the columns judge, task, points; raises UsageError naming the line."""
+    judged: dict[str, dict[str, float]] = {}
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            for number, line in enumerate(csv.DictReader(lines), 2):
+                try:
+                    points = float(line["points"])
+                    judge, task = line["judge"].strip(), line["task"].strip()
+                except (KeyError, TypeError, ValueError, AttributeError):
+                    raise UsageError(f"{file}, line {number}: give judge,task,points with a number") from None
+                if not -25 <= points <= 125:
+                    raise UsageError(f"{file}, line {number}: {points:g} points are not between -25 and 125")
+                judged.setdefault(judge, {})[task] = points
+        return cuts.angoff(suite, judged)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read as a CSV: {error}") from error
+    except ValueError as error:
+        raise UsageError(f"{file}: {error}") from error

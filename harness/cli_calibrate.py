@@ -1,0 +1,118 @@
+"""The verb `calibrate`: how hard a suite's tasks are, how well they tell people apart, and what follows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.errors import UsageError
+from harness.output import print_json, say, show, write_file
+
+if TYPE_CHECKING:
+    from harness.calibration.results import Calibration, Simulation
+
+
+def add(app: typer.Typer) -> None:
+    """Registers the verb."""
+    app.command()(calibrate)
+
+
+def calibrate(
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="Its tasks, as A,B,C.")] = "",
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Instances that the ladder is run on.")] = 5,
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=1, help="Seeds of the workers on each instance.")
+    ] = 2,
+    profile: Annotated[
+        str, typer.Option("--profile", help="A profile's name or a .toml file.")
+    ] = "laptop-cpu",
+    minutes: Annotated[int | None, typer.Option("--minutes", min=1, help="Plan a form of so many.")] = None,
+    cut_judges: Annotated[
+        Path | None, typer.Option("--cut-judges", metavar="CSV", help="Judges' cut: judge,task,points.")
+    ] = None,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Plant known skills, and see how well they come back.")
+    ] = False,
+    generator: Annotated[
+        str | None, typer.Option("--generator", metavar="NAME", help="Simulate only from this one.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of everything that is drawn.")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the report goes.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    tasks: Annotated[Path | None, typer.Option("--tasks", metavar="DIR", help="More tasks.")] = None,
+) -> None:
+    """Calibrate a suite: difficulty, discrimination, reliability, bands.
+
+    Runs every task's reference tiers over many instances, and adds what the store holds of people.
+    """
+    if simulate:
+        _simulate(generator, seed, out, as_json)
+        return
+    if generator is not None:
+        raise UsageError("--generator only goes with --simulate; give both or neither")
+    from harness import calibrating
+    from harness.calibration.analysis import calibrate as analyse
+    from harness.ledger import Ledger
+    from harness.progress import Shown
+    from harness.store import Store, home
+
+    chosen = calibrating.suite_of(suite, tasks, profile)
+    if cut_judges is not None:
+        cut = calibrating.judges_cut(chosen, cut_judges)
+        chosen = chosen.model_copy(update={"cut": cut})
+    with Shown("calibrate", quiet=as_json) as shown:
+        rows = calibrating.ladders(chosen, tasks, seeds, repeats, seed, shown)
+        rows += calibrating.past(Ledger(Store(home())), [task.id for task in chosen.tasks])
+        shown.note("fitting")
+        found = analyse(chosen, rows, seed, minutes)
+    _present(found, out, as_json)
+
+
+def _present(found: Calibration, out: Path | None, as_json: bool) -> None:
+    from harness.reports import calibration, text
+
+    if out is not None:
+        write_file(out / "calibration.html", calibration.render_html(found))
+        write_file(out / "calibration.json", found.model_dump_json(indent=1) + "\n")
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    say(calibration.headline(found))
+    for one in calibration.tables(found):
+        show(text.table(one))
+    for note in found.notes:
+        say(f"- {note}")
+    if out is not None:
+        say(f"Report: {out / 'calibration.html'}")
+
+
+def _simulate(generator: str | None, seed: int, out: Path | None, as_json: bool) -> None:
+    from harness import calibrating
+    from harness.calibration.generators import GENERATORS
+    from harness.progress import Shown
+
+    if generator is not None and generator not in GENERATORS:
+        raise UsageError(f"--generator {generator} is not known; give one of {', '.join(GENERATORS)}")
+    with Shown("simulate", quiet=as_json) as shown:
+        found = calibrating.simulate(generator, calibrating.SETS, seed, shown.note)
+    if out is not None:
+        from harness.reports.markdown import section
+        from harness.reports.simulation import headline, table
+
+        write_file(out / "simulation.json", found.model_dump_json(indent=1) + "\n")
+        write_file(out / "simulation.md", f"{headline(found)}\n\n{section(table(found))}\n")
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        _show(found)
+
+
+def _show(found: Simulation) -> None:
+    from harness.reports import simulation, text
+
+    say(simulation.headline(found))
+    show(text.table(simulation.table(found)))
+    if found.forecasts:
+        show(text.table(simulation.forecasts(found.forecasts)))

@@ -1,0 +1,31 @@
+"""What people handed in before: read from the store's book, each submission once, failures 0, open ones nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.assessments import Assessment, Cell, Suite, TaskInSuite
+from harness.calibrating import past
+from harness.calibration.tables import people_of
+from harness.ledger import Ledger
+from harness.store import Store
+
+
+def test_past_hand_ins_come_from_the_store_each_once(tmp_path: Path) -> None:
+    ledger = Ledger(Store(tmp_path))
+    suite = Suite(name="s", title="S", tasks=(TaskInSuite(id="a"), TaskInSuite(id="b")))
+    for key, at in (("older", "2026-01-01"), ("newer", "2026-02-01")):
+        one = Assessment(id=key, suite=suite, seed_id="s", begun_at=at, harness_version="0")
+        ledger.open(one, ["ann", "ben", "cleo"])
+        good = Cell(candidate="ann", task="a", outcome="ok", submission_digest="d1", points_each=(40.0, 60.0))
+        late = Cell(candidate="ben", task="a", outcome="timeout", submission_digest="d2")
+        ours = Cell(candidate="cleo", task="a", outcome="harness_error", submission_digest="d3")
+        other = Cell(candidate="ann", task="b", outcome="ok", submission_digest="d1", points_each=(5.0,))
+        for cell in (good, late, ours, other):
+            ledger.keep(key, cell, "unit")
+    rows = past(ledger, ["a"])
+    assert {r.task for r in rows} == {"a"}
+    assert {r.person: [q.points for q in rows if q.person == r.person] for r in rows} == {
+        "ann (newer)": [40.0, 60.0], "ben (newer)": [0.0], "cleo (newer)": [None],
+    }  # fmt: skip
+    assert people_of(rows) == ["ann (newer)", "ben (newer)"]

@@ -1,0 +1,168 @@
+"""What is said of tasks and suites, against numbers worked by hand and against other people's programs."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from harness.assessments import Suite, TaskInSuite
+from harness.calibration import items, reliability
+from harness.calibration.analysis import calibrate
+from harness.calibration.results import Calibration
+from harness.calibration.tables import Row
+from harness.records import TIERS
+from harness.reports import calibration as pages
+
+NAMES = ("a", "b", "c", "d")
+
+
+def rows_of(people: int, hostile: str = "") -> list[Row]:
+    rng = np.random.default_rng(4)
+    rows = [
+        Row(
+            person=tier,
+            tier=tier,
+            task=t,
+            instance=str(i),
+            seed=s,
+            points=p + (2 * rng.normal() if p == 50 else 0),
+        )
+        for t in NAMES
+        for tier, p in zip(TIERS, (0.0, 50.0, 100.0), strict=True)
+        for i in range(3)
+        for s in range(2)
+    ]
+    skill = rng.normal(size=people)
+    return rows + [
+        Row(
+            person=f"p{n}{hostile}",
+            tier=None,
+            task=t,
+            instance=str(i),
+            points=50 + 33 * skill[n] + 8 * rng.normal(),
+        )
+        for n in range(people)
+        for t in NAMES
+        for i in range(3)
+    ]
+
+
+def suite() -> Suite:
+    return Suite(name="four", title="Four", tasks=tuple(TaskInSuite(id=name) for name in NAMES))
+
+
+def test_gap_in_pooled_standard_deviations_by_hand() -> None:
+    # means 2 and 12, variances 1 and 4: 10 / sqrt(2.5)
+    assert items.apart_by(np.array([1.0, 2, 3]), np.array([10.0, 12, 14])) == pytest.approx(10 / 2.5**0.5)
+
+
+def test_the_ladder_is_unsound_where_tiers_overlap_or_turn() -> None:
+    rungs = {
+        "baseline": np.array([[0.0, 1.0], [2.0, 1.0]]), "competent": np.array([[1.0, 0.5], [1.5, 2.0]]),
+        "expert": np.array([[90.0, 91.0], [92.0, 90.0]]),
+    }  # fmt: skip
+    first, second = items.gaps(rungs)
+    assert not first.sound
+    assert first.inversions > 0
+    assert second.sound
+    assert second.inversions == 0
+
+
+def test_components_agree_with_restricted_likelihood() -> None:
+    import pandas as pd
+    from statsmodels.regression.mixed_linear_model import MixedLM
+
+    rng = np.random.default_rng(3)
+    p, t, s = 8, 5, 2
+    values = (
+        rng.normal(0, 2, (p, 1, 1))
+        + rng.normal(0, 1.5, (1, t, 1))
+        + rng.normal(0, 1, (p, t, 1))
+        + rng.normal(0, 0.7, (p, t, s))
+    )
+    i, j, _ = np.indices(values.shape)
+    frame = pd.DataFrame({"y": values.ravel(), "p": i.ravel(), "t": j.ravel(), "g": 1})
+    frame["pt"] = frame.p * t + frame.t
+    parts = {"p": "0 + C(p)", "t": "0 + C(t)", "pt": "0 + C(pt)"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = MixedLM.from_formula("y ~ 1", frame, groups="g", re_formula="0", vc_formula=parts).fit()
+    own = reliability.balanced(values)
+    theirs = dict(zip(fitted.model.exog_vc.names, fitted.vcomp, strict=True))
+    assert not own.held
+    assert own.person == pytest.approx(theirs["p"], rel=0.01)
+    assert own.task == pytest.approx(theirs["t"], rel=0.01)
+    assert own.crossed == pytest.approx(theirs["pt"], rel=0.01)
+    assert own.seed == pytest.approx(fitted.scale, rel=0.01)
+
+
+def test_reliability_of_a_form_by_hand_and_a_negative_component_is_said() -> None:
+    parts = reliability.Components(person=35.0, task=12.0, crossed=40.0, seed=13.0)
+    assert parts.relative(12, 3) == pytest.approx(35 / (35 + (40 + 13 / 3) / 12))
+    assert parts.absolute(12, 3) == pytest.approx(35 / (35 + (12 + 40 + 13 / 3) / 12))
+    assert parts.relative(12, 3) >= 0.90
+    opposed = np.array([[[0.0, 1.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]])
+    assert reliability.balanced(opposed).held
+
+
+def test_a_forecast_from_a_pilot_meets_the_truth_on_average() -> None:
+    rng, found = np.random.default_rng(0), []
+    truth = reliability.Components(35.0, 12.0, 40.0, 13.0)
+    for _ in range(300):
+        parts = (
+            rng.normal(0, v**0.5, n)
+            for v, n in ((35, (50, 1, 1)), (12, (1, 6, 1)), (40, (50, 6, 1)), (13, (50, 6, 3)))
+        )
+        found.append(reliability.balanced(np.asarray(sum(parts))).relative(12, 3))
+    assert abs(float(np.mean(found)) - float(truth.relative(12, 3))) <= 0.02
+
+
+def test_alpha_by_hand_with_an_interval_that_covers() -> None:
+    table = np.array([[1.0, 2], [2, 3], [3, 3], [4, 5], [5, 7]])
+    own = 2 * (1 - (table[:, 0].var(ddof=1) + table[:, 1].var(ddof=1)) / table.sum(axis=1).var(ddof=1))
+    found = reliability.alpha(table)
+    assert found.value is None  # five people are too few for one number
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < own < found.high
+    rng, held = np.random.default_rng(1), 0
+    for _ in range(400):
+        many = rng.normal(size=(25, 1)) + rng.normal(size=(25, 6))
+        e = reliability.alpha(many)
+        held += e.low <= 6 / 7 <= e.high  # Spearman-Brown of 0.5 over 6 tasks
+    assert abs(held / 400 - 0.95) <= 3 * (0.95 * 0.05 / 400) ** 0.5
+
+
+def test_too_few_examinees_is_an_answer_of_its_own() -> None:
+    none, few, enough = (calibrate(suite(), rows_of(n)) for n in (0, 8, 24))
+    assert none.alpha.low is None
+    assert "too few examinees" in none.alpha.absent_because
+    assert all(t.provisional for t in none.tasks)
+    assert few.alpha.value is None
+    assert few.alpha.low is not None
+    assert enough.alpha.value is not None
+    assert enough.alpha.value > 0.9
+    assert enough.cut is not None
+    assert enough.cut.method == "provisional"
+    assert enough.cut.points == pytest.approx(25, abs=1)
+    assert enough.flipped.high is not None
+    assert 0 <= enough.flipped.high < 0.3
+    assert any("PROVISIONAL" in note for note in enough.notes)
+    assert {s.band for s in enough.standings} >= {"pass", "not yet"}
+    assert Calibration.model_validate_json(enough.model_dump_json()) == enough
+
+
+def test_wilsons_interval_by_hand() -> None:
+    found = items.share(0, 10)
+    assert found.low == 0
+    assert found.high == pytest.approx(0.2775, abs=1e-3)
+    assert items.share(0, 0).low is None
+
+
+def test_what_people_wrote_is_escaped_on_the_page() -> None:
+    page = pages.render_html(calibrate(suite(), rows_of(6, "<script>alert(1)</script>\x1b[31m")))
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "\x1b" not in page
