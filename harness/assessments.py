@@ -67,7 +67,10 @@ class Cut(Record):
 
 
 class CellConstraint(Record):
-    """A constraint's verdict in a cell; `words` says it as a sentence."""
+    """A constraint's verdict in a cell; `words` says it as a sentence.
+
+    As in ConstraintResult: `reference` is whose value a ratio or difference is to, empty for a fixed bound.
+    """
 
     name: str
     unit: str
@@ -77,6 +80,8 @@ class CellConstraint(Record):
     high: float | None
     threshold: float
     bound: Literal["at_most", "at_least"]
+    reference: str = ""
+    tolerance: float = 0.0
     words: str = ""
 
 

@@ -11,14 +11,13 @@ import shutil
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
-from harness import __version__
+from harness import __version__, cli_reading, cli_score, cli_store
 from harness.errors import (
     EXIT_FAILED,
-    EXIT_INCONCLUSIVE,
     EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_OURS,
@@ -28,20 +27,16 @@ from harness.errors import (
 )  # fmt: skip
 from harness.output import (
     print_json,
-    rendered,
     say,
     show,
     show_check,
     show_doctor,
     show_proof,
-    write_file,
-    write_out,
     write_reports,
 )
 
 if TYPE_CHECKING:
     from harness.progress import Shown
-    from harness.records import Run
     from harness.store import Store
 
 app = typer.Typer(
@@ -55,7 +50,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 scored and every constraint passed, 1 a constraint or the submission failed, "
     "2 the call or a file is wrong, 3 inconclusive, 4 our fault, 130 interrupted.",
 )
-
+cli_score.add(app)
 TaskName = Annotated[str, typer.Argument(metavar="TASK", help="A task's id, as `harness tasks` lists it.")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that holds solution.py.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -225,7 +220,7 @@ def run(
 
         show(text.render_run(done))
         say(f"Report: {pages[0]}")
-    raise typer.Exit(_status(done))
+    raise typer.Exit(cli_store.status(done))
 
 
 @app.command()
@@ -256,70 +251,6 @@ def prove(
 
 
 @app.command()
-def report(
-    run_name: RunName,
-    form: Annotated[str, typer.Option("--format", help="text, markdown, html or json.")] = "text",
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write here, not to the screen.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show a stored run again; launches nothing."""
-    body = rendered(_store().run(run_name), "json" if as_json else form)
-    if out is None:
-        write_out(body)
-    else:
-        write_file(out, body)
-        say(f"Report: {out}")
-
-
-@app.command()
-def compare(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Two or more runs of one task.")],
-    as_json: AsJson = False,
-) -> None:
-    """Show runs of one task side by side."""
-    if len(runs) < 2:
-        raise UsageError("compare needs two runs or more")
-    found = [_store().run(name) for name in runs]
-    tasks = sorted({done.head.task for done in found})
-    if len(tasks) > 1:
-        raise UsageError(f"these runs are of different tasks ({', '.join(tasks)}); compare runs of one task")
-    if as_json:
-        from harness.reports.summary import summary
-
-        same = len({done.head.machine.id for done in found}) == 1
-        print_json({"task": tasks[0], "same_machine": same, "runs": [summary(done) for done in found]})
-        return
-    from harness.reports import text
-
-    show(text.render_compare(found))
-
-
-@app.command()
-def rescore(run_name: RunName, as_json: AsJson = False, tasks: TasksRoot = None) -> None:
-    """Score a stored run again from its raw record; launches nothing."""
-    from harness import rescoring
-    from harness.tasks import find, read
-
-    def task_of(name: str, folder: Path) -> Any:
-        return read(folder) if (folder / "task.toml").is_file() else find(name, tasks)
-
-    old, new = rescoring.rescore(run_name, _store(), task_of)
-    if as_json:
-        from harness.reports.summary import summary
-
-        print_json({**summary(new), "points_before": old.score.points if old.score else None})
-    else:
-        from harness.reports import text
-
-        show(text.render_run(new))
-        before = f"{old.score.points:.1f} points, {old.score.outcome}" if old.score else "not scored"
-        say(f"Before: {before}.")
-    raise typer.Exit(_status(new))
-
-
-@app.command()
 def doctor(
     as_json: AsJson = False,
     only_machine: Annotated[
@@ -339,6 +270,10 @@ def doctor(
         found = examine(shown.note, quick)
     show_doctor(found, as_json)
     raise typer.Exit(EXIT_OK if found.ready else EXIT_USAGE)
+
+
+cli_reading.add(app)
+cli_store.add(app)
 
 
 def main() -> None:
@@ -389,12 +324,3 @@ def _progress(title: str, as_json: bool) -> Shown:
     from harness.progress import Shown
 
     return Shown(title, quiet=as_json)
-
-
-def _status(done: Run) -> int:
-    from harness.records import OURS
-
-    outcome = done.score.outcome if done.score else "harness_error"
-    if outcome in OURS:
-        return EXIT_OURS
-    return {"ok": EXIT_OK, "inconclusive": EXIT_INCONCLUSIVE}.get(outcome, EXIT_FAILED)

@@ -33,7 +33,9 @@ BLOCK_ON_CUDA = 8
 class Order:
     """What is to be run. `root` is the root of all seeds; `seed` the public number, if it is one.
 
-    `anew`: a new run, even where the same one was cut short.
+    `anew`: a new run, even where the same one was cut short. `assessment` and `candidate` are set where
+    the run is a unit of an assessment: it is then measured once, and a finished one counts for ever.
+    `instead_of` is the run that this one is to take the place of.
     """
 
     task: Task
@@ -47,6 +49,9 @@ class Order:
     against: tuple[Tier, ...] = ()
     fresh: bool = False
     anew: bool = False
+    assessment: str = ""
+    candidate: str = ""
+    instead_of: str = ""
     cache: Path = field(default_factory=sources.cache_folder)
 
 

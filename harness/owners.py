@@ -62,6 +62,12 @@ def is_gone(owner: Owner) -> bool:
     return owner.boot != here.boot or (owner.space == here.space and not _lives(owner.pid, owner.born))
 
 
+def is_here(owner: Owner) -> bool:
+    """Whether it is a process that this one can ask the kernel about: of this machine, boot and numbering."""
+    here = me()
+    return (owner.machine, owner.boot, owner.space) == (here.machine, here.boot, here.space)
+
+
 def is_gone_by_name(short: str) -> bool:
     """Whether it is certain that the process with this short name has ended."""
     here = me()

@@ -1,4 +1,4 @@
-"""Reads configs/profiles/*.toml, the settings of a run; the only reader of configs/."""
+"""Reads configs/: profiles, the settings of a run, and suites, lists of tasks; the only reader of that folder."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness import layout
+from harness.assessments import Cut
 from harness.errors import ProfileError
 from harness.records import Split
 
@@ -52,6 +53,32 @@ class Profile(_Closed):
     model: str = "builtin:all-MiniLM-L6-v2"
 
 
+class ListedTask(_Closed):
+    """One task as a suite's file lists it. `minutes` are a candidate's; left out, the task's own."""
+
+    id: str
+    profile: str = "laptop-cpu"
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    minutes: int | None = Field(default=None, gt=0)
+
+
+class SuiteFile(_Closed):
+    """The content of a suite's file."""
+
+    name: str
+    title: str = ""
+    description: str = ""
+    tasks: tuple[ListedTask, ...] = Field(min_length=1)
+    cut: Cut | None = None
+
+    @model_validator(mode="after")
+    def _each_once(self) -> SuiteFile:
+        names = [task.id for task in self.tasks]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"the task {twice[0]!r} is listed twice")
+        return self
+
+
 def names() -> list[str]:
     """The profiles that come with the project."""
     return sorted(file.stem for file in (layout.folder("configs") / "profiles").glob("*.toml"))
@@ -63,9 +90,37 @@ def read(name: str) -> Profile:
     try:
         return Profile.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ProfileError(f"profile {name}: {where}: {first['msg']}") from error
+        raise ProfileError(f"profile {name}: {_first(error)}") from error
+
+
+def suite_names() -> list[str]:
+    """The suites that come with the project."""
+    return sorted(file.stem for file in (layout.folder("configs") / "suites").glob("*.toml"))
+
+
+def suite(name: str) -> SuiteFile:
+    """The suite called `name`, or in the file `name`; raises ProfileError with what is wrong in it."""
+    file = Path(name) if name.endswith(".toml") else layout.folder("configs") / "suites" / f"{name}.toml"
+    try:
+        content = tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ProfileError(
+            f"there is no suite {name!r}; choose one of {', '.join(suite_names())} or a .toml file"
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ProfileError(f"suite {file} cannot be read: {error}") from error
+    try:
+        return SuiteFile.model_validate({"name": file.stem, **content})
+    except ValidationError as error:
+        raise ProfileError(f"suite {name}: {_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    """What a validator said first: where, and what is wrong there."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}" if where else said
 
 
 def _content(name: str, seen: tuple[str, ...]) -> dict[str, Any]:

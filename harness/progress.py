@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,6 +19,12 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Column
+from rich.table import Table as Grid
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from harness.assessments import Cell, Sheet
+    from harness.executors.base import Event, Unit
 
 PLAIN_SECONDS = 10.0
 
@@ -83,3 +91,135 @@ class Shown:
         self._last = now
         sys.stderr.write(f"[{now - self._began:5.0f} s] {self.title}: {text}\n")
         sys.stderr.flush()
+
+
+MOST_ROWS = 40
+_GLYPHS = {"waits": "·", "runs": "▶", "again": "↻", "ok": "✓", "not_attempted": "–"}
+
+
+class Table:
+    """The table of candidates by tasks as it fills: live on a terminal, one line for each unit elsewhere."""
+
+    def __init__(self, title: str, quiet: bool = False) -> None:
+        self.console = Console(stderr=True)
+        self.title, self.quiet = title, quiet
+        self.words: dict[tuple[str, str], str] = {}
+        self.candidates: tuple[str, ...] = ()
+        self.tasks: tuple[str, ...] = ()
+        self.left: dict[tuple[str, str], Unit] = {}
+        self.took: dict[str, list[float]] = {}
+        self.count = self.all = 0
+        self.said = ""
+        self.live: Live | None = None
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if not self.quiet and self.console.is_terminal:
+            self.live = Live(
+                get_renderable=self._shown, console=self.console, transient=True, refresh_per_second=2
+            )
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live:
+            self.live.stop()
+
+    def begin(self, sheet: Sheet, missing: Sequence[Unit]) -> None:
+        """What is known already, and what will be measured."""
+        self.candidates = sheet.candidates
+        self.tasks = tuple(task.id for task in sheet.assessment.suite.tasks)
+        self.words = {(c.candidate, c.task): _word(c.outcome) for c in sheet.cells}
+        self.left = {(u.candidate, u.task): u for u in missing}
+        self.all = len(missing)
+        known = len(sheet.candidates) * len(self.tasks) - self.all
+        self.note(f"{self.all} to measure, {known} known already")
+
+    def event(self, unit: Unit, event: Event) -> None:
+        """A unit waits, runs, or is tried again."""
+        self.words[unit.candidate, unit.task] = _word(event)
+
+    def done(self, unit: Unit, cell: Cell, seconds: float) -> None:
+        """A unit's cell is kept."""
+        self.words[unit.candidate, unit.task] = _word(cell.outcome)
+        self.left.pop((unit.candidate, unit.task), None)
+        self.took.setdefault(unit.task, []).append(seconds)
+        self.count += 1
+        self._plain(
+            f"{self.count} of {self.all}: {unit.candidate} on {unit.task}: {cell.outcome}; {self._remains()}"
+        )
+
+    def note(self, text: str) -> None:
+        """Something a person should know."""
+        self.said = text
+        self._plain(text)
+
+    def _remains(self) -> str:
+        """How long what is left will take if it is like what was measured."""
+        known = [sorted(took)[len(took) // 2] for took in self.took.values()]
+        if not known:
+            return "remaining time not known yet"
+        usual = sorted(known)[len(known) // 2]
+        each = {task: sorted(took)[len(took) // 2] for task, took in self.took.items()}
+        seconds = sum(each.get(unit.task, usual) for unit in self.left.values())
+        return f"about {_clock(seconds)} remaining"
+
+    def _plain(self, text: str) -> None:
+        if not self.quiet and self.live is None:
+            sys.stderr.write(f"[{_clock(time.monotonic() - self._began)}] {self.title}: {_clean(text)}\n")
+            sys.stderr.flush()
+
+    def _shown(self) -> Grid:
+        elapsed = _clock(time.monotonic() - self._began)
+        remains = "" if not self.left else f", {self._remains()}"
+        grid = Grid(
+            title=Text(f"{self.title}: {self.count} of {self.all} measured, {elapsed} elapsed{remains}"),
+            caption=Text(_clean(self.said)), title_justify="left", caption_justify="left",
+        )  # fmt: skip
+        if len(self.candidates) > MOST_ROWS:
+            return self._summed(grid)
+        for name in ("candidate", *self.tasks):
+            grid.add_column(Text(name))
+        for alias in self.candidates:
+            grid.add_row(Text(alias), *(Text(self.words.get((alias, task), "")) for task in self.tasks))
+        return grid
+
+    def _summed(self, grid: Grid) -> Grid:
+        for name in ("task", "known", "left"):
+            grid.add_column(Text(name))
+        for task in self.tasks:
+            left = sum(unit.task == task for unit in list(self.left.values()))
+            grid.add_row(Text(task), str(len(self.candidates) - left), str(left))
+        return grid
+
+
+def _word(state: str) -> str:
+    return f"{_GLYPHS.get(state, '✗')} {state.replace('_', ' ')}"
+
+
+def _clock(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole % 3600 // 60:02}:{whole % 60:02}"
+
+
+def _clean(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def table_of(sheet: Sheet) -> Grid:
+    """The finished table: points where a candidate has some, else the outcome."""
+    grid = Grid()
+    tasks = [task.id for task in sheet.assessment.suite.tasks]
+    for name in ("candidate", *tasks):
+        grid.add_column(Text(name))
+    for alias in sheet.candidates:
+        cells = {cell.task: cell for cell in sheet.of(alias)}
+        words = []
+        for task in tasks:
+            cell = cells.get(task)
+            points = f" {cell.points:.1f}" if cell and cell.outcome == "ok" else ""
+            words.append(Text(_word(cell.outcome) + points if cell else ""))
+        grid.add_row(Text(alias), *words)
+    return grid

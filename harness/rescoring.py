@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness import grading, sources
+from harness.digests import of_bytes
 from harness.errors import HarnessError, UsageError
 from harness.judging import Done, judge_round
-from harness.ordering import Order, prepare
+from harness.ordering import Order, Prepared, prepare
 from harness.profiles import Profile
 from harness.records import Assessed, Run, in_order
 from harness.runner import known_references
@@ -18,12 +19,23 @@ from harness.submissions import Submission
 from harness.tasks import Task
 from harness.trials import Silent
 
+Instances = dict[str, Prepared]
+
 
 def rescore(name: str, store: Store, find: Callable[[str, Path], Task]) -> tuple[Run, Run]:
     """The run as it was scored and as it is scored now, from its raw trials and answers; launches nothing.
 
     `find` gives the task by its id and the folder it was read from.
     """
+    old, new = rescored(name, store, find)
+    store.scored(new)
+    return old, new
+
+
+def rescored(
+    name: str, store: Store, find: Callable[[str, Path], Task], instances: Instances | None = None
+) -> tuple[Run, Run]:
+    """As `rescore`, and keeps nothing. `instances` holds those that were prepared, for runs that share them."""
     old = store.run(name)
     if not old.trials:
         raise UsageError(
@@ -33,7 +45,7 @@ def rescore(name: str, store: Store, find: Callable[[str, Path], Task]) -> tuple
     rounds: list[Compared] = []
     assessed: list[Assessed] = []
     for number in sorted({trial.number for trial in old.trials}):
-        done = _round_again(order, old, number, store)
+        done = _round_again(order, old, number, store, {} if instances is None else instances)
         rounds.append(done.round)
         assessed += done.assessed
     criteria = order.task.criteria
@@ -42,7 +54,6 @@ def rescore(name: str, store: Store, find: Callable[[str, Path], Task]) -> tuple
         "ladder": grading.ladder(criteria, rounds),
     }  # fmt: skip
     new = old.model_copy(update=update)
-    store.scored(new)
     return old, new
 
 
@@ -57,8 +68,12 @@ def _order_again(old: Run, store: Store, find: Callable[[str, Path], Task]) -> O
     )  # fmt: skip
 
 
-def _round_again(order: Order, old: Run, number: int, store: Store) -> Done:
-    prepared = prepare(order, number, Silent(), may_derive=False)
+def _round_again(order: Order, old: Run, number: int, store: Store, instances: Instances) -> Done:
+    asked = (order.task.digest, order.profile, order.device, order.root, order.data, order.model, number)
+    key = of_bytes(repr(asked).encode())
+    if key not in instances:
+        instances[key] = prepare(order, number, Silent(), may_derive=False)
+    prepared = instances[key]
     trials = in_order(t for t in old.trials if t.number == number)
     if any(trial.instance_id != prepared.id for trial in trials):
         raise UsageError(

@@ -51,7 +51,10 @@ def _run(order: Order, setting: Setting, store: Store, watch: Observer, show: Sh
         watch.note(setting.level.note)
     first = prepare(order, 0, watch)
     fresh = _head(order, setting, first, held)
-    head = store.claim(fresh, json.dumps(_call(order)), identity(order, first, fresh), order.anew)
+    key = identity(order, first, fresh)
+    if order.assessment and (concluded := store.concluded(key)) is not None:
+        return concluded  # it was scored, and whoever asked died before the cell was kept
+    head = store.claim(fresh, json.dumps(_call(order)), key, order.anew)
     if head.taken_up:
         watch.note(f"going on with run {head.run_id}, which was cut short; --anew begins a new one")
     try:
@@ -231,6 +234,7 @@ def _head(order: Order, setting: Setting, prepared: Prepared, held: _Held) -> Ru
         machine=machine.fingerprint(order.device, profile.threads), sources=prepared.sources,
         stamp=_stamp(setting, prepared, order), seed=order.seed if order.seed is not None else None,
         seed_id=of_bytes(order.root)[:12], facts=dict(prepared.instance.facts), isolation=held.record,
+        assessment=order.assessment, candidate=order.candidate,
     )  # fmt: skip
 
 
@@ -254,6 +258,7 @@ def identity(order: Order, first: Prepared, head: RunHead) -> str:
             {tier: reference.digest for tier, reference in tiers.items()}, order.profile.model_dump(mode="json"),
             head.profile.model_dump(mode="json"), of_bytes(order.root), first.id, order.against, order.fresh,
             head.machine.id, [source.digest for source in head.sources],
+            *([order.candidate, order.instead_of] if order.assessment else []),
         ]
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The only writer of results: SQLite in WAL mode with synchronous=FULL, artefacts by content hash.
+"""The only writer of results: in SQLite or on a PostgreSQL server, with artefacts by content hash.
 
 A run passes three states, each kept in one transaction before the next is begun: claimed (nothing was
 measured yet), measured (raw trials and the hashes of their answers), scored. Its instances pass the same
@@ -13,17 +13,19 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+import weakref
+import zlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from harness import owners
+from harness import claims, engines
 from harness.artefacts import (
     BALLAST_BYTES,
     FLOOR_BYTES,
@@ -36,9 +38,11 @@ from harness.artefacts import (
     set_ballast,
     unpacked,
 )  # fmt: skip
-from harness.database import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS, engine_of, make_tables
+from harness.database import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS
 from harness.errors import StoreError, UsageError
 from harness.instances import Answer
+from harness.kept import InDatabase, Kept
+from harness.migrating import bring_up
 from harness.records import Assessed, Run, RunHead, Trial, in_order
 
 T = TypeVar("T")
@@ -56,28 +60,52 @@ def home() -> Path:
 
 
 class Store:
-    """Results on disk, under one folder."""
+    """Results under one folder; or, where $HARNESS_DATABASE_URL names a server, all of them there.
 
-    def __init__(self, folder: Path) -> None:
+    `where` says which, for people, without a password.
+    """
+
+    def __init__(self, folder: Path, url: str | None = None) -> None:
         self.folder = folder
-        self.artefacts = Artefacts(folder)
+        named = os.environ.get(engines.VARIABLE, "") if url is None else url
+        self.shared = bool(named)
+        self._beats: dict[str, claims.Beat] = {}
+        if self.shared:
+            address = engines.address(named)
+            self.where = address.render_as_string(hide_password=True)
+            self.engine = engines.postgres(address)
+            weakref.finalize(self, self.engine.dispose)  # whoever lets go of a store lets go of the server
+            self.artefacts: Kept = InDatabase(self.engine)
+            self._password = str(address.password or "")
+        else:
+            self.where, self._password = str(folder), ""
+            self.artefacts = Artefacts(folder)
         try:
-            make_folder(folder)
-            self.engine = engine_of(folder / "results.sqlite")
-            try:
-                make_tables(self.engine)
-            except (SQLAlchemyError, sqlite3.Error):
-                if not self._can_retry():  # even to be read, a database wants some room beside it
-                    raise
-                make_tables(self.engine)
+            self._open()
         except (OSError, SQLAlchemyError, sqlite3.Error) as error:
-            why = _first_line(error)
+            mends = f"look at {engines.VARIABLE} and whether the server runs"
+            mends = mends if self.shared else "set HARNESS_HOME to a local folder"
             raise StoreError(
-                f"results cannot be kept in {folder}: {why}; set HARNESS_HOME to a local folder"
+                f"results cannot be kept in {self.where}: {self._said(error)}; {mends}"
             ) from error
+
+    def _open(self) -> None:
+        if self.shared:
+            bring_up(self.engine, self.where)
+            return
+        make_folder(self.folder)
+        self.engine = engines.sqlite(self.folder / "results.sqlite")
+        try:
+            bring_up(self.engine, self.where)
+        except (SQLAlchemyError, sqlite3.Error):
+            if not self._can_retry():  # even to be read, a database wants some room beside it
+                raise
+            bring_up(self.engine, self.where)
 
     def make_room(self, answers_bytes: int) -> None:
         """Raises StoreError unless the disk has room for an instance's answers, and ballast on top."""
+        if self.shared:
+            return  # the server's disk is its own affair
         has_ballast = (self.folder / "ballast").is_file()
         needed = FLOOR_BYTES + answers_bytes + (0 if has_ballast else BALLAST_BYTES)
         insist_on_room(self.folder, needed, "results")
@@ -98,16 +126,32 @@ class Store:
         """
 
         def work(connection: Connection) -> RunHead:
-            for row in [] if anew or not key else _cut_short(connection, key):
-                if (taken := _taken_up(connection, row.run_id, row.owner)) is not None:
+            for row in [] if anew or not key else claims.cut_short(connection, key):
+                if (taken := claims.taken_up(connection, row.run_id, row.owner)) is not None:
                     return taken
-            _begun(connection, head, call, key or head.run_id)
+            claims.begun(connection, head, call, key or head.run_id)
             return head
 
-        return self.write(work)
+        found = self.write(work)
+        if self.shared:
+            self._beats[found.run_id] = claims.Beat(self.engine, found.run_id)
+        return found
+
+    def concluded(self, key: str) -> Run | None:
+        """The newest run of this key that was scored for good, or None."""
+        query = (
+            select(RUNS.c.run_id)
+            .join(CLAIMS, RUNS.c.run_id == CLAIMS.c.run_id)
+            .where(CLAIMS.c.key == key, RUNS.c.state == "scored")
+            .order_by(CLAIMS.c.attempt.desc())
+        )
+        rows = self.read(query)
+        return self.run(rows[0].run_id) if rows else None
 
     def release(self, run_id: str) -> None:
         """Says that nobody works on a run any more; without it, that its owner is gone says so."""
+        if (beat := self._beats.pop(run_id, None)) is not None:
+            beat.stop()
         self.write(lambda c: c.execute(update(CLAIMS).where(CLAIMS.c.run_id == run_id).values(owner="")))
 
     def begin(self, run_id: str, number: int) -> None:
@@ -115,7 +159,7 @@ class Store:
         row = {"run_id": run_id, "number": number, "state": "claimed", "known": "[]", "seconds": 0.0}
 
         def work(connection: Connection) -> None:
-            _insist_on_ours(connection, run_id)
+            claims.insist_on_ours(connection, run_id)
             connection.execute(delete(INSTANCES).where(*_is(run_id, number)))
             connection.execute(insert(INSTANCES), row)
 
@@ -127,10 +171,10 @@ class Store:
         """Keeps all raw trials of an instance at once, and what was remembered of references: it is measured."""
         said = json.dumps([json.loads(found.model_dump_json()) for found in known])
         row = {"run_id": run_id, "number": number, "state": "measured", "known": said, "seconds": seconds}
-        rows = [{"run_id": run_id, "key": _trial_key(t), "trial": t.model_dump_json()} for t in trials]
+        rows = [{"run_id": run_id, "key": _trial_key(t), "packed": _packed(t)} for t in trials]
 
         def work(connection: Connection) -> None:
-            _insist_on_ours(connection, run_id)
+            claims.insist_on_ours(connection, run_id)
             connection.execute(delete(INSTANCES).where(*_is(run_id, number)))
             connection.execute(insert(INSTANCES), row)
             earlier = TRIALS.c.key.startswith(f"{number}/", autoescape=True)
@@ -187,8 +231,11 @@ class Store:
 
     def trials(self, run_id: str, number: int | None = None) -> list[Trial]:
         """A run's raw trials, or those of one instance of it, in the order of every record."""
-        rows = self.read(select(TRIALS.c.trial).where(TRIALS.c.run_id == run_id))
-        found = in_order(Trial.model_validate_json(row.trial) for row in rows)
+        rows = self.read(select(TRIALS.c.trial, TRIALS.c.packed).where(TRIALS.c.run_id == run_id))
+        found = in_order(
+            Trial.model_validate_json(zlib.decompress(row.packed) if row.packed is not None else row.trial)
+            for row in rows
+        )
         return [trial for trial in found if number in (None, trial.number)]
 
     def run(self, name: str) -> Run:
@@ -201,6 +248,12 @@ class Store:
                 json.dumps({**content, "trials": [json.loads(t.model_dump_json()) for t in raw]})
             )
         return Run(head=RunHead.model_validate_json(row.head), trials=raw)
+
+    def heads(self, names: Collection[str] | None = None) -> list[RunHead]:
+        """What runs were, the oldest first: those of these ids, or all."""
+        query = select(RUNS.c.run_id, RUNS.c.head).order_by(RUNS.c.started_at, RUNS.c.run_id)
+        rows = (row for row in self.read(query) if names is None or row.run_id in names)
+        return [RunHead.model_validate_json(row.head) for row in rows]
 
     def call(self, name: str) -> dict[str, Any]:
         """What was asked for when a run was begun: enough to prepare its instances again."""
@@ -221,10 +274,17 @@ class Store:
             raise StoreError(
                 f"answers could not be written to {self.folder}: {error.strerror}; {mend(error.errno)}"
             ) from error
+        except SQLAlchemyError as error:
+            raise StoreError(
+                f"answers could not be written to {self.where}: {self._said(error)}; {self._mend(error)}"
+            ) from error
 
     def answers(self, digest: str) -> dict[str, Answer]:
         """The answers kept under `digest`, as they were."""
-        return unpacked(self.artefacts.read(digest))
+        try:
+            return unpacked(self.artefacts.read(digest))
+        except SQLAlchemyError as error:
+            raise StoreError(f"answers could not be read from {self.where}: {self._said(error)}") from error
 
     def keep_quality(self, key: str, run_id: str, assessed: Assessed) -> None:
         """Remembers a reference's quality on one instance and machine."""
@@ -252,7 +312,7 @@ class Store:
         )
         if not rows:
             raise UsageError(
-                f"there is no run {name!r} in {self.folder}; `harness report last` shows the newest"
+                f"there is no run {name!r} in {self.where}; `harness report last` shows the newest"
             )
         if len(rows) > 1:
             raise UsageError(f"{len(rows)} runs start with {name!r}; give more of the id")
@@ -272,13 +332,26 @@ class Store:
                     return work(connection)
         except SQLAlchemyError as error:
             raise StoreError(
-                f"a result could not be written to {self.folder}: {_first_line(error)}; {mend(_number(error))}"
+                f"a result could not be written to {self.where}: {self._said(error)}; {self._mend(error)}"
             ) from error
+
+    def _mend(self, error: SQLAlchemyError) -> str:
+        if self.shared:
+            return "look whether the server runs and has room, then type the same command again"
+        return mend(_number(error))
+
+    def _said(self, error: BaseException) -> str:
+        """The first line of what the database or the system says, without the password."""
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        said = re.sub(r"^\(\S+Error\) ", "", said)  # the driver's own name for it says nothing to a person
+        return said.replace(self._password, "***") if self._password else said
 
     def _can_retry(self) -> bool:
         """Whether the disk was full and there was ballast to throw off. Anything else is never tried again:
         a flush that failed once says nothing by succeeding the second time.
         """
+        if self.shared:
+            return False
         try:
             return shutil.disk_usage(self.folder).free < _LEAST_FREE and drop_ballast(self.folder)
         except OSError:
@@ -290,77 +363,22 @@ class Store:
             with self.engine.connect().execution_options(reads=True) as connection:
                 return list(connection.execute(query))
         except SQLAlchemyError as error:
-            raise StoreError(f"results could not be read from {self.folder}: {_first_line(error)}") from error
+            raise StoreError(f"results could not be read from {self.where}: {self._said(error)}") from error
 
 
 def _is(run_id: str, number: int) -> tuple[Any, Any]:
     return INSTANCES.c.run_id == run_id, INSTANCES.c.number == number
 
 
+def _packed(trial: Trial) -> bytes:
+    return zlib.compress(trial.model_dump_json().encode(), 6)
+
+
 def _trial_key(trial: Trial) -> str:
     return f"{trial.number}/{trial.role}/{trial.label}"
-
-
-def _cut_short(connection: Connection, key: str) -> list[Any]:
-    """Runs of the same key, newest first, that nobody works on, down to the newest one that came to its end.
-
-    A run has come to its end when it is scored and let go: whoever died in between has not shown it.
-    """
-    query = (
-        select(CLAIMS.c.run_id, CLAIMS.c.owner, RUNS.c.state)
-        .join(RUNS, RUNS.c.run_id == CLAIMS.c.run_id)
-        .where(CLAIMS.c.key == key)
-        .order_by(CLAIMS.c.attempt.desc())
-    )
-    found = []
-    for row in connection.execute(query):
-        owner = owners.parsed(row.owner)
-        gone = owner is not None and owners.is_gone(owner)
-        if row.state == "scored" and not gone:
-            break
-        if owner is None or gone:
-            found.append(row)
-    return found
-
-
-def _taken_up(connection: Connection, run_id: str, owner: str) -> RunHead | None:
-    """Makes a run that was cut short this process's, and notes when in its head; None where another was quicker."""
-    claim = update(CLAIMS).where(CLAIMS.c.run_id == run_id, CLAIMS.c.owner == owner)
-    if connection.execute(claim.values(owner=owners.me().text())).rowcount != 1:
-        return None
-    (row,) = connection.execute(select(RUNS.c.head).where(RUNS.c.run_id == run_id))
-    head = RunHead.model_validate_json(row.head)
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    head = head.model_copy(update={"taken_up": (*head.taken_up, now)})
-    connection.execute(update(RUNS).where(RUNS.c.run_id == run_id).values(head=head.model_dump_json()))
-    return head
-
-
-def _begun(connection: Connection, head: RunHead, call: str, key: str) -> None:
-    before = connection.execute(select(func.max(CLAIMS.c.attempt)).where(CLAIMS.c.key == key)).scalar()
-    row = {
-        "run_id": head.run_id, "started_at": head.started_at, "task": head.task, "state": "claimed",
-        "head": head.model_dump_json(), "call": call, "scored": None,
-    }  # fmt: skip
-    connection.execute(insert(RUNS), row)
-    claim = {"run_id": head.run_id, "key": key, "attempt": (before or 0) + 1, "owner": owners.me().text()}
-    connection.execute(insert(CLAIMS), claim)
-
-
-def _insist_on_ours(connection: Connection, run_id: str) -> None:
-    """Raises StoreError where another process has taken the run up: it thought that we were gone."""
-    rows = list(connection.execute(select(CLAIMS.c.owner).where(CLAIMS.c.run_id == run_id)))
-    if not rows or rows[0].owner != owners.me().text():
-        raise StoreError(
-            f"run {run_id} is not this process's any more: another one has taken it up; leave it to it"
-        )
 
 
 def _number(error: SQLAlchemyError) -> int:
     """The system's number for what the database says of the disk."""
     said = str(error)
     return errno.EBUSY if "locked" in said else errno.ENOSPC if "full" in said else errno.EIO
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0]

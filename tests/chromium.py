@@ -28,12 +28,16 @@ class Chromium:
         self.folder = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         down, self.write = os.pipe()
         self.read, up = os.pipe()
+        first = (
+            max(down, up, 9) + 1
+        )  # two numbers that neither pipe has: the tests before may have many files open
+        last = first + 1
         command = [found, *FLAGS, f"--user-data-dir={self.folder.name}", "about:blank"]
         self.process = subprocess.Popen(
             [
                 "bash",
                 "-c",
-                f'exec 28<&{down} 29>&{up}; exec "$@" 3<&28 4>&29 28<&- 29>&-',
+                f'exec {first}<&{down} {last}>&{up}; exec "$@" 3<&{first} 4>&{last} {first}<&- {last}>&-',
                 "chromium",
                 *command,
             ],

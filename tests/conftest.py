@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from harness import sources, tasks
 from harness.asking import Asked, order
 from harness.ordering import Order
 from harness.store import Store
+from tests import postgres
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 HERE = Path(__file__).parent
@@ -34,7 +35,30 @@ HOSTILE = HERE / "hostile"
 def _private_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Results of tests never mix with a person's; the cache is shared, since it is made by content."""
     monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("HARNESS_DATABASE_URL", raising=False)
+    monkeypatch.setenv("HARNESS_LOCKS", str(tmp_path / "locks"))
     monkeypatch.setenv("HARNESS_CACHE", str(sources.cache_folder()))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Generator[postgres.Server]:
+    """A PostgreSQL server, once for all tests of a process."""
+    with postgres.server() as found:
+        yield found
+
+
+@pytest.fixture
+def postgres_url(postgres_server: postgres.Server) -> str:
+    """The URL of a new database on it."""
+    return postgres_server.new()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both databases in turn: every store that a test opens, and every process that it starts, uses it."""
+    if request.param == "postgres":
+        monkeypatch.setenv("HARNESS_DATABASE_URL", request.getfixturevalue("postgres_url"))
+    return str(request.param)
 
 
 @pytest.fixture

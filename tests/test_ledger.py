@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,10 @@ def assessment(key: str = "abc123", name: str = "pairs", at: str = "2026-01-01T0
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(Store(tmp_path))
+def ledger(tmp_path: Path, database: str) -> Generator[Ledger]:
+    store = Store(tmp_path)
+    yield Ledger(store)
+    store.engine.dispose()
 
 
 def test_an_assessment_is_begun_once_and_found_by_id_suite_and_last(ledger: Ledger) -> None:

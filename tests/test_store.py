@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 
 from harness import artefacts, rescoring, runner, tasks
 from harness.asking import Asked, order
-from harness.database import RUNS
+from harness.database import META, RUNS
 from harness.errors import StoreError, UsageError
 from harness.records import Run
 from harness.store import Store
@@ -49,20 +50,48 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+def older(raw: sqlite3.Connection) -> None:
+    """Makes the tables what they were before there were revisions of them."""
+    for row in raw.execute("SELECT run_id, key, packed FROM trials").fetchall():
+        plain = zlib.decompress(row[2]).decode()
+        raw.execute("UPDATE trials SET trial = ? WHERE run_id = ? AND key = ?", [plain, *row[:2]])
+    raw.execute("ALTER TABLE trials DROP COLUMN packed")
+    raw.execute("ALTER TABLE claims DROP COLUMN seen")
+    for table in ("alembic_version", "amended_assessments", "artefacts"):
+        raw.execute(f"DROP TABLE {table}")
+
+
 def _crash(*_: object) -> None:
     raise Crash
 
 
 @pytest.fixture
-def copy(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """A copy of that home, in a process that can start no other."""
+def copy(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str) -> Store:
+    """A copy of that home, or of all that it holds on a server, in a process that can start no other."""
+    monkeypatch.setattr(subprocess, "Popen", _refuse)
+    if database == "sqlite":
+        shutil.copytree(kept, tmp_path / "copy")
+    found = Store(tmp_path / "copy")
+    if database == "postgres":
+        source = Store(kept, "")
+        for table in META.sorted_tables:
+            if rows := [row._asdict() for row in source.read(table.select())]:
+                found.write(lambda c, table=table, rows=rows: c.execute(table.insert(), rows))
+        for file in (path for path in kept.glob("artefacts/*/*") if path.is_file()):
+            assert found.artefacts.keep(file.read_bytes()) == file.name
+    return found
+
+
+@pytest.fixture
+def copy_of_files(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A copy of that home."""
+    monkeypatch.setattr(subprocess, "Popen", _refuse)
     shutil.copytree(kept, tmp_path / "copy")
-
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("something was launched")
-
-    monkeypatch.setattr(subprocess, "Popen", refuse)
     return Store(tmp_path / "copy")
+
+
+def _refuse(*_: object, **__: object) -> None:
+    raise AssertionError("something was launched")
 
 
 def _ids(store: Store) -> list[str]:
@@ -104,15 +133,16 @@ def test_scoring_again_gives_the_same_score_and_launches_nothing(copy: Store) ->
     assert [rung.reused_from != "" for rung in after.ladder] == [True, False, True]
 
 
-def test_references_that_were_remembered_are_found_again_after_a_crash(copy: Store) -> None:
+def test_references_that_were_remembered_are_found_again_after_a_crash(copy_of_files: Store) -> None:
     """Of a store that did not keep them with the instance yet."""
-    _, whole = _ids(copy)
-    wanted = copy.run(whole).score
-    with sqlite3.connect(copy.folder / "results.sqlite") as raw:
+    _, whole = _ids(copy_of_files)
+    wanted = copy_of_files.run(whole).score
+    with sqlite3.connect(copy_of_files.folder / "results.sqlite") as raw:
         raw.execute("UPDATE runs SET scored = NULL, state = 'measured' WHERE run_id = ?", [whole])
         raw.execute("DROP TABLE instances")
+        older(raw)
     raw.close()
-    _, after = rescoring.rescore(whole, Store(copy.folder), _same)
+    _, after = rescoring.rescore(whole, Store(copy_of_files.folder), _same)
     assert after.score == wanted
 
 
@@ -155,20 +185,20 @@ def test_earlier_scores_stay_in_the_history(copy: Store) -> None:
     assert len(json.loads(row.scored)["history"]) == 2
 
 
-def test_a_damaged_or_missing_artefact_is_noticed(copy: Store) -> None:
-    crashed, _ = _ids(copy)
-    digest = copy.run(crashed).trials[0].answers["archive"]
-    (file,) = copy.folder.glob(f"artefacts/*/{digest}")
+def test_a_damaged_or_missing_artefact_is_noticed(copy_of_files: Store) -> None:
+    crashed, _ = _ids(copy_of_files)
+    digest = copy_of_files.run(crashed).trials[0].answers["archive"]
+    (file,) = copy_of_files.folder.glob(f"artefacts/*/{digest}")
     good = file.read_bytes()
     for bad in (good[:-1], good + b"x", bytes([good[0] ^ 1]) + good[1:], b""):
         file.write_bytes(bad)
         with pytest.raises(StoreError, match="are damaged"):
-            copy.answers(digest)
+            copy_of_files.answers(digest)
         with pytest.raises(StoreError, match="are damaged"):
-            rescoring.rescore(crashed, copy, _same)
+            rescoring.rescore(crashed, copy_of_files, _same)
     file.unlink()
     with pytest.raises(StoreError, match="are gone"):
-        copy.answers(digest)
+        copy_of_files.answers(digest)
 
 
 def test_runs_are_found_by_the_beginning_of_their_name_or_last(copy: Store) -> None:
@@ -257,8 +287,10 @@ def test_processes_that_open_and_write_a_new_store_at_once_lose_nothing(tmp_path
 
 
 def _fill(store: Store, run: Run) -> None:
+    rng = np.random.default_rng(1)
     for number in range(9):
-        big = run.trials[0].model_copy(update={"log_head": "x" * 400_000, "number": 100 + number})
+        log = rng.bytes(400_000).hex()  # of which half is left when it is compressed
+        big = run.trials[0].model_copy(update={"log_head": log, "number": 100 + number})
         store.keep(run.head.run_id, 100 + number, [big])
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from harness.assessments import Cell
+
 Event = Literal["waits", "runs", "again"]
 
 
@@ -21,6 +23,7 @@ class Unit:
     key     digest of everything that is asked: two units of one key would measure the same thing
     timed   whether a clock decides: such a unit has its machine (or its GPU) to itself while it runs
     device  "cpu" or "cuda"
+    threads and memory_bytes   what one of its workers may use: an engine counts its places by them
     """
 
     candidate: str
@@ -29,6 +32,8 @@ class Unit:
     payload: str
     timed: bool = True
     device: str = "cpu"
+    threads: int = 1
+    memory_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,3 +61,9 @@ class Executor(Protocol):
         the others go on. Raises HarnessError only where the engine itself cannot work.
         """
         ...
+
+
+def lost(unit: Unit, reason: str) -> str:
+    """The cell, as JSON, of a unit that could not be run for a reason of ours; the next command tries again."""
+    cell = Cell(candidate=unit.candidate, task=unit.task, outcome="harness_error", reasons=(reason,))
+    return cell.model_dump_json()

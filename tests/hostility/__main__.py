@@ -117,7 +117,8 @@ def _honest(judge: Judge) -> tuple[float, float]:
 
 def _lying_about() -> set[str]:
     """What of ours, and of shared things whose maker is not known, there is on this machine now."""
-    places = ((tempfile.gettempdir(), "harness-*"), ("/tmp", "*hx*"), ("/var/tmp", "*hx*"), ("/dev/shm", "*"))
+    marked = f"*hx{'[0-9a-f]' * 12}*"  # the judge's mark in the names that attackers are given
+    places = ((tempfile.gettempdir(), "harness-*"), ("/tmp", marked), ("/var/tmp", marked), ("/dev/shm", "*"))
     found = {str(path) for folder, pattern in places for path in Path(folder).glob(pattern)}
     for kind in ("shm", "msg", "sem"):
         rows = Path(f"/proc/sysvipc/{kind}")

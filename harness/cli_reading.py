@@ -1,0 +1,208 @@
+"""The verbs that read: leaderboard, report and compare; they launch nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from harness.errors import UsageError
+from harness.output import print_json, rendered, say, show, write_file, write_out
+
+if TYPE_CHECKING:
+    from harness.assessments import Sheet
+    from harness.store import Store
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write here, not to the screen.")]
+SuiteName = Annotated[
+    str,
+    typer.Option("--suite", metavar="SUITE", help="A suite's name, an assessment's id, or last (default)."),
+]
+NAMES = "NAME NAME..."
+
+
+def add(app: typer.Typer) -> None:
+    """Registers the verbs."""
+    app.command("leaderboard")(leaderboard)
+    app.command("report")(report)
+    app.command("compare")(compare)
+
+
+def leaderboard(
+    suite: Annotated[
+        str, typer.Argument(metavar="SUITE", help="A suite's name, an assessment's id, or \"last\".")
+    ] = "last",
+    task: Annotated[
+        list[str] | None, typer.Option("--task", metavar="TASK", help="Only this task; may be given again.")
+    ] = None,
+    competency: Annotated[str | None, typer.Option("--competency", help="Only tasks of it.")] = None,
+    failed_task: Annotated[
+        str, typer.Option("--failed-task", help="apart: such candidates are not ranked; zero: it counts 0.")
+    ] = "apart",
+    form: Annotated[str, typer.Option("--format", help="text, csv, html or json.")] = "text",
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rank the candidates of an assessment, ties as ties."""
+    from harness.reports import board_html
+    from harness.reports import leaderboard as board
+    from harness.reports.text import to_text
+    from harness.standings import standings
+
+    if failed_task not in ("apart", "zero"):
+        raise UsageError(f"--failed-task {failed_task} is not known; give apart or zero")
+    form = _form("json" if as_json else form, ("text", "csv", "html", "json"))
+    sheet = _sheet(suite)
+    found = standings(sheet, task, competency, _counted(failed_task))
+    if form == "text" and out is None:
+        show(board.render_text(sheet, found))
+        return
+    body = {
+        "text": lambda: to_text(board.render_text(sheet, found)),
+        "csv": lambda: board.render_csv(sheet, found),
+        "html": lambda: board_html.render_html(sheet, found),
+        "json": lambda: _json(board.summary(sheet, found)),
+    }[form]()
+    _deliver(body, out, "Leaderboard")
+
+
+def report(
+    run_name: Annotated[
+        str, typer.Argument(metavar="RUN", help='A run id or its beginning, or "last".')
+    ] = "",
+    candidate: Annotated[
+        str, typer.Option("--candidate", metavar="ALIAS", help="A candidate's page over a suite, not a run.")
+    ] = "",
+    suite: SuiteName = "last",
+    feedback: Annotated[
+        bool, typer.Option("--feedback", help="The version for the candidate, without hidden data.")
+    ] = False,
+    form: Annotated[str, typer.Option("--format", help="text, markdown (a run), html or json.")] = "text",
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a stored run, or a candidate's page, again; launches nothing."""
+    form = "json" if as_json else form
+    if bool(run_name) == bool(candidate):
+        raise UsageError("report needs either a RUN or --candidate ALIAS")
+    if run_name and feedback:
+        raise UsageError("--feedback is about a candidate; give --candidate ALIAS")
+    if run_name:
+        body = rendered(_store().run(run_name), form)
+    else:
+        body = _candidate(candidate, suite, feedback, _form(form, ("text", "html", "json")))
+    _deliver(body, out, "Report")
+
+
+def _candidate(alias: str, suite: str, for_them: bool, form: str) -> str:
+    from harness.reports import candidate, candidate_html, feedback
+    from harness.reports.text import to_text
+
+    sheet = _sheet(suite)
+    if for_them:
+        told = feedback.feedback(sheet, alias)
+        return {
+            "text": lambda: to_text(feedback.render_text(told)),
+            "html": lambda: candidate_html.render_feedback(told),
+            "json": lambda: _json(told.model_dump(mode="json")),
+        }[form]()
+    return {
+        "text": lambda: to_text(candidate.render_text(candidate.page(sheet, alias))),
+        "html": lambda: candidate_html.render_html(sheet, alias),
+        "json": lambda: _json(candidate.summary(sheet, alias)),
+    }[form]()
+
+
+def compare(
+    names: Annotated[
+        list[str], typer.Argument(metavar=NAMES, help="Two or more runs of one task, or two candidates.")
+    ],
+    suite: Annotated[
+        str | None, typer.Option("--suite", metavar="SUITE", help="Compare candidates of this suite.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show runs of one task, or two candidates, side by side."""
+    if suite is None and len(names) < 2:
+        raise UsageError("compare needs two runs or more")
+    sheet = _sheet(suite) if suite is not None else _sheet_of(names)
+    if sheet is None:
+        _compare_runs(names, as_json)
+        return
+    if len(names) != 2:
+        raise UsageError("compare takes two candidates at a time; name two of them")
+    from harness import differences
+    from harness.reports import differing
+
+    found = differences.compare(sheet, *names)
+    if as_json:
+        print_json({"assessment": sheet.assessment.id, **found.model_dump(mode="json")})
+    else:
+        show(differing.render_text(found))
+
+
+def _sheet_of(names: list[str]) -> Sheet | None:
+    """The newest assessment of which all names are candidates, where the first name is no run; else None."""
+    try:
+        _store().run(names[0])
+    except UsageError:
+        from harness.ledger import Ledger
+
+        ledger = Ledger(_store())
+        sheets = (ledger.sheet(assessment) for assessment in ledger.assessments())
+        return next((sheet for sheet in sheets if set(names) <= set(sheet.candidates)), None)
+    return None
+
+
+def _compare_runs(names: list[str], as_json: bool) -> None:
+    found = [_store().run(name) for name in names]
+    tasks = sorted({done.head.task for done in found})
+    if len(tasks) > 1:
+        raise UsageError(f"these runs are of different tasks ({', '.join(tasks)}); compare runs of one task")
+    if as_json:
+        from harness.reports.summary import summary
+
+        same = len({done.head.machine.id for done in found}) == 1
+        print_json({"task": tasks[0], "same_machine": same, "runs": [summary(done) for done in found]})
+        return
+    from harness.reports import text
+
+    show(text.render_compare(found))
+
+
+def _counted(failed_task: str) -> Literal["apart", "zero"]:
+    return "zero" if failed_task == "zero" else "apart"
+
+
+def _form(form: str, known: tuple[str, ...]) -> str:
+    if form not in known:
+        raise UsageError(f"--format {form} is not known; give {', '.join(known[:-1])} or {known[-1]}")
+    return form
+
+
+def _deliver(body: str, out: Path | None, name: str) -> None:
+    if out is None:
+        write_out(body)
+    else:
+        write_file(out, body)
+        say(f"{name}: {out}")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
+
+
+def _sheet(name: str) -> Sheet:
+    from harness.ledger import Ledger
+
+    ledger = Ledger(_store())
+    return ledger.sheet(ledger.assessment(name))
+
+
+def _store() -> Store:
+    from harness.store import Store, home
+
+    return Store(home())

@@ -1,0 +1,160 @@
+"""The verbs of assessments: score a suite, and look at suites."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.errors import EXIT_INCONCLUSIVE, EXIT_OK, EXIT_OURS, UsageError
+from harness.output import print_json, say, show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.assessments import Sheet
+    from harness.executors.base import Executor
+    from harness.store import Store
+
+SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="A suite's name, or a .toml file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+TasksRoot = Annotated[Path | None, typer.Option("--tasks", metavar="DIR", help="A folder with more tasks.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Registers `score` and `suite`."""
+    app.command("score")(score_verb)
+    suite = typer.Typer(help="List the suites, or look at one.", no_args_is_help=True, rich_markup_mode=None)
+    suite.command("list")(list_verb)
+    suite.command("check")(check_verb)
+    app.add_typer(suite, name="suite")
+
+
+def score_verb(
+    suite: SuiteName,
+    place: Annotated[
+        Path, typer.Argument(metavar="SUBMISSIONS", help="A folder of candidates, a CSV, or an archive.")
+    ],
+    secret_seed_file: Annotated[
+        Path | None, typer.Option("--secret-seed-file", metavar="FILE", help="The assessment's secret.")
+    ] = None,
+    variants: Annotated[str, typer.Option("--variants", help="same or per-candidate instances.")] = "same",
+    executor: Annotated[str, typer.Option("--executor", help="local or ray.")] = "local",
+    address: Annotated[str | None, typer.Option("--address", help="Of a ray cluster.")] = None,
+    mix: Annotated[
+        bool, typer.Option("--mix-machines", help="Ray: use nodes of different hardware in one table.")
+    ] = False,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Most untimed units at once.")] = None,
+    isolation: Annotated[str | None, typer.Option("--isolation", help="Instead of the profiles'.")] = None,
+    retry_open: Annotated[
+        bool, typer.Option("--retry-open", help="Also measure again what is inconclusive.")
+    ] = False,
+    as_json: AsJson = False,
+    tasks: TasksRoot = None,
+) -> None:
+    """Score every candidate on every task of a suite; the same command goes on where it stopped."""
+    from typing import cast
+
+    from harness import scoring
+    from harness.assessments import Variants
+    from harness.isolation.levels import insist_known
+    from harness.progress import Table
+    from harness.store import Store, home
+
+    if variants not in ("same", "per-candidate"):
+        raise UsageError(f"--variants {variants} is not known; give same or per-candidate")
+    asked = scoring.Scoring(
+        suite=suite, place=place, tasks_root=tasks, secret_file=secret_seed_file,
+        variants=cast(Variants, variants), isolation=insist_known(isolation) if isolation else None,
+        retry_open=retry_open,
+    )  # fmt: skip
+    if executor != "ray" and (address is not None or mix):
+        raise UsageError("--address and --mix-machines go with --executor ray")
+    store = Store(home())
+    with Table(f"score {suite}", quiet=as_json) as table:
+        engine = (
+            _ray(store, address, mix, table.note)
+            if executor == "ray"
+            else _local(executor, store.folder, jobs, table.note)
+        )
+        sheet = scoring.score(asked, store, engine, table)
+    _tell(sheet, suite, as_json)
+    raise typer.Exit(_status(sheet))
+
+
+def _local(name: str, home: Path, jobs: int | None, note: Callable[[str], object]) -> Executor:
+    if name != "local":
+        raise UsageError(f"--executor {name} is not known; give local or ray")
+    from harness.executors.local import Local
+
+    return Local(home, jobs, note)
+
+
+def _ray(store: Store, address: str | None, mix: bool, note: Callable[[str], None]) -> Executor:
+    from harness.executors import work
+    from harness.executors.cluster import RayExecutor
+
+    return RayExecutor(store, work.do, address or "", mix=mix, warn=note)
+
+
+def _tell(sheet: Sheet, suite: str, as_json: bool) -> None:
+    if as_json:
+        print_json(sheet.model_dump(mode="json"))
+        return
+    from harness.progress import table_of
+
+    show(table_of(sheet))
+    for cell in (c for c in sheet.cells if c.outcome in ("harness_error", "sandbox_failed")):
+        say(f"ours: {cell.candidate} on {cell.task}: {cell.reasons[0] if cell.reasons else cell.outcome}")
+    say(f"Next: harness leaderboard {suite}")
+
+
+def _status(sheet: Sheet) -> int:
+    outcomes = {cell.outcome for cell in sheet.cells}
+    if outcomes & {"harness_error", "sandbox_failed"}:
+        return EXIT_OURS
+    return EXIT_INCONCLUSIVE if "inconclusive" in outcomes else EXIT_OK
+
+
+def list_verb(as_json: AsJson = False) -> None:
+    """List the suites that come with the project."""
+    from harness import profiles
+
+    found = [profiles.suite(name) for name in profiles.suite_names()]
+    if as_json:
+        print_json({"suites": [suite.model_dump(mode="json") for suite in found]})
+        return
+    for suite in found:
+        say(f"{suite.name:<10}{len(suite.tasks)} tasks  {suite.title}")
+    say("Next: harness suite check SUITE")
+
+
+def check_verb(suite: SuiteName, as_json: AsJson = False, tasks: TasksRoot = None) -> None:
+    """Say what a suite covers and how long it takes."""
+    from harness import suites
+    from harness.ledger import Ledger
+    from harness.store import Store, home
+
+    found = suites.read(suite, tasks)
+    whole = sum(task.weight for task in found.tasks)
+    minutes = Ledger(Store(home())).minutes(found)
+    rows = []
+    for task in found.tasks:
+        took = minutes.get(task.id)
+        rows.append({**task.model_dump(mode="json"), "share": task.weight / whole, "scoring_minutes": took})
+    if as_json:
+        print_json({"suite": found.name, "digest": found.digest, "tasks": rows})
+        return
+    say(f"{found.title}: {len(rows)} tasks, {sum(t.minutes for t in found.tasks)} minutes for a candidate.")
+    for task in found.tasks:
+        took = minutes.get(task.id)
+        here = (
+            f"scoring a candidate took {took[1]:.1f} minutes here ({took[0]:.1f} to {took[2]:.1f})"
+            if took
+            else "not measured here yet"
+        )
+        say(
+            f"{task.id}  profile {task.profile}, weight {task.weight / whole:.0%}, {task.minutes} min; {here}"
+        )
+        say(f"    covers {', '.join(task.competencies)}")

@@ -1,0 +1,230 @@
+"""The verbs of what is stored: `rescore`, which launches nothing, and `export`."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.errors import EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, EXIT_OURS, UsageError
+from harness.output import print_json, say, show, write_out
+
+if TYPE_CHECKING:
+    from harness.reassessing import Reassessed
+    from harness.records import Run
+    from harness.store import Store
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+TasksRoot = Annotated[Path | None, typer.Option("--tasks", metavar="DIR", help="A folder with more tasks.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Registers the verbs."""
+    app.command()(rescore)
+    app.command()(export)
+
+
+def rescore(
+    run_name: Annotated[
+        str, typer.Argument(metavar="RUN", help='A run id or its beginning, or "last".')
+    ] = "",
+    suite: Annotated[
+        str | None, typer.Option("--suite", metavar="SUITE", help="Every cell of this suite's assessment.")
+    ] = None,
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Why; kept with --suite.")] = "",
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who; default: your login name.")] = "",
+    weight: Annotated[
+        list[str] | None,
+        typer.Option("--weight", metavar="TASK=N", help="A task's new weight, with --suite."),
+    ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Show what was replaced; score nothing again.")
+    ] = False,
+    as_json: AsJson = False,
+    tasks: TasksRoot = None,
+) -> None:
+    """Score stored runs again from their raw records; launches nothing."""
+    if suite is None:
+        if not run_name or why or by or weight or history:
+            raise UsageError("give a RUN, or --suite SUITE with --why TEXT or --history")
+        _one(run_name, as_json, tasks)
+        return
+    if run_name:
+        raise UsageError("give a RUN or --suite, not both")
+    if history:
+        _history(suite, as_json)
+        return
+    if not why.strip():
+        raise UsageError("--suite needs --why TEXT: it is kept beside every score that changes")
+    _all(suite, (by or _login(), why), weight or [], as_json, tasks)
+
+
+def _one(run_name: str, as_json: bool, tasks: Path | None) -> None:
+    from harness import rescoring
+
+    old, new = rescoring.rescore(run_name, _store(), _finder(tasks))
+    if as_json:
+        from harness.reports.summary import summary
+
+        print_json({**summary(new), "points_before": old.score.points if old.score else None})
+    else:
+        from harness.reports import text
+
+        show(text.render_run(new))
+        before = f"{old.score.points:.1f} points, {old.score.outcome}" if old.score else "not scored"
+        say(f"Before: {before}.")
+    raise typer.Exit(status(new))
+
+
+def _all(name: str, who: tuple[str, str], weight: list[str], as_json: bool, tasks: Path | None) -> None:
+    from harness.ledger import Ledger
+    from harness.reassessing import reassess, reweighted
+
+    ledger = Ledger(_store())
+    assessment = ledger.assessment(name)
+    suite = reweighted(assessment.suite, _weights(weight)) if weight else None
+    by, why = who
+    done = reassess(ledger, assessment, _finder(tasks), suite=suite, by=by, why=why)
+    faults = [change for change in done.changes if change.fault]
+    if as_json:
+        print_json(_as_json(done, by, why))
+    else:
+        from harness.reports import rescored
+
+        write_out(rescored.render_changes((c.before, c.after, c.fault) for c in done.changes))
+        if said := rescored.render_weights(done.suite_before, done.assessment.suite):
+            say(said)
+        changed = sum(change.changed for change in done.changes)
+        say(
+            f"{changed} of {len(done.changes)} cells changed, {len(faults)} could not be scored again, "
+            f"{done.left} have nothing to score. What they were: harness rescore --suite {name} --history"
+        )
+    raise typer.Exit(EXIT_OURS if faults else EXIT_OK)
+
+
+def _as_json(done: Reassessed, by: str, why: str) -> dict[str, Any]:
+    rows = [
+        {
+            "candidate": c.before.candidate, "task": c.before.task, "run": c.before.run_id, "changed": c.changed,
+            "fault": c.fault, "before": c.before.model_dump(mode="json"),
+            "after": c.after.model_dump(mode="json") if c.after else None,
+        }
+        for c in done.changes
+    ]  # fmt: skip
+    return {
+        "assessment": done.assessment.id, "suite": done.assessment.suite.model_dump(mode="json"),
+        "suite_before": done.suite_before.model_dump(mode="json"), "by": by, "why": why, "cells": rows,
+        "left": done.left,
+    }  # fmt: skip
+
+
+def _history(name: str, as_json: bool) -> None:
+    from harness.ledger import Ledger
+    from harness.reports import rescored
+
+    ledger = Ledger(_store())
+    assessment = ledger.assessment(name)
+    cells, suites = ledger.history(assessment.id), ledger.amendments(assessment.id)
+    if as_json:
+        print_json(
+            {
+                "assessment": assessment.id, "cells": [found.model_dump(mode="json") for found in cells],
+                "assessments": [found.model_dump(mode="json") for found in suites],
+            }
+        )  # fmt: skip
+        return
+    rows = [(f.replaced_at, f.by, f.why, rescored.was(f.cell)) for f in cells]
+    rows += [(f.replaced_at, f.by, f.why, rescored.suite_was(f.was.suite)) for f in suites]
+    write_out(rescored.render_history(sorted(rows)))
+
+
+def export(
+    suite: Annotated[
+        str, typer.Argument(metavar="SUITE", help='A suite, an assessment\'s id, "last" or "all".')
+    ],
+    out: Annotated[
+        str,
+        typer.Option("--out", metavar="DIR", help="A folder, a file for cells alone, or MLflow's URI."),
+    ],
+    form: Annotated[str, typer.Option("--format", help="parquet, csv, json or mlflow.")] = "parquet",
+    raw: Annotated[bool, typer.Option("--raw", help="Also every timed request, as samples.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write an assessment as tables for other programs; launches nothing."""
+    from harness.ledger import Ledger
+
+    ledger = Ledger(_store())
+    chosen = ledger.assessments() if suite == "all" else [ledger.assessment(suite)]
+    sheets = [ledger.sheet(assessment) for assessment in chosen]
+    if form == "mlflow":
+        from harness import export_mlflow
+
+        if raw:
+            raise UsageError("--raw is for parquet, csv and json; MLflow holds one value of a measure")
+        uri = export_mlflow.target(out)
+        told = export_mlflow.export(sheets, uri)
+        if as_json:
+            print_json({"uri": uri, **told})
+        else:
+            say(f"{told['added']} runs added to MLflow, {told['there']} were there already: {uri}")
+        return
+    from harness.export_files import write
+    from harness.exporting import Table, sample_rows, tables
+
+    names = None if suite == "all" else {cell.run_id for sheet in sheets for cell in sheet.cells}
+    found = tables(sheets, ledger.store.heads(names))
+    if raw:
+        store = ledger.store
+        samples = (row for h in store.heads(names) for row in sample_rows(h, store.trials(h.run_id)))
+        found.append(Table("samples", samples))
+    written = write(found, form, Path(out))
+    if as_json:
+        print_json({"files": {str(path): count for path, count in written.items()}})
+        return
+    for path, count in written.items():
+        say(f"{count:>9,} rows  {path}")
+
+
+def _weights(said: list[str]) -> dict[str, float]:
+    found = {}
+    for text in said:
+        task, _, number = text.partition("=")
+        try:
+            found[task] = float(number)
+        except ValueError:
+            raise UsageError(f"--weight {text!r} is not TASK=NUMBER") from None
+        if not 0 < found[task] < float("inf"):
+            raise UsageError(f"--weight {text!r}: a weight is above 0")
+    return found
+
+
+def _finder(tasks: Path | None) -> Any:
+    """Finds a run's task where it was read from; else, on another machine, by its id."""
+    from harness.tasks import find, read
+
+    return lambda name, folder: read(folder) if (folder / "task.toml").is_file() else find(name, tasks)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return ""
+
+
+def _store() -> Store:
+    from harness.store import Store, home
+
+    return Store(home())
+
+
+def status(done: Run) -> int:
+    """The exit code that a run's outcome stands for."""
+    from harness.records import OURS
+
+    outcome = done.score.outcome if done.score else "harness_error"
+    if outcome in OURS:
+        return EXIT_OURS
+    return {"ok": EXIT_OK, "inconclusive": EXIT_INCONCLUSIVE}.get(outcome, EXIT_FAILED)

@@ -1,0 +1,245 @@
+"""The one path from a suite and a folder of submissions to a sheet: what is missing is measured, and kept.
+
+The same command finds the same assessment again. A cell whose unit is as it was asked before is not
+measured again; a fault of ours leaves a cell that the next same command tries again.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol
+
+from harness import __version__, devices, intake, submissions, suites
+from harness.assessments import Assessment, Cell, Sheet, Variants, not_attempted
+from harness.criteria import Criteria
+from harness.digests import of_bytes, of_files, of_value
+from harness.errors import SubmissionError, UsageError
+from harness.executors.base import Done, Event, Executor, Unit
+from harness.executors.payload import Payload
+from harness.intake import Handed
+from harness.ledger import Ledger
+from harness.records import OURS
+from harness.store import Store
+from harness.suites import Planned
+from harness.workbench import seed_bytes
+
+# What can change no score: how results are shown, kept and asked for.
+_SHOWS = {"reports", "web", "executors", "calibration"}
+_CLOCKS = ("_seconds", "_p50", "_p95", "_p99", "_throughput")
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What was asked of `harness score`."""
+
+    suite: str
+    place: Path
+    tasks_root: Path | None = None
+    secret_file: Path | None = None
+    variants: Variants = "same"
+    isolation: str | None = None
+    retry_open: bool = False
+
+
+class Watcher(Protocol):
+    """Is told how the table fills."""
+
+    def begin(self, sheet: Sheet, missing: Sequence[Unit]) -> None:
+        """What is known already, and what will be measured."""
+
+    def event(self, unit: Unit, event: Event) -> None:
+        """A unit waits, runs, or is tried again."""
+
+    def done(self, unit: Unit, cell: Cell, seconds: float) -> None:
+        """A unit's cell is kept."""
+
+    def note(self, text: str) -> None:
+        """Something a person should know."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One cell that is due: a unit to be measured, or a cell that is known without."""
+
+    key: str
+    unit: Unit | None = None
+    cell: Cell | None = None
+
+
+@dataclass
+class _Plan:
+    asked: Scoring
+    planned: Planned
+    secret: bytes
+    assessment: Assessment
+    references: dict[str, dict[str, str]]
+    program: str = field(default_factory=lambda: program_digest())
+
+
+def score(asked: Scoring, store: Store, engine: Executor, watch: Watcher) -> Sheet:
+    """Measures what is missing, keeps each cell as it comes, and returns the whole sheet."""
+    planned = suites.plan(asked.suite, asked.tasks_root, asked.isolation)
+    secret = secret_of(planned.suite.name, store.folder, asked.secret_file)
+    references = {
+        name: {tier: found.digest for tier, found in submissions.references(name, task.folder).items()}
+        for name, task in planned.tasks.items()
+    }
+    seed_id = of_bytes(secret)[:12]
+    assessment = Assessment(
+        id=of_value([planned.suite.digest, seed_id, asked.variants, references])[:12], suite=planned.suite,
+        seed_id=seed_id, variants=asked.variants, begun_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        harness_version=__version__,
+    )  # fmt: skip
+    taken = intake.read(asked.place, list(planned.tasks), store.folder / "assessments" / "unpacked")
+    for note in taken.notes:
+        watch.note(note)
+    ledger = Ledger(store)
+    assessment = ledger.open(assessment, taken.candidates)
+    plan = _Plan(asked, planned, secret, assessment, references)
+    known = ledger.units(assessment.id)
+    missing: list[Unit] = []
+    for alias in taken.candidates:
+        for task in planned.tasks:
+            old = known.get((alias, task))
+            wanted = _wanted(plan, alias, task, taken.handed.get((alias, task)), old)
+            if old is not None and old[0] == wanted.key and not _open(old[1], asked.retry_open):
+                continue
+            if wanted.cell is not None:
+                ledger.keep(assessment.id, wanted.cell, wanted.key, why="handed in anew" if old else "")
+            if wanted.unit is not None:
+                missing.append(wanted.unit)
+    watch.begin(ledger.sheet(assessment), missing)
+
+    def kept(done: Done) -> None:
+        cell = Cell.model_validate_json(done.cell)
+        ledger.keep(assessment.id, cell, done.unit.key, why="measured again")
+        watch.done(done.unit, cell, done.seconds)
+
+    if missing:
+        engine.run(shuffled(missing, secret), kept, watch.event)
+    return ledger.sheet(assessment)
+
+
+def _open(cell: Cell, retry_open: bool) -> bool:
+    return cell.outcome in OURS or (retry_open and cell.outcome == "inconclusive")
+
+
+def _wanted(
+    plan: _Plan, alias: str, name: str, handed: Handed | None, old: tuple[str, Cell] | None
+) -> Wanted:
+    if handed is None:
+        return Wanted(of_value("not attempted"), cell=not_attempted(alias, name))
+    try:
+        if handed.folder is None:
+            raise SubmissionError(handed.refused)
+        found = submissions.read(name, handed.folder, alias)
+    except SubmissionError as error:
+        digest = plan.planned.tasks[name].digest
+        cell = Cell(
+            candidate=alias, task=name, outcome="malformed", task_digest=digest, reasons=(str(error),)
+        )
+        return Wanted(of_value(["malformed", str(error)]), cell=cell)
+    return _unit(plan, alias, name, found, old)
+
+
+def _unit(
+    plan: _Plan, alias: str, name: str, found: submissions.Submission, old: tuple[str, Cell] | None
+) -> Wanted:
+    task, profile = plan.planned.tasks[name], plan.planned.profiles[name]
+    device = devices.resolve("auto") if profile.device == "auto" else profile.device
+    profile = profile.model_copy(update={"device": device})
+    root = root_of(plan.secret, name, alias if plan.asked.variants == "per-candidate" else "")
+    settings = profile.model_dump(mode="json")
+    key = of_value(
+        [plan.program, task.digest, found.digest, alias, settings, of_bytes(root), plan.references[name],
+         plan.asked.variants]
+    )  # fmt: skip
+    again = old[1].run_id if old and old[1].outcome == "inconclusive" and old[0] == key else ""
+    payload = Payload(
+        candidate=alias, task=name, task_folder=str(task.folder), folder=str(found.folder.absolute()),
+        digest=found.digest, profile=settings, root=root.hex(), assessment=plan.assessment.id, instead_of=again,
+    )  # fmt: skip
+    unit = Unit(
+        candidate=alias, task=name, key=key, payload=payload.model_dump_json(), timed=is_timed(task.criteria),
+        device=device, threads=profile.threads, memory_bytes=int(task.definition.limits.memory_gib * 2**30),
+    )  # fmt: skip
+    return Wanted(key, unit=unit)
+
+
+def is_timed(criteria: Criteria) -> bool:
+    """Whether a clock decides anything of a score: then a unit has its machine to itself."""
+    measures = [criteria.objective.measure, *(c.measure for c in criteria.constraints)]
+    measures += [p.measure for p in criteria.plausible]
+    return bool(criteria.timed_against()) or any(m.endswith(_CLOCKS) for m in measures)
+
+
+def root_of(secret: bytes, task: str, alias: str = "") -> bytes:
+    """The root of a task's instances: HMAC-SHA256 (RFC 2104) of the task, and of the alias for own variants."""
+    return hmac.new(secret, f"unit\0{task}\0{alias}".encode(), sha256).digest()
+
+
+def secret_of(suite: str, home: Path, file: Path | None) -> bytes:
+    """The assessment's secret: from `file`, or 128 bits kept under `home`, made on first use (mode 0600)."""
+    if file is None:
+        file = home / "assessments" / f"{re.sub(r'[^A-Za-z0-9._-]', '-', suite)}.secret"
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not file.exists():
+                _make_secret(file)
+        except OSError as error:
+            raise UsageError(f"the secret {file} cannot be made: {error.strerror}") from error
+    return seed_bytes(None, file)
+
+
+def _make_secret(file: Path) -> None:
+    """Whole or not at all: a crash in between must not leave a short secret, nor two commands two of them."""
+    making = file.with_name(f".{file.name}-{secrets.token_hex(4)}")
+    opened = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(opened, secrets.token_hex(16).encode() + b"\n")
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+    try:
+        os.link(making, file)
+    except FileExistsError:
+        pass
+    finally:
+        making.unlink()
+
+
+def shuffled(units: Sequence[Unit], secret: bytes) -> list[Unit]:
+    """Rounds in each of which a candidate comes up once, in an order drawn anew: nobody is always first.
+
+    Drawn from the secret, so that a resumed command keeps the order.
+    """
+
+    def drawn(*words: str) -> bytes:
+        return hmac.new(secret, "\0".join(("order", *words)).encode(), sha256).digest()
+
+    by_candidate: dict[str, list[Unit]] = {}
+    for unit in units:
+        by_candidate.setdefault(unit.candidate, []).append(unit)
+    for alias, own in by_candidate.items():
+        own.sort(key=lambda unit, alias=alias: drawn(alias, unit.task))
+    found: list[Unit] = []
+    for number in range(max(map(len, by_candidate.values()), default=0)):
+        turn = sorted(by_candidate, key=lambda alias, number=number: drawn(str(number), alias))
+        found += [by_candidate[alias][number] for alias in turn if number < len(by_candidate[alias])]
+    return found
+
+
+def program_digest(top: Path | None = None) -> str:
+    """sha256 over the program's files that can change a score."""
+    top = top or Path(__file__).parent
+    files = [p for p in sorted(top.rglob("*.py")) if p.relative_to(top).parts[0] not in _SHOWS]
+    shows: Callable[[Path], bool] = lambda p: p.name.startswith(("cli", "output", "progress"))  # noqa: E731
+    return of_files(p for p in files if not shows(p))
