@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def fingerprint(device: str, threads: int) -> Machine:
     )
 
 
+@cache  # ten look-ups on disk, which an assessment of many units would repeat for each
 def _version(name: str) -> str | None:
     try:
         return metadata.version(name)
