@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness import profiles, suites
 from harness.asking import Asked, order
 from harness.assessments import Cut, Suite, TaskInSuite
 from harness.calibration import cuts, recovery
@@ -45,10 +46,15 @@ def simulate(generator: str | None, sets: int, seed: int, note: Callable[[str], 
 
 
 def suite_of(name: str, tasks_root: Path | None, profile: str) -> Suite:
-    """The suite that a list of tasks `A,B,C` makes, each of weight 1; raises UsageError for an empty one."""
+    """The suite called `name`, or that a list of tasks `A,B,C` makes, each of weight 1; raises UsageError."""
+    if name.endswith(".toml") or name in profiles.suite_names():
+        return suites.read(name, tasks_root)
     names = [part.strip() for part in name.split(",") if part.strip()]
     if not names or len(set(names)) < len(names):
-        raise UsageError(f"SUITE {name!r} names no task or one twice; give tasks as A,B,C")
+        known = ", ".join(profiles.suite_names())
+        raise UsageError(
+            f"SUITE {name!r} names no task, or one twice; give a suite ({known}) or tasks as A,B,C"
+        )
     found = [find(one, tasks_root) for one in names]
     tasks = tuple(
         TaskInSuite(

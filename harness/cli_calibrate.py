@@ -20,7 +20,7 @@ def add(app: typer.Typer) -> None:
 
 
 def calibrate(
-    suite: Annotated[str, typer.Argument(metavar="SUITE", help="Its tasks, as A,B,C.")] = "",
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="A suite, or tasks as A,B,C.")] = "",
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Instances that the ladder is run on.")] = 5,
     repeats: Annotated[
         int, typer.Option("--repeats", min=1, help="Seeds of the workers on each instance.")
