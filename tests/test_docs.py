@@ -55,10 +55,11 @@ def test_the_readmes_commands_run(tmp_path: Path) -> None:
     }  # fmt: skip
     for folder in ("reference_solutions", "configs"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
+    for alias, tier in (("ann", "expert"), ("ben", "baseline")):
+        task = "latency-budget"
+        shutil.copytree(ROOT / "reference_solutions" / task / tier, tmp_path / "hand-ins" / alias / task)
     for line in commands():
         words = shlex.split(line)
-        if words[:2] == ["harness", "prove"]:
-            words += ["--instances", "1"]  # tests/test_tasks.py proves every task on five
         done = subprocess.run(
             words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
         )
