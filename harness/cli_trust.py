@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -206,4 +206,4 @@ def _ring() -> KeyRing:
 def _role(text: str) -> KeyRole:
     if text not in ("evaluator", "candidate"):
         raise UsageError(f"--role {text} is not known; give evaluator or candidate")
-    return cast("KeyRole", text)
+    return text

@@ -50,7 +50,7 @@ class Receipt(Record):
     run_id: str
     started_at: str
     harness_version: str
-    task: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")
+    task: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
     task_version: str
     task_digest: str
     submission: str

@@ -217,7 +217,7 @@ class KeyRing:
             found = _List.model_validate_json(content)
         except ValidationError as error:
             raise UsageError(
-                f"the list of trusted keys {path} is damaged; move it away and trust them again"
+                f"the list of trusted keys {path} is damaged; move it away and trust anew"
             ) from error
         return found.keys
 
