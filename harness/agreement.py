@@ -1,9 +1,9 @@
 """Pure: whether two results of one submission agree, item by item, beyond the noise of both.
 
 Two values differ where |a - b| > sqrt(ha^2 + hb^2), with ha and hb the 95 % half-widths on the sides that face
-each other (JCGM 100:2008, 5.1.2). A time that its own run could not certify, and a single reading without an
-interval, decide nothing by their values: only their verdicts are compared. What is absolute (seconds, bytes)
-is never compared between machines.
+each other (JCGM 100:2008, 5.1.2). A time that a run could not certify, and a single reading without an interval,
+never show a difference: where the verdicts differ, or the values by more than a factor of two as well, the matter
+is open. What is absolute (seconds, bytes) is never compared between machines.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def contradictions(said: Result) -> list[str]:
 
 def compare(said: Result, again: Result, criteria: Criteria, same_machine: bool) -> list[Finding]:
     """What a receipt says against what was measured again: objective, points, constraints, tier, outcome."""
-    certified = said.certified is not False and again.certified is not False
+    certified = bool(said.certified and again.certified)
     findings = [_objective(said, again, criteria, (same_machine, certified))]
     timed = bool(criteria.objective.ratio_of) or criteria.objective.unit in COSTS
     findings.append(_points(said, again, certified or not timed))
@@ -189,7 +189,6 @@ def _constraint(a: ConstraintResult, b: ConstraintResult, certified: bool) -> Fi
     words = f"{_judgement(a)} in the receipt, {_judgement(b)} here"
     extra = max(a.tolerance, b.tolerance) * abs(b.value or 0.0)
     differs = apart((a.value, a.low, a.high), (b.value, b.low, b.high), extra)
-    decided = {a.verdict, b.verdict} == {"pass", "fail"}
     if differs is None:
         return _unmeasured(name, a.value, b.value, words)
     by_clock = a.measure.rpartition("_")[2] in _TIMES
@@ -199,12 +198,15 @@ def _constraint(a: ConstraintResult, b: ConstraintResult, certified: bool) -> Fi
         and a.low == a.high
         and b.low == b.high
     )
-    if bare or (by_clock and not certified):  # the values say nothing that can be relied on
+    if bare or (by_clock and not certified):
         why = "a single reading" if bare else "times that are not certified"
-        return Finding(name=name, state="same" if a.verdict == b.verdict else "open", words=f"{words}; {why}")
+        far = apart((a.value, a.low, a.high), (b.value, b.low, b.high), _factor_two(a.value, b.value))
+        return Finding(
+            name=name, state="open" if far or a.verdict != b.verdict else "same", words=f"{words}; {why}"
+        )
     if differs:
         return _judged(name, True, words, False)
-    if a.verdict != b.verdict and (decided or "inconclusive" in (a.verdict, b.verdict)):
+    if a.verdict != b.verdict:
         return Finding(name=name, state="open", words=f"{words}; the values agree within the noise")
     return _judged(name, False, words, a.value == b.value)
 
@@ -246,6 +248,11 @@ def _judged(name: str, differs: bool, words: str, identical: bool) -> Finding:
 
 def _unmeasured(name: str, a: float | None, b: float | None, words: str) -> Finding:
     return Finding(name=name, state="same" if a is None and b is None else "differs", words=words)
+
+
+def _factor_two(a: float | None, b: float | None) -> float:
+    """How far apart two values may be before one is over twice the other."""
+    return min(abs(a or 0.0), abs(b or 0.0))
 
 
 def _span(found: Result) -> tuple[float | None, float | None, float | None]:

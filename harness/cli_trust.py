@@ -153,13 +153,17 @@ def verify(
     file is wrong, 3 inconclusive.
     """
     from harness.progress import Shown
+    from harness.reports import clean
     from harness.store import Store, home
     from harness.verifying import Wanted
     from harness.verifying import verify as run_verify
 
     wanted = Wanted(receipt, folder, rerun, secret_seed_file, isolation, data, model, tasks)
-    with Shown("verify", quiet=as_json) as shown:
-        found = run_verify(wanted, _ring(), lambda: Store(home()), shown)
+    try:
+        with Shown("verify", quiet=as_json) as shown:
+            found = run_verify(wanted, _ring(), lambda: Store(home()), shown)
+    except UsageError as error:  # it may quote the receipt, which anybody could have written
+        raise UsageError(clean.line(str(error), 1000)) from error
     if as_json:
         print_json(_as_json(found))
     else:

@@ -22,6 +22,13 @@ CONTEXT = "ml-skills-harness receipt v1"
 RECEIPT_VERSION = 1
 LOCAL = "local"  # a folder of whoever ran it: its place is nobody else's business, its digest is kept
 
+_WORD = r"^[!-~]{1,400}$"
+# No more than any profile asks for: a stranger's receipt decides how long a new run may take.
+_MOST = {
+    "threads": 1024, "trials": 1000, "max_trials": 1000, "pairs": 1000, "max_pairs": 1000, "limit_factor": 100,
+    "pair_seconds": 86400,
+}  # fmt: skip
+
 
 class FileDigest(Record):
     """A file of the submission, by its path inside, and the sha256 of its content."""
@@ -36,9 +43,9 @@ class Asked(Record):
     pair_seconds: float
     memory_pass: bool
     limit_factor: float
-    data: str
+    data: str = Field(pattern=_WORD)
     columns: dict[str, str] = Field(default_factory=dict)
-    model: str
+    model: str = Field(pattern=_WORD)
     against: tuple[Tier, ...] = ()
 
 
@@ -107,6 +114,7 @@ class Signer:
         path = folder / "receipt.json"
         try:
             write_durably(path, content_of(receipt(self.order, done), key))
+            path.chmod(0o644)  # it is made to be handed on
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror}; the run itself is kept") from error
         return path
@@ -129,7 +137,7 @@ def read(file: Path) -> tuple[Signed, Receipt | None]:
         if isinstance(error, ValidationError):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "payload"
-            raise UsageError(f"{file}: {where[:80]}: {first['msg']}") from error
+            raise UsageError(f"{file}: {where[:80]!r}: {first['msg']}") from error
         raise UsageError(f"{file} is no receipt: {error}") from error
 
 
@@ -137,6 +145,9 @@ def profile_of(said: Receipt) -> Profile:
     """The profile of the run that a receipt tells of; raises UsageError where it could not have been one."""
     used = said.profile.model_dump()
     extra = said.asked.model_dump(include={"pair_seconds", "memory_pass", "limit_factor"})
+    for name, most in _MOST.items():
+        if {**used, **extra}[name] > most:
+            raise UsageError(f"the receipt's profile cannot be run: {name} is over {most}")
     try:
         return Profile.model_validate({**used, **extra, "executor": LOCAL})
     except ValidationError as error:

@@ -125,6 +125,7 @@ def _inside(found: Verified, said: Receipt) -> None:
         wrong.append("its seed is not the one that its seed_id tells of")
     if of_value([[file.path, file.sha256] for file in said.files]) != said.submission_digest:
         wrong.append("its files are not those of its submission_digest")
+    found.official = found.official and not wrong
     for words in wrong:
         found.add("the receipt", "differs", f"contradicts itself: {words}")
 
@@ -178,7 +179,10 @@ def _place(found: Verified, said: Receipt) -> None:
         strength = (
             "strong enough for an official result" if held.official else "not enough for an official result"
         )
-        refused = f"{held.promised} of {held.probes} probes were to be refused, and were"
+        refused = (
+            f"{held.promised} of the {held.probes} attacks of its self-test were to be refused, and were"
+        )
+        refused = refused if held.promised else "it promises to refuse nothing"
         found.add("isolation", "note", f"{held.level}: {strength}; {refused}")
 
 
@@ -220,6 +224,7 @@ def _order(wanted: Wanted, said: Receipt, task: Task, submission: Submission, ro
             raise UsageError(f"the receipt's run used {what}; {option} names where you have the same")
     spec = sources.parse_data(data)
     profile = receipts.profile_of(said).model_copy(update={"isolation": wanted.isolation})
+    task.size(profile.size)  # raises where there is none such, before anything is begun
     return Order(
         task=task, submission=submission, profile=profile, device=devices.resolve(profile.device), root=root,
         seed=said.seed, data=sources.DataSpec(spec.source, spec.name, dict(said.asked.columns), spec.revision),
