@@ -89,7 +89,7 @@ def verify(wanted: Wanted, keys: KeyRing, store: Callable[[], Store], observer: 
     _place(found, said)
     root = _root(said, wanted.secret_seed_file)
     asked = wanted.folder is not None if wanted.rerun is None else wanted.rerun
-    why = _obstacle(found, said, root, asked)
+    why = _obstacle(found, said, root, asked) if submission else "no DIR was given"
     if not why and task and submission and root is not None:
         order = _order(wanted, said, task, submission, root)
         found.again = _again(order, store(), observer)
