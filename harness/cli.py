@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
-from harness import __version__, cli_calibrate, cli_reading, cli_score, cli_store
+from harness import __version__, cli_calibrate, cli_reading, cli_score, cli_store, cli_trust
 from harness.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -36,6 +36,7 @@ from harness.output import (
 
 if TYPE_CHECKING:
     from harness.progress import Shown
+    from harness.records import Run
     from harness.store import Store
 
 app = typer.Typer(
@@ -209,9 +210,15 @@ def run(
             against, fresh, anew,
         )
     )  # fmt: skip
+    pages: list[Path] = []
+    signer = cli_trust.signer(asked)
+
+    def keep(finished: Run) -> None:
+        pages.append(write_reports(finished, out))
+        signer.write(finished, pages[0].parent)
+
     with _progress(f"run {asked.task.id}", as_json) as shown:
-        pages: list[Path] = []
-        done = runner.run(asked, _store(), shown, lambda done: pages.append(write_reports(done, out)))
+        done = runner.run(asked, _store(), shown, keep)
     if as_json:
         from harness.reports.summary import summary
 
@@ -275,6 +282,7 @@ def doctor(
 
 cli_reading.add(app)
 cli_store.add(app)
+cli_trust.add(app)
 
 
 def main() -> None:

@@ -177,10 +177,10 @@ def _wanted(
         found = submissions.read(name, handed.folder, alias)
     except SubmissionError as error:
         digest = plan.planned.tasks[name].digest
-        cell = Cell(
-            candidate=alias, task=name, outcome="malformed", task_digest=digest, reasons=(str(error),)
-        )
-        return Wanted(of_value(["malformed", str(error)]), cell=cell)
+        # Where the evaluator keeps the folder is nothing that a page should tell.
+        why = str(error).replace(f"{plan.asked.place}{os.sep}", "")
+        cell = Cell(candidate=alias, task=name, outcome="malformed", task_digest=digest, reasons=(why,))
+        return Wanted(of_value(["malformed", why]), cell=cell)
     return _unit(plan, alias, name, found, old)
 
 

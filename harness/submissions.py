@@ -23,7 +23,10 @@ _SKIPPED = {"__pycache__", ".git", ".venv", "venv", ".ipynb_checkpoints", ".mypy
 
 @dataclass(frozen=True)
 class Submission:
-    """A folder with a solution.py; `files` are paths inside it, `digest` is over their content."""
+    """A folder with a solution.py; `files` are paths inside it, `digest` is over their content.
+
+    `hashes` are the sha256 of each file, in the order of `files`.
+    """
 
     task: str
     label: str
@@ -31,6 +34,7 @@ class Submission:
     files: tuple[Path, ...]
     digest: str
     tier: Tier | None = None
+    hashes: tuple[str, ...] = ()
 
 
 def read(task: str, folder: Path, label: str = "", tier: Tier | None = None) -> Submission:
@@ -42,8 +46,9 @@ def read(task: str, folder: Path, label: str = "", tier: Tier | None = None) -> 
     files = tuple(_files(folder))
     if Path("solution.py") not in files:
         raise SubmissionError(f"{folder} holds no solution.py; `harness init {task} DIR` shows one that runs")
-    digest = _digest((file, _read(folder / file)) for file in files)
-    return Submission(task, label or alias(folder.resolve().name), folder, files, digest, tier)
+    hashes = tuple(of_bytes(_read(folder / file)) for file in files)
+    digest = _digest(files, hashes)
+    return Submission(task, label or alias(folder.resolve().name), folder, files, digest, tier, hashes)
 
 
 def alias(name: str) -> str:
@@ -78,7 +83,7 @@ def staged(submission: Submission) -> Generator[Path]:
     try:
         copy.mkdir()
         contents = [(file, _read(submission.folder / file)) for file in submission.files]
-        if _digest(contents) != submission.digest:
+        if _digest(submission.files, [of_bytes(content) for _, content in contents]) != submission.digest:
             raise SubmissionError(
                 f"{submission.folder} changed since it was read; leave it alone during a run"
             )
@@ -123,8 +128,8 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path.relative_to(folder)
 
 
-def _digest(contents: Iterable[tuple[Path, bytes]]) -> str:
-    return of_value([[file.as_posix(), of_bytes(content)] for file, content in contents])
+def _digest(files: Iterable[Path], hashes: Iterable[str]) -> str:
+    return of_value([[file.as_posix(), sha256] for file, sha256 in zip(files, hashes, strict=True)])
 
 
 def _read(path: Path) -> bytes:

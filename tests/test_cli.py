@@ -120,7 +120,7 @@ def test_run_exit_0_and_json(home: Home) -> None:
 
 def test_run_writes_its_reports_where_it_was_told(home: Home) -> None:
     names = {path.name for path in (home.folder / "reports").iterdir()}
-    assert names == {"report.html", "report.md", "summary.json", "run.json"}
+    assert names == {"report.html", "report.md", "summary.json", "run.json", "receipt.json"}
     assert json.loads((home.folder / "reports" / "summary.json").read_text()) == home.good.json
 
 
