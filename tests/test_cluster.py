@@ -493,10 +493,15 @@ def test_a_cluster_that_does_not_answer_is_one_sentence(monkeypatch: pytest.Monk
     def refuses(**_: Any) -> None:
         raise ConnectionError("nobody there\nmore")
 
+    with (
+        pytest.raises(UsageError, match=r"no Ray cluster answers at 127\.0\.0\.1:1: "),
+        connected("127.0.0.1:1"),
+    ):
+        pass
     monkeypatch.setattr(ray, "init", refuses)
     with (
-        pytest.raises(UsageError, match=r"no Ray cluster answers at here:1: nobody there;"),
-        connected("here:1"),
+        pytest.raises(UsageError, match=r"no Ray cluster answers at auto: nobody there;"),
+        connected("auto"),
     ):
         pass
 

@@ -17,7 +17,9 @@ import psutil
 import pytest
 
 from harness.assessments import Cell
+from harness.executors import work
 from harness.executors.base import Done, Executor, Unit
+from harness.executors.cluster import RayExecutor
 from harness.executors.local import Local
 from harness.store import Store
 from tests.conftest import TOYS
@@ -28,6 +30,9 @@ SUITE = (
 Make = Callable[[Path], Executor]
 ENGINES: dict[str, Make] = {"local": lambda home: Local(home, jobs=2)}
 engines = pytest.mark.parametrize("make", ENGINES.values(), ids=ENGINES)
+# A cluster of this machine for each call; how it loses processes and nodes is told in test_cluster.py.
+EVERY: dict[str, Make] = {**ENGINES, "ray": lambda home: RayExecutor(Store(home), work.do)}
+every_engine = pytest.mark.parametrize("make", EVERY.values(), ids=EVERY)
 
 
 def unreadable(number: int, timed: bool = False) -> Unit:
@@ -39,7 +44,7 @@ def unreadable(number: int, timed: bool = False) -> Unit:
     return Unit(f"c{number}", "toy", str(number), json.dumps(payload), timed)
 
 
-@engines
+@every_engine
 def test_every_unit_comes_back_once_from_the_calling_thread(make: Make, tmp_path: Path) -> None:
     units = [unreadable(number, timed=number % 2 == 0) for number in range(6)]
     found: list[Done] = []
@@ -66,7 +71,7 @@ def test_a_unit_whose_process_dies_is_tried_again_and_then_ours(make: Make, tmp_
     assert "ended by status 1" in cells["anna"].reasons[0]
 
 
-@engines
+@every_engine
 def test_an_interrupt_ends_what_runs(make: Make, tmp_path: Path) -> None:
     def kept(done: Done) -> None:
         raise KeyboardInterrupt

@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import secrets
+import socket
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -96,6 +97,7 @@ def connected(address: str) -> Generator[Any]:
     }
     try:
         if address:
+            _knock(address)
             ray.init(address=address, **quiet)
         else:
             # A secret of this process and of those below it, so that nobody else on this machine gets in.
@@ -114,6 +116,13 @@ def connected(address: str) -> Generator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nobody listens at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 @dataclass
