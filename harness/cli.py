@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
-from harness import __version__, cli_reading, cli_score, cli_store
+from harness import __version__, cli_reading, cli_score, cli_similar, cli_store
 from harness.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -274,6 +274,7 @@ def doctor(
 
 cli_reading.add(app)
 cli_store.add(app)
+cli_similar.add(app)
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("sides",),
     ("timing",),
     ("verdicts",),
-    ("standings",),
+    ("standings", "similarity"),
     ("differences",),
     ("grading", "session", "channel", "watch", "reports", "tasks", "submissions", "profiles", "sources", "stackdocs",
      "tables", "qrels", "hub"),
@@ -41,7 +41,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("rescoring",),
     ("reassessing", "export_files", "export_mlflow"),
     ("output", "progress", "asking", "check", "doctor", "proving"),
-    ("cli_reading", "cli_score", "cli_store"),
+    ("cli_reading", "cli_score", "cli_similar", "cli_store"),
     ("cli", "__main__"),
 )  # fmt: skip
 HEAVY = ("torch", "transformers", "datasets", "faiss", "sklearn", "sentence_transformers", "pandas", "scipy")
@@ -171,6 +171,7 @@ PURE = [
         "differences",
         "assessments",
         "exporting",
+        "similarity",
     )
 ]
 IMPURE = {
