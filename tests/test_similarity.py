@@ -226,7 +226,7 @@ def test_every_window_has_a_chosen_hash_which_is_its_least(hashes: list[int], wi
 
 def test_a_long_table_of_numbers_has_few_fingerprints() -> None:
     table = grams([symbol for symbol, _ in tokens(f"T = [{'1, ' * 5000}]\n")])
-    assert len(winnow(table)) <= len(table) / WINDOW + 3
+    assert len(winnow(table)) <= len(table) / (WINDOW - 1) + 3
 
 
 def test_hashes_are_the_same_in_every_process() -> None:
@@ -245,7 +245,7 @@ BAD = {
     "huge.py": (b"x = 1\n" * 100_000, "larger than"),
     "binary.py": (b"\x7fELF\0\0", "binary"),
     "latin.py": ("# caf\xe9\n".encode("latin-1"), "not UTF-8"),
-    "open.py": (b"x = '''never closed\n" * 20, "tokenises"),
+    "open.py": (b"x = '''never closed\n", "tokenises"),
     "dedent.py": (b"if x:\n        a\n    b\n", "tokenises"),
     "odd.py": (b"x = ?\n", "tokenises"),
 }
