@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
-from harness import __version__, cli_calibrate, cli_reading, cli_score, cli_store, cli_trust
+from harness import (
+    __version__,
+    cli_calibrate,
+    cli_reading,
+    cli_score,
+    cli_similar,
+    cli_store,
+    cli_trust,
+)
 from harness.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -283,6 +291,7 @@ def doctor(
 cli_reading.add(app)
 cli_store.add(app)
 cli_trust.add(app)
+cli_similar.add(app)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from harness.records import TIERS, Tier
 
 MOST_FILES = 1000
 MOST_BYTES = 64 * 1024 * 1024
-_SKIPPED = {"__pycache__", ".git", ".venv", "venv", ".ipynb_checkpoints", ".mypy_cache", ".ruff_cache"}
+SKIPPED = {"__pycache__", ".git", ".venv", "venv", ".ipynb_checkpoints", ".mypy_cache", ".ruff_cache"}
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _files(folder: Path) -> Iterator[Path]:
     # Installers link a wheel's files into an environment instead of copying them: no candidate put them there.
     installed = folder.resolve().is_relative_to(sys.prefix)
     for base, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in _SKIPPED)
+        folders[:] = sorted(name for name in folders if name not in SKIPPED)
         for name in sorted([*names, *(f for f in folders if (Path(base) / f).is_symlink())]):
             path = Path(base) / name
             if name.endswith(".pyc"):

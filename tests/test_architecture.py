@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("sides",),
     ("timing",),
     ("verdicts",),
-    ("standings",),
+    ("standings", "similarity"),
     ("differences", "agreement"),
     ("grading", "session", "channel", "watch", "reports", "tasks", "submissions", "profiles", "sources", "stackdocs",
      "tables", "qrels", "hub"),
@@ -42,7 +42,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("reassessing", "export_files", "export_mlflow", "verifying"),
     ("output", "progress", "asking", "check", "doctor", "proving"),
     ("calibrating",),
-    ("cli_calibrate", "cli_reading", "cli_score", "cli_store", "cli_trust"),
+    ("cli_calibrate", "cli_reading", "cli_score", "cli_similar", "cli_store", "cli_trust"),
     ("cli", "__main__"),
 )  # fmt: skip
 HEAVY = ("torch", "transformers", "datasets", "faiss", "sklearn", "sentence_transformers", "pandas", "scipy")
@@ -175,6 +175,7 @@ PURE = [
         "assessments",
         "exporting",
         "equating",
+        "similarity",
     )
 ]
 IMPURE = {
