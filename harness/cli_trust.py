@@ -180,7 +180,7 @@ def _show(found: Verified) -> None:
         say(f"Receipt of run {clean.line(said.run_id, 60)}: {said.task}, {clean.line(said.submission, 64)}")
     marks = {"same": "ok", "differs": "DIFFERS", "open": "open", "note": "note"}
     for one in found.findings:
-        say(f"{marks[one.state]:<9}{clean.line(one.name, 60):<28}{clean.line(one.words)}")
+        say(f"{marks[one.state]:<9}{clean.line(one.name, 60):<36} {clean.line(one.words)}")
     endings = {
         "agrees": "The receipt agrees with what was found here.",
         "differs": "The receipt does NOT agree with what was found here.",
