@@ -152,6 +152,9 @@ def _publish(made: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
     shutil.copytree(made, staging / "out")
+    for path in (staging / "out").rglob("*"):
+        if path.is_file():  # some libraries write for the owner alone; a box belongs to another user
+            path.chmod(0o644)
     try:
         os.replace(staging / "out", target)
     except OSError:

@@ -25,6 +25,7 @@ class Solution:
         out.mkdir()
         encoder = sorted(p.name for p in self.context.models["encoder"].iterdir())
         (out / "made.txt").write_text(f"{encoder} {list(texts)} {labels.sum()} {rate}")
+        (out / "made.txt").chmod(0o600)
 """
 ARGUMENTS = {"texts": ["a", "b"], "labels": np.array([1, 2]), "rate": 0.5}
 
@@ -52,6 +53,7 @@ def test_derive_runs_a_recipe_once_and_caches_by_content(
 ) -> None:
     recipe = _recipe(tmp_path)
     made = bench.derive("plain", recipe, ARGUMENTS)
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in made.rglob("*") if path.is_file())
     assert (made / "made.txt").read_text() == "['config.json'] ['a', 'b'] 3 0.5"
     assert (bench.used["plain"].kind, bench.used["plain"].size_bytes) == ("derived", 32)
     assert bench.used["encoder"].digest == "d1"

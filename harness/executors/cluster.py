@@ -81,6 +81,7 @@ def connected(address: str) -> Generator[Any]:
     """Ray, connected to a cluster; what was begun here is ended here. Raises UsageError."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told that it is used
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # by default Ray's workers give way to everybody else
     try:
         import ray
     except ImportError as error:
