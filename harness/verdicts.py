@@ -129,15 +129,18 @@ def _words(constraint: Constraint, verdict: Verdict, unit: str, value: Estimate 
     against = {"ratio": f" the {constraint.reference}'s", "own_ratio": f" {constraint.of}"}.get(
         constraint.compare, ""
     )
-    than = f" than the {constraint.reference}'s" if constraint.compare == "difference" else ""
+    apart = constraint.compare == "difference"
+    than = f" against the {constraint.reference}'s" if apart else ""
     bound = "at most" if constraint.bound == "at_most" else "at least"
-    said = f"{constraint.name}: {value.value:.4g}{unit if unit != 'x' else ' times'}{against}{than}"
+    sign, unit = "+" if apart else "", " times" if unit == "x" else unit
+    said = f"{constraint.name}: {value.value:{sign}.4g}{unit}{against}{than}"
     allowed = f"{bound} {constraint.threshold:.4g} allowed"
     if verdict == "pass":
         return f"{said}; {allowed}"
     if verdict == "fail":
-        over = abs(value.value - constraint.threshold) / max(abs(constraint.threshold), EDGE)
-        return f"{said}; {allowed}; missed by {over:.0%} of the threshold"
+        over = abs(value.value - constraint.threshold)
+        share = f"{over / max(abs(constraint.threshold), EDGE):.0%} of the threshold"
+        return f"{said}; {allowed}; missed by {f'{over:.4g}' if apart else share}"
     return f"{said}, anywhere from {value.low:.4g} to {value.high:.4g}; {allowed}: too close to call"
 
 
