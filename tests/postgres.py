@@ -52,8 +52,12 @@ class Server:
         """One statement, by itself."""
         import psycopg
 
-        with psycopg.connect(self.url(database), autocommit=True) as connection:
-            connection.execute(statement.encode())
+        try:
+            with psycopg.connect(self.url(database), autocommit=True) as connection:
+                connection.execute(statement.encode())
+        except psycopg.OperationalError as error:
+            error.add_note((self.socket / "said").read_text(errors="replace")[-2000:])
+            raise
 
 
 @contextmanager
@@ -80,7 +84,7 @@ def server() -> Generator[Server]:
     ends = ["setpriv", "--pdeathsig", "INT"] if become else []  # a test process that is killed takes it along
     process = subprocess.Popen(
         [*become, *ends, str(bin_ / "postgres"), "-D", str(data), "-k", str(folder), "-c", "listen_addresses="],
-        cwd=folder, stdout=told, stderr=told,
+        cwd=folder, stdout=told, stderr=told, start_new_session=True,  # no signal to the tests' group ends it
     )  # fmt: skip
     told.close()
     try:
