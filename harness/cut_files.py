@@ -51,7 +51,7 @@ def by_hand(points: float) -> Cut:
     """The cut that was given on the command line; raises UsageError off the scale."""
     if not LEAST <= points <= MOST:
         raise UsageError(f"--cut {points:g} is not between {LEAST:g} and {MOST:g} points")
-    return Cut(points=points, method="set by hand", set_by="whoever gave the command")
+    return Cut(points=points, method="set by hand", set_by="the command line")
 
 
 def _lines(file: Path, needed: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:

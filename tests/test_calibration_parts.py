@@ -69,6 +69,9 @@ def test_proposals_count_people_and_say_what_stands_in_the_way() -> None:
     (short,) = limits.proposals(tier_rows([1.0, 1.1]))
     assert short.proposed is None
     assert "2 instances" in short.words
+    (wild,) = limits.proposals(tier_rows([0.1, 1.0, 8.0]))
+    assert wild.proposed is None
+    assert "spreads too far" in wild.words
     (slow,) = limits.proposals(tier_rows([3.0, 3.1, 3.2]))
     assert "does not meet" in slow.words
     (own,) = limits.proposals(tier_rows([1.0, 1.0, 1.01], reference="competent"))

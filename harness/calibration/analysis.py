@@ -47,10 +47,10 @@ def calibrate(suite: Suite, rows: Sequence[Row], seed: int = 0, minutes: int | N
         needed=reliability.needed(made, n), standings=standings,
         bands=tuple((b, items.share(sum(s.band == b for s in standings), n)) for b in BANDS) if n else (),
         form=None if minutes is None else planner.form(suite, draws, minutes, n),
-        flipped=reliability.of_draws(flipped(suite, draws, cut, seed), n) if n and cut else Estimate(),
+        flipped=reliability.of_draws(flipped(suite, draws, cut, seed) if n and cut else 0.0, n if cut else 0),
         sem=decisions.sem(suite, draws, seeds, n), accuracy=sure[0], consistency=sure[1],
         curve=decisions.curve(suite, draws, seeds, n) if n >= reliability.LEAST else (),
-        passing=Estimate() if reaches is None or not n else reliability.of_draws(reaches[:, :n].mean(axis=1), n),
+        passing=Estimate(absent_because="no cut") if reaches is None else _passing(reaches, n),
         rhat=float(draws.rhat.max()), notes=_notes(n, len(tasks), cut),
     )  # fmt: skip
 
@@ -80,6 +80,11 @@ def _reaches(suite: Suite, draws: Draws, cut: Cut | None) -> Floats | None:
     weights = decisions.weights_of(suite)
     base, rise = draws.intercept[:, 0] @ weights, draws.slope[:, 0] @ weights
     return (base[:, None] + rise[:, None] * draws.skill[:, 0] >= cut.points / 100).astype(np.float64)
+
+
+def _passing(reaches: Floats, people: int) -> Estimate:
+    """The share of people who are above the cut, over the draws."""
+    return reliability.of_draws(reaches[:, :people].mean(axis=1) if people else 0.0, people)
 
 
 def flipped(suite: Suite, draws: Draws, cut: Cut, seed: int) -> Floats:

@@ -13,6 +13,7 @@ from harness.calibration.scores import Floats
 from harness.calibration.tables import Row
 
 TIER, MARGIN, LEVEL, LEAST_INSTANCES = "competent", 0.10, 0.95, 3
+MOST_APART = 3.0  # a limit further than this from the tier's median tells of its spread, and of nothing else
 RULE = (
     f"the {TIER} tier's one-sided {100 * LEVEL:.0f} % prediction limit for one more run on a new instance, "
     f"with {100 * MARGIN:.0f} % of margin"
@@ -46,13 +47,17 @@ def _proposal(tier: list[tuple[str, CellConstraint]], people: list[CellConstrain
         return found.model_copy(update={"words": why})
     values = np.array([v for _, v in known], dtype=np.float64)
     limit = bound(values, instances, upper=one.bound == "at_most")
+    middle = float(np.median(values))
+    if middle > 0 and limit > 0 and not 1 / MOST_APART <= limit / middle <= MOST_APART:
+        why = f"the {TIER} tier spreads too far for a limit; run it on more than {instances} instances"
+        return found.model_copy(update={"middle": middle, "words": why})
     own = [c.value for c in people if c.value is not None]
     words = f"it is a ratio to the {TIER} tier itself: only noise and margin" if one.reference == TIER else ""
-    if not _meets(float(np.median(values)), one.threshold, one.bound):
+    if not _meets(middle, one.threshold, one.bound):
         words = f"the {TIER} tier itself does not meet the limit that is set"
     return found.model_copy(
         update={
-            "proposed": limit, "middle": float(np.median(values)), "words": words,
+            "proposed": limit, "middle": middle, "words": words,
             "met_now": sum(_meets(v, one.threshold, one.bound) for v in own),
             "met_then": sum(_meets(v, limit, one.bound) for v in own),
         }

@@ -46,7 +46,7 @@ def difficulty(c: Calibration) -> Table:
         row(
             cell(t.task, "provisional: tiers only" if t.provisional else ""), str(t.people), shown(t.difficulty),
             shown(t.discrimination), shown(t.item_rest),
-            cell("; ".join(t.flags), mark="fail") if t.flags else cell("none", mark="pass"),
+            cell("flagged", "; ".join(t.flags), "fail") if t.flags else cell("none", mark="pass"),
         )
         for t in c.tasks
     )  # fmt: skip
