@@ -145,20 +145,20 @@ def _cut(c: Calibration) -> Cell:
 def errors(c: Calibration) -> Table:
     """The conditional standard error at seven skills; the plot shows them all."""
     rows = tuple(
-        row(f"{p.skill:+.1f}", shown(p.points, 1), shown(p.error))
+        row(f"{p.skill:+.1f}" if p.skill else "0.0", shown(p.points, 1), shown(p.error))
         for p in c.curve
         if abs(p.skill - round(p.skill)) < 1e-9
     )
     foot = "Held at -25 and 125 points, scores vary less at the ends but say less of skill."
     columns = ("Skill", "Error in points", "Error in skill")
-    return Table("Standard error over skill", columns, rows, (0, 1, 2), foot)
+    return Table("Standard error at seven skills", columns, rows, (1, 2), foot)
 
 
 def dstudy(c: Calibration) -> Table:
     """What forms of other lengths would reach."""
     rows = tuple(row(str(d.tasks), str(d.seeds), shown(d.relative), shown(d.absolute)) for d in c.dstudy)
     foot = "E rho squared is for ranking people, Phi for their distance to a cut. Small: 95 % intervals."
-    return Table("Tasks by seeds", ("Tasks", "Seeds", "E rho squared", "Phi"), rows, (0, 1, 2, 3), foot)
+    return Table("Tasks by seeds", ("Tasks", "Seeds", "E rho squared", "Phi"), rows, (1, 2, 3), foot)
 
 
 def shares(c: Calibration) -> Table:
@@ -213,7 +213,7 @@ def forms(c: Calibration) -> Table:
         row(f"{n.target:g}", str(n.seeds), str(n.tasks or "over 60"), str(n.tasks_cautious or "over 60"))
         for n in c.needed
     )
-    return Table("Tasks needed", ("E rho squared", "Seeds", "Tasks", "Tasks, cautious"), rows, (0, 1, 2, 3))
+    return Table("Tasks needed", ("E rho squared", "Seeds", "Tasks", "Tasks, cautious"), rows, (1, 2, 3))
 
 
 def planned(c: Calibration) -> Table:
