@@ -35,8 +35,8 @@ def simulate(generator: str | None, sets: int, seed: int, note: Callable[[str], 
     for name, design, least, most in recovery.situations(generator, sets):
         note(f"{name}, {design.people} people, {design.tasks} tasks, {design.sets} data sets")
         found.append(recovery.recover(name, design, (least, most), seed))
-    note(f"the whole analysis, {rehearsal.PEOPLE} people, {rehearsal.TASKS} tasks, {sets // 2} data sets")
-    forecasts = () if generator else rehearsal.rehearse(sets // 2, seed)
+    note(f"the whole analysis, {rehearsal.PEOPLE} people, {rehearsal.TASKS} tasks, {sets} data sets")
+    forecasts = () if generator else rehearsal.rehearse(sets, seed)
     planted = linear(FIT, np.random.default_rng(seed))
     before = time.monotonic()
     fit(planted.scores, np.random.default_rng(seed))
