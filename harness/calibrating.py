@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from harness import profiles, suites
 from harness.asking import Asked, order
-from harness.assessments import Cut, Suite, TaskInSuite
-from harness.calibration import cuts, recovery
+from harness.assessments import CellConstraint, Suite, TaskInSuite
+from harness.calibration import recovery, rehearsal
 from harness.calibration.generators import Design, linear
 from harness.calibration.gibbs import fit
 from harness.calibration.results import Simulation
@@ -36,12 +35,14 @@ def simulate(generator: str | None, sets: int, seed: int, note: Callable[[str], 
     for name, design, least, most in recovery.situations(generator, sets):
         note(f"{name}, {design.people} people, {design.tasks} tasks, {design.sets} data sets")
         found.append(recovery.recover(name, design, (least, most), seed))
+    note(f"the whole analysis, {rehearsal.PEOPLE} people, {rehearsal.TASKS} tasks, {sets} data sets")
+    forecasts = () if generator else rehearsal.rehearse(sets, seed)
     planted = linear(FIT, np.random.default_rng(seed))
     before = time.monotonic()
     fit(planted.scores, np.random.default_rng(seed))
     took = time.monotonic() - before
     return Simulation(
-        situations=tuple(found), seed=seed, fit_seconds=took, seconds=time.monotonic() - began
+        situations=tuple(found), forecasts=forecasts, seed=seed, fit_seconds=took, seconds=time.monotonic() - began
     )  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def suite_of(name: str, tasks_root: Path | None, profile: str) -> Suite:
     tasks = tuple(
         TaskInSuite(
             id=task.id, title=task.definition.title, profile=profile, minutes=task.definition.minutes,
-            competencies=tuple(task.definition.competencies),
+            competencies=tuple(task.definition.competencies), task_digest=task.digest,
         )
         for task in found
     )  # fmt: skip
@@ -83,6 +84,10 @@ def ladders(
                             person=tier, tier=tier, task=task.id, instance=prepared.id, seed=repeat,
                             points=ladder.points[tier], outcome=ladder.scores[tier].outcome,
                             verdicts=tuple((c.name, c.verdict) for c in ladder.scores[tier].constraints),
+                            measured=tuple(
+                                CellConstraint(**c.model_dump(include=set(CellConstraint.model_fields)))
+                                for c in ladder.scores[tier].constraints
+                            ),
                         )
                         for tier in TIERS
                         if tier in ladder.points
@@ -90,35 +95,21 @@ def ladders(
     return rows
 
 
-def past(ledger: Ledger, tasks: Sequence[str]) -> list[Row]:
-    """What people handed in before on these tasks, the newest first; one submission of a task counts once."""
-    rows, known = [], set()
+def past(ledger: Ledger, suite: Suite) -> tuple[list[Row], int]:
+    """What people handed in before on these tasks, the newest first; one submission of a task counts once.
+
+    A task whose digest is another one is another task; how many hand-ins were left out for that comes second.
+    """
+    rows, known, others = [], set(), set()
+    digests = {task.id: task.task_digest for task in suite.tasks}
     for assessment in ledger.assessments():
         for cell in ledger.sheet(assessment).cells:
             key = (cell.submission_digest, cell.task) if cell.submission_digest else None
-            if cell.task not in tasks or cell.outcome == "not_attempted" or key in known:
+            if cell.task not in digests or cell.outcome == "not_attempted" or key in known:
+                continue
+            if digests[cell.task] and cell.task_digest != digests[cell.task]:
+                others.add(key or (assessment.id, cell.candidate, cell.task))
                 continue
             known |= {key} if key else set()
             rows += of_cell(f"{cell.candidate} ({assessment.id[:8]})", cell)
-    return rows
-
-
-def judges_cut(suite: Suite, file: Path) -> Cut:
-    """The Angoff cut of a CSV with the columns judge, task, points; raises UsageError naming the line."""
-    judged: dict[str, dict[str, float]] = {}
-    try:
-        with file.open(encoding="utf-8", newline="") as lines:
-            for number, line in enumerate(csv.DictReader(lines), 2):
-                try:
-                    points = float(line["points"])
-                    judge, task = line["judge"].strip(), line["task"].strip()
-                except (KeyError, TypeError, ValueError, AttributeError):
-                    raise UsageError(f"{file}, line {number}: give judge,task,points with a number") from None
-                if not -25 <= points <= 125:
-                    raise UsageError(f"{file}, line {number}: {points:g} points are not between -25 and 125")
-                judged.setdefault(judge, {})[task] = points
-        return cuts.angoff(suite, judged)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read as a CSV: {error}") from error
-    except ValueError as error:
-        raise UsageError(f"{file}: {error}") from error
+    return rows, len(others)

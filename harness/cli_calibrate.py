@@ -11,6 +11,7 @@ from harness.errors import UsageError
 from harness.output import print_json, say, show, write_file
 
 if TYPE_CHECKING:
+    from harness.assessments import Cut, Suite
     from harness.calibration.results import Calibration, Simulation
 
 
@@ -32,6 +33,14 @@ def calibrate(
     cut_judges: Annotated[
         Path | None, typer.Option("--cut-judges", metavar="CSV", help="Judges' cut: judge,task,points.")
     ] = None,
+    cut_ratings: Annotated[
+        Path | None,
+        typer.Option("--cut-ratings", metavar="CSV", help="Borderline cut: candidate,[task,]points,rating."),
+    ] = None,
+    borderline: Annotated[
+        float | None, typer.Option("--borderline", help="Rating of the borderline; 2 unless given.")
+    ] = None,
+    cut: Annotated[float | None, typer.Option("--cut", help="A cut in points, set by hand.")] = None,
     simulate: Annotated[
         bool, typer.Option("--simulate", help="Plant known skills, and see how well they come back.")
     ] = False,
@@ -59,15 +68,35 @@ def calibrate(
     from harness.store import Store, home
 
     chosen = calibrating.suite_of(suite, tasks, profile)
-    if cut_judges is not None:
-        cut = calibrating.judges_cut(chosen, cut_judges)
-        chosen = chosen.model_copy(update={"cut": cut})
+    set_to = _cut(chosen, cut, cut_judges, cut_ratings, borderline)
+    if set_to is not None:
+        chosen = chosen.model_copy(update={"cut": set_to})
     with Shown("calibrate", quiet=as_json) as shown:
         rows = calibrating.ladders(chosen, tasks, seeds, repeats, seed, shown)
-        rows += calibrating.past(Ledger(Store(home())), [task.id for task in chosen.tasks])
+        known, others = calibrating.past(Ledger(Store(home())), chosen)
         shown.note("fitting")
-        found = analyse(chosen, rows, seed, minutes)
+        found = analyse(chosen, rows + known, seed, minutes)
+    if others:
+        note = f"Past hand-ins left out, as their task was another version of it: {others}."
+        found = found.model_copy(update={"notes": (*found.notes, note)})
     _present(found, out, as_json)
+
+
+def _cut(
+    suite: Suite, points: float | None, judges: Path | None, ratings: Path | None, at: float | None
+) -> Cut | None:
+    """The cut that was asked for; None where none was, and then the suite's own or a provisional one is shown."""
+    from harness import cut_files
+
+    if sum(one is not None for one in (points, judges, ratings)) > 1:
+        raise UsageError("--cut, --cut-judges and --cut-ratings each set the cut; give one of them")
+    if at is not None and ratings is None:
+        raise UsageError("--borderline only goes with --cut-ratings; give both or neither")
+    if points is not None:
+        return cut_files.by_hand(points)
+    if judges is not None:
+        return cut_files.judges_cut(suite, judges)
+    return None if ratings is None else cut_files.ratings_cut(suite, ratings, 2.0 if at is None else at)
 
 
 def _present(found: Calibration, out: Path | None, as_json: bool) -> None:
@@ -98,11 +127,10 @@ def _simulate(generator: str | None, seed: int, out: Path | None, as_json: bool)
     with Shown("simulate", quiet=as_json) as shown:
         found = calibrating.simulate(generator, calibrating.SETS, seed, shown.note)
     if out is not None:
-        from harness.reports.markdown import section
-        from harness.reports.simulation import headline, table
+        from harness.reports.simulation import markdown
 
         write_file(out / "simulation.json", found.model_dump_json(indent=1) + "\n")
-        write_file(out / "simulation.md", f"{headline(found)}\n\n{section(table(found))}\n")
+        write_file(out / "simulation.md", markdown(found))
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:

@@ -35,7 +35,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("ordering",),
     ("judging",),
     ("runner",),
-    ("suites", "intake"),
+    ("suites", "intake", "cut_files"),
     ("executors",),
     ("scoring",),
     ("rescoring", "receipts"),

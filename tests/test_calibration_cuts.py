@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from harness.assessments import Suite, TaskInSuite
-from harness.calibrating import judges_cut
 from harness.calibration import cuts
 from harness.calibration.planner import plan
+from harness.cut_files import judges_cut, ratings_cut
 from harness.errors import UsageError
 
 SUITE = Suite(name="two", title="Two", tasks=(TaskInSuite(id="a", weight=3.0), TaskInSuite(id="b")))
@@ -66,3 +66,62 @@ def test_the_planner_takes_what_tells_most_within_the_minutes_and_covers_everyth
     assert plan(asked, tells, 120) == ("a", "c")  # a and b tell more, but leave y out
     assert plan(asked, tells, 180) == ("a", "b", "c")
     assert plan(asked, tells, 50) == ()
+
+
+def test_a_ratings_file_gives_the_line_at_the_borderline(tmp_path: Path) -> None:
+    file = tmp_path / "ratings.csv"
+    file.write_text(
+        "candidate,points,rating\n" + "".join(f"c{i},{10 + 15 * i},{i}\n" for i in range(1, 7)) + ""
+    )
+    found = ratings_cut(SUITE, file, 2.0)
+    assert found.points == pytest.approx(40)
+    assert found.method == "borderline regression"
+    assert ratings_cut(SUITE, file, 3.0).points == pytest.approx(55)
+
+
+def test_ratings_of_each_task_are_weighted_as_the_suite_is(tmp_path: Path) -> None:
+    file = tmp_path / "ratings.csv"
+    rng = np.random.default_rng(0)
+    lines = [
+        f"c{i},{task},{base + 10 * (i % 5) + rng.normal():.6f},{i % 5}"
+        for i in range(40)
+        for task, base in (("a", 20), ("b", 60))
+    ]
+    file.write_text("candidate,task,points,rating\n" + "\n".join(lines) + "\n")
+    found = ratings_cut(SUITE, file, 2.0)
+    assert found.points == pytest.approx((3 * 40 + 80) / 4, abs=1)
+    assert found.standard_error is not None
+    assert 0 < found.standard_error < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("candidate,points,rating\nx,40,1\n", "five persons"),
+        ("candidate,points,rating\nx,40\n", "line 2: no rating"),
+        ("candidate,points,rating\nx,40,nan\n", "no finite number"),
+        ("candidate,points,rating\nx,40,1\nx,41,2\n", "x is rated twice"),
+        ("candidate,points,rating\nx,900,1\n", "not between"),
+        ("candidate,task,points,rating\n" + "".join(f"c{i},a,{i},{i}\n" for i in range(6)), "b needs five"),
+    ],
+)
+def test_a_ratings_file_with_a_gap_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "ratings.csv"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=said):
+        ratings_cut(SUITE, file, 2.0)
+
+
+def test_one_command_sets_one_cut() -> None:
+    from harness.cli_calibrate import _cut
+
+    assert _cut(SUITE, None, None, None, None) is None
+    by_hand = _cut(SUITE, 40.0, None, None, None)
+    assert by_hand is not None
+    assert (by_hand.points, by_hand.method) == (40.0, "set by hand")
+    with pytest.raises(UsageError, match="one of them"):
+        _cut(SUITE, 40.0, Path("x.csv"), None, None)
+    with pytest.raises(UsageError, match="--borderline only goes with"):
+        _cut(SUITE, None, None, None, 3.0)
+    with pytest.raises(UsageError, match="not between"):
+        _cut(SUITE, 400.0, None, None, None)

@@ -23,9 +23,28 @@ def test_past_hand_ins_come_from_the_store_each_once(tmp_path: Path) -> None:
         other = Cell(candidate="ann", task="b", outcome="ok", submission_digest="d1", points_each=(5.0,))
         for cell in (good, late, ours, other):
             ledger.keep(key, cell, "unit")
-    rows = past(ledger, ["a"])
+    rows, others = past(ledger, Suite(name="s", title="S", tasks=(TaskInSuite(id="a"),)))
+    assert not others
     assert {r.task for r in rows} == {"a"}
     assert {r.person: [q.points for q in rows if q.person == r.person] for r in rows} == {
         "ann (newer)": [40.0, 60.0], "ben (newer)": [0.0], "cleo (newer)": [None],
     }  # fmt: skip
     assert people_of(rows) == ["ann (newer)", "ben (newer)"]
+
+
+def test_a_hand_in_to_another_version_of_the_task_is_left_out_and_counted(tmp_path: Path) -> None:
+    ledger = Ledger(Store(tmp_path))
+    suite = Suite(name="s", title="S", tasks=(TaskInSuite(id="a", task_digest="new"),))
+    ledger.open(
+        Assessment(id="one", suite=suite, seed_id="s", begun_at="2026-01-01", harness_version="0"),
+        ["ann", "ben"],
+    )
+    for name, digest in (("ann", "new"), ("ben", "old")):
+        cell = Cell(
+            candidate=name, task="a", outcome="ok", submission_digest=name, task_digest=digest, points_each=(4.0,),
+            wall_seconds=90.0,
+        )  # fmt: skip
+        ledger.keep("one", cell, "unit")
+    rows, others = past(ledger, suite)
+    assert [(r.person, r.minutes) for r in rows] == [("ann (one)", 1.5)]
+    assert others == 1

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.assessments import Cut, Suite
-from harness.calibration import items, planner, reliability
+from harness.calibration import decisions, items, limits, parts, planner, reliability
 from harness.calibration.generators import CAP, FLOOR
 from harness.calibration.gibbs import Draws, fit
 from harness.calibration.results import Budget, Calibration, Estimate, Standing, TaskFigures
@@ -31,21 +31,26 @@ def calibrate(suite: Suite, rows: Sequence[Row], seed: int = 0, minutes: int | N
     means = np.where(
         seen.any(axis=2), np.where(seen, values, 0).sum(axis=2) / np.maximum(seen.sum(axis=2), 1), np.nan
     )
-    parts, n = reliability.drawn(draws), len(people)
+    made, n = reliability.drawn(draws), len(people)
     seeds = max(1, round(float(seen.sum() / max(seen.any(axis=2).sum(), 1))))
     cut = suite.cut or provisional(suite, rows)
-    standings = _standings(draws, people, _reaches(suite, draws, cut))
+    reaches = _reaches(suite, draws, cut)
+    standings = _standings(draws, people, reaches)
+    sure = decisions.agreement(suite, draws, cut, seeds, n) if cut else (Estimate(), Estimate())
     return Calibration(
         suite=suite.name, rows=len(rows), people=n, cut=cut,
         tasks=tuple(_task(rows, task, j, draws, means) for j, task in enumerate(tasks)),
         alpha=reliability.alpha(means), omega=reliability.omega(draws, seeds, n),
-        relative=reliability.of_draws(parts.relative(len(tasks), seeds), n),
-        absolute=reliability.of_draws(parts.absolute(len(tasks), seeds), n), shares=_shares(parts, n),
-        dstudy=reliability.dstudy(parts, n) if n >= reliability.LEAST else (),
-        needed=reliability.needed(parts, n), standings=standings,
+        relative=reliability.of_draws(made.relative(len(tasks), seeds), n),
+        absolute=reliability.of_draws(made.absolute(len(tasks), seeds), n), shares=_shares(made, n),
+        dstudy=reliability.dstudy(made, n) if n >= reliability.LEAST else (),
+        needed=reliability.needed(made, n), standings=standings,
         bands=tuple((b, items.share(sum(s.band == b for s in standings), n)) for b in BANDS) if n else (),
         form=None if minutes is None else planner.form(suite, draws, minutes, n),
-        flipped=reliability.of_draws(flipped(suite, draws, cut, seed), n) if n and cut else Estimate(),
+        flipped=reliability.of_draws(flipped(suite, draws, cut, seed) if n and cut else 0.0, n if cut else 0),
+        sem=decisions.sem(suite, draws, seeds, n), accuracy=sure[0], consistency=sure[1],
+        curve=decisions.curve(suite, draws, seeds, n) if n >= reliability.LEAST else (),
+        passing=Estimate(absent_because="no cut") if reaches is None else _passing(reaches, n),
         rhat=float(draws.rhat.max()), notes=_notes(n, len(tasks), cut),
     )  # fmt: skip
 
@@ -72,9 +77,14 @@ def _reaches(suite: Suite, draws: Draws, cut: Cut | None) -> Floats | None:
     """In each draw, whether each person's expected points of the suite reach the cut, (K, P)."""
     if cut is None:
         return None
-    weights = np.array([t.weight for t in suite.tasks]) / sum(t.weight for t in suite.tasks)
+    weights = decisions.weights_of(suite)
     base, rise = draws.intercept[:, 0] @ weights, draws.slope[:, 0] @ weights
     return (base[:, None] + rise[:, None] * draws.skill[:, 0] >= cut.points / 100).astype(np.float64)
+
+
+def _passing(reaches: Floats, people: int) -> Estimate:
+    """The share of people who are above the cut, over the draws."""
+    return reliability.of_draws(reaches[:, :people].mean(axis=1) if people else 0.0, people)
 
 
 def flipped(suite: Suite, draws: Draws, cut: Cut, seed: int) -> Floats:
@@ -82,7 +92,7 @@ def flipped(suite: Suite, draws: Draws, cut: Cut, seed: int) -> Floats:
 
     Weights are Dirichlet about the suite's own, with a coefficient of variation of 0.25 where all are equal.
     """
-    weights = np.array([t.weight for t in suite.tasks]) / sum(t.weight for t in suite.tasks)
+    weights = decisions.weights_of(suite)
     people = draws.skill.shape[2] - 3
     expected = np.median(
         draws.intercept[:, 0, None, :] + draws.slope[:, 0, None, :] * draws.skill[:, 0, :people, None], axis=0
@@ -133,7 +143,8 @@ def _task(rows: Sequence[Row], task: str, j: int, draws: Draws, means: Floats) -
         ceiling=items.share(int((scored >= CAP).sum()), len(scored)),
         failed=items.share(sum(r.outcome not in ("ok", "inconclusive") for r in by_person.values()), n),
         timed_out=items.share(sum(r.outcome == "timeout" for r in by_person.values()), n),
-        budgets=_budgets(list(by_person.values())),
+        budgets=_budgets(list(by_person.values())), shares=parts.shares(draws, j, rungs, mine, len(scored)),
+        minutes=parts.minutes(mine), proposals=limits.proposals(own),
     )  # fmt: skip
     return figures.model_copy(update={"flags": _flags(figures)})
 
@@ -168,11 +179,11 @@ def _flags(f: TaskFigures) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _shares(parts: reliability.Components, people: int) -> tuple[tuple[str, Estimate], ...]:
-    whole = parts.person + parts.task + parts.crossed + parts.seed
+def _shares(made: reliability.Components, people: int) -> tuple[tuple[str, Estimate], ...]:
+    whole = made.person + made.task + made.crossed + made.seed
     named = (
-        ("person", parts.person), ("task", parts.task), ("person by task", parts.crossed),
-        ("instance and seed", parts.seed),
+        ("person", made.person), ("task", made.task), ("person by task", made.crossed),
+        ("instance and seed", made.seed),
     )  # fmt: skip
     return tuple((name, reliability.of_draws(part / whole, people)) for name, part in named) if people else ()
 

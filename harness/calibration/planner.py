@@ -1,4 +1,4 @@
-"""Which tasks make the best form in given minutes: most information at the cut, every competency covered."""
+"""Which tasks make the best form in given minutes: most information, at the cut where one is set."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from harness.assessments import Suite
+from harness.calibration.decisions import information, skill_at
 from harness.calibration.gibbs import Draws
 from harness.calibration.reliability import of_draws
 from harness.calibration.results import Form
@@ -34,9 +35,15 @@ def plan(suite: Suite, information: Floats, minutes: int) -> tuple[str, ...]:
 
 
 def form(suite: Suite, draws: Draws, minutes: int, people: int) -> Form:
-    """The planned form with the standard error of skill and the reliability that it would have."""
-    variance = draws.unique[:, 0] + draws.noise[:, 0]
-    each = draws.slope[:, 0] ** 2 / variance
+    """The planned form with the standard error of skill and the reliability that it would have.
+
+    Where a person set a cut, what counts is what tasks say at the cut, where points held at the floor or cap say
+    less; the standard error is then the one there. Otherwise it is what they say away from both ends.
+    """
+    if suite.cut is not None:
+        each = information(draws, skill_at(suite, draws, suite.cut))
+    else:
+        each = draws.slope[:, 0] ** 2 / (draws.unique[:, 0] + draws.noise[:, 0])
     tasks = plan(suite, np.median(each, axis=0), minutes)
     taken = np.array([task.id in tasks for task in suite.tasks])
     total = each[:, taken].sum(axis=1)
@@ -45,5 +52,5 @@ def form(suite: Suite, draws: Draws, minutes: int, people: int) -> Form:
     return Form(
         tasks=tasks, minutes=sum(task.minutes for task in suite.tasks if task.id in tasks), words=words,
         csem=of_draws(1 / np.sqrt(1 / tau2 + total), people),
-        relative=of_draws(tau2 * total / (1 + tau2 * total), people),
+        at_cut=suite.cut is not None, relative=of_draws(tau2 * total / (1 + tau2 * total), people),
     )  # fmt: skip

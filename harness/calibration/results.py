@@ -99,6 +99,43 @@ class Budget(Record):
     words: str = ""
 
 
+class Minutes(Record):
+    """How long scoring a hand-in took, over so many people, in minutes of the machine's wall clock."""
+
+    least: float
+    median: float
+    most: float
+    people: int
+
+
+class Proposal(Record):
+    """A limit proposed beside the one that is set; `proposed` is None where `words` says why.
+
+    `middle` is the competent tier's median over its `runs`; of `people` with a reading, `met_now` meet the limit
+    that is set and `met_then` the proposed one. Nothing applies it.
+    """
+
+    name: str
+    unit: str
+    bound: Literal["at_most", "at_least"]
+    set_to: float
+    runs: int
+    people: int
+    proposed: float | None = None
+    middle: float | None = None
+    met_now: int = 0
+    met_then: int = 0
+    words: str = ""
+
+
+class CurvePoint(Record):
+    """The conditional standard error of a suite at one skill: of its points, and of the skill read off them."""
+
+    skill: float
+    points: Estimate
+    error: Estimate
+
+
 class TaskFigures(Record):
     """Everything that is known of one task; `provisional`: no person was measured, only the tiers."""
 
@@ -115,6 +152,9 @@ class TaskFigures(Record):
     failed: Estimate
     timed_out: Estimate
     budgets: tuple[Budget, ...] = ()
+    shares: tuple[tuple[str, Estimate], ...] = ()
+    minutes: Minutes | None = None
+    proposals: tuple[Proposal, ...] = ()
     flags: tuple[str, ...] = ()
 
 
@@ -146,17 +186,25 @@ class Standing(Record):
 
 
 class Form(Record):
-    """A form that the planner picked; `csem` is the standard error of skill, `relative` its reliability."""
+    """A form that the planner picked; `csem` is the standard error of skill, `relative` its reliability.
+
+    `at_cut`: both are at the cut that was set, and tasks were picked for what they say there.
+    """
 
     tasks: tuple[str, ...]
     minutes: int
     csem: Estimate
     relative: Estimate
+    at_cut: bool = False
     words: str = ""
 
 
 class Calibration(Record):
-    """One calibration of a suite. `notes` say what the data could not."""
+    """One calibration of a suite. `notes` say what the data could not.
+
+    `sem` is the standard error of measurement in points; `accuracy` and `consistency` are of decisions at the cut;
+    `passing` is the share of people whose expected points reach it.
+    """
 
     suite: str
     rows: int
@@ -173,6 +221,11 @@ class Calibration(Record):
     standings: tuple[Standing, ...] = ()
     bands: tuple[tuple[str, Estimate], ...] = ()
     flipped: Estimate = Estimate()
+    sem: Estimate = Estimate()
+    curve: tuple[CurvePoint, ...] = ()
+    accuracy: Estimate = Estimate()
+    consistency: Estimate = Estimate()
+    passing: Estimate = Estimate()
     form: Form | None = None
     rhat: float | None = None
     notes: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.assessments import Cell
+from harness.assessments import Cell, CellConstraint
 from harness.calibration.generators import CAP, FLOOR, TIER_SKILLS
 from harness.calibration.scores import Floats, Scores, of_values
 from harness.readings import Record
@@ -16,7 +16,8 @@ from harness.records import TIERS, Outcome, Tier, Verdict
 class Row(Record):
     """One measured score. `points` are uncapped (0 baseline, 100 expert); None where there is no score to judge.
 
-    `verdicts` holds each constraint's name and verdict. `tier` is None for people.
+    `verdicts` holds each constraint's name and verdict, `measured` what was judged. `tier` is None for people.
+    `minutes` is how long scoring the whole hand-in took, the same on each of its rows.
     """
 
     person: str
@@ -28,6 +29,8 @@ class Row(Record):
     points: float | None
     outcome: Outcome = "ok"
     verdicts: tuple[tuple[str, Verdict], ...] = ()
+    measured: tuple[CellConstraint, ...] = ()
+    minutes: float | None = None
 
 
 def of_cell(person: str, cell: Cell) -> list[Row]:
@@ -40,6 +43,7 @@ def of_cell(person: str, cell: Cell) -> list[Row]:
         Row(
             person=person, tier=None, task=cell.task, instance=name, machine=cell.machine_id,
             points=points, outcome=cell.outcome, verdicts=verdicts,
+            measured=cell.constraints, minutes=cell.wall_seconds / 60 or None,
         )
         for name, points in found
     ]  # fmt: skip

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from harness.calibration.limits import RULE
 from harness.calibration.results import Calibration, Estimate, TaskFigures
-from harness.reports import clean, plots
-from harness.reports.svg import MARKERS, Scale, figure, marker, rule, text, text_width
+from harness.reports import calibration_plots, clean, plots, units
 from harness.reports.tables import Cell, Table, cell, row
 
 
@@ -22,7 +22,10 @@ def headline(c: Calibration) -> str:
 
 def tables(c: Calibration) -> tuple[Table, ...]:
     """Every table that has rows, in reading order."""
-    every = (difficulty(c), ladder(c), people(c), suite(c), forms(c), planned(c), standings(c))
+    every = (
+        suite(c), errors(c), dstudy(c), forms(c), planned(c), difficulty(c), ladder(c), shares(c), people(c),
+        proposals(c), standings(c),
+    )  # fmt: skip
     return tuple(t for t in every if t.rows)
 
 
@@ -43,7 +46,7 @@ def difficulty(c: Calibration) -> Table:
         row(
             cell(t.task, "provisional: tiers only" if t.provisional else ""), str(t.people), shown(t.difficulty),
             shown(t.discrimination), shown(t.item_rest),
-            cell("; ".join(t.flags), mark="fail") if t.flags else cell("none", mark="pass"),
+            cell("flagged", "; ".join(t.flags), "fail") if t.flags else cell("none", mark="pass"),
         )
         for t in c.tasks
     )  # fmt: skip
@@ -109,21 +112,99 @@ def _budgets(t: TaskFigures) -> str:
 
 def suite(c: Calibration) -> Table:
     """Reliability of the suite, shares of variance, and the expected bands."""
-    cut = (
-        "none was set"
-        if c.cut is None
-        else f"{c.cut.points:.1f} points ({c.cut.method}, set by {c.cut.set_by})"
-    )
-    if c.cut is not None and c.cut.standard_error is not None:
-        cut += f", standard error {c.cut.standard_error:.1f}"
     rows = [
         row("Cronbach's alpha", shown(c.alpha)), row("McDonald's omega", shown(c.omega)),
         row("E rho squared", shown(c.relative)), row("Phi", shown(c.absolute)),
         *(row(f"Variance from {name}", shown(e, 0, True)) for name, e in c.shares),
-        row("Cut", cut), *(row(f"Share: {name}", shown(e, 0, True)) for name, e in c.bands),
+        row("Standard error of points", shown(c.sem, 1)), row(f"Cut{_provisional(c)}", _cut(c)),
+        row(f"Decision accuracy{_provisional(c)}", shown(c.accuracy, 0, True)),
+        row(f"Decision consistency{_provisional(c)}", shown(c.consistency, 0, True)),
+        row(f"Expected to pass{_provisional(c)}", shown(c.passing, 0, True)),
+        *(row(f"Share: {name}{_provisional(c)}", shown(e, 0, True)) for name, e in c.bands),
         row("Decisions flipped by other weights", shown(c.flipped, 0, True)),
     ]  # fmt: skip
-    return Table("Suite", ("Figure", "Value"), tuple(rows), (1,))
+    foot = (
+        "Accuracy: how often points fall on the side of the cut where the expected points are; consistency: how often "
+        "two forms of this length agree. Both over people as they are thought to be spread."
+    )
+    return Table("Suite", ("Figure", "Value"), tuple(rows), (1,), foot)
+
+
+def _provisional(c: Calibration) -> str:
+    return " (PROVISIONAL)" if c.cut is not None and c.cut.method == "provisional" else ""
+
+
+def _cut(c: Calibration) -> Cell:
+    if c.cut is None:
+        return cell("none was set")
+    error = c.cut.standard_error
+    told = "" if error is None else f"; standard error {error:.1f}"
+    return cell(f"{c.cut.points:.1f} points", f"{c.cut.method}, set by {c.cut.set_by}{told}")
+
+
+def errors(c: Calibration) -> Table:
+    """The conditional standard error at seven skills; the plot shows them all."""
+    rows = tuple(
+        row(f"{p.skill:+.1f}" if p.skill else "0.0", shown(p.points, 1), shown(p.error))
+        for p in c.curve
+        if abs(p.skill - round(p.skill)) < 1e-9
+    )
+    foot = "Held at -25 and 125 points, scores vary less at the ends but say less of skill."
+    columns = ("Skill", "Error in points", "Error in skill")
+    return Table("Standard error at seven skills", columns, rows, (1, 2), foot)
+
+
+def dstudy(c: Calibration) -> Table:
+    """What forms of other lengths would reach."""
+    rows = tuple(row(str(d.tasks), str(d.seeds), shown(d.relative), shown(d.absolute)) for d in c.dstudy)
+    foot = "E rho squared is for ranking people, Phi for their distance to a cut. Small: 95 % intervals."
+    return Table("Tasks by seeds", ("Tasks", "Seeds", "E rho squared", "Phi"), rows, (1, 2, 3), foot)
+
+
+def shares(c: Calibration) -> Table:
+    """Where the variance of each task's points comes from, and how long scoring took."""
+    rows = []
+    for t in c.tasks:
+        if not t.people:
+            continue
+        told = dict(t.shares)
+        parts = [told.get(name, Estimate()) for name in ("person", "instance", "seed", "machine")]
+        cells = [shown(e, 0, True) for e in parts]
+        if (both := told.get("instance and seed")) is not None:
+            cells[1] = cell(f"with seed: {shown(both, 0, True).text}", shown(both, 0, True).note)
+        m = t.minutes
+        took = cell("–", "nobody's is known") if m is None else cell(
+            f"{m.median:.2g}", f"{m.least:.2g} to {m.most:.2g}, {m.people} people"
+        )  # fmt: skip
+        rows.append(row(t.task, *cells, took))
+    columns = ("Task", "Person", "Instance", "Seed", "Machine", "Minutes to score")
+    foot = (
+        "Shares of one score's variance. Instance and seed are told apart by the competent tier, which runs several "
+        "seeds on each instance. Machine: share in persons' means; it also holds who was scored where. "
+        "Minutes: median, least and most of the machine's wall clock."
+    )
+    return Table("Variance of each task", columns, tuple(rows), (1, 2, 3, 4, 5), foot)
+
+
+def proposals(c: Calibration) -> Table:
+    """Limits that the tiers' and people's measured values would suggest; nothing applies them."""
+    rows = []
+    for t in c.tasks:
+        for p in t.proposals:
+            sign = "at most" if p.bound == "at_most" else "at least"
+            new = cell("–", p.words) if p.proposed is None else cell(
+                f"{sign} {units.quantity(p.proposed, p.unit)}", p.words
+            )  # fmt: skip
+            middle = "–" if p.middle is None else units.quantity(p.middle, p.unit)
+            met = (
+                f"{p.met_now} of {p.people}, then {p.met_then}"
+                if p.people and p.proposed is not None
+                else "–"
+            )
+            set_to = f"{sign} {units.quantity(p.set_to, p.unit)}"
+            rows.append(row(t.task, p.name, set_to, cell(middle, f"{p.runs} runs"), new, met))
+    columns = ("Task", "Limit", "Set", "Competent tier", "Proposed", "People who meet it")
+    return Table("Proposed limits", columns, tuple(rows), (2, 3, 4, 5), f"Not applied. Proposed: {RULE}.")
 
 
 def forms(c: Calibration) -> Table:
@@ -132,7 +213,7 @@ def forms(c: Calibration) -> Table:
         row(f"{n.target:g}", str(n.seeds), str(n.tasks or "over 60"), str(n.tasks_cautious or "over 60"))
         for n in c.needed
     )
-    return Table("Tasks needed", ("E rho squared", "Seeds", "Tasks", "Tasks, cautious"), rows, (0, 1, 2, 3))
+    return Table("Tasks needed", ("E rho squared", "Seeds", "Tasks", "Tasks, cautious"), rows, (1, 2, 3))
 
 
 def planned(c: Calibration) -> Table:
@@ -140,9 +221,10 @@ def planned(c: Calibration) -> Table:
     if c.form is None:
         return Table("Planned form", (), ())
     f = c.form
+    at = " at the cut" if f.at_cut else ""
     rows = (
         row("Tasks", cell(", ".join(f.tasks) or "none", f.words)), row("Minutes", str(f.minutes)),
-        row("Standard error of skill", shown(f.csem)), row("Reliability", shown(f.relative)),
+        row(f"Standard error of skill{at}", shown(f.csem)), row(f"Reliability{at}", shown(f.relative)),
     )  # fmt: skip
     return Table("Planned form", ("Figure", "Value"), rows, (1,))
 
@@ -154,35 +236,8 @@ def standings(c: Calibration) -> Table:
         for s in c.standings
     )
     foot = "Pass where P(above the cut) is at least 0.8, not yet where at most 0.2; a person reviews all between."
-    return Table("Persons", ("Person", "Skill", "P(above the cut)", "Band"), rows, (1, 2), foot)
-
-
-def map_of(c: Calibration, width: float, uid: str) -> str:
-    """Difficulties and their intervals on the scale that the tiers fix."""
-    gutter = max(text_width(clean.short(t.task, 22)) for t in c.tasks) + 16
-    ends = [v for t in c.tasks for v in (t.difficulty.low, t.difficulty.high) if v is not None]
-    scale = Scale(max(-6.0, min(-2.0, *ends)), min(6.0, max(2.0, *ends)), gutter, width - 12)
-    bottom = 28.0 + 26 * len(c.tasks)
-    body = rule(gutter, bottom, width, bottom, "axis")
-    for name, at in (("baseline", -1.5), ("competent", 0.0), ("expert", 1.5)):
-        body += rule(scale(at), 20, scale(at), bottom, "grid strong") + text(
-            scale(at), 12, name, "middle", "tick"
-        )
-    body += "".join(text(scale(v), bottom + 16, label, "middle", "tick") for v, label in scale.ticks(""))
-    for i, t in enumerate(c.tasks):
-        y, d = 38.0 + 26 * i, t.difficulty
-        if d.value is not None and d.low is not None and d.high is not None:
-            body += rule(scale(d.low), y, scale(d.high), y, "own-bar") + marker(
-                MARKERS[0], scale(d.value), y, "s0"
-            )
-        body += text(0, y + 4, clean.short(t.task, 22), "start", "name")
-    return figure(
-        width,
-        bottom + 24,
-        body,
-        uid=uid,
-        title="Difficulty",
-        description="Skill at which 50 points are expected.",
+    return Table(
+        "Persons", ("Person", "Skill", "P(above the cut)", f"Band{_provisional(c)}"), rows, (1, 2), foot
     )
 
 
@@ -197,9 +252,27 @@ def render_html(c: Calibration) -> str:
         headline=headline(c),
         notes=c.notes,
         tables=tables(c),
-        plot=_plot(c, map_of),
+        plots=_plots(c),
     )
 
 
-def _plot(c: Calibration, draw: Callable[[Calibration, float, str], str]) -> Sequence[tuple[str, Markup]]:
-    return (("wide", Markup(draw(c, plots.WIDE, "mapw"))), ("narrow", Markup(draw(c, plots.NARROW, "mapn"))))
+def _plots(c: Calibration) -> Sequence[tuple[str, str, Sequence[tuple[str, Markup]]]]:
+    """Heading, lead and the drawing in two widths, for each plot that can be drawn."""
+    drawings = (
+        (
+            "Difficulty on the scale of the tiers",
+            "The skill at which 50 points are expected, with its 95 % interval.",
+            "map", calibration_plots.difficulties,
+        ),
+        (
+            "Standard error over skill",
+            "How far the skill read off the suite's points is from the truth, with its 95 % interval.",
+            "sem", calibration_plots.errors,
+        ),
+    )  # fmt: skip
+    found = []
+    for heading, lead, uid, draw in drawings:
+        wide, narrow = draw(c, plots.WIDE, f"{uid}w"), draw(c, plots.NARROW, f"{uid}n")
+        if wide:
+            found.append((heading, lead, (("wide", Markup(wide)), ("narrow", Markup(narrow)))))
+    return found

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.calibration.rehearsal import INSTANCES, PEOPLE, TASKS
 from harness.calibration.results import Recovery, Simulation, Target
+from harness.reports import markdown as pipes
 from harness.reports import units
+from harness.reports.markdown import escape
 from harness.reports.tables import Cell, Mark, Table, cell, row
 
+SAID = {"fail": " missed", "inconclusive": " open"}
 LEAD = (
     "Skills and difficulties were planted, the same estimator was run on what came out, and its answers were held "
     "against the truth. A figure that misses its target is shown as missed."
@@ -33,6 +37,15 @@ def headline(found: Simulation) -> str:
     said += f", {open_} are missed by less than the simulation's own error" if open_ else ""
     said += f", {missed} are missed" if missed else ""
     return f"{said}. One fit of 50 people by 12 tasks by 3 seeds took {units.seconds(found.fit_seconds)}."
+
+
+def markdown(found: Simulation) -> str:
+    """The headline and every table, as docs/calibration.md holds them."""
+    shown = [f"{headline(found)}", pipes.table(table(found)), escape(table(found).footnote)]
+    if found.forecasts:
+        further = forecasts(found.forecasts)
+        shown += [f"### {escape(further.caption)}", pipes.table(further), escape(further.footnote)]
+    return "\n\n".join(shown) + "\n"
 
 
 def _aimed(target: Target) -> bool:
@@ -69,8 +82,9 @@ def _figure(s: Recovery, name: str) -> Cell:
     if found is None:
         return cell("–")
     mark: Mark = found.verdict if _aimed(found) else ""
-    said = {"fail": " missed", "inconclusive": " open"}.get(mark, "")
-    return cell(_number(found.value) + said, f"{_number(found.low)} to {_number(found.high)}", mark)
+    return cell(
+        _number(found.value) + SAID.get(mark, ""), f"{_number(found.low)} to {_number(found.high)}", mark
+    )
 
 
 def _number(value: float) -> str:
@@ -78,12 +92,25 @@ def _number(value: float) -> str:
 
 
 def forecasts(targets: Sequence[Target]) -> Table:
-    """Figures of planning and deciding, against their targets."""
+    """Figures of the whole analysis of a task and a suite, against their targets."""
     rows = tuple(
-        row(t.name, cell(_number(t.value), f"{_number(t.low)} to {_number(t.high)}", t.verdict), _aim(t))
+        row(
+            t.name[:1].upper() + t.name[1:],
+            cell(
+                _number(t.value) + SAID.get(t.verdict, ""),
+                f"{_number(t.low)} to {_number(t.high)}",
+                t.verdict,
+            ),
+            _aim(t),
+        )
         for t in targets
     )
-    return Table("Planning and deciding", ("Figure", "Found", "Target"), rows, (1, 2))
+    foot = (
+        f"{PEOPLE} people, {TASKS} tasks and {INSTANCES} instances were planted as rows, and the whole analysis was "
+        "run on them. Error: mean distance from the planted value. Coverage: how often the 95 % interval holds it. "
+        "Small: the simulation's own 95 % error."
+    )
+    return Table("Planning and deciding", ("Figure", "Found", "Target"), rows, (1, 2), foot)
 
 
 def _aim(t: Target) -> str:
