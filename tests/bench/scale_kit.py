@@ -54,7 +54,8 @@ class Sizes:
     tasks: int = 20
     times: int = 3
     others: int = 50
-    otter_runs: int = 10
+    otter_runs: int = 6
+    otter_loop: int = 25
     rounds: int = 2
 
 
@@ -68,6 +69,7 @@ SMALLEST = Sizes(
     times=1,
     others=4,
     otter_runs=1,
+    otter_loop=2,
     rounds=1,
 )
 

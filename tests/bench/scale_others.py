@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +64,16 @@ def measure(sizes: Sizes, work: Path) -> dict[str, Any]:
     """Rounds in which each side grades the submissions once; every other round goes the other way about."""
     folder = write_submissions(work / "handed", sizes.others, WRONG_EVERY)
     autograder = _autograder(work / "autograder.zip")
+    files, number = sorted(folder.glob(f"*/{TASK}/solution.py")), 0
+
+    def take(count: int) -> list[Path]:
+        return files[number * count :][:count]
+
     sides: dict[str, Callable[[], tuple[float, int, int]]] = {
         "harness": lambda: _harness(work, folder),
-        "otter run": lambda: _otter_run(work, folder, autograder, sizes.otter_runs),
-        "otter api": lambda: _otter_api(work, folder, autograder),
-        "inspect": lambda: _inspect(work, folder),
+        "otter run": lambda: _otter_run(work, take(sizes.otter_runs), autograder),
+        "otter api": lambda: _otter_api(work, take(sizes.otter_loop), autograder),
+        "inspect": lambda: _inspect(work, files),
     }
     rows: list[dict[str, Any]] = []
     bare = [both_ways(folder, min(sizes.bare, sizes.others))]
@@ -89,10 +94,6 @@ def _harness(work: Path, folder: Path) -> tuple[float, int, int]:
     return wall, sum(cell.value == 1 for cell in cells), len(cells)
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"*/{TASK}/solution.py"))
-
-
 def _autograder(file: Path) -> Path:
     with zipfile.ZipFile(file, "w") as packed:
         packed.writestr("otter_config.json", json.dumps({"show_stdout": False, "pdf": False}))
@@ -100,11 +101,10 @@ def _autograder(file: Path) -> Path:
     return file
 
 
-def _otter_run(work: Path, folder: Path, autograder: Path, count: int) -> tuple[float, int, int]:
-    """The first `count` submissions: a command for each."""
+def _otter_run(work: Path, files: Sequence[Path], autograder: Path) -> tuple[float, int, int]:
+    """A command for each file."""
     out, wall, right = work / "otter", 0.0, 0
     out.mkdir(exist_ok=True)
-    files = _files(folder)[:count]
     for file in files:
         took, _ = timed(
             [str(OTHERS / "otter"), "run", "-a", str(autograder), "-o", str(out), "--no-logo", str(file)],
@@ -116,14 +116,12 @@ def _otter_run(work: Path, folder: Path, autograder: Path, count: int) -> tuple[
     return wall, right, len(files)
 
 
-def _otter_api(work: Path, folder: Path, autograder: Path) -> tuple[float, int, int]:
-    return _told(["with_otter.py", str(autograder), *map(str, _files(folder))], work)
+def _otter_api(work: Path, files: Sequence[Path], autograder: Path) -> tuple[float, int, int]:
+    return _told(["with_otter.py", str(autograder), *map(str, files)], work)
 
 
-def _inspect(work: Path, folder: Path) -> tuple[float, int, int]:
-    return _told(
-        ["with_inspect.py", str(work / "logs"), json.dumps(NUMBERS), *map(str, _files(folder))], work
-    )
+def _inspect(work: Path, files: Sequence[Path]) -> tuple[float, int, int]:
+    return _told(["with_inspect.py", str(work / "logs"), json.dumps(NUMBERS), *map(str, files)], work)
 
 
 def _told(words: list[str], work: Path) -> tuple[float, int, int]:
@@ -153,21 +151,22 @@ def section(told: dict[str, Any]) -> str:
     lines = [_line(name, told["rows"], middle(shared if name in AT_ONCE else each)) for name in NAMES]
     head = ["Side", "Graded, round by round", "Right", "Wall a submission", "**Overhead a submission**"]
     rounds = len([row for row in told["rows"] if row["side"] == "harness"])
-    return f"""Asked: what does grading the same program cost elsewhere ({versions})? The submissions are those files
-themselves: every {told["wrong_every"]}th is wrong, and every side must find that out on the same kind of question ({len(NUMBERS)}
-numbers). {rounds} rounds with the sides in turn, the second the other way about. Wall time is from typing to the end,
-start-up included, by the number of submissions: median and range over rounds.
+    way = ", the second the other way about" if rounds > 1 else ""
+    return f"""Asked: what does grading the same program cost elsewhere ({versions})?
+The submissions are those files themselves; every {told["wrong_every"]}th is wrong, and every side must find that out by
+{len(NUMBERS)} numbers. Rounds: {rounds}, with the sides in turn{way}. Wall time is from typing to the end, start-up
+included, by the number of submissions: median and range over rounds.
 
 {table(head, lines, 1)}
 
-Overhead is the median less the bare process's: {ms(each)} one by one for the sides that grade one by one, and
-{ms(shared)} for each of two at once for the sides that have two under way. A command for each submission
-(`otter run`) was measured on the first few only. Times here are no verdict on a tool: each does something
-that the others do not.
+Overhead is the median less the bare process's: {ms(each)} one by one, for the sides
+that grade one by one, and {ms(shared)} for each when two run at once, for the sides that have
+two under way. otter-grader takes its time, so each round grades only some of the submissions with it, the next
+round the next ones. Times here are no verdict on a tool: each does something that the others do not.
 
 - **This harness** answers questions that are drawn from a secret and sends their numbers alone to a process that
-  runs as its own worker; it keeps the answers, the trial and the cell in a database before the next unit is begun, and
-  measures three reference solutions on the same numbers.
+  is a worker of its own; it keeps answers, trial and cell in a database before a submission counts as done, and has
+  three reference solutions beside it on the same numbers (measured once, then remembered).
 - **otter-grader** runs the submission in a Jupyter kernel (a script is turned into a notebook first), so it grades
   notebooks cell by cell, and writes what a student may read of each test; the test runs in the same kernel
   as the submission.

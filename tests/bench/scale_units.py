@@ -121,10 +121,11 @@ def section(told: dict[str, Any]) -> str:
         "**Overhead a unit**", "Bare, one by one", "Parent's memory: first tenth", "last tenth",
         "more for each 100 units", "Same command again",
     ]  # fmt: skip
-    return f"""Asked: what does one submission cost, when a task costs nothing and no clock decides (`tests/toy_tasks/toy-free`,
-60 numbers)? Each candidate is a folder with a program of its own; all go through one `harness score --jobs {JOBS}`
-into an empty store. A bare process is an interpreter that loads numpy and the same file and prints the same
-answer; {len(rows[0]["before"]["each"])} before and as many after the row, one by one and two at once.
+    return f"""Asked: what does one submission cost, when a task costs nothing and no clock decides
+(`tests/toy_tasks/toy-free`, 60 numbers)? Each candidate is a folder with a program of its own; all go
+through one `harness score --jobs {JOBS}` into an empty store. A bare process is an interpreter that loads
+numpy and the same file and prints the same answer; {len(rows[0]["before"]["each"])} before and as many after
+the row, one by one and two at once.
 
 {table(head, lines, 1)}
 
