@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"there is no part {unknown[0]!r}; the parts are {', '.join(PARTS)}", file=sys.stderr)
         return 2
     sizes = SMALLEST if options.smallest else Sizes()
+    if options.otter:
+        sizes = replace(sizes, otter_runs=options.otter, otter_loop=options.otter)
     typed = sys.argv[1:] if arguments is None else arguments
     command = " ".join(["scripts/bench-scale", *typed])
     raw = page.read(options.raw)
@@ -50,6 +53,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--smallest", action="store_true", help="as little as there is, to see that all works"
     )
+    parser.add_argument("--otter", type=int, help="submissions that otter-grader grades in each round")
     parser.add_argument("--out", type=Path, default=PAGE, help="the page that holds the section")
     parser.add_argument("--raw", type=Path, default=RAW, help="where all figures are kept")
     return parser

@@ -54,8 +54,8 @@ class Sizes:
     tasks: int = 20
     times: int = 3
     others: int = 50
-    otter_runs: int = 6
-    otter_loop: int = 25
+    otter_runs: int = 4
+    otter_loop: int = 12
     rounds: int = 2
 
 
