@@ -130,7 +130,7 @@ the row, one by one and two at once.
 {table(head, lines, 1)}
 
 "Wall a unit" is the whole command's time, start-up and table included, by the number of submissions; overhead is
-that less a bare process's share when two of them run at once, as here two units do (median of before and after).
+that less a bare process's share when two of them run at once, as here two units do (median, and with either).
 Memory is the resident set of the command's own process, looked up each second; the slope is a least-squares line
 over everything after the first tenth. "Same command again" finds everything done and measures nothing (median and
 range). Each unit also keeps its trials, answers and cell on disk: {_kept(rows)}."""
@@ -142,14 +142,14 @@ def _kept(rows: list[dict[str, Any]]) -> str:
 
 def _line(row: dict[str, Any]) -> list[str]:
     count, wall = row["count"], row["wall"]
-    shared = middle([row["before"]["shared"], row["after"]["shared"]])
+    over = [wall / count - row[when]["shared"] for when in ("before", "after")]
     first, last, slope = growth(row["memory"], count)
     asked = row["asked"] if row["asked"] == row["level"] else f"{row['asked']} ({row['level']} held)"
     return [
         asked, f"{count:,}", " · ".join(f"{k} {v:,}" for k, v in row["outcomes"].items()), f"{wall / 60:.1f}",
         f"{60 * count / wall:.0f}", f"{wall / count * 1e3:.0f} ms",
         f"{row['before']['shared'] * 1e3:.0f} and {row['after']['shared'] * 1e3:.0f} ms",
-        f"**{(wall / count - shared) * 1e3:.0f} ms**", ms(row["before"]["each"] + row["after"]["each"]),
+        f"**{ms(over)}**", ms(row["before"]["each"] + row["after"]["each"]),
         _mib(first), _mib(last), f"{slope:+.2f} MiB" if slope == slope else "-", seconds(row["again"]),
     ]  # fmt: skip
 
