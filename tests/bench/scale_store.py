@@ -183,8 +183,8 @@ def section(told: dict[str, Any]) -> str:
     return f"""Asked: how long do the verbs take that only read, when a store holds much? This one holds
 **{told["trials"]:,} trials** in {told["cells"]:,} runs and cells of {told["candidates"]:,} candidates on
 {told["tasks"]} tasks ({told["bytes"] / 2**20:.0f} MiB of SQLite): the rows of {told["sources"]} real runs of
-`toy-free`, copied as they are under new ids, aliases and names of tasks (in {told["seconds"]:.0f} s). Those runs hold
-one untimed request each, so `--raw` reads every trial but writes little. Each command in a process of its own, from
-typing to its end.
+`toy-free`, copied as they are under new ids, aliases and names of tasks (in {told["seconds"]:.0f} s).
+Those runs hold one untimed request for each trial, so `--raw` reads every trial but writes little, and copies compress well. Each command is in a process of its own,
+from typing to its end.
 
 {table(["Command", "Median (range)", "It gives"], lines, 1)}"""
