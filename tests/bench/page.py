@@ -22,6 +22,9 @@ products), with workers, wall, turns and verdicts as any candidate meets them. N
 Shares are given with their 95 % intervals (Wilson). Run it on a machine that does nothing else."""
 
 
+SCALE = ("<!-- scale: begin -->", "<!-- scale: end -->")  # what lies between them is scripts/bench-scale's
+
+
 def read(file: Path | None) -> Raw:
     """What was measured before, part by part; empty where there is nothing yet."""
     return json.loads(file.read_text("utf-8")) if file is not None and file.is_file() else {}
@@ -45,11 +48,28 @@ def begun(machine: str, command: str) -> Raw:
 
 def written(parts: Mapping[str, ModuleType], raw: Raw, before: str = "") -> str:
     """The whole page, from what was measured of each part; of the others what the page said `before`."""
+    before, scale = _apart(before)
     kept = {text.split("\n", 1)[0]: f"## {text.rstrip()}" for text in before.split("\n## ")[1:]}
     sections = [
         _section(part, raw[name]) if raw.get(name) else kept.get(part.TITLE) for name, part in parts.items()
     ]
-    return "\n\n".join([TOP, *filter(None, sections)]) + "\n"
+    return "\n\n".join([TOP, *filter(None, [*sections, scale])]) + "\n"
+
+
+def insert_scale(file: Path, section: str) -> None:
+    """Puts the section of scale between its marks at the end of the page; all else stays as it is."""
+    rest, _ = _apart(file.read_text("utf-8") if file.is_file() else "")
+    marked = f"{SCALE[0]}\n\n{section}\n\n{SCALE[1]}\n"
+    file.write_text(f"{rest.rstrip()}\n\n{marked}" if rest.strip() else marked, "utf-8")
+
+
+def _apart(text: str) -> tuple[str, str]:
+    """The page without the section of scale, and that section with its marks; empty where there is none."""
+    head, begin, rest = text.partition(SCALE[0])
+    inner, end, tail = rest.partition(SCALE[1])
+    if not end:
+        return text, ""
+    return head.rstrip() + "\n" + tail.lstrip("\n"), f"{begin}{inner}{end}"
 
 
 def _section(part: ModuleType, told: Raw) -> str:
