@@ -184,7 +184,8 @@ def section(told: dict[str, Any]) -> str:
 **{told["trials"]:,} trials** in {told["cells"]:,} runs and cells of {told["candidates"]:,} candidates on
 {told["tasks"]} tasks ({told["bytes"] / 2**20:.0f} MiB of SQLite): the rows of {told["sources"]} real runs of
 `toy-free`, copied as they are under new ids, aliases and names of tasks (in {told["seconds"]:.0f} s).
-Those runs hold one untimed request for each trial, so `--raw` reads every trial but writes little, and copies compress well. Each command is in a process of its own,
+Those runs hold one untimed request for each trial, so `--raw` reads every trial but writes little, and
+copies compress well. Each command is in a process of its own,
 from typing to its end.
 
 {table(["Command", "Median (range)", "It gives"], lines, 1)}"""
