@@ -34,7 +34,7 @@ MOST_BYTES = 200 * 2**20
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 _BROKEN = (
-    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError,
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError,
     ValueError,
 )  # fmt: skip
 # What an archive's content can bring about; any other error of the system is not its candidate's doing.
