@@ -11,10 +11,9 @@ import pwd
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -35,26 +34,16 @@ def programs() -> Path:
 class Server:
     """A server that runs; `url` names a database on it."""
 
-    def __init__(self, socket: Path, user: str, start: Callable[[], subprocess.Popen[bytes]]) -> None:
+    def __init__(self, socket: Path, user: str) -> None:
         self.socket = socket
         self.user = user
-        self.start = start
-        self.process = start()
 
     def url(self, database: str, user: str = "") -> str:
         """As HARNESS_DATABASE_URL has it."""
         return f"postgresql://{user or self.user}@/{database}?host={self.socket}"
 
     def new(self) -> str:
-        """The URL of a new and empty database. A server that something killed meanwhile is started again.
-
-        Tests that kill processes run in the same session; a server that is gone would fail whoever comes next.
-        """
-        if self.process.poll() is not None:
-            warned = f"the PostgreSQL server had ended with status {self.process.returncode}; started again"
-            print(warned, file=sys.stderr)
-            self.process = self.start()
-            _wait(self, self.socket / "said")
+        """The URL of a new and empty database."""
         name = f"results_{next(_NUMBERS)}"
         self.do(f"CREATE DATABASE {name}")
         return self.url(name)
@@ -91,35 +80,24 @@ def server() -> Generator[Server]:
     assert made.returncode == 0, made.stderr
     rules = data / "pg_hba.conf"  # everybody is let in, but one who must know a password
     rules.write_text(f"local all {GUARDED} scram-sha-256\n{rules.read_text()}")
+    told = (folder / "said").open("wb")
     ends = ["setpriv", "--pdeathsig", "INT"] if become else []  # a test process that is killed takes it along
-    command = [
-        *become,
-        *ends,
-        str(bin_ / "postgres"),
-        "-D",
-        str(data),
-        "-k",
-        str(folder),
-        "-c",
-        "listen_addresses=",
-    ]
-
-    def start() -> subprocess.Popen[bytes]:
-        with (folder / "said").open("ab") as told:
-            # In a session of its own: no signal to the tests' group ends it.
-            return subprocess.Popen(command, cwd=folder, stdout=told, stderr=told, start_new_session=True)
-
-    found = Server(folder, "harness", start)
+    process = subprocess.Popen(
+        [*become, *ends, str(bin_ / "postgres"), "-D", str(data), "-k", str(folder), "-c", "listen_addresses="],
+        cwd=folder, stdout=told, stderr=told, start_new_session=True,  # no signal to the tests' group ends it
+    )  # fmt: skip
+    told.close()
     try:
-        _wait(found, folder / "said")
+        found = Server(folder, "harness")
+        _wait(found, process, folder / "said")
         yield found
     finally:
-        found.process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
         try:
-            found.process.wait(30)
+            process.wait(30)
         except subprocess.TimeoutExpired:
-            found.process.kill()
-            found.process.wait()
+            process.kill()
+            process.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -135,11 +113,11 @@ def _user() -> pwd.struct_passwd | None:
     raise RuntimeError("PostgreSQL refuses to be run by root, and there is no user postgres or nobody")
 
 
-def _wait(found: Server, said: Path) -> None:
+def _wait(found: Server, process: subprocess.Popen[bytes], said: Path) -> None:
     import psycopg
 
     for _ in range(600):
-        assert found.process.poll() is None, said.read_text(errors="replace")
+        assert process.poll() is None, said.read_text(errors="replace")
         try:
             found.do("SELECT 1")
             return

@@ -151,6 +151,23 @@ def test_a_head_that_says_too_little_is_refused(tmp_path: Path) -> None:
             read(tmp_path)
 
 
+def test_a_judge_ends_its_own_harness_and_nobody_else() -> None:
+    judge = Judge("process")
+    beside = subprocess.Popen(
+        ["sh", "-c", "while :; do sleep 0.05; done"]
+    )  # forks all the time, as servers do
+    try:
+        verdict = judge.attack(NAMED["leaves-in-tmp"])
+        assert set(verdict.gained) == NAMED["leaves-in-tmp"].gains["process"], (
+            "a fork beside it is no process left"
+        )
+        judge.close()
+        assert beside.poll() is None
+    finally:
+        beside.kill()
+        beside.wait()
+
+
 def test_the_page_counts_and_names(tmp_path: Path) -> None:
     file = tmp_path / "page.md"
     file.write_text(f"before\n{page.BEGIN}\nold\n{page.END}\nafter\n")

@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,10 @@ class Judge:
 
     def close(self) -> None:
         """Ends the harness and takes everything away."""
-        before = _children()
+        # Its own only: beside it live other judges' harnesses, and servers that other tests have started.
+        below = _below(self.arena.pid) if self.arena else set()
         self._end()
-        _kill(self._left_alive(set()) & before)
+        _kill(_children() & below)
         self.listeners.close()
         for folder in (self.top, self.tmp):
             shutil.rmtree(folder, ignore_errors=True)
@@ -249,7 +251,8 @@ class Judge:
     def _left_alive(self, before: set[int]) -> set[int]:
         """Processes that are there now and were not before, once those on their way out are gone."""
         until = time.monotonic() + _GONE_SECONDS
-        while left := _children() - before - {self.arena.pid if self.arena else 0}:
+        own = self.arena.pid if self.arena else 0
+        while left := _children(apart=before - {own}) - before - {own}:
             if time.monotonic() > until:
                 return left
             time.sleep(_LOOK_SECONDS)
@@ -265,16 +268,29 @@ class Judge:
         arena.communicate()
 
 
-def _children() -> set[int]:
-    """All that is below us and alive; what has ended and fell to us is waited for."""
+def _children(apart: AbstractSet[int] = frozenset()) -> set[int]:
+    """All that is below us and alive, but for what is below our children `apart`; what has ended is waited for."""
     alive = set()
-    for child in psutil.Process().children(recursive=True):
+    for child in psutil.Process().children():
         with contextlib.suppress(psutil.Error, ChildProcessError):
-            if child.status() != psutil.STATUS_ZOMBIE:
-                alive.add(child.pid)
-            elif child.ppid() == os.getpid() and child.pid not in _ours():
-                os.waitpid(child.pid, os.WNOHANG)
+            if child.status() == psutil.STATUS_ZOMBIE:
+                if child.pid not in _ours():
+                    os.waitpid(child.pid, os.WNOHANG)
+                continue
+        if child.pid not in apart:
+            alive |= _below(child.pid)
+        else:
+            alive.add(child.pid)
     return alive
+
+
+def _below(pid: int) -> set[int]:
+    """A process and all below it that has not ended."""
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        found = [process, *process.children(recursive=True)]
+        return {one.pid for one in found if one.is_running() and _stat(one.pid)[0] not in "ZX"}
+    return set()
 
 
 def _ours() -> set[int]:
