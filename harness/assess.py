@@ -25,6 +25,13 @@ def assess(task: Task, instance: Instance, trial: Trial, answers: Mapping[str, A
             _insist_on_the_reserve(task, instance, answers, evaluation)
         except Fault as fault:
             outcome, reason = fault.outcome, fault.reason
+    found = (*evaluation.measurements, *costs(trial))
+    more = Evaluation(())
+    if outcome == "ok":
+        try:
+            more = task.conclude(instance, {m.name: m for m in found})
+        except Fault as fault:
+            outcome, reason = fault.outcome, fault.reason
     return Assessed(
         number=trial.number,
         role=trial.role,
@@ -32,8 +39,8 @@ def assess(task: Task, instance: Instance, trial: Trial, answers: Mapping[str, A
         tier=trial.tier,
         outcome=outcome,
         reason=reason,
-        measurements=(*evaluation.measurements, *costs(trial)),
-        series=evaluation.series,
+        measurements=(*found, *more.measurements),
+        series=(*evaluation.series, *more.series),
     )
 
 

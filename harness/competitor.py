@@ -9,7 +9,7 @@ from typing import Any
 
 from harness import session
 from harness.errors import Fault
-from harness.instances import Answer, FromItem, Request
+from harness.instances import Answer, Argument, FromAnswers, FromItem, Request
 from harness.isolation.base import Level
 from harness.readings import MemoryPoint, PairReading, PhaseTime, Sample
 from harness.records import Role, Trial
@@ -35,7 +35,7 @@ class Setting:
 
     def limits(self) -> Limits:
         """The task's limits, its times stretched by the profile's factor."""
-        limits, phases = self.task.definition.limits, self.task.definition.phases
+        limits, phases = self.task.definition.limits, self.task.definition.limited()
         return Limits(
             memory_bytes=int(limits.memory_gib * 2**30),
             processes=limits.processes,
@@ -69,13 +69,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a worker is started: the setting, the models it may read, its seed, its stage and pair."""
+    """Where a worker is started: the setting, the models it may read, its seed, its stage and pair.
+
+    `judge` is the staged program of the task's own that serves in the submission's place, if one does.
+    """
 
     setting: Setting
     models: Mapping[str, Path]
     seed: int
     stage: str
     pair: int = 0
+    judge: Path | None = None
 
 
 @dataclass
@@ -102,6 +106,7 @@ class Competitor:
     idle_cpu: float = 0.0
     busy_cpu: float = 0.0
     turn_seconds: float = 0.0
+    judged: bool = False
     _cpu_mark: float | None = None
 
     @property
@@ -116,20 +121,22 @@ class Competitor:
         """
         setting = place.setting
         seat = session.Seat(
-            submission=self.copy, contract=setting.task.contract, models=place.models,
+            submission=place.judge or self.copy,
+            contract=place.judge / "contract.py" if place.judge else setting.task.contract, models=place.models,
             device=setting.device, threads=setting.threads, seed=place.seed,
             limits=setting.limits(), device_reader=setting.device_reader,
             stack=setting.task.definition.stack if setting.forks else (),
         )  # fmt: skip
         self.pair, self.idle_cpu, self.busy_cpu, self.turn_seconds = place.pair, 0.0, 0.0, 0.0
+        self.judged = place.judge is not None
         try:
             self.worker = session.start(setting.level, seat, place.stage)
         except session.StartFault as failed:
-            self.worker, self.fault = failed.session, failed.fault
+            self.worker, self.fault = failed.session, self._whose(failed.fault)
             return
         self.worker.pause()
         self._cpu_mark = self.worker.cpu_seconds()
-        if keep:
+        if keep and not self.judged:
             for group, seconds in (("shim", self.worker.shim_seconds), ("start", self.worker.start_seconds)):
                 self.phases.append(
                     PhaseTime(item=f"{group} {place.stage}", group=group, seconds=seconds, pair=place.pair)
@@ -139,12 +146,16 @@ class Competitor:
         """Serves one request in this worker's turn: seconds, or None where it failed; keeps the answer."""
         if self.worker is None or self.fault is not None:
             return None
-        arguments = self._arguments(request)
+        try:
+            arguments = self._arguments(request)
+        except Fault as fault:
+            self.fault = fault
+            return None
         before = self._turn_begins()
         try:
             answer, seconds = self.worker.call(request, arguments)
         except Fault as fault:
-            self.fault = fault
+            self.fault = self._whose(fault)
             return None
         self._turn_ends(before, seconds)
         if not request.timed and not request.warmup:
@@ -154,10 +165,20 @@ class Competitor:
         return seconds
 
     def _arguments(self, request: Request) -> dict[str, Any]:
-        return {
-            name: self.answers[value.item] if isinstance(value, FromItem) else value
-            for name, value in request.arguments.items()
-        }
+        return {name: self._argument(value) for name, value in request.arguments.items()}
+
+    def _argument(self, value: Argument) -> Any:
+        if isinstance(value, FromAnswers):
+            return value.compute(self.answers)
+        return self.answers[value.item] if isinstance(value, FromItem) else value
+
+    def _whose(self, fault: Fault) -> Fault:
+        """A fault in a judge's worker is ours: the submission's code was not there."""
+        if not self.judged:
+            return fault
+        return Fault(
+            "harness_error", f"the task's own judge ended as {fault.outcome}: {fault.reason}", fault.detail
+        )
 
     def ping(self, request: Request) -> float | None:
         """Seconds of a request like this one that nothing is worked on for, in this worker's turn."""
@@ -167,7 +188,7 @@ class Competitor:
         try:
             seconds = self.worker.ping(request, self._arguments(request))
         except Fault as fault:
-            self.fault = fault
+            self.fault = self._whose(fault)
             return None
         self._turn_ends(before, seconds)
         return seconds
@@ -218,14 +239,17 @@ class Competitor:
             return
         worker.close()
         watch = worker.watch
-        self.fault = self.fault or watch.breach or worker.broken
+        self.log += watch.log.head + (b"\n[...]\n" if watch.log.tail else b"") + watch.log.tail
+        self.log_bytes += watch.log.total
+        late = watch.breach or worker.broken
+        self.fault = self.fault or (self._whose(late) if late else None)
+        if self.judged:
+            return
         self.memory += [point.model_copy(update={"pair": self.pair}) for point in watch.points if timeline]
         self.peaks_host += [watch.peak_host] if watch.peak_host is not None else []
         self.peaks_device += [watch.peak_device] if watch.peak_device is not None else []
         self.bases_host += [watch.base_host] if watch.base_host is not None else []
         self.memory_measured_by[watch.measured_by] = None
-        self.log += watch.log.head + (b"\n[...]\n" if watch.log.tail else b"") + watch.log.tail
-        self.log_bytes += watch.log.total
         self.says |= worker.says
 
     def trial(self, number: int, instance_id: str) -> Trial:

@@ -6,7 +6,7 @@ These values hold arrays and never leave the parent. What crosses the wall is on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from harness.records import Measurement, Series
 
 Array = NDArray[Any]
+
+
+Answer = Array | bytes
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,22 @@ class FromItem:
     item: str
 
 
-Argument = Array | Sequence[str] | str | bytes | int | float | FromItem
+@dataclass(frozen=True)
+class FromAnswers:
+    """An argument that the parent computes, when it asks, from what this submission has answered so far.
+
+    This makes ask and tell: the parent holds a function, and reveals it only where it was asked.
+    `key` tells this argument from others in the instance's identity; `compute` gets the answers by
+    item, must depend on nothing else, and may raise a Fault.
+    """
+
+    key: str
+    compute: Callable[[Mapping[str, Answer]], Array | Sequence[str] | str | bytes | int | float] = field(
+        repr=False, compare=False
+    )
+
+
+Argument = Array | Sequence[str] | str | bytes | int | float | FromItem | FromAnswers
 
 
 @dataclass(frozen=True)
@@ -99,6 +117,9 @@ class Stage:
     earlier stage returned), then its share of `requests`, every group split evenly. Together the
     pairs answer every request once. `reserve` is for further pairs, when the first leave a verdict
     open: requests of the same distribution and groups, never used otherwise.
+
+    With `judge`, the worker serves a program of the task's own, `tasks/<id>/<judge>/solution.py`, in
+    place of the submission: what a submission handed over is put to use where it can hide nothing.
     """
 
     name: str
@@ -106,6 +127,7 @@ class Stage:
     each: tuple[Request, ...] = ()
     reserve: tuple[Request, ...] = ()
     paired: bool = False
+    judge: str = ""
 
     def all_requests(self) -> tuple[Request, ...]:
         """Whatever the stage may ask."""
@@ -131,12 +153,9 @@ class Instance:
         return tuple(request for stage in self.stages for request in stage.all_requests())
 
 
-Answer = Array | bytes
-
-
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found: quality measurements, and named series for the report's plots."""
+    """What `evaluate` or `conclude` found: measurements, and named series for the report's plots."""
 
     measurements: tuple[Measurement, ...]
     series: tuple[Series, ...] = ()

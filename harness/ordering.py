@@ -13,7 +13,7 @@ from harness import devices, leftovers, sources
 from harness.competitor import Setting
 from harness.digests import of_bytes, of_value
 from harness.errors import TaskError
-from harness.instances import FromItem, Instance
+from harness.instances import FromAnswers, FromItem, Instance
 from harness.isolation.base import Launch
 from harness.isolation.levels import level
 from harness.pairing import Plan
@@ -122,11 +122,13 @@ def insist_on_fresh_inputs(task: Task, instance: Instance) -> list[str]:
         if request.item in items:
             raise TaskError(f"task {task.id}: the item {request.item!r} names two requests")
         items.add(request.item)
-        if request.phase not in task.definition.phases:
+        if request.phase not in task.definition.limited():
             raise TaskError(
                 f"task {task.id}: request {request.item!r} calls {request.phase}, which has no limit"
             )
-        plain = {n: repr(v) if isinstance(v, FromItem) else v for n, v in request.arguments.items()}
+        plain = {
+            n: repr(v) if isinstance(v, FromItem | FromAnswers) else v for n, v in request.arguments.items()
+        }
         key = of_bytes(encode_call(request.phase, plain, None))
         digests.append(of_value([request.item, key]))
         if request.timed or request.warmup:

@@ -36,6 +36,22 @@ class ProofCheat(Record):
     expected_at_most: float = 0.0
 
 
+class ProofMutant(Record):
+    """The expert less one idea over some instances: points of each, and whether it came out where it should.
+
+    `points` are uncapped and leave constraints aside; `broke` names the constraints that it failed on
+    any instance.
+    """
+
+    id: str
+    without: str
+    expected: str
+    points: tuple[float, ...]
+    broke: tuple[str, ...] = ()
+    outcomes: tuple[Outcome, ...]
+    in_place: bool
+
+
 class ProofStarter(Record):
     """How the starter ended, run as it is."""
 
@@ -44,7 +60,10 @@ class ProofStarter(Record):
 
 
 class Proof(Record):
-    """A task's proof of itself on one machine: tiers in order, apart, and no cheat pays."""
+    """A task's proof of itself on one machine: tiers in order, apart, and no cheat pays.
+
+    `ladder_seconds` is what all tiers together took on each instance, preparation left out.
+    """
 
     task: str
     profile: str
@@ -55,4 +74,7 @@ class Proof(Record):
     starter: ProofStarter
     instances: int
     wall_seconds: float
+    mutants: tuple[ProofMutant, ...] = ()
+    ladder_seconds: tuple[float, ...] = ()
+    competencies: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()

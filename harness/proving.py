@@ -15,6 +15,7 @@ from harness.assess import assess, floors, side
 from harness.competitor import Entry, Setting
 from harness.errors import HarnessError
 from harness.grading import grade
+from harness.mutants import MUTANT_INSTANCES, placed
 from harness.ordering import Order, Prepared, in_one_pair, prepare, round_of, setting_of
 from harness.proofs import Proof, ProofCheat, ProofGap, ProofStarter, ProofTier
 from harness.records import TIERS, Assessed, Score, Tier
@@ -54,10 +55,19 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
     began = time.monotonic()
     ladders: list[Ladder] = []
     first: Prepared | None = None
+    mutants = submissions.mutants(order.task.id, order.task.folder)
+    came: dict[str, list[Score]] = {}
+    seconds: list[float] = []
     for number in range(instances):
         prepared = prepare(order, number, observer)
         first = first or prepared
+        started = time.monotonic()
         ladders.append(climb(order, setting, prepared, observer))
+        seconds.append(time.monotonic() - started)
+        if number < MUTANT_INSTANCES:
+            for name, mutant in mutants.items():
+                alone = _alone(order, setting, prepared, mutant.folder, ladders[-1], observer)
+                came.setdefault(name, []).append(alone)
     if first is None:
         raise HarnessError("a proof needs at least one instance; give --instances 1 or more")
     starter = _alone(order, setting, first, order.task.starter, ladders[0], observer)
@@ -70,11 +80,13 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
     ]
     tiers = tuple(_tier(tier, ladders) for tier in TIERS)
     gaps = tuple(_gap(low, high, ladders) for low, high in pairwise(TIERS))
-    doubts = _doubts(ladders, gaps, starter, tried)
+    tested, missing = placed(order.task.definition.mutants, came)
+    doubts = [*_doubts(ladders, gaps, starter, tried), *missing]
     return Proof(
         task=order.task.id, profile=order.profile.name, proven=not doubts, tiers=tiers, separation=gaps,
         cheats=tuple(tried), starter=ProofStarter(outcome=starter.outcome, points=starter.points),
         instances=instances, wall_seconds=time.monotonic() - began, reasons=tuple(doubts),
+        mutants=tested, ladder_seconds=tuple(seconds), competencies=order.task.definition.competencies,
     )  # fmt: skip
 
 

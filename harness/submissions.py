@@ -62,14 +62,25 @@ def references(task: str, task_folder: Path) -> dict[Tier, Submission]:
     The project's own stand under reference_solutions/<id>/; another's pack keeps them inside the
     task's folder, under the same name.
     """
-    inside = task_folder / "reference_solutions"
-    base = inside if inside.is_dir() else layout.folder("reference_solutions") / task
+    base = _references(task, task_folder)
     found: dict[Tier, Submission] = {}
     for tier in TIERS:
         if not (base / tier / "solution.py").is_file():
             raise TaskError(f"task {task} has no reference at {base / tier}/solution.py")
         found[tier] = read(task, base / tier, tier, tier)
     return found
+
+
+def mutants(task: str, task_folder: Path) -> dict[str, Submission]:
+    """The mutants of a task's expert by name, from the folder `mutants` beside its references; may be none."""
+    base = _references(task, task_folder) / "mutants"
+    found = sorted(file.parent for file in base.glob("*/solution.py"))
+    return {folder.name: read(task, folder, folder.name) for folder in found}
+
+
+def _references(task: str, task_folder: Path) -> Path:
+    inside = task_folder / "reference_solutions"
+    return inside if inside.is_dir() else layout.folder("reference_solutions") / task
 
 
 @contextmanager

@@ -13,13 +13,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness import layout
 from harness.criteria import Constraint, Criteria, Objective, Plausible
 from harness.digests import of_files
 from harness.errors import TaskError
 from harness.instances import Answer, Evaluation, Instance
+from harness.records import Measurement
 
 SizeTable = dict[str, int | float | str]
 # What makes a task what it is; the starter, cheats and notes may change without changing a score.
@@ -45,6 +46,27 @@ class TaskLimits(_Closed):
     printed_mib: int = Field(default=16, gt=0)
 
 
+class Mutant(_Closed):
+    """The expert less one idea, in reference_solutions/<id>/mutants/<id>, and where it must come out.
+
+    `without` names the idea. It scores at most `at_most` points and, where that is said, at least
+    `at_least` (means over instances, uncapped, every constraint met); or it `breaks` the constraint
+    of that name.
+    """
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+    without: str
+    at_most: float | None = None
+    at_least: float | None = None
+    breaks: str = ""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Mutant:
+        if bool(self.breaks) == (self.at_most is not None):
+            raise ValueError(f"mutant {self.id!r} needs exactly one of at_most and breaks")
+        return self
+
+
 class Definition(_Closed):
     """The content of task.toml."""
 
@@ -58,11 +80,17 @@ class Definition(_Closed):
     data: str = "none"
     stack: tuple[str, ...] = ()
     phases: dict[str, PhaseLimit] = Field(min_length=1)
+    judge_phases: dict[str, PhaseLimit] = {}
     limits: TaskLimits = TaskLimits()
     objective: Objective
     constraints: tuple[Constraint, ...] = ()
     plausible: tuple[Plausible, ...] = ()
     sizes: dict[str, SizeTable]
+    mutants: tuple[Mutant, ...] = ()
+
+    def limited(self) -> dict[str, PhaseLimit]:
+        """Every phase that may be asked for, of the submission's contract and of the judge's."""
+        return {**self.phases, **self.judge_phases}
 
 
 @dataclass(frozen=True)
@@ -140,6 +168,16 @@ class Task:
         """Quality measurements of one submission's answers."""
         evaluate: Callable[[Instance, Mapping[str, Answer]], Evaluation] = self.module.evaluate
         return evaluate(instance, answers)
+
+    def conclude(self, instance: Instance, found: Mapping[str, Measurement]) -> Evaluation:
+        """What the task derives from everything measured of a submission, costs too, by name.
+
+        A task.py without `conclude(instance, found)` derives nothing. Here belongs what `evaluate`
+        cannot know: how memory grows over lengths, or a curve of times.
+        """
+        conclude: Callable[[Instance, Mapping[str, Measurement]], Evaluation] | None
+        conclude = getattr(self.module, "conclude", None)
+        return conclude(instance, found) if conclude is not None else Evaluation(())
 
 
 def read(folder: Path) -> Task:

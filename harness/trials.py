@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -22,7 +23,7 @@ from harness.isolation.memory import prewarm
 from harness.pairing import Plan, base_blocks, reserve_blocks, turns
 from harness.pairs import Pair
 from harness.records import Trial
-from harness.submissions import staged
+from harness.submissions import Submission, read, staged
 
 
 class Observer(Protocol):
@@ -72,11 +73,13 @@ class Round:
     observer: Observer = field(default_factory=Silent)
     plan: Plan = field(default_factory=Plan)
     settled: Settled = lambda outcomes: True
+    judges: Mapping[str, Path] = field(default_factory=dict)
 
     def run(self, entries: Sequence[Entry]) -> list[Outcome]:
         """One outcome for each entry, in the order given."""
         with ExitStack() as stack:
             field_ = [Competitor(entry, stack.enter_context(staged(entry.submission))) for entry in entries]
+            self.judges = {name: stack.enter_context(staged(judge)) for name, judge in self._judges().items()}
             prewarm([*self.instance.models.values(), *(c.copy for c in field_)])
             counter = Counter(self, self._total(field_))
             for stage in self.instance.stages:
@@ -89,7 +92,12 @@ class Round:
 
     def place(self, stage: Stage, pair: int = 0) -> Place:
         """Where this round's workers are started."""
-        return Place(self.setting, self.instance.models, self.worker_seed, stage.name, pair)
+        judge = self.judges[stage.judge] if stage.judge else None
+        return Place(self.setting, self.instance.models, self.worker_seed, stage.name, pair, judge)
+
+    def _judges(self) -> dict[str, Submission]:
+        task = self.setting.task
+        return {s.judge: read(task.id, task.folder / s.judge) for s in self.instance.stages if s.judge}
 
     def _outcomes(self, field_: Sequence[Competitor]) -> list[Outcome]:
         return [Outcome(c.trial(self.number, self.instance_id), c.answers) for c in field_]

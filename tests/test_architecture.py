@@ -31,7 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("differences", "agreement"),
     ("grading", "session", "channel", "watch", "reports", "tasks", "submissions", "profiles", "sources", "stackdocs",
      "tables", "qrels", "hub"),
-    ("assess", "competitor", "pairs", "trials", "workbench", "steadiness"),
+    ("mutants", "assess", "competitor", "pairs", "trials", "workbench", "steadiness"),
     ("ordering",),
     ("judging",),
     ("runner",),

@@ -73,10 +73,9 @@ def render_compare(runs: Sequence[Run]) -> str:
 
 def render_proof(proof: Proof) -> str:
     """A task's proof of itself."""
-    found = (proofs.tiers(proof), proofs.separation(proof), proofs.cheats(proof))
     told = [_items(proof.reasons)] if proof.reasons else []
     head = [f"# Proof of {escape(proof.task)}", escape(proofs.verdict(proof))]
-    return _document([*head, *told, *(section(t) for t in found if t.rows)])
+    return _document([*head, *told, *(section(t) for t in proofs.everything(proof))])
 
 
 def _document(parts: Sequence[str]) -> str:

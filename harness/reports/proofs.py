@@ -44,6 +44,21 @@ def separation(proof: Proof) -> Table:
     return Table("Separation", ("Between", "Points", "Pooled SDs", "Inversions"), rows, (1, 2, 3))
 
 
+def mutants(proof: Proof) -> Table:
+    """The expert less one idea each, and where that came out."""
+    rows = tuple(
+        row(
+            cell(m.id, f"without {m.without}"),
+            cell("in place", mark="pass") if m.in_place else cell("out of place", mark="fail"),
+            ", ".join(f"{points:.0f}" for points in m.points) or "none",
+            m.expected,
+            ", ".join(m.broke),
+        )
+        for m in proof.mutants
+    )
+    return Table("Mutants", ("Mutant", "Verdict", "Points", "Expected", "Broke"), rows, (2,))
+
+
 def cheats(proof: Proof) -> Table:
     """Every cheat, what it got, and whether that is no more than it should."""
     rows = tuple(
@@ -57,3 +72,9 @@ def cheats(proof: Proof) -> Table:
         for c in proof.cheats
     )
     return Table("Cheats", ("Cheat", "Verdict", "Points", "At most", "Outcome"), rows, (2, 3))
+
+
+def everything(proof: Proof) -> tuple[Table, ...]:
+    """All tables that have a row, in the order of reading."""
+    found = (tiers(proof), separation(proof), mutants(proof), cheats(proof))
+    return tuple(table for table in found if table.rows)

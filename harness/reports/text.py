@@ -199,7 +199,5 @@ def render_compare(runs: Sequence[Run]) -> RenderableType:
 def render_proof(proof: Proof) -> RenderableType:
     """A task's proof: the verdict, tiers, separation and cheats."""
     verdict = Text(proofs.verdict(proof), style="bold green" if proof.proven else "bold red")
-    parts = [
-        table(t) for t in (proofs.tiers(proof), proofs.separation(proof), proofs.cheats(proof)) if t.rows
-    ]
+    parts = [table(t) for t in proofs.everything(proof)]
     return Group(verdict, Text(""), *parts, *(Text(f"- {clean.line(r)}") for r in proof.reasons))

@@ -1,0 +1,58 @@
+"""Pure: whether a task's mutants, the expert less one idea each, came out where the task says they should."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.proofs import ProofMutant
+from harness.records import Score
+from harness.tasks import Mutant
+
+# Enough to see which side of a line a mutant falls on; the tiers get every instance.
+MUTANT_INSTANCES = 3
+
+
+def placed(
+    declared: Sequence[Mutant], came: Mapping[str, Sequence[Score]]
+) -> tuple[tuple[ProofMutant, ...], list[str]]:
+    """Each mutant with where it came out, and a doubt in words for each that did not come out in place."""
+    known = {mutant.id: mutant for mutant in declared}
+    doubts = [f"mutant {name} is declared, and has no solution" for name in known.keys() - came.keys()]
+    doubts += [f"mutant {name} has a solution, and is not declared" for name in came.keys() - known.keys()]
+    found = [_place(known[name], scores) for name, scores in came.items() if name in known]
+    doubts += [
+        f"mutant {m.id} (no {m.without}) came out with {_mean(m.points):.1f} points"
+        f"{' and broke ' + ', '.join(m.broke) if m.broke else ''}; expected: {m.expected}"
+        for m in found
+        if not m.in_place
+    ]
+    return tuple(found), doubts
+
+
+def _place(mutant: Mutant, scores: Sequence[Score]) -> ProofMutant:
+    points = tuple(score.points_uncapped for score in scores if score.points_uncapped is not None)
+    broke = tuple(dict.fromkeys(c.name for s in scores for c in s.constraints if c.verdict == "fail"))
+    return ProofMutant(
+        id=mutant.id, without=mutant.without, expected=_expected(mutant), points=points, broke=broke,
+        outcomes=tuple(score.outcome for score in scores), in_place=_in_place(mutant, points, broke, len(scores)),
+    )  # fmt: skip
+
+
+def _in_place(mutant: Mutant, points: Sequence[float], broke: Sequence[str], wanted: int) -> bool:
+    if mutant.breaks:
+        return mutant.breaks in broke
+    if broke or len(points) < wanted or mutant.at_most is None:
+        return False
+    mean = _mean(points)
+    return mean <= mutant.at_most and (mutant.at_least is None or mean >= mutant.at_least)
+
+
+def _expected(mutant: Mutant) -> str:
+    if mutant.breaks:
+        return f"it breaks {mutant.breaks}"
+    least = f"at least {mutant.at_least:g} and " if mutant.at_least is not None else ""
+    return f"{least}at most {mutant.at_most:g} points"
+
+
+def _mean(points: Sequence[float]) -> float:
+    return sum(points) / len(points) if points else float("nan")

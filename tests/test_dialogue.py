@@ -1,0 +1,122 @@
+"""Ask and tell, a judge of the task's own, figures derived from costs, and mutants: one toy task has them all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.asking import Asked, order
+from harness.assess import assess
+from harness.competitor import Entry
+from harness.instances import FromAnswers
+from harness.mutants import placed
+from harness.ordering import in_one_pair, prepare, round_of, setting_of
+from harness.proving import prove
+from harness.records import Assessed, Measurement, Score
+from harness.reports import markdown
+from harness.submissions import read
+from harness.tasks import Mutant
+from harness.trials import Outcome, Silent
+from tests.conftest import TOYS
+
+TASK = TOYS / "toy-dialogue"
+
+
+def asked(folder: Path) -> Asked:
+    return Asked(str(TASK), folder, profile="ci-smoke", isolation="process")
+
+
+def came(folder: Path) -> tuple[Outcome, Assessed]:
+    """The submission's own trial and what was found of it."""
+    once = in_one_pair(order(asked(folder)))
+    with setting_of(once) as setting:
+        prepared = prepare(once, 0, Silent())
+        (outcome,) = round_of(once, setting, prepared, Silent()).run([Entry(read(once.task.id, folder))])
+    return outcome, assess(once.task, prepared.instance, outcome.trial, outcome.answers)
+
+
+def test_each_turn_is_told_of_the_one_before() -> None:
+    outcome, found = came(TASK / "reference_solutions" / "expert")
+    assert found.outcome == "ok", found.reason
+    steps = found.get("asked")
+    assert steps is not None
+    assert steps.value is not None
+    assert 1 <= steps.value <= 11  # 2^10 > 1000: bisection cannot need more
+    assert set(outcome.answers) >= {"guess-0", "guess-63", "note", "read"}
+
+
+def test_what_is_told_is_part_of_the_identity_of_an_instance() -> None:
+    first, other = (FromAnswers(key, lambda answers: 1) for key in ("a", "b"))
+    assert repr(first) != repr(other)
+    assert repr(first) == repr(FromAnswers("a", lambda answers: 2))
+
+
+def test_the_judge_is_no_cost_of_the_submission() -> None:
+    outcome, found = came(TASK / "reference_solutions" / "expert")
+    assert {point.stage for point in outcome.trial.memory} == {"play"}
+    assert sum(phase.group == "start" for phase in outcome.trial.phases) == 1
+    assert found.get("read_seconds") is not None
+
+
+def test_a_fault_of_the_judge_is_ours() -> None:
+    _, found = came(TASK / "cheats" / "crashes-the-judge")
+    assert found.outcome == "harness_error"
+    assert "judge" in found.reason
+
+
+def test_a_task_derives_figures_and_curves_from_costs() -> None:
+    _, found = came(TASK / "reference_solutions" / "expert")
+    whole, each = found.get("guess_seconds"), found.get("turn_seconds")
+    assert whole is not None
+    assert each is not None
+    assert whole.value is not None
+    assert each.value == pytest.approx(whole.value / 64)
+    assert [series.name for series in found.series] == ["seconds"]
+
+
+def test_the_toy_proves_itself_with_its_mutant() -> None:
+    proof = prove(order(asked(TASK / "starter")), 3, Silent())
+    assert [mutant.id for mutant in proof.mutants] == ["thirds"]
+    assert proof.mutants[0].in_place, proof.mutants
+    assert len(proof.mutants[0].points) == 3
+    assert all(1 <= points <= 99 for points in [sum(proof.mutants[0].points) / 3])
+    assert not any("mutant" in reason for reason in proof.reasons), proof.reasons
+    assert len(proof.ladder_seconds) == 3
+    assert "## Mutants" in markdown.render_proof(proof)
+
+
+def score(points: float) -> Score:
+    return Score(
+        outcome="ok", points=points, points_uncapped=points, tier="none",
+        objective=Measurement(name="asked", unit="", direction="lower", value=1.0),
+        constraints=(), measurements=(), reasons=(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mutant", "points", "said"),
+    [
+        (Mutant(id="m", without="x", at_most=80), 90.0, "90.0 points"),
+        (Mutant(id="m", without="x", at_most=80, at_least=50), 40.0, "40.0 points"),
+        (Mutant(id="m", without="x", breaks="memory"), 40.0, "it breaks memory"),
+    ],
+)
+def test_a_mutant_out_of_place_is_a_doubt(mutant: Mutant, points: float, said: str) -> None:
+    found, doubts = placed([mutant], {"m": [score(points)]})
+    assert not found[0].in_place
+    assert said in doubts[0]
+
+
+def test_mutants_must_be_declared_and_exist() -> None:
+    declared = Mutant(id="gone", without="x", at_most=80)
+    _, doubts = placed([declared], {"strange": [score(1.0)]})
+    assert len(doubts) == 2
+    assert "gone" in doubts[0]
+    assert "strange" in doubts[1]
+
+
+@pytest.mark.parametrize("wrong", [{}, {"at_most": 1.0, "breaks": "memory"}])
+def test_a_mutant_says_one_thing(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="exactly one"):
+        Mutant.model_validate({"id": "m", "without": "x"} | wrong)
