@@ -15,6 +15,7 @@ from harness.calibration.gibbs import fit
 from harness.calibration.results import Simulation
 from harness.calibration.tables import Row, of_cell
 from harness.errors import UsageError
+from harness.executors import lease
 from harness.ledger import Ledger
 from harness.ordering import in_one_pair, prepare, setting_of
 from harness.proving import climb
@@ -74,7 +75,10 @@ def ladders(
     rows: list[Row] = []
     for task in suite.tasks:
         asked = in_one_pair(order(Asked(task.id, tasks_root=tasks_root, profile=task.profile, seed=seed)))
-        with setting_of(asked) as setting:
+        with (
+            lease.measuring(asked.task.criteria, asked.device, observer.note, f"calibrate {task.id}"),
+            setting_of(asked) as setting,
+        ):
             for number in range(instances):
                 prepared = prepare(asked, number, observer)
                 for repeat in range(repeats):
@@ -98,16 +102,20 @@ def ladders(
 def past(ledger: Ledger, suite: Suite) -> tuple[list[Row], int]:
     """What people handed in before on these tasks, the newest first; one submission of a task counts once.
 
-    A task whose digest is another one is another task; how many hand-ins were left out for that comes second.
+    A task whose digest is another one is another task, and so is one of another profile, since sizes differ;
+    how many hand-ins were left out for that comes second.
     """
     rows, known, others = [], set(), set()
     digests = {task.id: task.task_digest for task in suite.tasks}
+    wanted = {task.id: task.profile for task in suite.tasks}
     for assessment in ledger.assessments():
+        had = {task.id: task.profile for task in assessment.suite.tasks}
         for cell in ledger.sheet(assessment).cells:
             key = (cell.submission_digest, cell.task) if cell.submission_digest else None
             if cell.task not in digests or cell.outcome == "not_attempted" or key in known:
                 continue
-            if digests[cell.task] and cell.task_digest != digests[cell.task]:
+            other = digests[cell.task] and cell.task_digest != digests[cell.task]
+            if other or had.get(cell.task) != wanted[cell.task]:
                 others.add(key or (assessment.id, cell.candidate, cell.task))
                 continue
             known |= {key} if key else set()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import shutil
 import signal
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
@@ -43,6 +45,7 @@ from harness.output import (
 )
 
 if TYPE_CHECKING:
+    from harness.ordering import Order
     from harness.progress import Shown
     from harness.records import Run
     from harness.store import Store
@@ -225,7 +228,7 @@ def run(
         pages.append(write_reports(finished, out))
         signer.write(finished, pages[0].parent)
 
-    with _progress(f"run {asked.task.id}", as_json) as shown:
+    with _measuring("run", asked, as_json) as shown:
         done = runner.run(asked, _store(), shown, keep)
     if as_json:
         from harness.reports.summary import summary
@@ -260,7 +263,7 @@ def prove(
     from harness.proving import prove as run_proof
 
     asked = order(Asked(task, None, tasks, profile, device, data, columns, model, seed))
-    with _progress(f"prove {asked.task.id}", as_json) as shown:
+    with _measuring("prove", asked, as_json) as shown:
         proof = run_proof(asked, instances, shown)
     show_proof(proof, markdown, as_json)
     raise typer.Exit(EXIT_OK if proof.proven else EXIT_FAILED)
@@ -336,6 +339,19 @@ def _store() -> Store:
     from harness.store import Store, home
 
     return Store(home())
+
+
+@contextmanager
+def _measuring(verb: str, asked: Order, as_json: bool) -> Generator[Shown]:
+    """Progress is shown, and the machine held, alone where a clock decides."""
+    from harness.executors import lease
+
+    what = f"{verb} {asked.task.id}"
+    with (
+        _progress(what, as_json) as shown,
+        lease.measuring(asked.task.criteria, asked.device, shown.note, what),
+    ):
+        yield shown
 
 
 def _progress(title: str, as_json: bool) -> Shown:

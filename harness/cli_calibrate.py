@@ -77,7 +77,7 @@ def calibrate(
         shown.note("fitting")
         found = analyse(chosen, rows + known, seed, minutes)
     if others:
-        note = f"Past hand-ins left out, as their task was another version of it: {others}."
+        note = f"Past hand-ins left out, as their task was another version or of another profile: {others}."
         found = found.model_copy(update={"notes": (*found.notes, note)})
     _present(found, out, as_json)
 

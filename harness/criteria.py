@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from harness.records import TIERS, Direction, Scale, Tier
 
+_CLOCKS = ("_seconds", "_p50", "_p95", "_p99", "_throughput")
+
 
 class Criterion(BaseModel):
     """Frozen and closed to unknown keys, so that a misspelt key in task.toml is an error."""
@@ -103,6 +105,12 @@ class Criteria(Criterion):
             # The anchors' own objective is a ratio of times too: all of it in one run.
             tiers |= {self.objective.reference, "baseline", "expert"}
         return tiers
+
+    def is_timed(self) -> bool:
+        """Whether a clock decides anything of a score: then it is measured with the machine to itself."""
+        measures = [self.objective.measure, *(c.measure for c in self.constraints)]
+        measures += [p.measure for p in self.plausible]
+        return bool(self.timed_against()) or any(m.endswith(_CLOCKS) for m in measures)
 
     def timed_measure(self) -> str:
         """The timed measure that stands for all in the A/A certificate: a median where there is one."""

@@ -19,7 +19,6 @@ from typing import Protocol
 
 from harness import __version__, devices, intake, submissions, suites
 from harness.assessments import Assessment, Cell, Sheet, Variants, not_attempted
-from harness.criteria import Criteria
 from harness.digests import of_bytes, of_files, of_value
 from harness.errors import SubmissionError, UsageError
 from harness.executors.base import Done, Event, Executor, Unit
@@ -33,7 +32,6 @@ from harness.workbench import seed_bytes
 
 # What can change no score: how results are shown, kept and asked for.
 _SHOWS = {"reports", "web", "executors", "calibration"}
-_CLOCKS = ("_seconds", "_p50", "_p95", "_p99", "_throughput")
 
 
 @dataclass(frozen=True)
@@ -202,17 +200,10 @@ def _unit(
         digest=found.digest, profile=settings, root=root.hex(), assessment=plan.assessment.id, instead_of=again,
     )  # fmt: skip
     unit = Unit(
-        candidate=alias, task=name, key=key, payload=payload.model_dump_json(), timed=is_timed(task.criteria),
+        candidate=alias, task=name, key=key, payload=payload.model_dump_json(), timed=task.criteria.is_timed(),
         device=device, threads=profile.threads, memory_bytes=int(task.definition.limits.memory_gib * 2**30),
     )  # fmt: skip
     return Wanted(key, unit=unit)
-
-
-def is_timed(criteria: Criteria) -> bool:
-    """Whether a clock decides anything of a score: then a unit has its machine to itself."""
-    measures = [criteria.objective.measure, *(c.measure for c in criteria.constraints)]
-    measures += [p.measure for p in criteria.plausible]
-    return bool(criteria.timed_against()) or any(m.endswith(_CLOCKS) for m in measures)
 
 
 def root_of(secret: bytes, task: str, alias: str = "") -> bytes:

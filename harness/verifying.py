@@ -10,6 +10,7 @@ from harness import __version__, agreement, devices, machine, receipts, runner, 
 from harness.agreement import Finding, State
 from harness.digests import of_bytes, of_value
 from harness.errors import HarnessError, UsageError
+from harness.executors import lease
 from harness.isolation.levels import insist_known
 from harness.ordering import Order
 from harness.receipts import LOCAL, Receipt
@@ -233,7 +234,9 @@ def _order(wanted: Wanted, said: Receipt, task: Task, submission: Submission, ro
 
 
 def _again(order: Order, store: Store, observer: Observer) -> Run:
-    done = runner.run(order, store, observer)
+    what = f"verify {order.task.id}"
+    with lease.measuring(order.task.criteria, order.device, observer.note, what):
+        done = runner.run(order, store, observer)
     if done.score is None or done.score.outcome in OURS:
         why = done.score.reasons[0] if done.score and done.score.reasons else "it was not scored"
         raise HarnessError(f"the submission could not be run again: {why}")

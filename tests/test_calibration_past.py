@@ -45,6 +45,14 @@ def test_a_hand_in_to_another_version_of_the_task_is_left_out_and_counted(tmp_pa
             wall_seconds=90.0,
         )  # fmt: skip
         ledger.keep("one", cell, "unit")
+    larger = Suite(name="s", title="S", tasks=(TaskInSuite(id="a", task_digest="new", profile="gpu-box"),))
+    ledger.open(
+        Assessment(id="two", suite=larger, seed_id="s", begun_at="2026-01-02", harness_version="0"), ["cleo"]
+    )
+    cell = Cell(
+        candidate="cleo", task="a", outcome="ok", submission_digest="c", task_digest="new", points_each=(9.0,)
+    )
+    ledger.keep("two", cell, "unit")
     rows, others = past(ledger, suite)
     assert [(r.person, r.minutes) for r in rows] == [("ann (one)", 1.5)]
-    assert others == 1
+    assert others == 2, "another version, and another profile"

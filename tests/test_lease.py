@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.criteria import Criteria, Objective
 from harness.errors import HarnessError
 from harness.executors import lease
 
@@ -73,3 +74,25 @@ def test_a_link_in_the_locks_place_is_not_followed(tmp_path: Path) -> None:
 def test_each_gpu_has_a_lock_of_its_own() -> None:
     with lease.gpu(0), lease.gpu(1):
         assert len(list(Path(os.environ["HARNESS_LOCKS"]).iterdir())) == 2
+
+
+@pytest.mark.parametrize(("measure", "waits"), [("search_p50", True), ("accuracy", False)])
+def test_what_a_clock_decides_is_measured_alone(
+    measure: str, waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, "shared"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    notes: list[str] = []
+
+    def lets_go(seconds: float) -> None:
+        holder.communicate()
+
+    monkeypatch.setattr(lease.time, "sleep", lets_go)
+    criteria = Criteria(objective=Objective(measure=measure))
+    with lease.measuring(criteria, "cpu", notes.append, "run toy"):
+        pass
+    holder.communicate()
+    assert bool(notes) == waits

@@ -16,7 +16,7 @@ from harness.equating import equating, in_words
 from harness.executors.base import Done, Event, Unit, lost
 from harness.executors.payload import Payload
 from harness.records import Rung
-from harness.scoring import Scoring, is_timed, measure, root_of, score, secret_of, shuffled
+from harness.scoring import Scoring, measure, root_of, score, secret_of, shuffled
 from harness.store import Store
 from tests.conftest import TOYS
 
@@ -149,10 +149,10 @@ def test_the_order_is_in_rounds_and_nobody_is_always_first() -> None:
 
 
 def test_a_clock_decides_where_a_time_is_judged() -> None:
-    assert not is_timed(Criteria(objective=Objective(measure="accuracy")))
-    assert is_timed(Criteria(objective=Objective(measure="build_seconds")))
+    assert not Criteria(objective=Objective(measure="accuracy")).is_timed()
+    assert Criteria(objective=Objective(measure="build_seconds")).is_timed()
     bound = Plausible(measure="answer_throughput", high=1.0, because="x")
-    assert is_timed(Criteria(objective=Objective(measure="accuracy"), plausible=(bound,)))
+    assert Criteria(objective=Objective(measure="accuracy"), plausible=(bound,)).is_timed()
 
 
 def test_a_lost_unit_is_ours() -> None:

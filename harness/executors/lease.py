@@ -18,6 +18,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness import devices
+from harness.criteria import Criteria
 from harness.errors import HarnessError
 
 _SHARED_FOLDER = Path("/run/lock")
@@ -50,6 +52,19 @@ def gpu(index: int, note: Callable[[str], object] = lambda text: None, what: str
     """Holds one GPU alone, by its NVML index."""
     with _held(f"gpu-{index}", True, note, what):
         yield
+
+
+@contextmanager
+def measuring(
+    criteria: Criteria, device: str, note: Callable[[str], object] = lambda text: None, what: str = ""
+) -> Generator[None]:
+    """Holds what scoring by these criteria needs: the machine, alone where a clock decides or on a GPU; and the GPU."""
+    with machine(criteria.is_timed() or device != "cpu", note, what):
+        if device != "cuda":
+            yield
+            return
+        with gpu(devices.index(), note, what):
+            yield
 
 
 @contextmanager
