@@ -161,7 +161,7 @@ def check_verb(
 
     found = suites.read(suite, tasks)
     whole = sum(task.weight for task in found.tasks)
-    minutes = Ledger(Store(home())).minutes(found)
+    minutes = Ledger(Store(home())).minutes(found, suites.machines(found))
     rows = []
     for task in found.tasks:
         took = minutes.get(task.id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import median
 from typing import Any
@@ -174,14 +174,18 @@ class Ledger:
             for row in self.store.read(query)
         ]
 
-    def minutes(self, suite: Suite) -> dict[str, tuple[float, float, float]]:
-        """By task of a suite: least, median and most minutes that scoring a candidate has taken in this store."""
+    def minutes(self, suite: Suite, machines: Mapping[str, str]) -> dict[str, tuple[float, float, float]]:
+        """By task of a suite: least, median and most minutes that scoring a candidate took on this machine.
+
+        `machines` holds this machine's id by task (device and threads are part of it): a store may be shared.
+        """
         wall: dict[str, list[float]] = {}
         for assessment in self.assessments():
             same = {t.id for t in assessment.suite.tasks for own in suite.tasks
                     if (t.id, t.profile, t.task_digest) == (own.id, own.profile, own.task_digest)}  # fmt: skip
             for _, cell in self.units(assessment.id).values():
-                if cell.task in same and cell.run_id and cell.outcome == "ok":
+                here = cell.machine_id == machines.get(cell.task)
+                if here and cell.task in same and cell.run_id and cell.outcome == "ok":
                     wall.setdefault(cell.task, []).append(cell.wall_seconds / 60)
         return {task: (min(took), median(took), max(took)) for task, took in wall.items()}
 

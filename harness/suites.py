@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import profiles, tasks
+from harness import devices, machine, profiles, tasks
 from harness.assessments import Suite, TaskInSuite
 from harness.digests import of_value
 from harness.profiles import Profile
@@ -54,3 +54,9 @@ def plan(name: str, tasks_root: Path | None = None, isolation: str | None = None
         tasks=tuple(listed), digest=of_value(told), cut=content.cut,
     )  # fmt: skip
     return Planned(suite, found, settings)
+
+
+def machines(suite: Suite) -> dict[str, str]:
+    """The id of this machine under each task's profile: device and threads are part of it."""
+    found = {task.id: profiles.read(task.profile) for task in suite.tasks}
+    return {name: machine.fingerprint(devices.resolve(p.device), p.threads).id for name, p in found.items()}

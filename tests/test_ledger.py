@@ -61,3 +61,18 @@ def test_a_cell_is_kept_once_and_what_replaces_it_leaves_it_in_the_history(ledge
     assert (replaced.by, replaced.why) == ("eva", "a threshold was moved")
     assert ledger.units("abc123")["ann", "a"] == ("u1", new)
     assert ledger.sheet(assessment()).of("ann") == (new, not_attempted("ann", "b"))
+
+
+def test_minutes_are_those_of_this_machine(tmp_path: Path) -> None:
+    ledger = Ledger(Store(tmp_path))
+    suite = Suite(name="s", title="S", tasks=(TaskInSuite(id="a"),))
+    ledger.open(
+        Assessment(id="one", suite=suite, seed_id="s", begun_at="2026-01-01", harness_version="0"), ["x", "y"]
+    )
+    for name, machine, seconds in (("x", "here", 60.0), ("y", "elsewhere", 6000.0)):
+        cell = Cell(
+            candidate=name, task="a", outcome="ok", run_id=name, machine_id=machine, wall_seconds=seconds
+        )
+        ledger.keep("one", cell, "unit")
+    assert ledger.minutes(suite, {"a": "here"}) == {"a": (1.0, 1.0, 1.0)}
+    assert ledger.minutes(suite, {"a": "new"}) == {}
