@@ -62,7 +62,8 @@ class ProofStarter(Record):
 class Proof(Record):
     """A task's proof of itself on one machine: tiers in order, apart, and no cheat pays.
 
-    `ladder_seconds` is what all tiers together took on each instance, preparation left out.
+    `ladder_seconds` is what all tiers together took on each instance, preparation left out; `minutes`
+    what the task states for a candidate; `machine` names in words where it was, `proven_at` when (UTC, ISO 8601).
     """
 
     task: str
@@ -76,5 +77,8 @@ class Proof(Record):
     wall_seconds: float
     mutants: tuple[ProofMutant, ...] = ()
     ladder_seconds: tuple[float, ...] = ()
+    minutes: int | None = None
+    machine: str = ""
+    proven_at: str = ""
     competencies: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from harness import submissions
+from harness import machine, submissions
 from harness.assess import assess, floors, side
 from harness.competitor import Entry, Setting
 from harness.errors import HarnessError
@@ -86,7 +87,9 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
         task=order.task.id, profile=order.profile.name, proven=not doubts, tiers=tiers, separation=gaps,
         cheats=tuple(tried), starter=ProofStarter(outcome=starter.outcome, points=starter.points),
         instances=instances, wall_seconds=time.monotonic() - began, reasons=tuple(doubts),
-        mutants=tested, ladder_seconds=tuple(seconds), competencies=order.task.definition.competencies,
+        mutants=tested, ladder_seconds=tuple(seconds), minutes=order.task.definition.minutes,
+        machine=machine.in_words(machine.fingerprint(order.device, order.profile.threads)),
+        proven_at=datetime.now(UTC).isoformat(timespec="seconds"), competencies=order.task.definition.competencies,
     )  # fmt: skip
 
 

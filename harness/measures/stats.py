@@ -59,11 +59,17 @@ def t_interval(values: Floats) -> tuple[float, float]:
     """95 % Student t interval of the mean of n >= 2 values; float64[n] -> (low, high)."""
     if len(values) < 2:
         raise ValueError("a t interval needs at least two values")
+    return t_interval_of(mean(values), float(np.std(values, ddof=1)), len(values))
+
+
+def t_interval_of(centre: float, sd: float, n: int) -> tuple[float, float]:
+    """As `t_interval`, from mean, sample standard deviation and number; the mean alone where n is 1."""
+    if n < 2:
+        return centre, centre
     from scipy.stats import t
 
-    half = float(t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / np.sqrt(len(values))
-    centre = mean(values)
-    return centre - float(half), centre + float(half)
+    half = float(t.ppf(0.975, n - 1)) * sd / float(np.sqrt(n))
+    return centre - half, centre + half
 
 
 def paired_log_ratio_interval(
