@@ -11,6 +11,7 @@ import faiss
 import numpy as np
 
 ID_BYTES = 8  # what FAISS keeps for each vector beside its code
+STEP = 8  # components: at other widths FAISS's scalar quantiser is several times slower
 SAMPLE = 200
 SAME = 0.99  # of the neighbours found with twice as many probes: then more are not worth their time
 
@@ -27,16 +28,15 @@ class Solution:
         """The serialised index, with the widest cut that fits the budget."""
         n, dimension = vectors.shape
         lists = int(np.sqrt(n))
-        room = most_bytes / n - ID_BYTES
-        width = min(dimension, int(2 * room))
-        while width > 2:
+        width = min(dimension, 2 * (most_bytes // n - ID_BYTES)) // STEP * STEP
+        while width > 0:
             index = faiss.index_factory(dimension, f"PCA{width},IVF{lists},SQ4", faiss.METRIC_INNER_PRODUCT)
             index.train(vectors)
             index.add(vectors)
             serialised = faiss.serialize_index(index)
             if serialised.nbytes <= most_bytes:
                 break
-            width -= 2 * -(-(serialised.nbytes - most_bytes) // n)  # a component takes half a byte
+            width -= STEP
         self._tune(index, vectors)
         return faiss.serialize_index(index).tobytes()
 
