@@ -25,15 +25,13 @@ class Solution:
         self.device = context.device
         self.tile = TILE["cuda" if "cuda" in context.device else "cpu"]
 
-    def attend(
-        self, q: Any, k: Any, v: Any, slopes: Any, starts: Any, softcap: float
-    ) -> NDArray[np.float32]:
+    def attend(self, q: Any, k: Any, v: Any, slopes: Any, starts: Any, softcap: float) -> NDArray[np.float32]:
         """float32[heads, n, width], as the contract's formula says."""
         q, k, v, slopes, starts = (torch.from_numpy(a).to(self.device) for a in (q, k, v, slopes, starts))
         self.k, self.v, self.slopes, self.softcap = k, v, slopes[:, None, None], softcap
-        self.position = torch.arange(q.shape[1], device=self.device)
-        self.document = torch.searchsorted(starts, self.position, right=True)
-        q = q / (math.sqrt(q.shape[2]) * softcap)
+        self.position = torch.arange(q.shape[1], dtype=torch.float32, device=self.device)
+        self.document = torch.searchsorted(starts.float(), self.position, right=True, out_int32=True)
+        q = q / (math.sqrt(q.shape[2]) * softcap)  # the cap's division, once
         out = torch.empty_like(v)
         for first in range(0, q.shape[1], self.tile):
             rows = slice(first, min(first + self.tile, q.shape[1]))
@@ -52,8 +50,8 @@ class Solution:
             now = torch.maximum(largest, scores.amax(dim=-1, keepdim=True))
             weights = scores.sub_(now).exp_()
             shrink = torch.exp(largest - now)
-            total = total * shrink + weights.sum(dim=-1, keepdim=True)
-            sums = sums * shrink + weights @ self.v[:, keys]
+            total.mul_(shrink).add_(weights.sum(dim=-1, keepdim=True))
+            sums.mul_(shrink).baddbmm_(weights, self.v[:, keys])
             largest = now
         return sums / total
 
@@ -61,5 +59,5 @@ class Solution:
         """A tile of scores, minus infinity where a query does not see a key."""
         distance = self.position[rows, None] - self.position[keys]
         hidden = (self.document[rows, None] != self.document[keys]) | (distance < 0)
-        scores = torch.tanh_(q @ self.k[:, keys].transpose(1, 2)).mul_(self.softcap)
+        scores = torch.bmm(q, self.k[:, keys].transpose(1, 2)).tanh_().mul_(self.softcap)
         return scores.sub_(self.slopes * distance).masked_fill_(hidden, -math.inf)

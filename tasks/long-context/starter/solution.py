@@ -18,9 +18,7 @@ class Solution:
     def __init__(self, context: Any) -> None:
         self.context = context
 
-    def attend(
-        self, q: Any, k: Any, v: Any, slopes: Any, starts: Any, softcap: float
-    ) -> NDArray[np.float32]:
+    def attend(self, q: Any, k: Any, v: Any, slopes: Any, starts: Any, softcap: float) -> NDArray[np.float32]:
         """float32[heads, n, width], as the contract's formula says."""
         heads, n, width = q.shape
         position = np.arange(n, dtype=np.float32)

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-TILE_SCORES = {"cpu": 1 << 17, "cuda": 1 << 26}
-STRIP = {"cpu": 128, "cuda": 2048}
+TILE_SCORES = {"cpu": 1 << 17, "cuda": 1 << 24}
+STRIP = {"cpu": 128, "cuda": 1024}
 
 
 class Solution:
@@ -22,9 +22,7 @@ class Solution:
         kind = "cuda" if "cuda" in context.device else "cpu"
         self.strip, self.scores = STRIP[kind], TILE_SCORES[kind]
 
-    def attend(
-        self, q: Any, k: Any, v: Any, slopes: Any, starts: Any, softcap: float
-    ) -> NDArray[np.float32]:
+    def attend(self, q: Any, k: Any, v: Any, slopes: Any, starts: Any, softcap: float) -> NDArray[np.float32]:
         """float32[heads, n, width], as the contract's formula says."""
         n, width = q.shape[1:]
         q, k, v, slopes, starts = (torch.from_numpy(a).to(self.device) for a in (q, k, v, slopes, starts))

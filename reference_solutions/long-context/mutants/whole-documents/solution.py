@@ -18,9 +18,7 @@ class Solution:
         torch.set_num_threads(context.threads)
         self.device = context.device
 
-    def attend(
-        self, q: Any, k: Any, v: Any, slopes: Any, starts: Any, softcap: float
-    ) -> NDArray[np.float32]:
+    def attend(self, q: Any, k: Any, v: Any, slopes: Any, starts: Any, softcap: float) -> NDArray[np.float32]:
         """float32[heads, n, width], as the contract's formula says."""
         n, width = q.shape[1:]
         q, k, v, slopes = (torch.from_numpy(a).to(self.device) for a in (q, k, v, slopes))
