@@ -23,7 +23,7 @@ class Contract(Protocol):
 
         logits      float32[n, c]
         targets     int64[n], 0 to c - 1
-        smoothing   s, 0 to 0.2; may be as small as 1e-12
+        smoothing   s, 0 to 0.2; may be as small as 1e-16
 
         loss[i] = -sum_k q[k] log p[k], p = softmax(logits[i]), q[k] = s / c + (1 - s) [k = targets[i]].
         Gives back float32[n, 1 + c]: loss[i], then d loss[i] / d logits[i].

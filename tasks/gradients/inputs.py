@@ -33,10 +33,11 @@ def logits_mild(rng: Rng, shape: Shape) -> Arguments:
 
 
 def logits_wide(rng: Rng, shape: Shape) -> Arguments:
-    """A common offset of thousands under every row, and tails to 1e4 in one direction or the other."""
+    """A common offset of thousands under every row, and long tails; in half of the rows the target wins."""
     tails = np.clip(rng.standard_t(1.2, (shape.rows, shape.classes)), -1e3, 1e3)
-    offset = rng.uniform(-9e3, 9e3, (shape.rows, 1))
-    return _logits(rng, tails + offset, float(rng.choice([0.0, 0.1])))
+    drawn = _logits(rng, tails + rng.uniform(-9e3, 9e3, (shape.rows, 1)), 0.0)
+    won = np.where(np.arange(shape.rows) % 2 == 0, drawn["logits"].argmax(axis=1), drawn["targets"])
+    return drawn | {"targets": won.astype(np.int64)}
 
 
 def logits_sure(rng: Rng, shape: Shape) -> Arguments:
@@ -46,7 +47,7 @@ def logits_sure(rng: Rng, shape: Shape) -> Arguments:
 
 def logits_softened(rng: Rng, shape: Shape) -> Arguments:
     """The target leads by far, under a smoothing so small that 1 - smoothing rounds."""
-    return _led(rng, shape, float(10 ** rng.uniform(-12, -8)))
+    return _led(rng, shape, float(10 ** rng.uniform(-16, -10)))
 
 
 def _logits(rng: Rng, logits: NDArray[np.float64], smoothing: float) -> Arguments:
