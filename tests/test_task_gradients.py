@@ -63,9 +63,7 @@ def by_autograd(operation: str, a: dict[str, Any]) -> list[np.ndarray]:
     }
     if operation == "cross_entropy":
         target = torch.from_numpy(a["targets"])
-        loss = functional.cross_entropy(
-            t["logits"], target, reduction="none", label_smoothing=a["smoothing"]
-        )
+        loss = functional.cross_entropy(t["logits"], target, reduction="none", label_smoothing=a["smoothing"])
         found, by = [loss[:, None]], ["logits"]
     elif operation == "focal":
         own = functional.binary_cross_entropy_with_logits(t["logits"], t["targets"], reduction="none")

@@ -27,6 +27,7 @@ class Shape:
     classes: int
     width: int
 
+
 def logits_mild(rng: Rng, shape: Shape) -> Arguments:
     """Logits of a network in training, smoothed as usual."""
     return _logits(rng, rng.normal(0, rng.uniform(1, 4), (shape.rows, shape.classes)), rng.uniform(0.05, 0.2))
@@ -123,7 +124,9 @@ def pairs_scaled(rng: Rng, shape: Shape) -> Arguments:
     """Lengths from 1e-6 to 1e4: the cosine knows nothing of them, the gradients do."""
     drawn = _pairs(rng, shape, noise=0.5, temperature=rng.uniform(0.02, 0.1))
     lengths = [10 ** rng.uniform(-6, 4, (shape.rows, 1)) for _ in range(2)]
-    queries, keys = ((drawn[k] * s).astype(np.float32) for k, s in zip(("queries", "keys"), lengths, strict=True))
+    queries, keys = (
+        (drawn[k] * s).astype(np.float32) for k, s in zip(("queries", "keys"), lengths, strict=True)
+    )
     return drawn | {"queries": queries, "keys": keys}
 
 
@@ -160,7 +163,9 @@ def rows_small(rng: Rng, shape: Shape) -> Arguments:
 
 def rows_flat(rng: Rng, shape: Shape) -> Arguments:
     """Constant rows of any size: no spread at all, and eps is everything."""
-    x = np.repeat(rng.choice([-1.0, 1.0], (shape.rows, 1)) * rng.uniform(1e3, 1e4, (shape.rows, 1)), shape.width, 1)
+    x = np.repeat(
+        rng.choice([-1.0, 1.0], (shape.rows, 1)) * rng.uniform(1e3, 1e4, (shape.rows, 1)), shape.width, 1
+    )
     return _rows(rng, x, float(10 ** rng.uniform(-12, -8)))
 
 
@@ -180,7 +185,9 @@ def heads_large(rng: Rng, shape: Shape) -> Arguments:
     """Scores up to 1e4: one winner in almost every row."""
     drawn = _heads(rng, shape)
     scores = _scores(drawn)
-    return drawn | {"queries": (drawn["queries"] * (rng.uniform(1e2, 1e4) / np.abs(scores).max())).astype(np.float32)}
+    return drawn | {
+        "queries": (drawn["queries"] * (rng.uniform(1e2, 1e4) / np.abs(scores).max())).astype(np.float32)
+    }
 
 
 def heads_sure(rng: Rng, shape: Shape) -> Arguments:

@@ -74,7 +74,9 @@ def prepare(workbench: Any) -> Instance:
     )
 
 
-def calls(name: str, count: int, shape: Any, rng: np.random.Generator, regimes: dict[str, str]) -> list[Request]:
+def calls(
+    name: str, count: int, shape: Any, rng: np.random.Generator, regimes: dict[str, str]
+) -> list[Request]:
     """`count` requests of each operation in random order, its regimes in turn; notes each one's regime."""
     kinds = [(phase, turn) for phase in inputs.REGIMES for turn in range(count)]
     made: list[Request] = []

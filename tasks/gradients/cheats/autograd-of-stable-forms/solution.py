@@ -46,7 +46,9 @@ class Solution:
         # The winner's values, and what all others draw away from them.
         anchor = v[best[:, 0]]
         out = anchor + (shares @ v - shares.sum(dim=1, keepdim=True) * anchor) / total
-        return single(torch.stack([out, *torch.autograd.grad(out, (q, k, v), torch.from_numpy(upstream).double())]))
+        return single(
+            torch.stack([out, *torch.autograd.grad(out, (q, k, v), torch.from_numpy(upstream).double())])
+        )
 
 
 def surprise(gaps, targets):

@@ -24,7 +24,9 @@ class Solution:
                 powers = [Decimal(float(z - logits[own][i])).exp() for z in logits[i].astype(np.float64)]
                 total = sum(powers)
                 answer[i, 0] = float(total.ln() - Decimal(smoothing) * mean(logits[i], logits[own][i]))
-                answer[i, 1 + targets[i]] = float(1 / total - 1 + Decimal(smoothing) * (classes - 1) / classes)
+                answer[i, 1 + targets[i]] = float(
+                    1 / total - 1 + Decimal(smoothing) * (classes - 1) / classes
+                )
         return answer
 
     def focal(self, logits, targets, gamma):

@@ -39,7 +39,9 @@ class Solution:
     def attention(self, queries, keys, values, upstream):
         q, k, v = doubles(queries, keys, values)
         out = F.scaled_dot_product_attention(q[None], k[None], v[None])[0]
-        return single(torch.stack([out, *torch.autograd.grad(out, (q, k, v), torch.from_numpy(upstream).double())]))
+        return single(
+            torch.stack([out, *torch.autograd.grad(out, (q, k, v), torch.from_numpy(upstream).double())])
+        )
 
 
 def doubles(*arrays):
