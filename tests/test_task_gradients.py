@@ -217,51 +217,67 @@ def test_the_reserve_is_of_the_same_mix(task: ModuleType) -> None:
 
 def test_instances_repeat_by_seed_and_differ_between_seeds(task: ModuleType, instance: Instance) -> None:
     again, other = task.prepare(Bench()), task.prepare(Bench(seed=2))
-    values = [i.hidden["right"]["call-00000"].values for i in (instance, again, other)]
-    np.testing.assert_array_equal(values[0], values[1])
-    assert values[0].shape != values[2].shape or not np.array_equal(values[0], values[2])
+    for first, second in zip(instance.requests(), again.requests(), strict=True):
+        assert first.phase == second.phase
+        for name, value in first.arguments.items():
+            np.testing.assert_array_equal(value, second.arguments[name])
+    assert [r.phase for r in other.requests()] != [r.phase for r in instance.requests()]
 
 
-def exact(instance: Instance) -> dict[str, np.ndarray]:
-    return {item: right.values.astype(np.float32) for item, right in instance.hidden["right"].items()}
+def exact(task: ModuleType, instance: Instance) -> dict[str, np.ndarray]:
+    """The truth of every scored call, rounded and laid out as an answer."""
+    phase_of = {request.item: request.phase for request in instance.requests()}
+    right = instance.hidden["right"]
+    return {item: task.packed(phase_of[item], r.blocks).astype(np.float32) for item, r in right.items()}
 
 
 def test_the_rounded_truth_has_every_digit_and_zeros_have_none(task: ModuleType, instance: Instance) -> None:
-    best = {m.name: m.value for m in task.evaluate(instance, exact(instance)).measurements}
+    best = {m.name: m.value for m in task.evaluate(instance, exact(task, instance)).measurements}
     assert best["digits"] == pytest.approx(-np.log10(2.0**-24))
     assert len(best) == 21
-    zeros = {item: np.zeros_like(answer) for item, answer in exact(instance).items()}
+    zeros = {item: np.zeros_like(answer) for item, answer in exact(task, instance).items()}
     assert task.evaluate(instance, zeros).measurements[0].value == 0
 
 
+def test_what_is_unpacked_is_what_was_packed(task: ModuleType, instance: Instance) -> None:
+    for request in instance.requests():
+        right = instance.hidden["right"].get(request.item)
+        if right is not None:
+            answer = task.packed(request.phase, right.blocks)
+            assert answer.shape == request.returns.shape
+            for found, block in zip(task.unpacked(request.phase, answer, right), right.blocks, strict=True):
+                np.testing.assert_array_equal(found, block)
+
+
 def test_digits_are_those_of_the_worst_entry_by_its_own_row(task: ModuleType) -> None:
-    right = task.Right(np.array([[100.0, 1.0], [1e-3, 0.0]]), np.array([[100.0, 100.0], [1e-3, 1e-3]]))
-    off = right.values.copy()
-    off[0, 1] += 1.0  # 1 % of its row's largest
-    assert task.digits(off, right) == pytest.approx(2)
-    off[1, 1] += 1e-4  # a tenth of its row's largest
-    assert task.digits(off, right) == pytest.approx(1)
-    assert task.digits(off + 1e9, right) == 0
+    loss, slope = np.array([[2.0], [0.5]]), np.array([[100.0, 1.0], [1e-3, 0.0]])
+    right = task.Right((loss, slope), (loss, np.array([[100.0], [1e-3]])))
+    off = np.concatenate([loss, slope], axis=1)
+    off[0, 2] += 1.0  # 1 % of its row's largest
+    assert task.digits("cross_entropy", off, right) == pytest.approx(2)
+    off[1, 2] += 1e-4  # a tenth of its row's largest
+    assert task.digits("cross_entropy", off, right) == pytest.approx(1)
+    assert task.digits("cross_entropy", off + 1e9, right) == 0
 
 
 def test_a_truth_under_the_smallest_counts_as_that_large(task: ModuleType) -> None:
     request = next(r for r in task.prepare(Bench()).stages[0].requests if r.phase == "focal")
     a = request.arguments | {"logits": np.full(60, 1e4, np.float32), "targets": np.ones(60, np.int64)}
     right = task.right_answer(type(request)("x", "focal", a, request.returns))
-    assert (right.sizes == task.SMALLEST).all()
-    assert task.digits(np.zeros((2, 60)), right) == pytest.approx(-np.log10(2.0**-24))
+    assert all((size == task.SMALLEST).all() for size in right.sizes)
+    assert task.digits("focal", np.zeros((2, 60)), right) == pytest.approx(-np.log10(2.0**-24))
 
 
 def test_answers_have_the_shapes_of_the_contract(instance: Instance) -> None:
     shapes = {r.phase: r.returns.shape for r in instance.requests() if isinstance(r.returns, ArraySpec)}
     assert shapes == {
-        "cross_entropy": (6, 11), "focal": (2, 60), "info_nce": (6, 17), "layer_norm": (14, 8),
+        "cross_entropy": (6, 11), "focal": (2, 60), "info_nce": (6, 17), "layer_norm": (14, 10),
         "attention": (4, 6, 8),
     }  # fmt: skip
 
 
 def test_only_answers_that_were_asked_for_count(task: ModuleType, instance: Instance) -> None:
-    some = dict(list(exact(instance).items())[:3])
+    some = dict(list(exact(task, instance).items())[:3])
     assert task.evaluate(instance, some).measurements[0].value == pytest.approx(7.22, abs=0.01)
     with pytest.raises(TaskError, match="no scored call of gradients was answered"):
         task.evaluate(instance, {})

@@ -144,27 +144,27 @@ def _pairs(
 
 def rows_mild(rng: Rng, shape: Shape) -> Arguments:
     """Activations of order 1."""
-    return _rows(rng, rng.normal(rng.normal(), 1, (shape.rows, shape.width)), 1e-5)
+    return _rows(rng, rng.normal(rng.normal(), 1, (shape.rows, shape.classes)), 1e-5)
 
 
 def rows_offset(rng: Rng, shape: Shape) -> Arguments:
     """A mean of up to 1e4 under a spread of a few units in the last place."""
     spread, mean = 10 ** rng.uniform(-2.3, -1), rng.uniform(2e3, 1e4, (shape.rows, 1))
-    return _rows(rng, mean + spread * rng.normal(0, 1, (shape.rows, shape.width)), 1e-12)
+    return _rows(rng, mean + spread * rng.normal(0, 1, (shape.rows, shape.classes)), 1e-12)
 
 
 def rows_small(rng: Rng, shape: Shape) -> Arguments:
     """Everything of the order 1e-6, and one member in some rows of the order 1e4."""
-    x = 1e-6 * rng.normal(rng.normal(), 1, (shape.rows, shape.width))
+    x = 1e-6 * rng.normal(rng.normal(), 1, (shape.rows, shape.classes))
     long = rng.choice(shape.rows, shape.rows // 4, replace=False)
-    x[long, rng.integers(0, shape.width, len(long))] = 10 ** rng.uniform(1, 4, len(long))
+    x[long, rng.integers(0, shape.classes, len(long))] = 10 ** rng.uniform(1, 4, len(long))
     return _rows(rng, x, 1e-12)
 
 
 def rows_flat(rng: Rng, shape: Shape) -> Arguments:
     """Constant rows of any size: no spread at all, and eps is everything."""
     x = np.repeat(
-        rng.choice([-1.0, 1.0], (shape.rows, 1)) * rng.uniform(1e3, 1e4, (shape.rows, 1)), shape.width, 1
+        rng.choice([-1.0, 1.0], (shape.rows, 1)) * rng.uniform(1e3, 1e4, (shape.rows, 1)), shape.classes, 1
     )
     return _rows(rng, x, float(10 ** rng.uniform(-12, -8)))
 

@@ -47,10 +47,10 @@ inputs, truth = _beside("inputs"), _beside("truth")
 
 @dataclass(frozen=True)
 class Right:
-    """What a call should answer, in the answer's own layout, and the size of each entry's row."""
+    """What a call should answer: its blocks float64[n, k], and the size of each of their rows float64[n, 1]."""
 
-    values: Doubles
-    sizes: Doubles
+    blocks: tuple[Doubles, ...]
+    sizes: tuple[Doubles, ...]
 
 
 def prepare(workbench: Any) -> Instance:
@@ -77,18 +77,23 @@ def prepare(workbench: Any) -> Instance:
 def calls(
     name: str, count: int, shape: Any, rng: np.random.Generator, regimes: dict[str, str]
 ) -> list[Request]:
-    """`count` requests of each operation in random order, its regimes in turn; notes each one's regime."""
+    """`count` requests of each operation in random order, its regimes in turn; notes each one's regime.
+
+    Warm-ups, which nobody scores, share one input for each regime.
+    """
     kinds = [(phase, turn) for phase in inputs.REGIMES for turn in range(count)]
+    warm = name.endswith("warm")
+    shared: dict[tuple[str, str], dict[str, Any]] = {}
     made: list[Request] = []
     for place in rng.permutation(len(kinds)):
         phase, turn = kinds[place]
         regime = list(inputs.REGIMES[phase])[turn % REGIMES]
-        arguments = inputs.REGIMES[phase][regime](rng, shape)
+        arguments = shared.get((phase, regime)) or inputs.REGIMES[phase][regime](rng, shape)
+        if warm:
+            shared[phase, regime] = arguments
         item = f"{name}-{len(made):05d}"
         spec = ArraySpec("float32", answer_shape(phase, shape))
-        made.append(
-            Request(item, phase, arguments, spec, group=phase, timed=True, warmup=name.endswith("warm"))
-        )
+        made.append(Request(item, phase, arguments, spec, group=phase, timed=True, warmup=warm))
         regimes[item] = regime
     return made
 
@@ -98,25 +103,34 @@ def answer_shape(phase: str, shape: Any) -> tuple[int, ...]:
     n, classes, width = shape.rows, shape.classes, shape.width
     return {
         "cross_entropy": (n, 1 + classes), "focal": (2, n * classes), "info_nce": (n, 1 + 2 * width),
-        "layer_norm": (2 * n + 2, width), "attention": (4, n, width),
+        "layer_norm": (2 * n + 2, classes), "attention": (4, n, width),
     }[phase]  # fmt: skip
 
 
 def right_answer(request: Request) -> Right:
     """The truth of one call."""
     blocks = truth.TRUTHS[request.phase](**request.arguments)
-    sizes = [np.broadcast_to(np.abs(b).max(axis=1, keepdims=True), b.shape) for b in blocks]
-    values, sizes = (packed(request.phase, part).astype(np.float64) for part in (blocks, sizes))
-    return Right(values, np.maximum(sizes, SMALLEST))
+    sizes = (np.maximum(np.abs(block).max(axis=1, keepdims=True), SMALLEST) for block in blocks)
+    return Right(tuple(blocks), tuple(sizes))
 
 
 def packed(phase: str, blocks: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """The blocks of an answer in the layout of the contract."""
+    """The blocks in the layout of an answer, as contract.py states it."""
     if phase == "focal":
         return np.stack([block[:, 0] for block in blocks])
     if phase == "attention":
         return np.stack(blocks)
     return np.concatenate(blocks, axis=0 if phase == "layer_norm" else 1)
+
+
+def unpacked(phase: str, answer: NDArray[Any], right: Right) -> list[NDArray[Any]]:
+    """The blocks of an answer: the way back from `packed`."""
+    if phase == "focal":
+        return [row[:, None] for row in answer]
+    if phase == "attention":
+        return list(answer)
+    axis = 0 if phase == "layer_norm" else 1
+    return np.split(answer, np.cumsum([block.shape[axis] for block in right.blocks])[:-1], axis=axis)
 
 
 def check(scored: Sequence[Request], right: Mapping[str, Right]) -> None:
@@ -125,17 +139,22 @@ def check(scored: Sequence[Request], right: Mapping[str, Right]) -> None:
         known = right[request.item]
         spec = request.returns
         assert isinstance(spec, ArraySpec)
-        assert known.values.shape == spec.shape, f"{request.phase}: the truth has another shape"
-        assert np.isfinite(known.values).all(), f"{request.phase}: the truth is not finite"
-        assert np.abs(known.values).max() < LARGEST, f"{request.phase}: the truth does not fit into float32"
+        assert packed(request.phase, known.blocks).shape == spec.shape, f"{request.phase}: another shape"
+        for block in known.blocks:
+            assert np.isfinite(block).all(), f"{request.phase}: the truth is not finite"
+            assert np.abs(block).max() < LARGEST, f"{request.phase}: the truth does not fit into float32"
         for value in request.arguments.values():
             assert np.isfinite(np.asarray(value)).all(), f"{request.phase}: an input is not finite"
 
 
-def digits(answer: NDArray[Any], right: Right) -> float:
+def digits(phase: str, answer: NDArray[Any], right: Right) -> float:
     """Correct digits of the worst entry, 0 to 7.22: -log10 of its error by the largest of its row."""
-    error = float((np.abs(np.asarray(answer, dtype=np.float64) - right.values) / right.sizes).max())
-    return float(-np.log10(min(max(error, ROUNDING), 1.0)))
+    blocks = unpacked(phase, answer, right)
+    worst = max(
+        float((np.abs(found - block) / size).max())
+        for found, block, size in zip(blocks, right.blocks, right.sizes, strict=True)
+    )
+    return float(-np.log10(min(max(worst, ROUNDING), 1.0)))
 
 
 def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
@@ -145,7 +164,7 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
     if not items:
         raise TaskError("no scored call of gradients was answered: its stage serve asks for none")
     phase_of = {request.item: request.phase for request in instance.requests()}
-    found = np.array([digits(np.asarray(answers[item]), right[item]) for item in items])
+    found = np.array([digits(phase_of[i], np.asarray(answers[i]), right[i]) for i in items])
     cells: dict[str, dict[str, list[float]]] = {phase: {} for phase in inputs.REGIMES}
     for item, value in zip(items, found.tolist(), strict=True):
         cells[phase_of[item]].setdefault(instance.hidden["regimes"][item], []).append(value)

@@ -1,8 +1,8 @@
-"""The truth of gradients, from the exact float32 inputs in the widest floating-point type of the machine.
+"""The truth of gradients, from the exact float32 inputs, in double precision by formulas that do not cancel.
 
-Every difference is formed before it is summed, over all pairs where need be: slow, plain, and not the
-references' own formulas. Each function gives back the blocks of an answer, in the contract's order; a
-block's rows are what errors are measured by.
+Right to eleven digits or more, four beyond what float32 can tell: the tests hold it against arithmetic of
+60 digits. Each function gives back the blocks of an answer, in the contract's order; a block's rows are
+what errors are measured by.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Wide = NDArray[np.longdouble]
+Wide = NDArray[np.float64]
 Blocks = list[Wide]
 
 
 def wide(array: NDArray[Any]) -> Wide:
-    """The same values, longdouble."""
-    return array.astype(np.longdouble)
+    """The same values, float64."""
+    return array.astype(np.float64)
 
 
 def cross_entropy(logits: NDArray[np.float32], targets: NDArray[np.int64], smoothing: float) -> Blocks:
     """Losses [n, 1] and gradients [n, c]."""
-    z, rows, s = wide(logits), np.arange(len(logits)), np.longdouble(smoothing)
+    z, rows, s = wide(logits), np.arange(len(logits)), smoothing
     loss, slope = surprise(z, targets)
     loss = loss - s * (z - z[rows, targets, None]).mean(axis=1)
     slope = slope - s / z.shape[1]
@@ -48,7 +48,7 @@ def surprise(z: Wide, targets: NDArray[np.int64]) -> tuple[Wide, Wide]:
 
 def focal(logits: NDArray[np.float32], targets: NDArray[np.int64], gamma: float) -> Blocks:
     """Losses [n, 1] and derivatives [n, 1]: each logit is a row of its own."""
-    sign, g = np.where(targets == 1, 1, -1), np.longdouble(gamma)
+    sign, g = np.where(targets == 1, 1, -1), gamma
     margin = sign * wide(logits)
     small = np.exp(-np.abs(margin))
     rest = np.where(margin > 0, small, 1) / (1 + small)  # 1 - p
@@ -60,7 +60,7 @@ def focal(logits: NDArray[np.float32], targets: NDArray[np.int64], gamma: float)
 
 def info_nce(queries: NDArray[np.float32], keys: NDArray[np.float32], temperature: float) -> Blocks:
     """Losses [n, 1], gradients of the queries [n, d] and of the keys [n, d]."""
-    q, k, t = wide(queries), wide(keys), np.longdouble(temperature)
+    q, k, t = wide(queries), wide(keys), temperature
     far_q, far_k = (np.sqrt((part * part).sum(axis=1, keepdims=True)) for part in (q, k))
     q, k = q / far_q, k / far_k
     loss, slope = surprise(q @ k.T / t, np.arange(len(q)))
@@ -77,7 +77,7 @@ def layer_norm(
     """Outputs [n, d], gradients of x [n, d], of the weight [1, d] and of the bias [1, d]."""
     v, w, b, g = (wide(part) for part in (x, weight, bias, upstream))
     centred = v - v.mean(axis=1, keepdims=True)
-    scale = 1 / np.sqrt((centred * centred).mean(axis=1, keepdims=True) + np.longdouble(eps))
+    scale = 1 / np.sqrt((centred * centred).mean(axis=1, keepdims=True) + eps)
     normal, inner = centred * scale, g * w
     inner_centred = inner - inner.mean(axis=1, keepdims=True)
     slope = scale * (inner_centred - normal * (inner_centred * normal).mean(axis=1, keepdims=True))
@@ -90,15 +90,15 @@ def attention(
 ) -> Blocks:  # fmt: skip
     """Outputs and gradients of queries, keys and values, [n, d] each."""
     q, k, v, g = (wide(part) for part in (queries, keys, values, upstream))
-    rate = 1 / np.sqrt(np.longdouble(q.shape[1]))
+    rate = 1 / np.sqrt(q.shape[1])
     scores = q @ k.T * rate
     p = np.exp(scores - scores.max(axis=1, keepdims=True))
     p = p / p.sum(axis=1, keepdims=True)
     arriving = g @ v.T
-    slope = np.empty_like(p)
-    for row in range(len(p)):  # p_j sum_l p_l (a_j - a_l): the winner's own term is exactly 0
-        apart = arriving[row][:, None] - arriving[row][None, :]
-        slope[row] = p[row] * (apart * p[row]).sum(axis=1) * rate
+    # A gradient of the softmax knows what arrives only up to a constant: counted from the winner's, every
+    # product is small where its weight is, and the winner's own slope is minus what the others' are.
+    arriving = arriving - np.take_along_axis(arriving, p.argmax(axis=1)[:, None], axis=1)
+    slope = p * (arriving - (p * arriving).sum(axis=1, keepdims=True)) * rate
     return [p @ v, slope @ k, slope.T @ q, p.T @ g]
 
 
