@@ -215,6 +215,12 @@ def test_the_reserve_is_of_the_same_mix(task: ModuleType) -> None:
         assert sorted(r.phase for r in stage.reserve if r.warmup is warm) == base
 
 
+def test_no_input_is_asked_twice(task: ModuleType) -> None:
+    (stage,) = task.prepare(Bench(more=1)).stages
+    seen = [b"".join(np.asarray(v).tobytes() for v in r.arguments.values()) for r in stage.all_requests()]
+    assert len(set(seen)) == len(seen)
+
+
 def test_instances_repeat_by_seed_and_differ_between_seeds(task: ModuleType, instance: Instance) -> None:
     again, other = task.prepare(Bench()), task.prepare(Bench(seed=2))
     for first, second in zip(instance.requests(), again.requests(), strict=True):

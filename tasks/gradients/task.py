@@ -77,23 +77,18 @@ def prepare(workbench: Any) -> Instance:
 def calls(
     name: str, count: int, shape: Any, rng: np.random.Generator, regimes: dict[str, str]
 ) -> list[Request]:
-    """`count` requests of each operation in random order, its regimes in turn; notes each one's regime.
-
-    Warm-ups, which nobody scores, share one input for each regime.
-    """
+    """`count` requests of each operation in random order, its regimes in turn; notes each one's regime."""
     kinds = [(phase, turn) for phase in inputs.REGIMES for turn in range(count)]
-    warm = name.endswith("warm")
-    shared: dict[tuple[str, str], dict[str, Any]] = {}
     made: list[Request] = []
     for place in rng.permutation(len(kinds)):
         phase, turn = kinds[place]
         regime = list(inputs.REGIMES[phase])[turn % REGIMES]
-        arguments = shared.get((phase, regime)) or inputs.REGIMES[phase][regime](rng, shape)
-        if warm:
-            shared[phase, regime] = arguments
+        arguments = inputs.REGIMES[phase][regime](rng, shape)
         item = f"{name}-{len(made):05d}"
         spec = ArraySpec("float32", answer_shape(phase, shape))
-        made.append(Request(item, phase, arguments, spec, group=phase, timed=True, warmup=warm))
+        made.append(
+            Request(item, phase, arguments, spec, group=phase, timed=True, warmup=name.endswith("warm"))
+        )
         regimes[item] = regime
     return made
 
