@@ -117,7 +117,7 @@ def invent(classes: int, rng: np.random.Generator) -> Alphabet:
         if apart and all(gap(new, old) > CLOSEST for new in (one, other) for old in prototypes):
             prototypes += [one, other]
     order = rng.permutation(len(prototypes))[:classes]
-    return Alphabet(np.stack(prototypes)[order], float(rng.uniform(0.15, 0.17)))
+    return Alphabet(np.stack(prototypes)[order], float(rng.uniform(0.17, 0.19)))
 
 
 def stroke(rng: np.random.Generator) -> NDArray[np.float64]:

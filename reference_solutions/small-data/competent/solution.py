@@ -26,8 +26,8 @@ ROUND = 20  # steps between two looks at the held-out images
 ROUNDS = 6
 HELD_OUT = 5  # every so many-th labelled image
 LOOKS = 8  # augmented versions of each held-out image
-TURN = 20.0  # degrees, at most, either way
-MOVE = 1.5  # pixels, at most, either way
+TURN = 25.0  # degrees, at most, either way
+MOVE = 2.0  # pixels, at most, either way
 
 
 class Block(nn.Module):

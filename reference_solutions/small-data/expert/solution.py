@@ -2,9 +2,10 @@
 
 Three ideas on top of a small residual network. The images it learns from are turned, moved and blurred at
 least as far as the statement says that test images are. Its own averaged weights (Polyak and Juditsky
-1992; as a teacher, Tarvainen and Valpola 2017) name the upright pool, where they are right far more often
-than on shifted images, and it then learns those names under shift, the doubtful ones counting less. And no
-label is held out: how long to train is settled beforehand, by the size of the pool.
+1992; as a teacher, Tarvainen and Valpola 2017) name the upright pool, where they are right more often than
+on shifted images, the more so when asked several times and held to equal shares of all classes; it then
+learns those names under shift, the doubtful ones counting less. And no label is held out: how long to
+train is settled beforehand, by the size of the pool.
 """
 
 from __future__ import annotations
@@ -25,11 +26,14 @@ RATE = 4e-3
 DECAY = 1e-3
 ALONE = 120  # steps on the labelled images, before the network is asked what the pool is
 ROUNDS = 2  # times that it is asked
-PASSES = 10  # over the pool after each time
-LABELLED = 0.35  # share of a batch that labelled images make up from then on
+PASSES = 8  # over the pool after each time
+LABELLED = 0.2  # share of a batch that labelled images make up from then on
 AVERAGED = 0.95  # of the averaged weights is kept at each step
 SMOOTHING = 0.05
-SHARPER = 2.0  # power to which the network's beliefs about the pool are raised
+LOOKS = 5  # at each pool image, all but the first of them augmented
+GENTLE = 0.4  # share of the full augmentation in these
+BALANCING = 10
+SHARPER = 1.5  # power to which the network's beliefs about the pool are raised
 TURN, MOVE, BLUR = 35.0, 2.5, 1.1  # degrees, pixels, pixels: at most, either way
 
 
@@ -76,7 +80,7 @@ class Solution:
         pupil = Pupil(num_classes, ALONE + ROUNDS * steps, self.device)
         pupil.learn(known, told, torch.ones(len(known)), ALONE)
         for _ in range(ROUNDS):
-            named = pupil.beliefs(unknown) ** SHARPER
+            named = balanced(pupil.beliefs(unknown)) ** SHARPER
             named = named / named.sum(dim=1, keepdim=True)
             often = torch.cat([even(len(known), LABELLED), sure(named, 1 - LABELLED)])
             pupil.learn(torch.cat([known, unknown]), torch.cat([told, named]), often, steps)
@@ -124,8 +128,13 @@ class Pupil:
 
     @torch.inference_mode()
     def beliefs(self, pixels: Tensor) -> Tensor:
-        """float32[n, classes]: the averaged network's probabilities for images as they are."""
-        return self.average.module.eval()(pixels).softmax(dim=1)
+        """float32[n, classes]: the averaged network's probabilities, over LOOKS at each image.
+
+        One mistake of the network is seldom repeated where the image lies a little otherwise.
+        """
+        network = self.average.module.eval()
+        looks = [pixels, *(augment(pixels, GENTLE) for _ in range(LOOKS - 1))]
+        return torch.stack([network(look).softmax(dim=1) for look in looks]).mean(dim=0)
 
 
 def build(classes: int) -> nn.Sequential:
@@ -148,23 +157,37 @@ def sure(beliefs: Tensor, share: float) -> Tensor:
     return share * most / most.sum()
 
 
-def augment(pixels: Tensor) -> Tensor:
-    """Each image turned, stretched, slanted, moved, blurred and made noisy: float32[n, 1, h, w]."""
+def balanced(beliefs: Tensor) -> Tensor:
+    """The beliefs brought to equal shares of all classes, which the statement promises of the pool.
+
+    Columns and rows are scaled in turn (Sinkhorn 1967).
+    """
+    for _ in range(BALANCING):
+        beliefs = beliefs / beliefs.mean(dim=0, keepdim=True)
+        beliefs = beliefs / beliefs.sum(dim=1, keepdim=True)
+    return beliefs
+
+
+def augment(pixels: Tensor, strength: float = 1.0) -> Tensor:
+    """Each image turned, stretched, slanted, moved, blurred and made noisy: float32[n, 1, h, w].
+
+    `strength` is the share of the full turn, move and blur.
+    """
     n, side = len(pixels), pixels.shape[-1]
 
     def drawn(low: float, high: float) -> Tensor:
         return torch.empty(n, device=pixels.device).uniform_(low, high)
 
-    angle = torch.deg2rad(drawn(-TURN, TURN))
+    angle = torch.deg2rad(strength * drawn(-TURN, TURN))
     wide, high, slant = drawn(0.85, 1.15), drawn(0.85, 1.15), drawn(-0.2, 0.2)
-    right, down = (2.0 / side * drawn(-MOVE, MOVE) for _ in range(2))
+    right, down = (2.0 / side * strength * drawn(-MOVE, MOVE) for _ in range(2))
     rows = [
         torch.stack([wide * angle.cos(), slant - high * angle.sin(), right], dim=1),
         torch.stack([wide * angle.sin(), high * angle.cos(), down], dim=1),
     ]
     grid = F.affine_grid(torch.stack(rows, dim=1), list(pixels.shape), align_corners=False)
     turned = F.grid_sample(pixels, grid, align_corners=False)
-    soft = blurred(turned, drawn(0.05, BLUR)) * drawn(0.8, 1.2).view(n, 1, 1, 1)
+    soft = blurred(turned, drawn(0.05, strength * BLUR)) * drawn(0.8, 1.2).view(n, 1, 1, 1)
     return soft + 0.05 * torch.randn_like(soft)
 
 
