@@ -1,0 +1,149 @@
+"""Mutant: the expert without the pool, which it sets aside: as many steps, on the labelled images alone."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+WIDTH = 16  # channels of the first layer
+BATCH = 64
+RATE = 4e-3
+DECAY = 1e-3
+ALONE = 120
+ROUNDS = 2
+PASSES = 8  # for as many steps as the expert takes over the pool
+LABELLED = 0.2
+AVERAGED = 0.95  # of the averaged weights is kept at each step
+SMOOTHING = 0.05
+TURN, MOVE, BLUR = 35.0, 2.5, 1.1  # degrees, pixels, pixels: at most, either way
+
+
+class Block(nn.Module):
+    """Two convolutions whose result is added to what came in (He et al. 2016)."""
+
+    def __init__(self, inward: int, outward: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(inward, outward, 3, stride, 1, bias=False), nn.BatchNorm2d(outward), nn.ReLU(),
+            nn.Conv2d(outward, outward, 3, 1, 1, bias=False), nn.BatchNorm2d(outward),
+        )  # fmt: skip
+        self.shortcut = nn.Sequential()
+        if inward != outward or stride != 1:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inward, outward, 1, stride, bias=False), nn.BatchNorm2d(outward)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """float32[n, inward, h, w] -> float32[n, outward, h / stride, w / stride]."""
+        return F.relu(self.shortcut(x) + self.body(x))
+
+
+class Solution:
+    """One network an alphabet."""
+
+    def __init__(self, context: Any) -> None:
+        self.seed = context.seed
+        self.device = torch.device(context.device)
+
+    def train(
+        self,
+        images: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        pool: NDArray[np.float32],
+        num_classes: int,
+    ) -> bytes:
+        """Learns from the labels alone; the averaged network."""
+        torch.manual_seed(self.seed)
+        known = torch.from_numpy(images).unsqueeze(1).to(self.device)
+        told = F.one_hot(torch.from_numpy(labels), num_classes).float().to(self.device)
+        told = told * (1 - SMOOTHING) + SMOOTHING / num_classes
+        steps = max(1, round(PASSES * len(pool) / (BATCH * (1 - LABELLED))))
+        pupil = Pupil(num_classes, ALONE + ROUNDS * steps, self.device)
+        pupil.learn(known, told, torch.ones(len(known)), ALONE)
+        pupil.learn(known, told, torch.ones(len(known)), ROUNDS * steps)
+        stored = io.BytesIO()
+        torch.save((num_classes, pupil.average.module.state_dict()), stored)
+        return stored.getvalue()
+
+    def load(self, model: bytes) -> None:
+        """The averaged network again."""
+        classes, state = torch.load(io.BytesIO(model), map_location=self.device)
+        self.network = build(classes).to(self.device).eval()
+        self.network.load_state_dict(state)
+
+    @torch.inference_mode()
+    def predict(self, images: NDArray[np.float32]) -> NDArray[np.int64]:
+        """The network's favourite class of each image."""
+        pixels = torch.from_numpy(images).unsqueeze(1).to(self.device)
+        return self.network(pixels).argmax(dim=1).cpu().numpy()
+
+
+class Pupil:
+    """A network in training, and the running average of its weights, which is the better of the two."""
+
+    def __init__(self, classes: int, steps: int, device: torch.device) -> None:
+        self.network = build(classes).to(device)
+        self.average = AveragedModel(
+            self.network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGED), use_buffers=True
+        )
+        self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=RATE, weight_decay=DECAY)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, RATE, total_steps=steps, pct_start=0.1
+        )
+
+    def learn(self, pixels: Tensor, told: Tensor, often: Tensor, steps: int) -> None:
+        """Steps on augmented images, drawn as `often` says, towards the probabilities `told`."""
+        self.network.train()
+        for _ in range(steps):
+            rows = torch.multinomial(often, BATCH, replacement=True).to(pixels.device)
+            loss = F.cross_entropy(self.network(augment(pixels[rows])), told[rows])
+            self.optimiser.zero_grad()
+            loss.backward()
+            self.optimiser.step()
+            self.schedule.step()
+            self.average.update_parameters(self.network)
+
+
+def build(classes: int) -> nn.Sequential:
+    """float32[n, 1, 16, 16] -> float32[n, classes]."""
+    return nn.Sequential(
+        nn.Conv2d(1, WIDTH, 5, 2, 2, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU(),
+        Block(WIDTH, 2 * WIDTH, 2), Block(2 * WIDTH, 2 * WIDTH, 1),
+        nn.Flatten(), nn.Linear(2 * WIDTH * 16, classes),
+    )  # fmt: skip
+
+
+def augment(pixels: Tensor) -> Tensor:
+    """Each image turned, stretched, slanted, moved, blurred and made noisy: float32[n, 1, h, w]."""
+    n, side = len(pixels), pixels.shape[-1]
+
+    def drawn(low: float, high: float) -> Tensor:
+        return torch.empty(n, device=pixels.device).uniform_(low, high)
+
+    angle = torch.deg2rad(drawn(-TURN, TURN))
+    wide, high, slant = drawn(0.85, 1.15), drawn(0.85, 1.15), drawn(-0.2, 0.2)
+    right, down = (2.0 / side * drawn(-MOVE, MOVE) for _ in range(2))
+    rows = [
+        torch.stack([wide * angle.cos(), slant - high * angle.sin(), right], dim=1),
+        torch.stack([wide * angle.sin(), high * angle.cos(), down], dim=1),
+    ]
+    grid = F.affine_grid(torch.stack(rows, dim=1), list(pixels.shape), align_corners=False)
+    turned = F.grid_sample(pixels, grid, align_corners=False)
+    soft = blurred(turned, drawn(0.05, BLUR)) * drawn(0.8, 1.2).view(n, 1, 1, 1)
+    return soft + 0.05 * torch.randn_like(soft)
+
+
+def blurred(pixels: Tensor, sigma: Tensor) -> Tensor:
+    """Each image under a Gaussian of its own width, float32[n] pixels: a product from either side."""
+    places = torch.arange(pixels.shape[-1], device=pixels.device)
+    apart = (places[:, None] - places[None, :]).float()
+    kernel = torch.exp(-0.5 * (apart / sigma.view(-1, 1, 1, 1)) ** 2)
+    kernel = kernel / kernel.sum(dim=-1, keepdim=True)
+    return kernel @ pixels @ kernel.transpose(-1, -2)
