@@ -26,9 +26,7 @@ class Contract(Protocol):
         """
         ...
 
-    def rmsprop(
-        self, start: Floats, gradients: Floats, rate: float, decay: float, epsilon: float
-    ) -> Floats:
+    def rmsprop(self, start: Floats, gradients: Floats, rate: float, decay: float, epsilon: float) -> Floats:
         """s = decay s + (1 - decay) g^2, x = x - rate g / (sqrt(s) + epsilon), s = 0 at first.
 
         Tieleman and Hinton (2012, lecture 6.5). float64[d], float64[t, d] -> float64[t, d]

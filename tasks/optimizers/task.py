@@ -57,7 +57,6 @@ class Spec:
 
 
 FAMILY = (
-    Spec("quadratic", 10, 1e2),
     Spec("quadratic", 30, 1e3),
     Spec("quadratic", 20, 1e4),
     Spec("rosenbrock", 2),
@@ -67,12 +66,14 @@ FAMILY = (
     Spec("logistic", table="digits"),
     Spec("network", hard=8, table="digits"),
     Spec("quadratic", 10, 1e1, noise=0.3),
+    Spec("quadratic", 15, 1e3, noise=0.1),
     Spec("quadratic", 20, 1e2, noise=0.3),
     Spec("quadratic", 30, 1e3, noise=0.3),
     Spec("rosenbrock", 4, noise=0.03),
     Spec("rosenbrock", 10, noise=0.03),
     Spec("logistic", table="breast_cancer", noise=24),
     Spec("logistic", table="wine", noise=24),
+    Spec("logistic", table="digits", noise=24),
     Spec("network", hard=8, table="digits", noise=24),
 )
 
@@ -316,7 +317,9 @@ def adam_gaps(problem: Problem, budget: int) -> Floats:
         found.append(problem.gaps(points))
         gradients = problem.tell(points, number)[1]
         mean, square = 0.9 * mean + 0.1 * gradients, 0.999 * square + 0.001 * gradients**2
-        corrected = (mean / (1 - 0.9 ** (number + 1))) / (np.sqrt(square / (1 - 0.999 ** (number + 1))) + 1e-12)
+        corrected = (mean / (1 - 0.9 ** (number + 1))) / (
+            np.sqrt(square / (1 - 0.999 ** (number + 1))) + 1e-12
+        )
         points = points - rates * (0.5 + 0.5 * math.cos(math.pi * number / budget)) * corrected
     return np.array(found)
 
@@ -324,13 +327,16 @@ def adam_gaps(problem: Problem, budget: int) -> Floats:
 # ---------------------------------------------------------------- requests and judgement
 
 
-def updates(size: Mapping[str, Any], rng: np.random.Generator) -> tuple[tuple[Request, ...], dict[str, Floats]]:
+def updates(
+    size: Mapping[str, Any], rng: np.random.Generator
+) -> tuple[tuple[Request, ...], dict[str, Floats]]:
     """The requests that ask for the four published updates on given gradients, and the right answers by item."""
     steps, width = int(size["update_steps"]), int(size["update_size"])
     scales = 10.0 ** rng.uniform(-2.0, 2.0, width)
     start, gradients = rng.normal(0.0, 1.0, width), rng.normal(0.0, 1.0, (steps, width)) * scales
     rate, momentum, decay, first, second = (
-        float(rng.uniform(*ends)) for ends in ((0.01, 0.1), (0.5, 0.95), (0.8, 0.99), (0.8, 0.95), (0.95, 0.9999))
+        float(rng.uniform(*ends))
+        for ends in ((0.01, 0.1), (0.5, 0.95), (0.8, 0.99), (0.8, 0.95), (0.95, 0.9999))
     )
     epsilon, memory = float(10.0 ** rng.uniform(-8.0, -4.0)), int(rng.integers(3, 6))
     walk, slopes = curved_walk(steps, width, rng)
@@ -404,7 +410,9 @@ def dialogue(problems: Sequence[Problem], sizes: Ints, budget: int) -> tuple[Req
         def both(answers: Mapping[str, Answer], number: int = number) -> Floats:
             return joined(told(problems, np.asarray(answers[f"ask-{number}"]), number))
 
-        asked.append(Request(f"ask-{number + 1}", "step", {"told": FromAnswers(f"told-{number}", both)}, returns))
+        asked.append(
+            Request(f"ask-{number + 1}", "step", {"told": FromAnswers(f"told-{number}", both)}, returns)
+        )
     return tuple(asked)
 
 
@@ -468,7 +476,9 @@ def curves(problems: Sequence[Problem], gaps: Sequence[Floats], budget: int) -> 
         lowest = np.maximum([np.minimum.accumulate(gaps[i])[at - 1] for i in mine], GAP_FLOOR)
         solved = joined([optimisation.solved_at(gaps[i], TOLERANCES[kind]) for i in mine])
         y = tuple(np.log10(np.median(lowest, axis=0)).tolist())
-        found.append(Series(name=f"gap_{kind}", x_label="evaluations", y_label="log10 of the median gap", x=x, y=y))
+        found.append(
+            Series(name=f"gap_{kind}", x_label="evaluations", y_label="log10 of the median gap", x=x, y=y)
+        )
         y = tuple(optimisation.data_profile(solved, at.astype(np.float64)).tolist())
         found.append(Series(name=f"profile_{kind}", x_label="evaluations", y_label="share solved", x=x, y=y))
     return tuple(found)

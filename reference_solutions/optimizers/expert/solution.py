@@ -1,134 +1,255 @@
-"""x"""
+"""Expert: L-BFGS that believes what it is told until it has reason not to, then a fitted model of the gradient.
+
+Four ideas, in the order of what they bring:
+
+1.  Noise is noticed, not assumed. A line search that is refused again and again is the sign of it; then,
+    and only then, one evaluation is spent on asking for the same point again. Exact problems cost nothing.
+2.  Under noise the differences of single gradients say nothing of curvature, and a line search chases
+    the luckiest value. Gradients are regressed on points instead (ridge, towards one curvature for
+    all directions): that averages noise over all evaluations and gives Newton steps at the same time.
+    The trust in the model is judged by how well it foretells the next gradient.
+3.  Without noise, memory is free and evaluations are not: 50 pairs in place of the usual 5 to 10.
+4.  A strong Wolfe line search with cubic interpolation, so that every step gives a pair worth keeping.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Generator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-LARGEST = 1e8  # what may be asked for
 
 
 TINY = 1e-300
-FIRST_MOVE = 0.1
-MEMORY = 10
-HALVINGS = 12
-ENOUGH = 1e-4
+LARGEST = 1e8  # what may be asked for
+MEMORY = 50  # pairs of L-BFGS
+FIRST_MOVE = 0.5  # the length of the first trial
+ENOUGH, FLAT_ENOUGH = 1e-4, 0.9  # of the Wolfe conditions
+MOST_TRIALS = 20
+PATIENCE = 2  # trials of one line search before noise is suspected
+WINDOW = 50  # evaluations that the model is fitted to
+BAND = 4.0  # radii at which an evaluation counts 0.6 of one nearby
+PRIOR_SPREAD = 5.0  # of curvatures around the common one, by its square and the number of variables
+LEAST_BEND = 0.05  # the smallest curvature believed, by the common one
+MISSED = 4.0  # squared error of a predicted gradient, by the noise, from which the model is not trusted
+SHRINK, GROW = 0.5, 1.5
+NOISE_RATE = 0.1
+
 # An optimiser yields the point it asks for and is sent the value and gradient told there.
 Dialogue = Generator[Floats, tuple[float, Floats], None]
 
 
-FIRST = 0.3
-WINDOW = 60
-LAMBDA = 0.3
-FLOOR = 0.1
-def fit(XX,GG):
-    xm=XX.mean(0); gm=GG.mean(0); xc=XX-xm; gc=GG-gm
-    den=(xc*xc).sum(); gamma=(xc*gc).sum()/den
-    U,S,Vt=np.linalg.svd(xc,full_matrices=False)
-    keep=S>1e-10*S[0]; U,S,Vt=U[:,keep],S[keep],Vt[keep]
-    return xm,gm,gamma,U,S,Vt,gc
-def model(f,lam_rel):
-    xm,gm,gamma,U,S,Vt,gc=f
-    if gamma<=0: gamma=abs(gamma)+1e-12
-    lam=lam_rel*(S*S).sum()/len(xm)
-    M=(S[:,None]*(U.T@gc)+lam*gamma*Vt)/(S*S+lam)[:,None]
-    Hs=M@Vt.T; Hs=0.5*(Hs+Hs.T)
-    w,Q=np.linalg.eigh(Hs)
-    w=np.maximum(np.abs(w),gamma*FLOOR)
-    B=Q.T@Vt
-    a=B@gm
-    return xm-(B.T@(a/w)) - (gm-B.T@a)/gamma
-def noisy(log, budget):
-    X=[a[0] for a in log]; F=[a[1] for a in log]; G=[a[2] for a in log]
-    d=len(X[0])
-    x=X[int(np.argmin(F))]
-    L0=np.linalg.norm(x-X[0])
-    radius=max(L0, 1e-12)*RAD if L0>0 else FIRST*np.sqrt(d)
-    while True:
-        nx=model(fit(np.array(X[-WINDOW:]),np.array(G[-WINDOW:])),LAMBDA)
-        mv=nx-x; L=np.linalg.norm(mv)
-        if L>radius: mv*=radius/L
-        x=x+mv
-        f,g=yield x
-        X.append(x); F.append(f); G.append(g)
-RAD = 2
-class Noise(Exception): pass
-def minimise(point, value, gradient, budget):
-    log=[(point,value,gradient)]
-    inner = exact(point, value, gradient, budget)
-    x = next(inner)
-    state={'known':False}
-    while True:
-        f,g = yield x
-        log.append((x,f,g))
-        try:
-            x = inner.send((f,g))
-        except Noise: break
-    yield from noisy(log,budget)
+class Told(NamedTuple):
+    """One evaluation: float64[size] point, value, float64[size] gradient."""
 
-def exact(point, value, gradient, budget):
-    pairs = deque(maxlen=50)
-    known=[False]
+    point: Floats
+    value: float
+    gradient: Floats
+
+
+class Noise(Exception):
+    """The same point was told twice, differently."""
+
+
+def minimise(point: Floats, value: float, gradient: Floats, budget: int) -> Dialogue:
+    """L-BFGS as long as what is told can be believed, then steps to the minimum of a fitted model."""
+    log = [Told(point, value, gradient)]
+    with contextlib.suppress(Noise):
+        yield from recorded(search(log[0]), log)
+    yield from follow_a_model(log)
+
+
+def recorded(optimiser: Dialogue, log: list[Told]) -> Dialogue:
+    """Passes on what the optimiser asks, and writes every evaluation into the log."""
+    point = next(optimiser)
     while True:
-        direction = two_loops(gradient, list(pairs))
-        slope = float(direction @ gradient)
-        if not slope < 0:
-            pairs.clear(); direction=-gradient; slope=float(direction@gradient)
-        length = 1.0 if pairs else FIRST_MOVE / (np.linalg.norm(gradient) + TINY)
-        new_point, new_value, new_gradient, ok = yield from wolfe(point, value, gradient, direction, length, not pairs, known)
-        s, y = new_point - point, new_gradient - gradient
+        value, gradient = yield point
+        log.append(Told(point, value, gradient))
+        point = optimiser.send((value, gradient))
+
+
+# ---------------------------------------------------------------- without noise
+
+
+def search(here: Told) -> Dialogue:
+    """L-BFGS with a long memory and a strong Wolfe line search; raises Noise where that fails for noise."""
+    pairs: deque[tuple[Floats, Floats]] = deque(maxlen=MEMORY)
+    trusted = False
+    while True:
+        direction = two_loops(here.gradient, list(pairs))
+        if not direction @ here.gradient < 0:  # rounding errors, close to the minimum
+            pairs.clear()
+            direction = -here.gradient
+        length = 1.0 if pairs else FIRST_MOVE / (np.linalg.norm(here.gradient) + TINY)
+        there, trials = yield from line_search(here, direction, length, trusted)
+        trusted = trusted or trials > PATIENCE
+        s, y = there.point - here.point, there.gradient - here.gradient
         if s @ y > 1e-10 * np.linalg.norm(s) * np.linalg.norm(y):
             pairs.append((s, y))
-        elif not ok: pairs.clear()
-        if new_value<=value:
-            point, value, gradient = new_point, new_value, new_gradient
-        elif not ok: pairs.clear()
-
-def cubic(a, fa, da, b, fb, db):
-    with np.errstate(all='ignore'):
-        d1 = da + db - 3*(fa-fb)/(a-b)
-        sq = d1*d1 - da*db
-        if sq < 0: return 0.5*(a+b)
-        d2 = np.sign(b-a)*np.sqrt(sq)
-        t = b - (b-a)*(db + d2 - d1)/(db - da + 2*d2)
-    return t if np.isfinite(t) else 0.5*(a+b)
-
-C1, C2 = 1e-4, 0.9
-def wolfe(x, f0, g0, p, length, fresh, known):
-    d0 = float(g0 @ p)
-    lo = (0.0, f0, d0, g0); hi = None
-    t = length
-    for k in range(20):
-        if k==2 and not known[0]:
-            f,g=yield x
-            if abs(f-f0)>1e-9*abs(f0) or np.linalg.norm(g-g0)>1e-9*np.linalg.norm(g0): raise Noise
-            known[0]=True
-        f, g = yield x + t*p
-        d = float(g @ p)
-        if f > f0 + C1*t*d0 or (k and f >= lo[1]):
-            hi = (t,f,d,g)
         else:
-            if abs(d) <= -C2*d0: return x+t*p, f, g, True
-            if hi is None:
-                if d>=0: hi=lo; lo=(t,f,d,g)
-                else: lo=(t,f,d,g)
-            else:
-                if d*(hi[0]-lo[0])>=0: hi=lo
-                lo=(t,f,d,g)
-        if hi is None:
-            t2 = cubic(0.0,f0,d0,*lo[:3])
-            t = min(max(t2, 2*t), 10*t) if t2>t else (10*t if fresh else 4*t)
+            pairs.clear()
+        here = there
+
+
+def line_search(
+    here: Told, direction: Floats, length: float, trusted: bool
+) -> Generator[Floats, tuple[float, Floats], tuple[Told, int]]:
+    """A point that meets the strong Wolfe conditions, and how many trials it took (Nocedal and Wright 2006, 3.5).
+
+    `low` is the best trial that falls enough, `high` the other end of an interval that holds a solution,
+    once there is one. A line search of an exact function is seldom refused more than PATIENCE times: then
+    the start is asked for once more, and Noise raised if it is told differently, unless `trusted` already.
+    """
+    slope = float(direction @ here.gradient)
+    low, high = (0.0, here.value, slope, here), None
+    for trial in range(MOST_TRIALS):
+        if trial == PATIENCE and not trusted:
+            again = yield here.point
+            if not agree(here, *again):
+                raise Noise
+        point = here.point + length * direction
+        there = Told(point, *(yield point))
+        rise = float(direction @ there.gradient)
+        if there.value > here.value + ENOUGH * length * slope or (trial and there.value >= low[1]):
+            high = (length, there.value, rise, there)
+        elif abs(rise) <= -FLAT_ENOUGH * slope:
+            return there, trial + 1
         else:
-            a,b=lo[0],hi[0]
-            t=cubic(*lo[:3],*hi[:3])
-            m=0.1*abs(b-a); l,h=min(a,b)+m,max(a,b)-m
-            t=min(max(t,l),h)
-    return x+lo[0]*p, lo[1], lo[3], False
+            if rise * ((high[0] if high else np.inf) - low[0]) >= 0:
+                high = low
+            low = (length, there.value, rise, there)
+        length = between(low, high) if high else further(low, slope, here)
+    return low[3], MOST_TRIALS
+
+
+def agree(here: Told, value: float, gradient: Floats) -> bool:
+    """Whether the point was told as before, but for rounding."""
+    same_value = abs(value - here.value) <= 1e-9 * abs(here.value)
+    return bool(same_value and np.linalg.norm(gradient - here.gradient) <= 1e-9 * np.linalg.norm(here.gradient))
+
+
+Trial = tuple[float, float, float, Told]  # length, value, slope along the direction, what was told
+
+
+def between(low: Trial, high: Trial) -> float:
+    """A length between the two, where the cubic through both has its minimum, a tenth away from either."""
+    a, b = min(low[0], high[0]), max(low[0], high[0])
+    return float(np.clip(cubic(low[:3], high[:3]), a + 0.1 * (b - a), b - 0.1 * (b - a)))
+
+
+def further(low: Trial, slope: float, here: Told) -> float:
+    """A length beyond the longest one so far, which still fell steeply: twice to ten times."""
+    guess = cubic((0.0, here.value, slope), low[:3])
+    return float(np.clip(guess, 2.0 * low[0], 10.0 * low[0])) if guess > low[0] else 10.0 * low[0]
+
+
+def cubic(first: tuple[float, float, float], second: tuple[float, float, float]) -> float:
+    """The minimum of the cubic with these (length, value, slope); the middle where it has none."""
+    (a, at_a, slope_a), (b, at_b, slope_b) = first, second
+    left = slope_a + slope_b - 3.0 * (at_a - at_b) / (a - b)
+    square = left**2 - slope_a * slope_b
+    if square < 0:
+        return 0.5 * (a + b)
+    root = float(np.copysign(np.sqrt(square), b - a))
+    found = b - (b - a) * (slope_b + root - left) / (slope_b - slope_a + 2.0 * root + TINY)
+    return found if np.isfinite(found) else 0.5 * (a + b)
+
+
+# ---------------------------------------------------------------- with noise
+
+
+class Model(NamedTuple):
+    """Gradients near `centre`: gradient + H (x - centre), H of curvatures along the rows of `axes`, `other` elsewhere."""
+
+    centre: Floats
+    gradient: Floats
+    axes: Floats
+    curvatures: Floats
+    other: float
+
+    def at(self, point: Floats) -> Floats:
+        """The gradient that is expected at the point: float64[size]."""
+        away = point - self.centre
+        along = self.axes @ away
+        return self.gradient + self.other * away + ((self.curvatures - self.other) * along) @ self.axes
+
+    def lowest(self) -> Floats:
+        """Where the gradient is expected to vanish, curvatures taken as positive: float64[size]."""
+        bend = np.maximum(np.abs(self.curvatures), LEAST_BEND * self.other)
+        along = self.axes @ self.gradient
+        return self.centre - self.gradient / self.other - (along * (1.0 / bend - 1.0 / self.other)) @ self.axes
+
+
+def fit(points: Floats, gradients: Floats, weights: Floats, noise: float) -> Model:
+    """Ridge regression of gradients on points, float64[n, size] each, towards one curvature for all directions.
+
+    `noise` is the expected squared length of a gradient's noise. Only the span of the points is worked
+    in, so the cost is that of n, not of size.
+    """
+    centre, gradient = weights @ points / weights.sum(), weights @ gradients / weights.sum()
+    root = np.sqrt(weights)[:, None]
+    away, change = (points - centre) * root, (gradients - gradient) * root
+    spread = float((away**2).sum()) + TINY
+    other = float((away * change).sum()) / spread
+    if other <= 0:
+        other = float(np.sqrt((change**2).sum() / spread)) + TINY
+    scales, axes = span(away)
+    ridge = noise / (PRIOR_SPREAD * other**2)
+    curved = (axes @ (away.T @ change) + ridge * other * axes) / (scales + ridge)[:, None]
+    inner = curved @ axes.T
+    curvatures, turn = np.linalg.eigh(0.5 * (inner + inner.T))
+    return Model(centre, gradient, turn.T @ axes, curvatures, other)
+
+
+def span(rows: Floats) -> tuple[Floats, Floats]:
+    """Squared singular values, float64[r], and orthonormal right vectors, float64[r, size], of float64[n, size].
+
+    From the smaller one of the two products with itself, which is far cheaper than the decomposition proper.
+    """
+    tall = len(rows) >= rows.shape[1]
+    squares, vectors = np.linalg.eigh(rows.T @ rows if tall else rows @ rows.T)
+    kept = squares > 1e-12 * squares[-1]
+    squares, vectors = squares[kept], vectors[:, kept]
+    return squares, vectors.T if tall else (vectors.T @ rows) / np.sqrt(squares)[:, None]
+
+
+def follow_a_model(log: list[Told]) -> Dialogue:
+    """Asks where the model of the last WINDOW evaluations has its minimum, at most `radius` away from the last.
+
+    Averaging is done by the regression, not by asking twice. The radius grows while gradients are as
+    predicted, up to their noise, and shrinks where they are not; evaluations count the less the more
+    radii they are away, so that a function that is not quadratic is modelled where it matters.
+    """
+    noise = 0.5 * float(((log[-1].gradient - told_before(log).gradient) ** 2).sum()) + TINY
+    here = min(log, key=lambda told: told.value).point
+    radius = max(float(np.linalg.norm(here - log[0].point)), FIRST_MOVE)
+    while True:
+        recent = log[-WINDOW:]
+        points, gradients = np.array([told.point for told in recent]), np.array([told.gradient for told in recent])
+        weights = np.exp(-((points - here) ** 2).sum(axis=1) / (2.0 * (BAND * radius) ** 2)) + TINY
+        model = fit(points, gradients, weights, noise)
+        move = model.lowest() - here
+        length = float(np.linalg.norm(move))
+        here = here + move * min(1.0, radius / (length + TINY))
+        value, gradient = yield here
+        log.append(Told(here, value, gradient))
+        missed = float(((gradient - model.at(here)) ** 2).sum())
+        if missed > MISSED * noise:
+            radius *= SHRINK
+        elif length > 0.5 * radius:
+            radius *= GROW
+        # Noise of batches falls on the way; a model that is wrong must not pass for noise that rises.
+        noise += NOISE_RATE * (min(missed, 2.0 * noise) - noise)
+
+
+def told_before(log: list[Told]) -> Told:
+    """The first evaluation at the point of the last one, or the first of all."""
+    return next((told for told in log[:-1] if np.array_equal(told.point, log[-1].point)), log[0])
 
 
 class Solution:
@@ -158,9 +279,7 @@ class Solution:
             found.append(point)
         return np.array(found)
 
-    def rmsprop(
-        self, start: Floats, gradients: Floats, rate: float, decay: float, epsilon: float
-    ) -> Floats:
+    def rmsprop(self, start: Floats, gradients: Floats, rate: float, decay: float, epsilon: float) -> Floats:
         point, square, found = start, np.zeros_like(start), []
         for gradient in gradients:
             square = decay * square + (1 - decay) * gradient**2

@@ -29,9 +29,7 @@ class Solution:
             found.append(point)
         return np.array(found)
 
-    def rmsprop(
-        self, start: Floats, gradients: Floats, rate: float, decay: float, epsilon: float
-    ) -> Floats:
+    def rmsprop(self, start: Floats, gradients: Floats, rate: float, decay: float, epsilon: float) -> Floats:
         point, square, found = start, np.zeros_like(start), []
         for gradient in gradients:
             square = decay * square + (1 - decay) * gradient**2
