@@ -87,7 +87,7 @@ def adam(start: Floats, gradients: Floats, rate: float, betas: tuple[float, floa
 
 
 def lbfgs(points: Floats, gradients: Floats, memory: int) -> Floats:
-    """The direction of L-BFGS at each point, from the `memory` last pairs before it; float64[t, d] each -> float64[t, d].
+    """The direction of L-BFGS at each point, from the `memory` last pairs; float64[t, d] each -> float64[t, d].
 
     Two loops over s = x' - x and y = g' - g, from the scaled identity s.y / y.y of the newest pair (1 where
     there is none): Nocedal (1980), Liu and Nocedal (1989). A pair with s.y <= FLAT |s| |y| is left out.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -301,10 +302,8 @@ def scipy_gaps(problem: Problem, budget: int) -> Floats:
         return float(values[0]), gradients[0]
 
     options = {"maxiter": budget, "maxfun": budget, "ftol": 0.0, "gtol": 0.0}
-    try:
+    with contextlib.suppress(Spent):
         minimize(one, problem.start, jac=True, method="L-BFGS-B", options=options)
-    except Spent:
-        pass
     return problem.gaps(np.array(asked))
 
 
@@ -399,7 +398,7 @@ def prepare(workbench: Any) -> Instance:
 
 
 def dialogue(problems: Sequence[Problem], sizes: Ints, budget: int) -> tuple[Request, ...]:
-    """The requests of all problems in lockstep: `start` tells the first evaluation, each `step` the one asked before."""
+    """The requests of all problems in lockstep: `start` tells of the starts, each `step` of the points asked before."""
     begin = joined([problem.start for problem in problems])
     values, gradients = told(problems, begin, 0)
     returns = ArraySpec("float64", (int(sizes.sum()),), low=-LARGEST, high=LARGEST)
@@ -421,7 +420,8 @@ def check(problems: Sequence[Problem], asked: Sequence[Request], named: Sequence
     for problem in problems:
         values, gradients = problem.measure(problem.start[None], None)
         assert problem.first == values[0] > problem.best, problem.name
-        assert np.linalg.norm(gradients[0]) > 0 and gradients.shape == (1, problem.size)
+        assert np.linalg.norm(gradients[0]) > 0, problem.name
+        assert gradients.shape == (1, problem.size)
         assert problem.tell(problem.start[None], 0)[1].shape == (1, problem.size)
     assert len({request.item for request in (*asked, *named)}) == len(asked) + len(named)
 
@@ -437,7 +437,7 @@ def update_digits(instance: Instance, answers: Mapping[str, Answer]) -> dict[str
     found = {}
     for name, true in right.items():
         error = float(np.abs(np.asarray(answers[name]) - true).max() / np.abs(true).max())
-        found[name] = -math.log10(min(max(error, 1e-16), 1.0))
+        found[name] = abs(math.log10(min(max(error, 1e-16), 1.0)))
     return found
 
 
@@ -468,7 +468,7 @@ def exactly(name: str, direction: Any, value: float) -> Measurement:
 
 
 def curves(problems: Sequence[Problem], gaps: Sequence[Floats], budget: int) -> tuple[Series, ...]:
-    """The median best gap so far against evaluations, and the data profile over all tolerances, both by how it is told."""
+    """The median of the best gap so far, and the data profile over all tolerances, exact and noisy problems apart."""
     at = np.unique(np.geomspace(1, budget, CURVE_POINTS).round().astype(np.int64))
     x, found = tuple(map(float, at)), []
     for kind in (EXACT, NOISY):

@@ -10,14 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-LARGEST = 1e8  # what may be asked for
-
-
 TINY = 1e-300
-FIRST_MOVE = 0.1
-MEMORY = 10
-HALVINGS = 12
-ENOUGH = 1e-4
+LARGEST = 1e8  # what may be asked for
+FIRST_MOVE = 0.2  # the length of the first step
+
 # An optimiser yields the point it asks for and is sent the value and gradient told there.
 Dialogue = Generator[Floats, tuple[float, Floats], None]
 
@@ -27,7 +23,7 @@ def minimise(point: Floats, value: float, gradient: Floats, budget: int) -> Dial
     rate = FIRST_MOVE / (np.linalg.norm(gradient) + TINY)
     while True:
         point = point - rate * gradient
-        value, gradient = yield point
+        _, gradient = yield point
 
 
 class Solution:

@@ -32,7 +32,7 @@ FIRST_MOVE = 0.5  # the length of the first trial
 ENOUGH, FLAT_ENOUGH = 1e-4, 0.9  # of the Wolfe conditions
 MOST_TRIALS = 20
 PATIENCE = 2  # trials of one line search before noise is suspected
-WINDOW = 50  # evaluations that the model is fitted to
+WINDOW = 30  # evaluations that the model is fitted to
 BAND = 4.0  # radii at which an evaluation counts 0.6 of one nearby
 PRIOR_SPREAD = 5.0  # of curvatures around the common one, by its square and the number of variables
 LEAST_BEND = 0.05  # the smallest curvature believed, by the common one
@@ -130,7 +130,9 @@ def line_search(
 def agree(here: Told, value: float, gradient: Floats) -> bool:
     """Whether the point was told as before, but for rounding."""
     same_value = abs(value - here.value) <= 1e-9 * abs(here.value)
-    return bool(same_value and np.linalg.norm(gradient - here.gradient) <= 1e-9 * np.linalg.norm(here.gradient))
+    return bool(
+        same_value and np.linalg.norm(gradient - here.gradient) <= 1e-9 * np.linalg.norm(here.gradient)
+    )
 
 
 Trial = tuple[float, float, float, Told]  # length, value, slope along the direction, what was told
@@ -151,6 +153,8 @@ def further(low: Trial, slope: float, here: Told) -> float:
 def cubic(first: tuple[float, float, float], second: tuple[float, float, float]) -> float:
     """The minimum of the cubic with these (length, value, slope); the middle where it has none."""
     (a, at_a, slope_a), (b, at_b, slope_b) = first, second
+    if a == b:
+        return a
     left = slope_a + slope_b - 3.0 * (at_a - at_b) / (a - b)
     square = left**2 - slope_a * slope_b
     if square < 0:
@@ -164,7 +168,10 @@ def cubic(first: tuple[float, float, float], second: tuple[float, float, float])
 
 
 class Model(NamedTuple):
-    """Gradients near `centre`: gradient + H (x - centre), H of curvatures along the rows of `axes`, `other` elsewhere."""
+    """Gradients near `centre`: gradient + H (x - centre), H having `curvatures` along `axes`, `other` elsewhere.
+
+    float64[size] centre and gradient, float64[r, size] axes, orthonormal, float64[r] curvatures.
+    """
 
     centre: Floats
     gradient: Floats
@@ -182,7 +189,9 @@ class Model(NamedTuple):
         """Where the gradient is expected to vanish, curvatures taken as positive: float64[size]."""
         bend = np.maximum(np.abs(self.curvatures), LEAST_BEND * self.other)
         along = self.axes @ self.gradient
-        return self.centre - self.gradient / self.other - (along * (1.0 / bend - 1.0 / self.other)) @ self.axes
+        return (
+            self.centre - self.gradient / self.other - (along * (1.0 / bend - 1.0 / self.other)) @ self.axes
+        )
 
 
 def fit(points: Floats, gradients: Floats, weights: Floats, noise: float) -> Model:
@@ -198,24 +207,20 @@ def fit(points: Floats, gradients: Floats, weights: Floats, noise: float) -> Mod
     other = float((away * change).sum()) / spread
     if other <= 0:
         other = float(np.sqrt((change**2).sum() / spread)) + TINY
-    scales, axes = span(away)
-    ridge = noise / (PRIOR_SPREAD * other**2)
-    curved = (axes @ (away.T @ change) + ridge * other * axes) / (scales + ridge)[:, None]
-    inner = curved @ axes.T
+    axes = span(away)
+    inner = away @ axes.T  # the points within their span: float64[n, r]
+    squares = inner.T @ inner
+    ridge = max(noise / (PRIOR_SPREAD * other**2), 1e-12 * spread) * np.eye(len(axes))
+    inner = np.linalg.solve(squares + ridge, inner.T @ (change @ axes.T) + other * ridge)
     curvatures, turn = np.linalg.eigh(0.5 * (inner + inner.T))
     return Model(centre, gradient, turn.T @ axes, curvatures, other)
 
 
-def span(rows: Floats) -> tuple[Floats, Floats]:
-    """Squared singular values, float64[r], and orthonormal right vectors, float64[r, size], of float64[n, size].
-
-    From the smaller one of the two products with itself, which is far cheaper than the decomposition proper.
-    """
-    tall = len(rows) >= rows.shape[1]
-    squares, vectors = np.linalg.eigh(rows.T @ rows if tall else rows @ rows.T)
-    kept = squares > 1e-12 * squares[-1]
-    squares, vectors = squares[kept], vectors[:, kept]
-    return squares, vectors.T if tall else (vectors.T @ rows) / np.sqrt(squares)[:, None]
+def span(rows: Floats) -> Floats:
+    """Orthonormal rows whose span holds those of float64[n, size]: float64[min(n, size), size]."""
+    if len(rows) >= rows.shape[1]:
+        return np.eye(rows.shape[1])
+    return np.linalg.qr(rows.T)[0].T
 
 
 def follow_a_model(log: list[Told]) -> Dialogue:
@@ -230,7 +235,10 @@ def follow_a_model(log: list[Told]) -> Dialogue:
     radius = max(float(np.linalg.norm(here - log[0].point)), FIRST_MOVE)
     while True:
         recent = log[-WINDOW:]
-        points, gradients = np.array([told.point for told in recent]), np.array([told.gradient for told in recent])
+        points, gradients = (
+            np.array([told.point for told in recent]),
+            np.array([told.gradient for told in recent]),
+        )
         weights = np.exp(-((points - here) ** 2).sum(axis=1) / (2.0 * (BAND * radius) ** 2)) + TINY
         model = fit(points, gradients, weights, noise)
         move = model.lowest() - here

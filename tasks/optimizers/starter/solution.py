@@ -21,7 +21,7 @@ def minimise(point: Floats, value: float, gradient: Floats, budget: int) -> Dial
     """Goes a fixed, short length against each gradient, for ever. Put your own in its place."""
     while True:
         point = point - 0.01 * gradient / (np.linalg.norm(gradient) + 1e-300)
-        value, gradient = yield point
+        _, gradient = yield point
 
 
 class Solution:

@@ -10,20 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-LARGEST = 1e8  # what may be asked for
-
-
 TINY = 1e-300
-FIRST_MOVE = 0.1
-MEMORY = 10
-HALVINGS = 12
-ENOUGH = 1e-4
+LARGEST = 1e8  # what may be asked for
+MEMORY, FIRST_MOVE, ENOUGH, HALVINGS = 10, 0.1, 1e-4, 12
+
 # An optimiser yields the point it asks for and is sent the value and gradient told there.
 Dialogue = Generator[Floats, tuple[float, Floats], None]
 
 
 def minimise(point: Floats, value: float, gradient: Floats, budget: int) -> Dialogue:
-    """L-BFGS with steps halved until the value falls enough (Armijo 1966)."""
     pairs: deque[tuple[Floats, Floats]] = deque(maxlen=MEMORY)
     while True:
         direction = two_loops(gradient, list(pairs))
