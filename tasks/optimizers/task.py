@@ -1,0 +1,239 @@
+"""optimizers: holds a family of functions, reveals them only where they are asked, and draws up the data profile.
+
+problems.py makes the functions; nothing of them crosses to a worker but what is told at the points it asked for.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import TaskError
+from harness.instances import Answer, ArraySpec, Evaluation, FromAnswers, Instance, Request, Stage
+from harness.measures import optimisation
+from harness.records import Measurement, Series
+
+LARGEST = 1e8  # the largest absolute value of a coordinate that may be asked for
+GAP_FLOOR = 1e-12  # of the curves: a gap below counts as this large
+CURVE_POINTS = 24
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def _beside(name: str) -> ModuleType:
+    """The module `name` in this file's folder."""
+    full = f"harness_task_optimizers_{name}"
+    spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
+    if spec is None or spec.loader is None:
+        raise TaskError(f"task optimizers: {name}.py cannot be read")
+    module = sys.modules[full] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+made_of = _beside("problems")
+Problem = made_of.Problem
+EXACT, NOISY = made_of.EXACT, made_of.NOISY
+
+
+def family(workbench: Any) -> tuple[Problem, ...]:
+    """The instance's problems: `copies` of each line of FAMILY, in an order that the seed draws."""
+    size = workbench.size
+    copies, budget, rows = (int(size[name]) for name in ("copies", "budget", "rows"))
+    made = [
+        made_of.make(workbench, spec, f"{spec.kind}-{number}-{copy}", budget, rows)
+        for number, spec in enumerate(made_of.FAMILY)
+        for copy in range(copies)
+    ]
+    return tuple(made[i] for i in workbench.rng("order").permutation(len(made)))
+
+
+def joined(parts: Sequence[Floats]) -> Floats:
+    """Vectors end to end."""
+    return np.concatenate(parts)
+
+
+def told(problems: Sequence[Problem], flat: Floats, number: int) -> tuple[Floats, Floats]:
+    """What evaluation `number` (from 0) tells of all problems at the points float64[N]: float64[P], float64[N]."""
+    edges = np.cumsum([0, *(problem.size for problem in problems)])
+    found = [
+        problem.tell(flat[a:b][None], number)
+        for problem, (a, b) in zip(problems, pairwise(edges.tolist()), strict=True)
+    ]
+    return np.array([values[0] for values, _ in found]), joined([gradients[0] for _, gradients in found])
+
+
+# ---------------------------------------------------------------- requests and judgement
+
+
+def updates(
+    size: Mapping[str, Any], rng: np.random.Generator
+) -> tuple[tuple[Request, ...], dict[str, Floats]]:
+    """The requests that ask for the four published updates on given gradients, and the right answers by item."""
+    steps, width = int(size["update_steps"]), int(size["update_size"])
+    scales = 10.0 ** rng.uniform(-2.0, 2.0, width)
+    start, gradients = rng.normal(0.0, 1.0, width), rng.normal(0.0, 1.0, (steps, width)) * scales
+    rate, momentum, decay, first, second = (
+        float(rng.uniform(*ends))
+        for ends in ((0.01, 0.1), (0.5, 0.95), (0.8, 0.99), (0.8, 0.95), (0.95, 0.9999))
+    )
+    epsilon, memory = float(10.0 ** rng.uniform(-8.0, -4.0)), int(rng.integers(3, 6))
+    walk, slopes = curved_walk(steps, width, rng)
+    returns, given = ArraySpec("float64", (steps, width)), {"start": start, "gradients": gradients}
+    asked: dict[str, dict[str, Any]] = {
+        "sgd": {**given, "rate": rate, "momentum": momentum},
+        "rmsprop": {**given, "rate": rate, "decay": decay, "epsilon": epsilon},
+        "adam": {**given, "rate": rate, "beta1": first, "beta2": second, "epsilon": epsilon},
+        "lbfgs": {"points": walk, "gradients": slopes, "memory": memory},
+    }
+    right = {
+        "sgd": optimisation.sgd(start, gradients, rate, momentum),
+        "rmsprop": optimisation.rmsprop(start, gradients, rate, decay, epsilon),
+        "adam": optimisation.adam(start, gradients, rate, (first, second), epsilon),
+        "lbfgs": optimisation.lbfgs(walk, slopes, memory),
+    }
+    return tuple(Request(name, name, arguments, returns) for name, arguments in asked.items()), right
+
+
+def curved_walk(steps: int, width: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Points and gradients, float64[steps, width] each, as a search would meet them; two pairs curve downwards."""
+    turn = made_of.rotation(width, rng)
+    matrix = (turn * 10.0 ** rng.uniform(-1.0, 1.0, width)) @ turn.T
+    points = np.cumsum(rng.normal(0.0, 1.0, (steps, width)), axis=0)
+    gradients = points @ matrix
+    for bent in rng.choice(np.arange(1, steps), 2, replace=False).tolist():
+        # From here on the whole gradient is moved, so that this one pair has s.y < 0 and no other changes.
+        step = points[bent] - points[bent - 1]
+        gradients[bent:] -= 1.5 * (step @ matrix)
+    return points, gradients
+
+
+def prepare(workbench: Any) -> Instance:
+    """The instance for the workbench's seed and size."""
+    size = workbench.size
+    budget = int(size["budget"])
+    problems = family(workbench)
+    sizes = np.array([problem.size for problem in problems], dtype=np.int64)
+    named, right = updates(size, workbench.rng("updates"))
+    asked = dialogue(problems, sizes, budget)
+    marks = yardsticks(problems, budget)
+    check(problems, asked, named)
+    return Instance(
+        stages=(Stage("updates", named), Stage("minimise", asked)),
+        hidden={"problems": problems, "right": right, "budget": budget, "marks": marks},
+        facts={
+            "problems": len(problems),
+            "variables": int(sizes.sum()),
+            "evaluations": budget,
+            "noisy_problems": sum(problem.told == NOISY for problem in problems),
+            **{f"area_of_{name}": round(area, 4) for name, area in marks.items()},
+        },
+    )
+
+
+def dialogue(problems: Sequence[Problem], sizes: Ints, budget: int) -> tuple[Request, ...]:
+    """The requests of all problems in lockstep: `start` tells of the starts, each `step` of the points asked before."""
+    begin = joined([problem.start for problem in problems])
+    values, gradients = told(problems, begin, 0)
+    returns = ArraySpec("float64", (int(sizes.sum()),), low=-LARGEST, high=LARGEST)
+    given = {"sizes": sizes, "budget": budget, "points": begin, "values": values, "gradients": gradients}
+    asked = [Request("ask-1", "start", given, returns)]
+    for number in range(1, budget - 1):
+        # Values and gradients travel end to end as one array: an argument is computed once.
+        def both(answers: Mapping[str, Answer], number: int = number) -> Floats:
+            return joined(told(problems, np.asarray(answers[f"ask-{number}"]), number))
+
+        asked.append(
+            Request(f"ask-{number + 1}", "step", {"told": FromAnswers(f"told-{number}", both)}, returns)
+        )
+    return tuple(asked)
+
+
+def check(problems: Sequence[Problem], asked: Sequence[Request], named: Sequence[Request]) -> None:
+    """The instance's invariants."""
+    for problem in problems:
+        values, gradients = problem.measure(problem.start[None], None)
+        assert problem.first == values[0] > problem.best, problem.name
+        assert np.linalg.norm(gradients[0]) > 0, problem.name
+        assert gradients.shape == (1, problem.size)
+        assert problem.tell(problem.start[None], 0)[1].shape == (1, problem.size)
+    assert len({request.item for request in (*asked, *named)}) == len(asked) + len(named)
+
+
+def yardsticks(problems: Sequence[Problem], budget: int) -> dict[str, float]:
+    """The areas of scipy's L-BFGS-B and of Adam at the best rate for each problem, chosen in hindsight."""
+    scipy = [areas(problem, made_of.scipy_gaps(problem, budget), budget) for problem in problems]
+    adam = [max(areas(p, gaps, budget) for gaps in made_of.adam_gaps(p, budget).T) for p in problems]
+    return {"scipy_lbfgs": float(np.mean(scipy)), "tuned_adam": float(np.mean(adam))}
+
+
+def areas(problem: Problem, gaps: Floats, budget: int) -> float:
+    """One problem's area under the profile over its tolerances; gaps float64[<= budget]."""
+    return optimisation.profile_area(optimisation.solved_at(gaps, made_of.TOLERANCES[problem.told]), budget)
+
+
+def update_digits(instance: Instance, answers: Mapping[str, Answer]) -> dict[str, float]:
+    """How many decimal digits of each update are right: -log10 of its largest error by its largest value, 0 to 16."""
+    right: Mapping[str, Floats] = instance.hidden["right"]
+    found = {}
+    for name, true in right.items():
+        error = float(np.abs(np.asarray(answers[name]) - true).max() / np.abs(true).max())
+        found[name] = abs(math.log10(min(max(error, 1e-16), 1.0)))
+    return found
+
+
+def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
+    """The area under the data profile over the points asked for, the parts of it, and the errors of the updates."""
+    problems: Sequence[Problem] = instance.hidden["problems"]
+    budget: int = instance.hidden["budget"]
+    begin = joined([problem.start for problem in problems])
+    points = np.stack([begin, *(np.asarray(answers[f"ask-{n}"]) for n in range(1, budget))])
+    edges = np.cumsum([0, *(problem.size for problem in problems)]).tolist()
+    gaps = [problem.gaps(points[:, a:b]) for problem, (a, b) in zip(problems, pairwise(edges), strict=True)]
+    found = np.array([areas(problem, own, budget) for problem, own in zip(problems, gaps, strict=True)])
+    digits = update_digits(instance, answers)
+    groups = {
+        "": found,
+        **{f"_{kind}": found[[p.told == kind for p in problems]] for kind in (EXACT, NOISY)},
+        **{f"_{kind}": found[[p.name.startswith(kind) for p in problems]] for kind in made_of.KINDS},
+    }
+    measured = [exactly(f"profile_area{name}", "higher", float(part.mean())) for name, part in groups.items()]
+    marks: Mapping[str, float] = instance.hidden["marks"]
+    measured += [
+        exactly(f"area_by_{name}", "higher", float(found.mean()) / area) for name, area in marks.items()
+    ]
+    measured += [exactly(f"digits_of_{name}", "higher", right) for name, right in digits.items()]
+    measured.append(exactly("update_digits", "higher", min(digits.values())))
+    return Evaluation(tuple(measured), curves(problems, gaps, budget))
+
+
+def exactly(name: str, direction: Any, value: float) -> Measurement:
+    """A measurement without an interval: the same points give the same figure."""
+    return Measurement(name=name, unit="", direction=direction, value=value, low=value, high=value)
+
+
+def curves(problems: Sequence[Problem], gaps: Sequence[Floats], budget: int) -> tuple[Series, ...]:
+    """The median of the best gap so far, and the data profile over all tolerances, exact and noisy problems apart."""
+    at = np.unique(np.geomspace(1, budget, CURVE_POINTS).round().astype(np.int64))
+    x, found = tuple(map(float, at)), []
+    for kind in (EXACT, NOISY):
+        mine = [i for i, problem in enumerate(problems) if problem.told == kind]
+        lowest = np.maximum([np.minimum.accumulate(gaps[i])[at - 1] for i in mine], GAP_FLOOR)
+        solved = joined([optimisation.solved_at(gaps[i], made_of.TOLERANCES[kind]) for i in mine])
+        y = tuple(np.log10(np.median(lowest, axis=0)).tolist())
+        found.append(
+            Series(name=f"gap_{kind}", x_label="evaluations", y_label="log10 of the median gap", x=x, y=y)
+        )
+        y = tuple(optimisation.data_profile(solved, at.astype(np.float64)).tolist())
+        found.append(Series(name=f"profile_{kind}", x_label="evaluations", y_label="share solved", x=x, y=y))
+    return tuple(found)
