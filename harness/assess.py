@@ -18,18 +18,12 @@ from harness.tasks import Task
 def assess(task: Task, instance: Instance, trial: Trial, answers: Mapping[str, Answer]) -> Assessed:
     """The trial's measurements; a Fault that `evaluate` raises becomes its outcome."""
     outcome, reason = trial.outcome, trial.reason
-    evaluation = Evaluation(())
+    evaluation, concluded, paid = Evaluation(()), Evaluation(()), costs(trial)
     if outcome == "ok":
         try:
             evaluation = task.evaluate(instance, _scored(instance, answers, base=True))
             _insist_on_the_reserve(task, instance, answers, evaluation)
-        except Fault as fault:
-            outcome, reason = fault.outcome, fault.reason
-    found = (*evaluation.measurements, *costs(trial))
-    more = Evaluation(())
-    if outcome == "ok":
-        try:
-            more = task.conclude(instance, {m.name: m for m in found})
+            concluded = task.conclude(instance, {m.name: m for m in (*evaluation.measurements, *paid)})
         except Fault as fault:
             outcome, reason = fault.outcome, fault.reason
     return Assessed(
@@ -39,8 +33,8 @@ def assess(task: Task, instance: Instance, trial: Trial, answers: Mapping[str, A
         tier=trial.tier,
         outcome=outcome,
         reason=reason,
-        measurements=(*found, *more.measurements),
-        series=(*evaluation.series, *more.series),
+        measurements=(*evaluation.measurements, *paid, *concluded.measurements),
+        series=(*evaluation.series, *concluded.series),
     )
 
 

@@ -129,6 +129,9 @@ class Competitor:
         )  # fmt: skip
         self.pair, self.idle_cpu, self.busy_cpu, self.turn_seconds = place.pair, 0.0, 0.0, 0.0
         self.judged = place.judge is not None
+        if (outsized := self._outsized(setting)) is not None:
+            self.fault = outsized
+            return
         try:
             self.worker = session.start(setting.level, seat, place.stage)
         except session.StartFault as failed:
@@ -141,6 +144,17 @@ class Competitor:
                 self.phases.append(
                     PhaseTime(item=f"{group} {place.stage}", group=group, seconds=seconds, pair=place.pair)
                 )
+
+    def _outsized(self, setting: Setting) -> Fault | None:
+        """The fault of a folder that holds more than the task takes."""
+        most = setting.task.definition.limits.submission_kib
+        held = sum(file.stat().st_size for file in self.copy.rglob("*") if file.is_file())
+        if most is None or held <= most * 1024:
+            return None
+        return Fault(
+            "malformed",
+            f"the folder holds {held / 1024:.0f} KiB, and this task takes {most} KiB at most; hand in code alone",
+        )
 
     def ask(self, request: Request) -> float | None:
         """Serves one request in this worker's turn: seconds, or None where it failed; keeps the answer."""

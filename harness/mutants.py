@@ -31,17 +31,20 @@ def placed(
 
 def _place(mutant: Mutant, scores: Sequence[Score]) -> ProofMutant:
     points = tuple(score.points_uncapped for score in scores if score.points_uncapped is not None)
-    broke = tuple(dict.fromkeys(c.name for s in scores for c in s.constraints if c.verdict == "fail"))
+    failed = [{c.name for c in score.constraints if c.verdict == "fail"} for score in scores]
+    broke = tuple(sorted(set().union(*failed)))
+    in_place = (
+        all(mutant.breaks in each for each in failed) if mutant.breaks else _between(mutant, points, failed)
+    )
     return ProofMutant(
         id=mutant.id, without=mutant.without, expected=_expected(mutant), points=points, broke=broke,
-        outcomes=tuple(score.outcome for score in scores), in_place=_in_place(mutant, points, broke, len(scores)),
+        outcomes=tuple(score.outcome for score in scores), in_place=in_place,
     )  # fmt: skip
 
 
-def _in_place(mutant: Mutant, points: Sequence[float], broke: Sequence[str], wanted: int) -> bool:
-    if mutant.breaks:
-        return mutant.breaks in broke
-    if broke or len(points) < wanted or mutant.at_most is None:
+def _between(mutant: Mutant, points: Sequence[float], failed: Sequence[set[str]]) -> bool:
+    """Whether the mean lies in the declared range, with points on every instance and no constraint failed."""
+    if any(failed) or len(points) < len(failed) or mutant.at_most is None:
         return False
     mean = _mean(points)
     return mean <= mutant.at_most and (mutant.at_least is None or mean >= mutant.at_least)
@@ -49,7 +52,7 @@ def _in_place(mutant: Mutant, points: Sequence[float], broke: Sequence[str], wan
 
 def _expected(mutant: Mutant) -> str:
     if mutant.breaks:
-        return f"it breaks {mutant.breaks}"
+        return f"it breaks {mutant.breaks} on every instance"
     least = f"at least {mutant.at_least:g} and " if mutant.at_least is not None else ""
     return f"{least}at most {mutant.at_most:g} points"
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from harness.ordering import Order, Prepared, in_one_pair, prepare, round_of, se
 from harness.proofs import Proof, ProofCheat, ProofGap, ProofStarter, ProofTier
 from harness.records import TIERS, Assessed, Score, Tier
 from harness.sides import Round, Side
+from harness.submissions import Submission
 from harness.trials import Observer, Outcome
 from harness.verdicts import objective_value
 from harness.workbench import derived_seed
@@ -67,17 +68,18 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
         seconds.append(time.monotonic() - started)
         if number < MUTANT_INSTANCES:
             for name, mutant in mutants.items():
-                alone = _alone(order, setting, prepared, mutant.folder, ladders[-1], observer)
+                alone = _alone(order, setting, prepared, mutant, ladders[-1], observer)
                 came.setdefault(name, []).append(alone)
     if first is None:
         raise HarnessError("a proof needs at least one instance; give --instances 1 or more")
-    starter = _alone(order, setting, first, order.task.starter, ladders[0], observer)
+    read = partial(submissions.read, order.task.id)
+    starter = _alone(order, setting, first, read(order.task.starter), ladders[0], observer)
     tried = [
         ProofCheat(
             id=folder.name, points=score.points, outcome=score.outcome, reason="; ".join(score.reasons)
         )
         for folder in (order.task.cheats if cheats else ())
-        for score in [_alone(order, setting, first, folder, ladders[0], observer)]
+        for score in [_alone(order, setting, first, read(folder), ladders[0], observer)]
     ]
     tiers = tuple(_tier(tier, ladders) for tier in TIERS)
     gaps = tuple(_gap(low, high, ladders) for low, high in pairwise(TIERS))
@@ -126,22 +128,22 @@ def _sound(order: Order, prepared: Prepared, outcome: Outcome) -> Assessed:
 
 
 def _alone(
-    order: Order, setting: Setting, prepared: Prepared, folder: Path, ladder: Ladder, observer: Observer
+    order: Order, setting: Setting, prepared: Prepared, own: Submission, ladder: Ladder, observer: Observer
 ) -> Score:
-    """The score of one folder on the ladder's instance, beside the references that times go by."""
+    """The score of one submission on the ladder's instance, beside the references that times go by."""
     references = submissions.references(order.task.id, order.task.folder)
     timed = [references[tier] for tier in TIERS if tier in order.task.criteria.timed_against()]
-    own, *others = round_of(order, setting, prepared, observer).run(
-        [Entry(submissions.read(order.task.id, folder)), *(Entry(r, "reference") for r in timed)]
+    came, *others = round_of(order, setting, prepared, observer).run(
+        [Entry(own), *(Entry(r, "reference") for r in timed)]
     )
-    floor = floors(own.trial.pairs)
+    floor = floors(came.trial.pairs)
     sides = dict(ladder.sides)
-    found = assess(order.task, prepared.instance, own.trial, own.answers)
+    found = assess(order.task, prepared.instance, came.trial, came.answers)
     if found.outcome == "ok":
         for outcome in others:
             if outcome.trial.tier:
                 sides[outcome.trial.tier] = side(outcome.trial, _sound(order, prepared, outcome), floor)
-    return grade(order.task.criteria, [Round(side(own.trial, found, floor), sides)])
+    return grade(order.task.criteria, [Round(side(came.trial, found, floor), sides)])
 
 
 def _tier(tier: Tier, ladders: Sequence[Ladder]) -> ProofTier:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import layout
@@ -25,7 +25,7 @@ SKIPPED = {"__pycache__", ".git", ".venv", "venv", ".ipynb_checkpoints", ".mypy_
 class Submission:
     """A folder with a solution.py; `files` are paths inside it, `digest` is over their content.
 
-    `hashes` are the sha256 of each file, in the order of `files`.
+    `hashes` are the sha256 of each file, in the order of `files`; `sources` where each lies, if not in `folder`.
     """
 
     task: str
@@ -35,6 +35,12 @@ class Submission:
     digest: str
     tier: Tier | None = None
     hashes: tuple[str, ...] = ()
+    sources: tuple[Path, ...] = ()
+
+    def places(self) -> tuple[tuple[Path, Path], ...]:
+        """Each file's path as it will be staged, and where it lies."""
+        sources = self.sources or tuple(self.folder / file for file in self.files)
+        return tuple(zip(self.files, sources, strict=True))
 
 
 def read(task: str, folder: Path, label: str = "", tier: Tier | None = None) -> Submission:
@@ -71,11 +77,29 @@ def references(task: str, task_folder: Path) -> dict[Tier, Submission]:
     return found
 
 
+EXPERT_MODULE = Path("expert.py")
+
+
 def mutants(task: str, task_folder: Path) -> dict[str, Submission]:
-    """The mutants of a task's expert by name, from the folder `mutants` beside its references; may be none."""
-    base = _references(task, task_folder) / "mutants"
-    found = sorted(file.parent for file in base.glob("*/solution.py"))
-    return {folder.name: read(task, folder, folder.name) for folder in found}
+    """The mutants of a task's expert by name, from the folder `mutants` beside its references; may be none.
+
+    A mutant holds what differs only: it is staged with the expert's files beneath its own, the expert's
+    solution.py under the name expert.py, for it to import. So it stays the expert less one idea.
+    """
+    base = _references(task, task_folder)
+    expert = read(task, base / "expert", "expert")
+    beneath = {
+        EXPERT_MODULE if file.name == "solution.py" else file: place for file, place in expert.places()
+    }
+    found = sorted(file.parent for file in base.glob("mutants/*/solution.py"))
+    return {folder.name: _over(beneath, read(task, folder, folder.name)) for folder in found}
+
+
+def _over(beneath: Mapping[Path, Path], own: Submission) -> Submission:
+    places = dict(sorted({**beneath, **dict(own.places())}.items()))
+    files, sources = tuple(places), tuple(places.values())
+    hashes = tuple(of_bytes(_read(place)) for place in sources)
+    return replace(own, files=files, sources=sources, hashes=hashes, digest=_digest(files, hashes))
 
 
 def _references(task: str, task_folder: Path) -> Path:
@@ -93,7 +117,7 @@ def staged(submission: Submission) -> Generator[Path]:
     copy = top / "submission"
     try:
         copy.mkdir()
-        contents = [(file, _read(submission.folder / file)) for file in submission.files]
+        contents = [(file, _read(place)) for file, place in submission.places()]
         if _digest(submission.files, [of_bytes(content) for _, content in contents]) != submission.digest:
             raise SubmissionError(
                 f"{submission.folder} changed since it was read; leave it alone during a run"

@@ -38,12 +38,17 @@ class PhaseLimit(_Closed):
 
 
 class TaskLimits(_Closed):
-    """What kills a worker of this task, besides the phases' own limits."""
+    """What kills a worker of this task, besides the phases' own limits.
+
+    A folder of more than `submission_kib` is not started at all: where what was learned elsewhere would pay,
+    it leaves room for code and little for weights.
+    """
 
     memory_gib: float = Field(default=8.0, gt=0)
     processes: int = Field(default=64, gt=0)
     start_seconds: float = Field(default=180.0, gt=0)
     printed_mib: int = Field(default=16, gt=0)
+    submission_kib: int | None = Field(default=None, gt=0)
 
 
 class Mutant(_Closed):
@@ -51,7 +56,7 @@ class Mutant(_Closed):
 
     `without` names the idea. It scores at most `at_most` points and, where that is said, at least
     `at_least` (means over instances, uncapped, every constraint met); or it `breaks` the constraint
-    of that name.
+    of that name on every instance.
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")

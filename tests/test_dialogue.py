@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from harness.instances import FromAnswers
 from harness.mutants import placed
 from harness.ordering import in_one_pair, prepare, round_of, setting_of
 from harness.proving import prove
-from harness.records import Assessed, Measurement, Score
+from harness.records import Assessed, ConstraintResult, Measurement, Score
 from harness.reports import markdown
 from harness.submissions import read
 from harness.tasks import Mutant
@@ -80,10 +81,20 @@ def test_the_toy_proves_itself_with_its_mutant() -> None:
     assert [mutant.id for mutant in proof.mutants] == ["thirds"]
     assert proof.mutants[0].in_place, proof.mutants
     assert len(proof.mutants[0].points) == 3
-    assert all(1 <= points <= 99 for points in [sum(proof.mutants[0].points) / 3])
+    assert 1 <= sum(proof.mutants[0].points) / 3 <= 99
     assert not any("mutant" in reason for reason in proof.reasons), proof.reasons
     assert len(proof.ladder_seconds) == 3
     assert "## Mutants" in markdown.render_proof(proof)
+
+
+def test_a_folder_beyond_the_tasks_limit_is_not_started(tmp_path: Path) -> None:
+    shutil.copytree(TASK / "reference_solutions" / "expert", tmp_path / "own")
+    (tmp_path / "own" / "weights.bin").write_bytes(bytes(9 * 1024))
+    outcome, found = came(tmp_path / "own")
+    assert found.outcome == "malformed"
+    assert "holds 10 KiB" in found.reason
+    assert "takes 8 KiB" in found.reason
+    assert not outcome.trial.phases, "nothing of it was run"
 
 
 def score(points: float) -> Score:
@@ -106,6 +117,25 @@ def test_a_mutant_out_of_place_is_a_doubt(mutant: Mutant, points: float, said: s
     found, doubts = placed([mutant], {"m": [score(points)]})
     assert not found[0].in_place
     assert said in doubts[0]
+
+
+def broken(*names: str) -> Score:
+    """A score whose constraint `memory` failed, if it is named, or passed."""
+    verdict = ConstraintResult(
+        name="memory", measure="peak_memory", unit="B", verdict="fail" if "memory" in names else "pass",
+        value=2.0, low=2.0, high=2.0, threshold=1.0, bound="at_most", words="",
+    )  # fmt: skip
+    return score(90.0).model_copy(update={"constraints": (verdict,)})
+
+
+def test_a_mutant_must_break_its_constraint_on_every_instance() -> None:
+    mutant = Mutant(id="m", without="x", breaks="memory")
+    always, doubts = placed([mutant], {"m": [broken("memory"), broken("memory")]})
+    assert always[0].in_place
+    assert not doubts
+    once, doubts = placed([mutant], {"m": [broken("memory"), broken()]})
+    assert not once[0].in_place
+    assert "every instance" in doubts[0]
 
 
 def test_mutants_must_be_declared_and_exist() -> None:

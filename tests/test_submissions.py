@@ -177,3 +177,36 @@ def test_a_file_with_a_second_name_is_refused_unless_an_installer_linked_it(
         submissions.read("toy", folder)
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     assert len(submissions.read("toy", folder).files) == 2
+
+
+def test_a_mutant_is_staged_over_the_expert(tmp_path: Path) -> None:
+    base = tmp_path / "reference_solutions"
+    for name, text in (
+        ("expert/solution.py", "LIMIT = 1\n"),
+        ("expert/helper.py", "HELP = 1\n"),
+        ("mutants/deaf/solution.py", "import expert\n"),
+        ("mutants/blind/solution.py", "import expert, helper\n"),
+        ("mutants/blind/helper.py", "HELP = 0\n"),
+    ):
+        (base / name).parent.mkdir(parents=True, exist_ok=True)
+        (base / name).write_text(text)
+    found = submissions.mutants("toy", tmp_path)
+    assert set(found) == {"deaf", "blind"}
+    with submissions.staged(found["deaf"]) as copy:
+        staged = {file.name: file.read_text() for file in copy.iterdir()}
+    assert staged == {"expert.py": "LIMIT = 1\n", "helper.py": "HELP = 1\n", "solution.py": "import expert\n"}
+    with submissions.staged(found["blind"]) as copy:
+        assert (copy / "helper.py").read_text() == "HELP = 0\n", "its own file stands above the expert's"
+    assert found["deaf"].digest != found["blind"].digest
+
+
+def test_a_mutant_follows_its_expert(tmp_path: Path) -> None:
+    base = tmp_path / "reference_solutions"
+    for folder in ("expert", "mutants/deaf"):
+        (base / folder).mkdir(parents=True)
+        (base / folder / "solution.py").write_text("LIMIT = 1\n")
+    before = submissions.mutants("toy", tmp_path)["deaf"]
+    (base / "expert" / "solution.py").write_text("LIMIT = 2\n")
+    assert submissions.mutants("toy", tmp_path)["deaf"].digest != before.digest
+    with pytest.raises(SubmissionError, match="changed since"), submissions.staged(before):
+        pass

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+WIDE = np.float64  # what is computed in
 
 
 class Solution:
@@ -35,7 +36,7 @@ class Solution:
         """Smoothed loss = own loss + smoothing * (target's logit - mean logit)."""
         n, classes = logits.shape
         rows = np.arange(n)
-        wide = logits.astype(np.float64)
+        wide = logits.astype(WIDE)
         gaps = wide - wide[rows, targets, None]
         loss, slope = surprise(gaps, targets)
         slope -= smoothing / classes
@@ -47,12 +48,10 @@ class Solution:
 
     def focal(self, logits: Floats, targets: NDArray[np.int64], gamma: float) -> Floats:
         """With margin m towards the target: 1 - p = sigmoid(-m), -log p = log1p(exp(-m))."""
-        side = np.where(targets == 1, 1.0, -1.0)
+        side = np.where(targets == 1, WIDE(1), WIDE(-1))
         margin = side * logits
         small = np.exp(-np.abs(margin))  # never overflows
-        share = 1.0 / (1.0 + small)
-        unsure = np.where(margin > 0, small, 1.0) * share
-        sure = np.where(margin > 0, 1.0, small) * share
+        sure, unsure = chances(margin, small)
         loss = np.maximum(-margin, 0.0) + np.log1p(small)
         weight = unsure**gamma
         return np.stack([weight * loss, -side * weight * (unsure + gamma * sure * loss)]).astype(np.float32)
@@ -75,12 +74,10 @@ class Solution:
     def layer_norm(self, x: Floats, weight: Floats, bias: Floats, eps: float, upstream: Floats) -> Floats:
         """Centred, then squared; the gradient less its mean and less its part along the normalised row."""
         n, width = x.shape
-        centred = x.astype(np.float64)
-        centred -= centred.mean(axis=1, keepdims=True)
-        variance = np.einsum("ij,ij->i", centred, centred)[:, None] / width
+        centred, variance = spread(x)
         scale = 1.0 / np.sqrt(variance + eps)
         normal = centred * scale
-        arriving = upstream.astype(np.float64)
+        arriving = upstream.astype(WIDE)
         inner = arriving * weight
         inner -= inner.mean(axis=1, keepdims=True)
         along = np.einsum("ij,ij->i", inner, normal)[:, None] / width
@@ -93,18 +90,35 @@ class Solution:
 
     def attention(self, queries: Floats, keys: Floats, values: Floats, upstream: Floats) -> Floats:
         """The softmax's backward pass, with the incoming gradient counted from the winner's."""
-        q, k, v, g = (part.astype(np.float64) for part in (queries, keys, values, upstream))
-        rate = 1.0 / np.sqrt(q.shape[1])
+        q, k, v, g = (part.astype(WIDE) for part in (queries, keys, values, upstream))
+        rate = WIDE(1.0 / np.sqrt(q.shape[1]))
         scores = (q @ k.T) * rate
         winner = scores.argmax(axis=1)
         rows = np.arange(len(q))
         weights = np.exp(scores - scores[rows, winner, None])
         weights /= weights.sum(axis=1, keepdims=True)
-        arriving = g @ v.T
-        arriving -= arriving[rows, winner, None]  # the winner's own is now exactly 0
+        arriving = from_winner(g @ v.T, winner)
         mean = np.einsum("ij,ij->i", weights, arriving)[:, None]
         slope = weights * (arriving - mean) * rate
         return np.stack([weights @ v, slope @ k, slope.T @ q, weights.T @ g]).astype(np.float32)
+
+
+def chances(margin: Doubles, small: Doubles) -> tuple[Doubles, Doubles]:
+    """p and 1 - p of the target, each from its own small term; `small` is exp(-|margin|)."""
+    share = 1.0 / (1.0 + small)
+    return np.where(margin > 0, 1.0, small) * share, np.where(margin > 0, small, 1.0) * share
+
+
+def spread(x: Floats) -> tuple[Doubles, Doubles]:
+    """Rows less their mean, float64[n, d], and the mean of their squares, float64[n, 1]."""
+    centred = x.astype(WIDE)
+    centred -= centred.mean(axis=1, keepdims=True)
+    return centred, np.einsum("ij,ij->i", centred, centred)[:, None] / x.shape[1]
+
+
+def from_winner(arriving: Doubles, winner: NDArray[np.int64]) -> Doubles:
+    """Each row counted from its winner's entry, which is exactly 0 then."""
+    return arriving - arriving[np.arange(len(arriving)), winner, None]
 
 
 def surprise(gaps: Doubles, targets: NDArray[np.int64]) -> tuple[Doubles, Doubles]:
@@ -128,7 +142,7 @@ def surprise(gaps: Doubles, targets: NDArray[np.int64]) -> tuple[Doubles, Double
 
 def unit(rows: Floats) -> tuple[Doubles, Doubles]:
     """Rows of length 1, float64[n, d], and the lengths they had, float64[n, 1]."""
-    wide = rows.astype(np.float64)
+    wide = rows.astype(WIDE)
     lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None]
     return wide / lengths, lengths
 

@@ -31,9 +31,12 @@ class Solution:
     def __init__(self, context: Any) -> None:
         torch.set_num_threads(context.threads)
         self.device = context.device
-        self.strip = STRIP["cuda" if "cuda" in context.device else "cpu"]
-        above = torch.ones(self.strip, self.strip, device=self.device).triu(1).bool()
-        self.triangle = torch.zeros_like(above, dtype=torch.float32).masked_fill_(above, -math.inf)
+        self.use(STRIP["cuda" if "cuda" in context.device else "cpu"])
+
+    def use(self, strip: int) -> None:
+        """Strips of so many queries from here on, and the mask of their diagonal square."""
+        self.strip = strip
+        self.triangle = torch.full((strip, strip), -math.inf, device=self.device).triu_(1)
 
     def attend(self, q: Any, k: Any, v: Any, slopes: Any, starts: Any, softcap: float) -> NDArray[np.float32]:
         """float32[heads, n, width], as the contract's formula says."""

@@ -80,10 +80,7 @@ class Solution:
         pupil = Pupil(num_classes, ALONE + ROUNDS * steps, self.device)
         pupil.learn(known, told, torch.ones(len(known)), ALONE)
         for _ in range(ROUNDS):
-            named = balanced(pupil.beliefs(unknown)) ** SHARPER
-            named = named / named.sum(dim=1, keepdim=True)
-            often = torch.cat([even(len(known), LABELLED), sure(named, 1 - LABELLED)])
-            pupil.learn(torch.cat([known, unknown]), torch.cat([told, named]), often, steps)
+            pupil.learn(*with_pool(pupil, known, told, unknown), steps)
         stored = io.BytesIO()
         torch.save((num_classes, pupil.average.module.state_dict()), stored)
         return stored.getvalue()
@@ -144,6 +141,14 @@ def build(classes: int) -> nn.Sequential:
         Block(WIDTH, 2 * WIDTH, 2), Block(2 * WIDTH, 2 * WIDTH, 1),
         nn.Flatten(), nn.Linear(2 * WIDTH * 16, classes),
     )  # fmt: skip
+
+
+def with_pool(pupil: Pupil, known: Tensor, told: Tensor, unknown: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Labelled and pool images, what the pupil is told of each, and how often each is drawn."""
+    named = balanced(pupil.beliefs(unknown)) ** SHARPER
+    named = named / named.sum(dim=1, keepdim=True)
+    often = torch.cat([even(len(known), LABELLED), sure(named, 1 - LABELLED)])
+    return torch.cat([known, unknown]), torch.cat([told, named]), often
 
 
 def even(n: int, share: float) -> Tensor:
