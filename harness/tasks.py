@@ -148,14 +148,7 @@ class Task:
     @cached_property
     def module(self) -> ModuleType:
         """task.py, imported."""
-        name = f"harness_task_{self.id.replace('-', '_')}"
-        spec = importlib.util.spec_from_file_location(name, self.folder / "task.py")
-        if spec is None or spec.loader is None:
-            raise TaskError(f"task {self.id}: task.py cannot be read")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-        return module
+        return _imported(f"harness_task_{self.id.replace('-', '_')}", self.folder / "task.py")
 
     def size(self, name: str) -> SizeTable:
         """The size table called `name`; raises TaskError when the task has none of that name."""
@@ -183,6 +176,21 @@ class Task:
         conclude: Callable[[Instance, Mapping[str, Measurement]], Evaluation] | None
         conclude = getattr(self.module, "conclude", None)
         return conclude(instance, found) if conclude is not None else Evaluation(())
+
+
+def beside(file: str, name: str) -> ModuleType:
+    """The module `name`.py next to a task's `file`, as in `beside(__file__, "inputs")`; names may recur among tasks."""
+    path = Path(file).with_name(f"{name}.py")
+    return _imported(f"harness_task_{path.parent.name.replace('-', '_')}_{name}", path)
+
+
+def _imported(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise TaskError(f"{path} cannot be read")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def read(folder: Path) -> Task:

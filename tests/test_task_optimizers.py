@@ -12,7 +12,9 @@ import pytest
 
 from harness import sources, tasks
 from harness.instances import FromAnswers, Instance
-from harness.measures import optimisation
+
+TASK = tasks.find("optimizers")
+optimisation = tasks.beside(str(TASK.folder / "task.py"), "optimisation")
 
 SIZE: dict[str, Any] = {"copies": 1, "budget": 8, "rows": 60, "update_steps": 10, "update_size": 4}
 
@@ -33,7 +35,7 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def task() -> ModuleType:
-    return tasks.find("optimizers").module
+    return TASK.module
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,8 @@ nothing of its regime.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,6 +17,7 @@ from harness.errors import TaskError
 from harness.instances import Answer, ArraySpec, Evaluation, Instance, Request, Stage
 from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
+from harness.tasks import beside
 
 Doubles = NDArray[np.float64]
 
@@ -30,19 +27,7 @@ LARGEST = 1e30
 REGIMES = 4  # of each operation
 WARMUPS = 16  # of each operation in each process pair: enough to see whether it is steady
 
-
-def _beside(name: str) -> ModuleType:
-    """The module `name` in this file's folder."""
-    full = f"harness_task_gradients_{name}"
-    spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
-    if spec is None or spec.loader is None:
-        raise TaskError(f"task gradients: {name}.py cannot be read")
-    module = sys.modules[full] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-inputs, truth = _beside("inputs"), _beside("truth")
+inputs, truth = beside(__file__, "inputs"), beside(__file__, "truth")
 
 
 @dataclass(frozen=True)

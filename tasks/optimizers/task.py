@@ -5,22 +5,17 @@ problems.py makes the functions; nothing of them crosses to a worker but what is
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import TaskError
 from harness.instances import Answer, ArraySpec, Evaluation, FromAnswers, Instance, Request, Stage
-from harness.measures import optimisation
 from harness.records import Measurement, Series
+from harness.tasks import beside
 
 LARGEST = 1e8  # the largest absolute value of a coordinate that may be asked for
 GAP_FLOOR = 1e-12  # of the curves: a gap below counts as this large
@@ -29,19 +24,7 @@ CURVE_POINTS = 24
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-
-def _beside(name: str) -> ModuleType:
-    """The module `name` in this file's folder."""
-    full = f"harness_task_optimizers_{name}"
-    spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
-    if spec is None or spec.loader is None:
-        raise TaskError(f"task optimizers: {name}.py cannot be read")
-    module = sys.modules[full] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-made_of = _beside("problems")
+made_of, optimisation = beside(__file__, "problems"), beside(__file__, "optimisation")
 Problem = made_of.Problem
 EXACT, NOISY = made_of.EXACT, made_of.NOISY
 
