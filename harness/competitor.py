@@ -148,7 +148,8 @@ class Competitor:
     def _outsized(self, setting: Setting) -> Fault | None:
         """The fault of a folder that holds more than the task takes."""
         most = setting.task.definition.limits.submission_kib
-        held = sum(file.stat().st_size for file in self.copy.rglob("*") if file.is_file())
+        # What was handed in: a worker's interpreter may have left compiled files beside it.
+        held = sum((self.copy / file).stat().st_size for file in self.entry.submission.files)
         if most is None or held <= most * 1024:
             return None
         return Fault(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,14 +10,14 @@ import pytest
 
 from harness.asking import Asked, order
 from harness.assess import assess
-from harness.competitor import Entry
+from harness.competitor import Competitor, Entry, Place
 from harness.instances import FromAnswers
 from harness.mutants import placed
 from harness.ordering import in_one_pair, prepare, round_of, setting_of
 from harness.proving import prove
 from harness.records import Assessed, ConstraintResult, Measurement, Score
 from harness.reports import markdown
-from harness.submissions import read
+from harness.submissions import read, staged
 from harness.tasks import Mutant
 from harness.trials import Outcome, Silent
 from tests.conftest import TOYS
@@ -150,3 +151,22 @@ def test_mutants_must_be_declared_and_exist() -> None:
 def test_a_mutant_says_one_thing(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="exactly one"):
         Mutant.model_validate({"id": "m", "without": "x"} | wrong)
+
+
+def test_what_an_interpreter_leaves_in_a_folder_is_not_what_was_handed_in(tmp_path: Path) -> None:
+    # 6 KiB of source and as much again once compiled: over the limit of 8 KiB only if both counted.
+    shutil.copytree(TASK / "reference_solutions" / "expert", tmp_path / "own")
+    table = ",".join(str(number) for number in range(1000, 2000))
+    (tmp_path / "own" / "table.py").write_text(f"TABLE = [{table}]\n")
+    source = tmp_path / "own" / "solution.py"
+    source.write_text("import table\n" + source.read_text())
+    entry = Entry(read("toy-dialogue", tmp_path / "own"))
+    once = in_one_pair(order(asked(tmp_path / "own")))
+    with setting_of(once) as setting, staged(entry.submission) as copy:
+        os.chmod(copy, 0o755)
+        (copy / "__pycache__").mkdir()
+        (copy / "__pycache__" / "table.pyc").write_bytes(bytes(6 * 1024))
+        competitor = Competitor(entry, copy)
+        competitor.start(Place(setting, {}, 1, "play"))
+        competitor.close()
+    assert competitor.fault is None
