@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from harness.criteria import Constraint, Criteria, Objective
-from harness.measures.cost import QUANTILES
+from harness.measures.cost import QUANTILES, SINGLE_READING_MARGIN
 from harness.measures.estimates import Estimate, combine
 from harness.records import ConstraintResult, Tier, Timing, Verdict
 from harness.sides import Round, Side, geometric_ratio, ratio, replicated
@@ -21,12 +21,18 @@ NARROW = 0.02
 def objective_value(
     objective: Objective, side: Side, references: Mapping[Tier, Side], alpha: float = 0.05
 ) -> Estimate | None:
-    """The objective of one submission on one instance; None when it cannot be had."""
+    """The objective of one submission on one instance; None when it cannot be had.
+
+    What was read once and carries no interval (a peak of memory) gets a single reading's margin.
+    """
     if not objective.ratio_of:
         found = side.assessed.get(objective.measure)
         if found is None or found.value is None:
             return None
-        return Estimate(found.value, or_else(found.low, found.value), or_else(found.high, found.value))
+        off = SINGLE_READING_MARGIN * abs(found.value)
+        return Estimate(
+            found.value, or_else(found.low, found.value - off), or_else(found.high, found.value + off)
+        )
     reference = references.get(objective.reference or "baseline")
     if reference is None:
         return None

@@ -377,6 +377,24 @@ def test_one_round_takes_its_interval_from_the_value() -> None:
     assert (score.points_low, score.points_high) == (pytest.approx(40.0), pytest.approx(70.0))
 
 
+def test_a_single_reading_has_a_margin_and_a_count_has_none() -> None:
+    memory = Objective(measure="held", direction="lower", scale="log")
+    tiers: dict[Tier, float] = {"baseline": 800.0, "expert": 200.0}
+    references = {tier: side(measured("held", v, unit="B"), tier=tier) for tier, v in tiers.items()}
+
+    read = grade(Criteria(objective=memory), [Round(side(measured("held", 400.0, unit="B")), references)])
+    assert read.points_uncapped == pytest.approx(50)
+    assert (read.objective.low, read.objective.high) == pytest.approx((380, 420))
+    # 50 -/+ 100 * log(1.05) / log(4)
+    assert read.points_low == pytest.approx(46.5, abs=0.1)
+    assert read.points_high == pytest.approx(53.7, abs=0.1)
+
+    counted = grade(
+        Criteria(objective=memory), [Round(side(measured("held", 400.0, 400.0, 400.0)), references)]
+    )
+    assert counted.points_low == counted.points_high == pytest.approx(50)
+
+
 def test_a_constraint_is_judged_over_all_rounds() -> None:
     constraint = limit(compare="ratio", reference="expert", at_most=2.0, margin=0.0)
     expert = side(measured("size", 1.0))

@@ -205,3 +205,11 @@ def test_curves_fall_and_profiles_rise(task: ModuleType, instance: Instance) -> 
         slopes = np.diff(series.y)
         assert series.x[-1] == SIZE["budget"]
         assert (slopes <= 0).all() if series.name.startswith("gap") else (slopes >= 0).all()
+
+
+def test_the_area_has_an_interval_over_problems(task: ModuleType) -> None:
+    spread = task.over_problems("profile_area", np.array([0.0, 0.2, 0.4, 0.6]))
+    assert spread.value == pytest.approx(0.3)
+    assert spread.low < 0.3 < spread.high
+    alike = task.over_problems("profile_area", np.full(4, 0.3))
+    assert alike.low == alike.high == pytest.approx(0.3)

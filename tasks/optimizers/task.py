@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.instances import Answer, ArraySpec, Evaluation, FromAnswers, Instance, Request, Stage
+from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
 from harness.tasks import beside
 
@@ -190,7 +191,7 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
         **{f"_{kind}": found[[p.told == kind for p in problems]] for kind in (EXACT, NOISY)},
         **{f"_{kind}": found[[p.name.startswith(kind) for p in problems]] for kind in made_of.KINDS},
     }
-    measured = [exactly(f"profile_area{name}", "higher", float(part.mean())) for name, part in groups.items()]
+    measured = [over_problems(f"profile_area{name}", part) for name, part in groups.items()]
     marks: Mapping[str, float] = instance.hidden["marks"]
     measured += [
         exactly(f"area_by_{name}", "higher", float(found.mean()) / area) for name, area in marks.items()
@@ -198,6 +199,16 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
     measured += [exactly(f"digits_of_{name}", "higher", right) for name, right in digits.items()]
     measured.append(exactly("update_digits", "higher", min(digits.values())))
     return Evaluation(tuple(measured), curves(problems, gaps, budget))
+
+
+def over_problems(name: str, parts: Floats) -> Measurement:
+    """The mean over problems, with its interval over resampled ones: others of their kind could have been drawn."""
+    draws = bootstrap_draws(parts)
+    low, high = percentile_interval(draws)
+    return Measurement(
+        name=name, unit="", direction="higher", value=float(parts.mean()), low=low, high=high,
+        draws=tuple(draws.tolist()),
+    )  # fmt: skip
 
 
 def exactly(name: str, direction: Any, value: float) -> Measurement:
