@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -72,14 +71,13 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
                 came.setdefault(name, []).append(alone)
     if first is None:
         raise HarnessError("a proof needs at least one instance; give --instances 1 or more")
-    read = partial(submissions.read, order.task.id)
-    starter = _alone(order, setting, first, read(order.task.starter), ladders[0], observer)
+    task = order.task
+    own = submissions.read(task.id, task.starter)
+    starter = _alone(order, setting, first, own, ladders[0], observer)
     tried = [
-        ProofCheat(
-            id=folder.name, points=score.points, outcome=score.outcome, reason="; ".join(score.reasons)
-        )
-        for folder in (order.task.cheats if cheats else ())
-        for score in [_alone(order, setting, first, read(folder), ladders[0], observer)]
+        ProofCheat(id=name, points=score.points, outcome=score.outcome, reason="; ".join(score.reasons))
+        for name, cheat in (submissions.cheats(task.id, task.folder) if cheats else {}).items()
+        for score in [_alone(order, setting, first, cheat, ladders[0], observer)]
     ]
     tiers = tuple(_tier(tier, ladders) for tier in TIERS)
     gaps = tuple(_gap(low, high, ladders) for low, high in pairwise(TIERS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,29 +77,36 @@ def references(task: str, task_folder: Path) -> dict[Tier, Submission]:
     return found
 
 
-EXPERT_MODULE = Path("expert.py")
-
-
 def mutants(task: str, task_folder: Path) -> dict[str, Submission]:
     """The mutants of a task's expert by name, from the folder `mutants` beside its references; may be none.
 
-    A mutant holds what differs only: it is staged with the expert's files beneath its own, the expert's
-    solution.py under the name expert.py, for it to import. So it stays the expert less one idea.
+    A mutant holds what differs only: it is staged over the expert's files, the expert's solution.py
+    under the name expert.py, for it to import. So it stays the expert less one idea.
     """
     base = _references(task, task_folder)
-    expert = read(task, base / "expert", "expert")
+    return _over(task, base / "expert", Path("expert.py"), base.glob("mutants/*/solution.py"))
+
+
+def cheats(task: str, task_folder: Path) -> dict[str, Submission]:
+    """The cheats that come with a task, by name, each staged over the starter's files as a mutant over the expert's."""
+    found = task_folder.glob("cheats/*/solution.py")
+    return _over(task, task_folder / "starter", Path("starter.py"), found)
+
+
+def _over(task: str, folder: Path, name: Path, solutions: Iterable[Path]) -> dict[str, Submission]:
+    """Submissions over the files of another, whose solution.py is called `name` beneath them."""
     beneath = {
-        EXPERT_MODULE if file.name == "solution.py" else file: place for file, place in expert.places()
+        name if file.name == "solution.py" else file: place for file, place in read(task, folder).places()
     }
-    found = sorted(file.parent for file in base.glob("mutants/*/solution.py"))
-    return {folder.name: _over(beneath, read(task, folder, folder.name)) for folder in found}
-
-
-def _over(beneath: Mapping[Path, Path], own: Submission) -> Submission:
-    places = dict(sorted({**beneath, **dict(own.places())}.items()))
-    files, sources = tuple(places), tuple(places.values())
-    hashes = tuple(of_bytes(_read(place)) for place in sources)
-    return replace(own, files=files, sources=sources, hashes=hashes, digest=_digest(files, hashes))
+    found: dict[str, Submission] = {}
+    for own in (read(task, file.parent, file.parent.name) for file in sorted(solutions)):
+        places = dict(sorted({**beneath, **dict(own.places())}.items()))
+        files, sources = tuple(places), tuple(places.values())
+        hashes = tuple(of_bytes(_read(place)) for place in sources)
+        found[own.label] = replace(
+            own, files=files, sources=sources, hashes=hashes, digest=_digest(files, hashes)
+        )
+    return found
 
 
 def _references(task: str, task_folder: Path) -> Path:

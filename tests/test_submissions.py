@@ -200,6 +200,21 @@ def test_a_mutant_is_staged_over_the_expert(tmp_path: Path) -> None:
     assert found["deaf"].digest != found["blind"].digest
 
 
+def test_a_cheat_is_staged_over_the_starter(tmp_path: Path) -> None:
+    for name, text in (
+        ("starter/solution.py", "START = 1\n"),
+        ("starter/model.py", "MODEL = 1\n"),
+        ("cheats/lazy/solution.py", "import starter, model\n"),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = submissions.cheats("toy", tmp_path)
+    assert set(found) == {"lazy"}
+    with submissions.staged(found["lazy"]) as copy:
+        assert {file.name for file in copy.iterdir()} == {"starter.py", "model.py", "solution.py"}
+        assert (copy / "solution.py").read_text() == "import starter, model\n"
+
+
 def test_a_mutant_follows_its_expert(tmp_path: Path) -> None:
     base = tmp_path / "reference_solutions"
     for folder in ("expert", "mutants/deaf"):
