@@ -48,6 +48,8 @@ class Beat:
                 contextlib.suppress(SQLAlchemyError),
                 self.engine.connect().execution_options(freely=True) as connection,
             ):
+                # Closed with the beat: one handed back to a pool that was let go of meanwhile would stay open.
+                connection.detach()
                 connection.execute(update(CLAIMS).where(*mine).values(seen=_clock(connection)))
                 connection.commit()
 

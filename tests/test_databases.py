@@ -10,9 +10,10 @@ import threading
 from collections.abc import Callable, Generator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, inspect, select, update
+from sqlalchemy import Connection, Engine, event, func, inspect, select, update
 
 from harness import claims, engines, migrating, owners, rescoring, runner
 from harness.database import ARTEFACTS, CLAIMS, META, REVISIONS, RUNS, TRIALS, VERSION
@@ -283,6 +284,33 @@ def test_an_owner_says_that_it_lives_until_it_lets_go(tmp_path: Path, postgres_u
         threading.Event().wait(0.02)
     assert seen() > before
     beat.stop()
+    store.release(run.head.run_id)
+    store.engine.dispose()
+
+
+def test_a_beat_leaves_no_connection_open_when_its_store_is_let_go_of_meanwhile(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    store, run = Store(tmp_path, postgres_url), ok_run()
+    store.claim(run.head, "{}", KEY)
+    used: list[Any] = []
+    said = threading.Event()
+
+    def let_go(connection: Connection) -> None:
+        used.append(connection.connection.dbapi_connection)
+        store.engine.dispose()
+        said.set()
+
+    event.listen(store.engine, "commit", let_go)
+    beat = claims.Beat(store.engine, run.head.run_id, every=0.02)
+    assert said.wait(20)
+    beat.stop()
+    for _ in range(500):
+        if all(each.closed for each in used):
+            break
+        threading.Event().wait(0.02)
+    assert all(each.closed for each in used)
+    event.remove(store.engine, "commit", let_go)
     store.release(run.head.run_id)
     store.engine.dispose()
 
