@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.readings import Record
-from harness.records import Outcome, Tier
+from harness.records import Outcome, Source, Tier
 
 
 class ProofTier(Record):
@@ -63,7 +63,8 @@ class Proof(Record):
     """A task's proof of itself on one machine: tiers in order, apart, and no cheat pays.
 
     `ladder_seconds` is what all tiers together took on each instance, preparation left out; `minutes`
-    what the task states for a candidate; `machine` names in words where it was, `proven_at` when (UTC, ISO 8601).
+    what the task states for a candidate; `machine` names in words where it was, `proven_at` when (UTC, ISO 8601);
+    `sources` are the data and models that the first instance was made from.
     """
 
     task: str
@@ -82,3 +83,9 @@ class Proof(Record):
     proven_at: str = ""
     competencies: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+
+    @property
+    def brought(self) -> tuple[Source, ...]:
+        """The data sets that were brought along (`--data`), not those of the packages."""
+        return tuple(s for s in self.sources if s.role == "data" and s.kind in ("local", "hub"))

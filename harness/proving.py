@@ -90,6 +90,7 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
         mutants=tested, ladder_seconds=tuple(seconds), minutes=order.task.definition.minutes,
         machine=machine.in_words(machine.fingerprint(order.device, order.profile.threads)),
         proven_at=datetime.now(UTC).isoformat(timespec="seconds"), competencies=order.task.definition.competencies,
+        sources=first.sources,
     )  # fmt: skip
 
 

@@ -9,7 +9,8 @@ from harness.reports.tables import Table, cell, row
 
 def verdict(proof: Proof) -> str:
     """One sentence."""
-    settings = f"on {proof.profile}, {proof.instances} instances, {units.seconds(proof.wall_seconds)}"
+    data = f"with {', '.join(source.name for source in proof.brought)}, " if proof.brought else ""
+    settings = f"on {proof.profile}, {data}{proof.instances} instances, {units.seconds(proof.wall_seconds)}"
     return f"{proof.task} {'proves itself' if proof.proven else 'does not prove itself'} ({settings})."
 
 
