@@ -1,6 +1,0 @@
-"""The expert less its learning rate: the one that suits adapters in large models."""
-
-import expert
-
-expert.LEARNING_RATE = 1e-3
-Solution = expert.Solution
