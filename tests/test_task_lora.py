@@ -18,7 +18,7 @@ from harness.errors import DataError, Fault
 from harness.instances import FromItem, Instance
 
 SIZE: dict[str, Any] = {
-    "n_train": 60, "n_test": 40, "pairings": 1, "n_classes": 4, "characters": 0,
+    "problems": 2, "n_train": 60, "n_test": 40, "pairings": 1, "n_classes": 4, "characters": 0,
     "layers": 0, "order": "random", "budget": 100,
 }  # fmt: skip
 LAYER = "encoder.layer.0.attention.self.query"
@@ -73,12 +73,12 @@ class Bench:
         return Path(f"first-{arguments['layers']}")
 
 
-def given(instance: Instance) -> dict[str, Any]:
-    return dict(instance.stages[0].requests[0].arguments)
+def given(instance: Instance, problem: int = 0) -> dict[str, Any]:
+    return dict(instance.stages[problem].requests[0].arguments)
 
 
-def asked(instance: Instance) -> dict[str, Any]:
-    return dict(instance.stages[1].requests[0].arguments)
+def asked(instance: Instance, problem: int = 0) -> dict[str, Any]:
+    return dict(instance.stages[-1].requests[problem].arguments)
 
 
 def test_each_text_holds_its_own_passage_behind_the_wanted_word_and_one_of_another_class(
@@ -141,33 +141,55 @@ def test_the_encoder_is_the_whole_one_or_its_first_layers(task: ModuleType) -> N
     assert task.prepare(Bench(size=SIZE | {"layers": 2})).models == {"encoder": Path("first-2")}
 
 
-def test_the_judge_gets_the_file_and_the_unseen_texts_and_no_label(task: ModuleType) -> None:
+def test_each_problem_is_drawn_by_itself_and_has_a_process_of_its_own(task: ModuleType) -> None:
     instance = task.prepare(Bench())
-    assert instance.stages[1].judge == "judge"
-    assert asked(instance)["adapters"] == FromItem("adapters")
-    assert set(asked(instance)) == {"adapters", "texts", "num_classes"}
-    assert not set(asked(instance)["texts"]) & set(given(instance)["texts"])
+    assert [len(stage.requests) for stage in instance.stages] == [1, 1, 2]
+    one, two = given(instance, 0), given(instance, 1)
+    assert (one["wanted"], one["other"]) != (two["wanted"], two["other"])
+    assert len(one["texts"]) == len(two["texts"]) == 60
+    assert one["texts"] != two["texts"]
 
 
-def test_right_predictions_measure_one_and_the_budget_is_a_share(task: ModuleType) -> None:
+@pytest.mark.parametrize("problem", [0, 1])
+def test_the_judge_gets_the_file_and_the_unseen_texts_and_no_label(task: ModuleType, problem: int) -> None:
     instance = task.prepare(Bench())
-    answer = np.concatenate([[0, 150], instance.hidden["labels"]])
-    found = {m.name: m.value for m in task.evaluate(instance, {"predicted": answer}).measurements}
+    assert [stage.judge for stage in instance.stages] == ["", "", "judge"]
+    assert asked(instance, problem)["adapters"] == FromItem(f"adapters-{problem}")
+    assert set(asked(instance, problem)) == {"adapters", "texts", "num_classes"}
+    assert all(given(instance, problem)["wanted"] in text for text in asked(instance, problem)["texts"])
+    assert not set(asked(instance, problem)["texts"]) & set(given(instance, problem)["texts"])
+
+
+def answers(instance: Instance) -> dict[str, np.ndarray]:
+    """Two files, of 150 and of 50 values, whose predictions are right."""
+    return {
+        f"predicted-{i}": np.concatenate([[0, 150 - 100 * i], truth])
+        for i, truth in enumerate(instance.hidden["labels"])
+    }
+
+
+def test_right_predictions_measure_one_and_the_largest_share_of_a_budget_counts(task: ModuleType) -> None:
+    instance = task.prepare(Bench())
+    given_back = answers(instance)
+    found = {m.name: m.value for m in task.evaluate(instance, given_back).measurements}
     assert found == {"accuracy": 1.0, "macro_f1": 1.0, "parameters": 150.0, "budget_share": 1.5}
-    answer[2:6] = (answer[2:6] + 1) % 4
-    found = {m.name: m.value for m in task.evaluate(instance, {"predicted": answer}).measurements}
-    assert found["accuracy"] == pytest.approx(0.9)
+    given_back["predicted-1"][2:6] = (given_back["predicted-1"][2:6] + 1) % 4
+    evaluation = task.evaluate(instance, given_back)
+    assert {m.name: m.value for m in evaluation.measurements}["accuracy"] == pytest.approx(1 - 4 / 80)
+    assert evaluation.series[0].y == (1.0, pytest.approx(0.9))
+    assert len(evaluation.series[1].y) == 8
 
 
 def test_a_refused_file_is_malformed_and_one_class_for_all_is_wrong(task: ModuleType) -> None:
     instance = task.prepare(Bench())
-    refused = np.full(42, -1)
+    refused, constant = np.full(42, -1), np.zeros(42, np.int64)
     refused[0] = 2
     with pytest.raises(Fault, match="names something that is no linear layer") as fault:
-        task.evaluate(instance, {"predicted": refused})
+        task.evaluate(instance, answers(instance) | {"predicted-1": refused})
     assert fault.value.outcome == "malformed"
-    with pytest.raises(Fault, match="every one of 40 predictions is class 0"):
-        task.evaluate(instance, {"predicted": np.zeros(42, np.int64)})
+    with pytest.raises(Fault, match="in every problem all predictions are of one class"):
+        task.evaluate(instance, {"predicted-0": constant, "predicted-1": constant})
+    task.evaluate(instance, answers(instance) | {"predicted-1": constant})
 
 
 # ---------------------------------------------------------------- the judge
@@ -200,7 +222,7 @@ def fake_judge(judging: ModuleType) -> Any:
         return Tokens(input_ids=ids, attention_mask=torch.ones_like(ids))
 
     judge = judging.Solution.__new__(judging.Solution)
-    judge.device, judge.tokenizer, judge.encoder = torch.device("cpu"), tokenizer, Encoder()
+    judge.device, judge.tokenizer, judge.plain = torch.device("cpu"), tokenizer, Encoder()
     return judge
 
 
@@ -220,9 +242,14 @@ def right() -> dict[str, np.ndarray]:
     }
 
 
-def test_the_judge_adds_b_times_a_and_counts_its_values(judging: ModuleType) -> None:
+def test_the_judge_adds_b_times_a_each_time_to_the_plain_weights_and_counts_its_values(
+    judging: ModuleType,
+) -> None:
     answer = fake_judge(judging).predict(file_of(**right()), ["0", "1", "2"], 3)
     assert answer.tolist() == [0, 6, 1, 1, 2]
+    judge = fake_judge(judging)
+    judge.predict(file_of(**right()), ["0"], 3)
+    assert judge.predict(file_of(**right()), ["0", "1", "2"], 3).tolist() == [0, 6, 1, 1, 2]
     bare = {name: array for name, array in right().items() if name.startswith("head")}
     assert fake_judge(judging).predict(file_of(**bare), ["0", "1", "2"], 3).tolist() == [0, 0, 0, 1, 2]
 

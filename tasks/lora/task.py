@@ -59,6 +59,18 @@ class Passages:
         return Passages(tuple(self.texts[i] for i in rows.tolist()), self.labels[rows])
 
 
+@dataclass(frozen=True)
+class Problem:
+    """One problem of an instance: texts to learn from, texts to be asked, two opening words."""
+
+    texts: tuple[str, ...]
+    labels: Ints
+    asked: tuple[str, ...]
+    truth: Ints
+    classes: int
+    names: tuple[str, str]
+
+
 def prepare(workbench: Any) -> Instance:
     """The instance for the workbench's seed, size and data."""
     size = workbench.size
@@ -68,38 +80,69 @@ def prepare(workbench: Any) -> Instance:
     train, test = distinct(
         *(Passages(cut(part.texts, int(size["characters"])), part.labels) for part in (data.train, data.test))
     )
-    train, test, classes = choose_classes(train, test, size, workbench.rng("classes"))
-    train = train.take(draw_evenly(train.labels, int(size["n_train"]), workbench.rng("train")))
-    test = test.take(draw_evenly(test.labels, int(size["n_test"]), workbench.rng("test")))
-    test = test.take(np.tile(np.arange(len(test.texts)), int(size["pairings"])))
-    wanted, other = openers((*train.texts, *test.texts), workbench.rng("openers"))
-    first = None if size["order"] == "random" else bool(workbench.rng("order").integers(2))
-    texts = join(train, (wanted, other), first, workbench.rng("train pairs"))
-    asked = join(test, (wanted, other), first, workbench.rng("test pairs"))
-    check(train, test, texts, asked, (wanted, other))
-    layers = int(size["layers"])
+    problems = [draw_problem(train, test, workbench, number) for number in range(int(size["problems"]))]
+    layers, budget = int(size["layers"]), int(size["budget"])
     encoder = workbench.derive("encoder", RECIPE, {"layers": layers}) if layers else workbench.model()
-    trained = Request(
-        "adapters", "train",
-        {
-            "texts": list(texts), "labels": train.labels, "num_classes": classes, "wanted": wanted,
-            "other": other, "budget": int(size["budget"]),
-        },
-        BlobSpec(BLOB_BYTES), count=len(texts),
-    )  # fmt: skip
-    predicted = Request(
-        "predicted", "predict",
-        {"adapters": FromItem("adapters"), "texts": list(asked), "num_classes": classes},
-        ArraySpec("int64", (2 + len(asked),), low=-1), group="judging", count=len(asked),
-    )  # fmt: skip
+    trained = [learn(problem, number, budget) for number, problem in enumerate(problems)]
+    predicted = [ask(problem, number) for number, problem in enumerate(problems)]
     return Instance(
-        stages=(Stage("train", (trained,)), Stage("judge", (predicted,), judge="judge")),
-        hidden={"labels": test.labels, "classes": classes, "budget": int(size["budget"])},
+        stages=(
+            *(Stage(f"problem{number}", (request,)) for number, request in enumerate(trained)),
+            Stage("judge", tuple(predicted), judge="judge"),
+        ),
+        hidden={
+            "labels": [problem.truth for problem in problems],
+            "classes": [problem.classes for problem in problems],
+            "budget": budget,
+        },
         models={"encoder": encoder},
         facts={
-            "training_texts": len(texts), "test_texts": len(asked), "classes": classes, "layers": layers,
-            "order": str(size["order"]), "budget": int(size["budget"]),
+            "problems": len(problems), "training_texts": sum(len(problem.texts) for problem in problems),
+            "test_texts": sum(len(problem.asked) for problem in problems),
+            "classes": sum(problem.classes for problem in problems), "layers": layers,
+            "order": str(size["order"]), "budget": budget,
         },
+    )  # fmt: skip
+
+
+def draw_problem(train: Passages, test: Passages, workbench: Any, number: int) -> Problem:
+    """Draws the classes, passages, words and places of one problem from its own streams of the seed."""
+    size = workbench.size
+
+    def rng(name: str) -> np.random.Generator:
+        return workbench.rng(f"{name} {number}")
+
+    train, test, classes = choose_classes(train, test, size, rng("classes"))
+    train = train.take(draw_evenly(train.labels, int(size["n_train"]), rng("train")))
+    test = test.take(draw_evenly(test.labels, int(size["n_test"]), rng("test")))
+    test = test.take(np.tile(np.arange(len(test.texts)), int(size["pairings"])))
+    names = openers((*train.texts, *test.texts), rng("openers"))
+    first = None if size["order"] == "random" else bool(rng("order").integers(2))
+    texts = join(train, names, first, rng("train pairs"))
+    asked = join(test, names, first, rng("test pairs"))
+    check(train, test, texts, asked, names)
+    return Problem(texts, train.labels, asked, test.labels, classes, names)
+
+
+def learn(problem: Problem, number: int, budget: int) -> Request:
+    """The request to train: the only one of its stage, so that each problem has a process of its own."""
+    return Request(
+        f"adapters-{number}", "train",
+        {
+            "texts": list(problem.texts), "labels": problem.labels, "num_classes": problem.classes,
+            "wanted": problem.names[0], "other": problem.names[1], "budget": budget,
+        },
+        BlobSpec(BLOB_BYTES), count=len(problem.texts),
+    )  # fmt: skip
+
+
+def ask(problem: Problem, number: int) -> Request:
+    """The request to the judge, who gets the file and the unseen texts and no label."""
+    adapters = FromItem(f"adapters-{number}")
+    return Request(
+        f"predicted-{number}", "predict",
+        {"adapters": adapters, "texts": list(problem.asked), "num_classes": problem.classes},
+        ArraySpec("int64", (2 + len(problem.asked),), low=-1), group="judging", count=len(problem.asked),
     )  # fmt: skip
 
 
@@ -226,33 +269,54 @@ def check(
 
 
 def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
-    """Accuracy and macro-F1 of what the judge predicted, and the adapters' size by the budget."""
-    answer = np.asarray(answers["predicted"], dtype=np.int64)
-    verdict, parameters, predicted = int(answer[0]), int(answer[1]), answer[2:]
-    if verdict:
-        raise Fault("malformed", f"the adapters were refused: {REFUSALS[verdict]}")
-    actual, classes = instance.hidden["labels"], int(instance.hidden["classes"])
-    if len(np.unique(predicted)) == 1:
-        raise Fault("wrong", f"every one of {len(predicted)} predictions is class {predicted[0]}")
+    """Accuracy and macro-F1 of what the judge predicted, and the adapters' size by the budget.
+
+    All problems are of one size, so the accuracy over all texts is the mean of the problems'. The
+    classes of each problem count as classes of their own.
+    """
+    truths, classes = instance.hidden["labels"], instance.hidden["classes"]
+    found, parameters = zip(*(opened(answers[f"predicted-{i}"]) for i in range(len(truths))), strict=True)
+    if all(len(np.unique(one)) == 1 for one in found):
+        raise Fault("wrong", "in every problem all predictions are of one class")
+    starts = np.concatenate([[0], np.cumsum(classes)])
+    predicted = np.concatenate([one + start for one, start in zip(found, starts, strict=False)])
+    actual = np.concatenate([one + start for one, start in zip(truths, starts, strict=False)])
+    total = int(starts[-1])
     pairs = np.column_stack([predicted, actual])
 
     def f1(rows: NDArray[Any]) -> float:
-        return macro_f1(rows[:, 0], rows[:, 1], classes)
+        return macro_f1(rows[:, 0], rows[:, 1], total)
 
     return Evaluation(
         measurements=(
             measured("accuracy", accuracy(predicted, actual), bootstrap_draws(correct(predicted, actual))),
             measured("macro_f1", f1(pairs), bootstrap_draws(pairs, f1)),
-            exact("parameters", float(parameters)),
-            exact("budget_share", parameters / int(instance.hidden["budget"])),
+            exact("parameters", float(max(parameters))),
+            exact("budget_share", max(parameters) / int(instance.hidden["budget"])),
         ),
         series=(
-            Series(
-                name="accuracy of each class", x_label="class", y_label="accuracy",
-                x=tuple(float(label) for label in range(classes)),
-                y=tuple(float((predicted[actual == c] == c).mean()) for c in range(classes)),
+            curve("accuracy of each problem", "problem", [accuracy(*pair) for pair in zip(found, truths, strict=True)]),
+            curve(
+                "accuracy of each class, problem after problem", "class",
+                [float((predicted[actual == c] == c).mean()) for c in range(total)],
             ),
         ),
+    )  # fmt: skip
+
+
+def opened(answer: Answer) -> tuple[Ints, int]:
+    """The predictions in a judge's answer, and how many parameters it counted; a refusal is a fault."""
+    values = np.asarray(answer, dtype=np.int64)
+    if values[0]:
+        raise Fault("malformed", f"the adapters were refused: {REFUSALS[int(values[0])]}")
+    return values[2:], int(values[1])
+
+
+def curve(name: str, of: str, values: Sequence[float]) -> Series:
+    """A figure of each problem or class, by its number."""
+    return Series(
+        name=name, x_label=of, y_label="accuracy",
+        x=tuple(float(number) for number in range(len(values))), y=tuple(values),
     )  # fmt: skip
 
 

@@ -2,5 +2,5 @@
 
 import expert
 
-expert.LEARNING_RATE = 1e-3
+expert.LEARNING_RATE = 3e-4
 Solution = expert.Solution

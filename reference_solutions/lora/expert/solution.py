@@ -6,7 +6,8 @@
 2.  New texts for nothing. Passages are put together anew for every step, so that no text is seen twice:
     what can be learned is to read one passage and ignore the other, and not which pairs there were.
 3.  Very small batches, a rate ten times that of full fine-tuning, and some more passes than the labels
-    alone would bear. B starts at 0 and few steps can be afforded: each must count. Rank 1 suffices for
+    alone would bear. B starts at 0 and few steps can be afforded: each must count, so the rate stays up
+    for most of them and comes down in the last third. Rank 1 suffices for
     "look behind this word"; all of the attention with a low rank serves better than half with a high one.
 """
 
@@ -30,7 +31,8 @@ PASSES = 6  # as many passages as in six passes over the training texts
 SCALE = 2.0
 LEARNING_RATE = 1e-2
 HEAD_RATE = 1e-3  # the head starts where it should end
-WARMUP_SHARE = 0.1
+WARMUP_SHARE = 0.05
+COOLDOWN_SHARE = 0.33
 TEACHER_WEIGHT = 20.0  # of 1 - cosine, against the cross-entropy
 STRENGTH = 10.0  # of the head's fit: the summed loss against half the squared weights
 
@@ -180,8 +182,8 @@ def adapt(encoder: torch.nn.Module, budget: int) -> dict[str, Adapted]:
 
 
 def rate(step: int, steps: int) -> float:
-    """The learning rate's factor: up over the first tenth, then straight down to 0."""
-    return min(1.0, (step + 1) / max(1.0, WARMUP_SHARE * steps)) * (1.0 - step / steps)
+    """The learning rate's factor: up at first, then 1, and straight down to 0 at the end."""
+    return min(1.0, (step + 1) / (WARMUP_SHARE * steps), (1.0 - step / steps) / COOLDOWN_SHARE)
 
 
 def packed(adapted: dict[str, Adapted], weight: torch.Tensor, bias: torch.Tensor) -> bytes:
