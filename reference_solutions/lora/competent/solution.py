@@ -1,7 +1,7 @@
 """Competent: low-rank adapters on every query and value, as the LoRA paper has them, trained on the labels.
 
 Hu et al. (2021) adapt exactly these matrices with one rank for all and B = 0 at first. Two things make it
-work on a few hundred texts: the head is fitted first, to the passages that count, so that from the first
+work on so few texts: the head is fitted first, to the passages that count, so that from the first
 step on the adapters are told where to go; and the passages are put together anew for every step, so that
 there is little to learn by heart.
 """
