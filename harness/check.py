@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.assess import assess
+from harness.assess import assess, side
 from harness.competitor import Entry
 from harness.ordering import Order, in_one_pair, prepare, round_of, setting_of
 from harness.records import Assessed, Trial
+from harness.sides import Round
 from harness.tasks import Task
 from harness.trials import Observer
+from harness.verdicts import judge
 
 CHECK_SIZE = "check"
 _OURS = {"harness", "tasks", "reference_solutions"}
@@ -43,7 +45,12 @@ def check(order: Order, observer: Observer) -> Checked:
     found = assess(order.task, prepared.instance, outcome.trial, outcome.answers)
     problems = [f"{found.outcome.replace('_', ' ')}: {found.reason}"] if found.outcome != "ok" else []
     problems += list(_forbidden_imports(order.submission.folder, order.submission.files))
-    warnings = [*_slow(order, found), *_chatty(outcome.trial)]
+    missed = list(_missed(order, outcome.trial, found)) if found.outcome == "ok" else []
+    problems += [words for kind, words in missed if kind == "absolute"]
+    warnings = [
+        *(f"{words} (sizes of this small pass)" for kind, words in missed if kind != "absolute"),
+        *_slow(order, found), *_chatty(outcome.trial),
+    ]  # fmt: skip
     return Checked(outcome.trial, found, tuple(problems), tuple(warnings))
 
 
@@ -56,6 +63,21 @@ def growth(task: Task, size: str) -> float:
         if isinstance(value, int) and isinstance(large, int) and value > 0:
             ratios.append(large / value)
     return max(ratios)
+
+
+def _missed(order: Order, trial: Trial, found: Assessed) -> Iterator[tuple[str, str]]:
+    """Constraints on the submission alone that it fails here already, by how they compare.
+
+    Those on a clock or on memory are left out: so small an instance tells nothing of them.
+    """
+    alone = [Round(side(trial, found), {})]
+    for constraint in order.task.criteria.constraints:
+        told = found.get(constraint.measure)
+        costly = told is None or told.unit == "s" or "memory" in constraint.measure
+        if constraint.compare in ("absolute", "own_ratio") and not costly:
+            verdict = judge(constraint, alone)
+            if verdict.verdict == "fail":
+                yield constraint.compare, verdict.words
 
 
 def _slow(order: Order, found: Assessed) -> Iterator[str]:

@@ -94,7 +94,7 @@ def test_a_size_is_exact() -> None:
 
 def test_a_trials_costs() -> None:
     memory = [
-        MemoryPoint(stage="build", seconds=0.1, host_bytes=50),
+        MemoryPoint(stage="build", seconds=0.1, host_bytes=50, file_bytes=3),
         MemoryPoint(
             stage="build", seconds=0.2, host_bytes=90, device_bytes=5, anonymous_bytes=70, file_bytes=9
         ),
@@ -111,7 +111,7 @@ def test_a_trials_costs() -> None:
         "search_p50": 0.2, "search_p95": 0.2, "search_p99": 0.2, "search_throughput": 5.0,
         "start_seconds": 0.5, "index_bytes": 7.0, "peak_memory": 105.0, "peak_memory_build": 95.0,
         "peak_memory_search": 40.0, "peak_memory_anonymous": 70.0, "peak_memory_file": 9.0,
-        "peak_memory_base": 11.0,
+        "peak_memory_base": 11.0, "peak_memory_base_file": 3.0,
     }  # fmt: skip
     one_stage = trial.model_copy(update={"memory": tuple(memory[:2])})
     assert "peak_memory_build" not in _by_name(costs(one_stage))

@@ -156,6 +156,22 @@ def test_the_objective_is_the_peak_less_what_was_held_before(task: ModuleType) -
     assert (made.name, made.value, made.measured_by) == ("training_memory", 100.0 * MIB, "kernel")
 
 
+@pytest.mark.parametrize(
+    ("file", "more"), [(100.0, 0.0), (98.0, 0.0), (88.0, 10.0), (78.0, 20.0), (60.0, 38.0)]
+)
+def test_pages_of_libraries_count_for_who_lets_go_of_them_too(
+    task: ModuleType, file: float, more: float
+) -> None:
+    found = {
+        "peak_memory": read("peak_memory", 400.0 * MIB),
+        "peak_memory_base": read("peak_memory_base", 300.0 * MIB),
+        "peak_memory_file": read("peak_memory_file", file * MIB),
+        "peak_memory_base_file": read("peak_memory_base_file", 78.0 * MIB),
+    }
+    (made,) = task.conclude(task.prepare(Bench()), found).measurements
+    assert made.value == (100.0 + more) * MIB
+
+
 def test_a_peak_that_was_not_read_is_absent_with_its_reason(task: ModuleType) -> None:
     (made,) = task.conclude(task.prepare(Bench()), {"peak_memory": read("peak_memory", None)}).measurements
     assert made.value is None
