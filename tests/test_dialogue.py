@@ -10,6 +10,7 @@ import pytest
 
 from harness.asking import Asked, order
 from harness.assess import assess
+from harness.check import check
 from harness.competitor import Competitor, Entry, Place
 from harness.instances import FromAnswers
 from harness.mutants import placed
@@ -65,6 +66,29 @@ def test_a_fault_of_the_judge_is_ours() -> None:
     _, found = came(TASK / "cheats" / "crashes-the-judge")
     assert found.outcome == "harness_error"
     assert "judge" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("folder", "missed"), [("cheats/wrong-note", True), ("reference_solutions/expert", False)]
+)
+def test_a_check_says_which_constraint_the_submission_fails_by_itself(folder: str, missed: bool) -> None:
+    found = check(order(asked(TASK / folder)), Silent())
+    assert found.passed != missed
+    assert [problem.split(":")[0] for problem in found.problems] == ["the note tells the number"] * missed
+
+
+def test_a_check_warns_of_a_size_by_what_it_may_be_here(tmp_path: Path) -> None:
+    squares = TOYS / "toy-squares"
+    task = tmp_path / "toy-squares"
+    shutil.copytree(squares, task)
+    said = (task / "task.toml").read_text()
+    (task / "task.toml").write_text(
+        said.replace('of = "room_bytes"\nat_most = 1.0', 'of = "room_bytes"\nat_most = 1e-9')
+    )
+    mine = squares / "reference_solutions" / "expert"
+    found = check(order(Asked(str(task), mine, profile="ci-smoke", isolation="process")), Silent())
+    assert found.passed
+    assert [warning.split(":")[0] for warning in found.warnings] == ["notes size"]
 
 
 def test_a_task_derives_figures_and_curves_from_costs() -> None:
