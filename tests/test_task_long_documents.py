@@ -17,7 +17,7 @@ from harness.instances import ArraySpec, BlobSpec, Instance
 CLASSES = 8
 SIZE: dict[str, Any] = {
     "n_train": 40, "n_test": 20, "n_warmup": 2, "n_labels": 3, "paragraphs": 20, "window": 16, "layers": 2,
-    "near": 0.2, "label_share": 0.4,
+    "near": 0.2, "label_share": 0.4, "evidence": 2,
 }  # fmt: skip
 
 
@@ -128,7 +128,7 @@ def test_test_documents_hold_no_paragraph_of_training_documents(task: ModuleType
 
 def test_labels_do_not_make_a_document_longer(task: ModuleType) -> None:
     inputs = task.documents
-    plan = inputs.Plan(paragraphs=20, window=16, near=0.2, share=0.4)
+    plan = inputs.Plan(paragraphs=20, window=16, near=0.2, share=0.4, evidence=1)
     others = [f"text {spelt(i)}" for i in range(60)]
     lengths = [
         [len(inputs.document(others, ["x"] * n, plan, np.random.default_rng(s))) for s in range(20)]
@@ -141,7 +141,9 @@ def test_labels_do_not_make_a_document_longer(task: ModuleType) -> None:
 @pytest.mark.parametrize(("near", "inside"), [(0.0, 0), (1.0, 50)])
 def test_near_says_how_much_evidence_lies_in_the_window(task: ModuleType, near: float, inside: int) -> None:
     inputs = task.documents
-    plan = inputs.Plan(paragraphs=20, window=34, near=near, share=0.4)  # 34 / 1.7 = 20 words: 4 paragraphs
+    plan = inputs.Plan(
+        paragraphs=20, window=34, near=near, share=0.4, evidence=1
+    )  # 34 / 1.7 = 20 words: 4 paragraphs
     others = [f"one two three four {spelt(i)}" for i in range(60)]
     made = [inputs.document(others, ["evidence"], plan, np.random.default_rng(s)) for s in range(50)]
     assert sum(paragraphs.index("evidence") < 3 for paragraphs in made) == inside

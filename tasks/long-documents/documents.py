@@ -48,12 +48,17 @@ class Plan:
     window: int
     near: float
     share: float  # of the documents that have a label
+    evidence: int  # paragraphs that earn it, at most; at least one
 
     @classmethod
     def of(cls, size: Mapping[str, Any]) -> Plan:
         """From a size table."""
         return cls(
-            int(size["paragraphs"]), int(size["window"]), float(size["near"]), float(size["label_share"])
+            int(size["paragraphs"]),
+            int(size["window"]),
+            float(size["near"]),
+            float(size["label_share"]),
+            int(size["evidence"]),
         )
 
 
@@ -65,8 +70,8 @@ def normalised(text: str) -> str:
 def composed(data: Any, size: Mapping[str, Any], spare: int, workbench: Any) -> Collection:
     """Documents made of short texts; `data` is what `workbench.text_classification()` gave.
 
-    A label stands for a class of texts. A document that has it holds one text of the class as a paragraph
-    among those of other classes, which no label stands for; one that has not, holds none.
+    A label stands for a class of texts. A document that has it holds a few texts of the class, each as a
+    paragraph among those of other classes, which no label stands for; one that has not, holds none.
     """
     plan, labels = Plan.of(size), int(size["n_labels"])
     train, test = distinct(data.train, data.test)
@@ -124,8 +129,10 @@ def compose(
         having = rng.permutation(n)[: max(1, round(plan.share * n))]
         marks[having, column] = 1
         own = texts[label]
-        turns = [rng.permutation(len(own)) for _ in range(1 + len(having) // len(own))]
-        for row, place in zip(having.tolist(), np.concatenate(turns).tolist(), strict=False):
+        several = rng.integers(1, plan.evidence + 1, len(having))
+        turns = [rng.permutation(len(own)) for _ in range(1 + several.sum() // len(own))]
+        rows = np.repeat(having, several)
+        for row, place in zip(rows.tolist(), np.concatenate(turns)[: len(rows)].tolist(), strict=True):
             evidence[row].append(own[place])
     made = [document(others, found, plan, rng) for found in evidence]
     return Documents(tuple("\n".join(paragraphs) for paragraphs in made), marks)
