@@ -34,7 +34,9 @@ BATCH = 32
 STRENGTH = 3.0
 ROUNDS = 2  # of choosing the pieces that earned a label
 EARNED_BY = 2  # pieces of a document that has the label
-ROOM = 2.5  # windows of tokens to read of a document
+LEARN_ROOM, ROOM = 2.5, 5.0  # windows of tokens to read of a document: in `train`, and in `score`
+MOST_TERMS = 60_000  # the most frequent ones: real documents have a million pairs of words
+MOST_INNOCENT = 6_000  # pieces without a label that a classifier sees; a sample where there are more
 WORDS_WEIGHT, VECTOR_WEIGHT = 2.0, 2.0  # lengths of the two parts of what the second classifier sees
 
 Floats = NDArray[np.float64]
@@ -54,12 +56,14 @@ class Solution:
     def train(self, documents: list[str], marks: NDArray[np.int64]) -> bytes:
         """The words' weights, then which pieces to read, then the weights of words and vectors together."""
         pieces, bags = numbered(documents)
-        self.words = TfidfVectorizer(analyzer=terms, sublinear_tf=True, min_df=2, dtype=np.float32)
+        self.words = TfidfVectorizer(
+            analyzer=terms, sublinear_tf=True, min_df=2, max_features=MOST_TERMS, dtype=np.float32
+        )
         counted = self.words.fit_transform(pieces)
         self.counting = self.fit(counted, bags, marks, None)
         found = linear(counted, self.counting)
         self.spread = found.std(axis=0)
-        read = [bag[self.choose([pieces[i] for i in bag], found[bag])] for bag in bags]
+        read = [bag[self.choose([pieces[i] for i in bag], found[bag], LEARN_ROOM)] for bag in bags]
         used = np.unique(np.concatenate(read))
         vectors = self.encode([pieces[i] for i in used])
         self.centre = vectors.mean(axis=0)
@@ -88,7 +92,7 @@ class Solution:
         """float64[labels] for the pieces of one document."""
         counted = self.words.transform(pieces)
         found = linear(counted, self.counting)
-        read = self.choose(pieces, found)
+        read = self.choose(pieces, found, ROOM)
         both = self.joined(counted[read], self.encode([pieces[i] for i in read]))
         said = linear(both, self.reading) / self.read_spread
         return soft_maximum(found / self.spread) + soft_maximum(said)
@@ -103,9 +107,9 @@ class Solution:
         ]
         return np.stack([weights for weights, _ in fitted], axis=1), np.array([b for _, b in fitted])
 
-    def choose(self, pieces: Sequence[str], found: Floats) -> Ints:
+    def choose(self, pieces: Sequence[str], found: Floats, windows: float) -> Ints:
         """Which pieces to read: the best of every label, then the second best, while there is room."""
-        room = ROOM * self.window
+        room = windows * self.window
         standard = found / self.spread
         order = np.argsort(-standard, axis=0, kind="stable")[:EARNED_BY]
         chosen: list[int] = []
@@ -149,6 +153,9 @@ def infer(
     """Weights and offset for one label: fitted to the pieces that can have earned it, then to the best of them."""
     labelled = [bag for bag, mark in zip(bags, marks, strict=True) if mark]
     innocent = np.unique(np.concatenate([bag for bag, mark in zip(bags, marks, strict=True) if not mark]))
+    seen = innocent
+    if len(innocent) > MOST_INNOCENT:
+        seen = np.random.default_rng(0).choice(innocent, MOST_INNOCENT, replace=False)
     weights, offset = np.zeros(features.shape[1]), 0.0
     for _ in range(rounds + (found is None)):
         if found is None:
@@ -158,7 +165,7 @@ def infer(
         suspects = np.setdiff1d(earned, innocent)
         if len(suspects) == 0:  # whatever labelled documents hold, others hold too
             suspects = np.unique(earned)
-        rows = np.concatenate([suspects, innocent])
+        rows = np.concatenate([suspects, seen])
         truth = np.arange(len(rows)) < len(suspects)
         head = LogisticRegression(C=STRENGTH, max_iter=100, class_weight="balanced").fit(
             features[rows], truth
