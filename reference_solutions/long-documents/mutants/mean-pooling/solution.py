@@ -1,4 +1,4 @@
-"""The expert with a mean over pieces in place of the soft maximum: what most pieces say drowns what a few do."""
+"""The expert with a mean over paragraphs in place of the soft maximum: what most of them say drowns the few."""
 
 from __future__ import annotations
 
