@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-CHUNK_WORDS = 24  # wherever paragraphs end
+CHUNK_WORDS = 20  # wherever paragraphs end
 STRENGTH = 3.0
 
 

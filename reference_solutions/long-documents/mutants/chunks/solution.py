@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import expert
 
-CHUNK_WORDS = 24
+CHUNK_WORDS = 20
 
 
 def in_chunks(document: str) -> list[str]:
