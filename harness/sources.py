@@ -71,6 +71,24 @@ class TextClassification:
 
 
 @dataclass(frozen=True)
+class MarkedTexts:
+    """One split: texts, and for each which labels it has, any number of them: bool[n, labels]."""
+
+    texts: tuple[str, ...]
+    marks: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class MultiLabel:
+    """A data set for classification into labels that do not exclude each other; marks' columns by name."""
+
+    train: MarkedTexts
+    test: MarkedTexts
+    label_names: tuple[str, ...]
+    source: Source
+
+
+@dataclass(frozen=True)
 class Retrieval:
     """Passages, and for each query the grades (above 0) of the passages, by index, that answer it."""
 
@@ -139,6 +157,16 @@ def text_classification(spec: DataSpec, cache: Path) -> TextClassification:
     return _classification(tables.read_local(Path(spec.name), spec.columns, ("train", "test")))
 
 
+def multi_label(spec: DataSpec) -> MultiLabel | None:
+    """A data set whose columns `has_<label>` say which labels a text has; None where it has no such column."""
+    if spec.source == "builtin":
+        _check_builtin(spec.name)
+        return None
+    if spec.source == "hub":
+        return _multi_label(tables.read_hub(spec.name, spec.revision, spec.columns, [None]))
+    return _multi_label(tables.read_local(Path(spec.name), spec.columns, ("train", "test")))
+
+
 def retrieval(spec: DataSpec, cache: Path) -> Retrieval:
     """A data set for retrieval. On the hub: the configurations corpus, queries and default (qrels)."""
     if spec.source == "builtin":
@@ -190,12 +218,29 @@ def _stackdocs_retrieval(corpus: stackdocs.Corpus) -> Retrieval:
     )  # fmt: skip
 
 
-def _classification(found: tables.Tables) -> TextClassification:
-    where = found.source.name
+def _both_splits(found: tables.Tables) -> None:
     for split in ("train", "test"):
         if split not in found.frames:
-            held = ", ".join(found.frames)
+            held, where = ", ".join(found.frames), found.source.name
             raise DataError(f"{where} has no {split} split, only {held}: add {split}.parquet or {split}.csv")
+
+
+def _multi_label(found: tables.Tables) -> MultiLabel | None:
+    _both_splits(found)
+    names = found.flags("train")
+    if not names:
+        return None
+
+    def split(table: str) -> MarkedTexts:
+        marks = np.array([found.flag(table, name) for name in names], np.bool_).T
+        return MarkedTexts(found.texts(table, "text"), np.ascontiguousarray(marks))
+
+    return MultiLabel(split("train"), split("test"), tuple(names), found.source)
+
+
+def _classification(found: tables.Tables) -> TextClassification:
+    where = found.source.name
+    _both_splits(found)
     train, test = found.labels("train", "label"), found.labels("test", "label")
     noisy = found.labels("train", "noisy_label") if found.column("train", "noisy_label") else None
     values = sorted(set(train), key=lambda value: (isinstance(value, str), value))

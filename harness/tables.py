@@ -32,6 +32,8 @@ ROLES: dict[str, tuple[str, ...]] = {
     "split": ("split",),
 }
 SHARED_ROLES = {"doc_id", "query_id"}  # stand in several tables, maybe under another name in each
+FLAG = "has_"  # columns of this prefix each say of one label whether a row has it
+TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl")
 NOTES = ("DATASET.md", "README.md")
 
@@ -95,6 +97,27 @@ class Tables:
         if all(isinstance(value, int) or re.fullmatch(r"-?\d+", value) for value in found):
             return [int(value) for value in found]
         return [str(value) for value in found]
+
+    def flags(self, table: str) -> list[str]:
+        """The names of the labels that have a column of their own, `has_<label>`, in the table's order."""
+        names = (str(name) for name in self.frames[table].columns)
+        return [name.removeprefix(FLAG) for name in names if name.startswith(FLAG)]
+
+    def flag(self, table: str, label: str) -> list[bool]:
+        """Which rows have the label: a column of true and false, 1 and 0, or yes and no."""
+        name = f"{FLAG}{label}"
+        if name not in self.frames[table].columns:
+            raise DataError(f"{self.source.name}: {table} has no column {name!r}, which train has: add it")
+        values = []
+        for row, value in enumerate(self.frames[table][name].tolist(), start=1):
+            found = TRUTHS.get(str(value).strip().lower().removesuffix(".0"))
+            if found is None:
+                raise DataError(
+                    f"{self.source.name}: row {row} of {table} holds {value!r} in {name!r}: "
+                    "write true or false there"
+                )
+            values.append(found)
+        return values
 
     def ids(self, table: str, role: str) -> list[str]:
         """A column of identifiers, as strings."""

@@ -70,6 +70,13 @@ class Workbench:
         self.used["data"] = found.source
         return found
 
+    def multi_label(self) -> sources.MultiLabel | None:
+        """Texts with any number of labels each; None where the data set has no columns `has_<label>`."""
+        found = sources.multi_label(self.data)
+        if found is not None:
+            self.used["data"] = found.source
+        return found
+
     def retrieval(self) -> sources.Retrieval:
         """Passages, queries and which passages are relevant to which query."""
         found = sources.retrieval(self.data, self.cache)

@@ -290,6 +290,41 @@ def test_unusable_content_is_named(
         classify(tmp_path, {**TRAIN, **change}, TEST, **columns)
 
 
+MARKED = {"text": ["a b", "c", "d"], "has_x": [True, False, True], "has_y": [False, False, True]}
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
+def test_columns_that_say_has_are_labels_that_do_not_exclude_each_other(tmp_path: Path, suffix: str) -> None:
+    for part in ("train", "test"):
+        write(tmp_path, f"{part}.{suffix}", MARKED)
+    found = sources.multi_label(local(tmp_path))
+    assert found is not None
+    assert found.label_names == ("x", "y")
+    assert found.train.texts == ("a b", "c", "d")
+    assert found.test.marks.tolist() == [[True, False], [False, False], [True, True]]
+
+
+def test_a_data_set_without_such_columns_is_not_multi_label(tmp_path: Path) -> None:
+    write(tmp_path, "train.parquet", TRAIN)
+    write(tmp_path, "test.parquet", TEST)
+    assert sources.multi_label(local(tmp_path)) is None
+    assert sources.multi_label(DataSpec()) is None
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        ({**MARKED, "has_y": ["true", "no", "maybe"]}, MARKED, "row 3 of train holds 'maybe' in 'has_y'"),
+        (MARKED, {"text": ["a"], "has_x": [True]}, "test has no column 'has_y', which train has"),
+    ],
+)
+def test_unusable_marks_are_named(tmp_path: Path, train: Table, test: Table, message: str) -> None:
+    write(tmp_path, "train.parquet", train)
+    write(tmp_path, "test.parquet", test)
+    with pytest.raises(DataError, match=message):
+        sources.multi_label(local(tmp_path))
+
+
 def test_a_column_without_a_usual_name_lists_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match="usual name for label: give columns label=NAME, with one of text, verdict"
