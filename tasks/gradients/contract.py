@@ -13,7 +13,8 @@ Floats = NDArray[np.float32]
 class Contract(Protocol):
     """Five operations, each forward and backward in one call; every value that comes back is finite.
 
-    What comes in and goes out is float32; what happens in between is your affair.
+    What comes in and goes out is float32 (float64 and lists of numbers are cast); what happens in between
+    is your affair.
     """
 
     def __init__(self, context: Any) -> None: ...

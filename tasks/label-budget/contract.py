@@ -12,7 +12,8 @@ class Contract(Protocol):
     """Two collections of texts, one after the other in the same process; nobody says which is which.
 
     The labels of a collection arrive bit by bit. At each budget b of labels a class, from few to many,
-    `train` is called once, and then `predict` for the collection's test texts, some dozens at a time.
+    `train` is called once, and then `predict` for the collection's test texts, some dozens at a time: the
+    same texts at every budget.
     """
 
     def __init__(self, context: Any) -> None:

@@ -28,10 +28,10 @@ class Contract(Protocol):
         """Causal attention within documents, float32[heads, n, width].
 
         q, k, v   float32[heads, n, width]: queries, keys and values of n tokens
-        slopes    float32[heads], above 0: how steeply each head's bias falls with distance
+        slopes    float32[heads], 2**-9 to 2**-3: how steeply each head's bias falls with distance
         starts    int64[documents], ascending, the first 0: where each document begins; it ends where
                   the next begins, the last at n
-        softcap   above 0: no score is larger than this, or smaller than its negative
+        softcap   100 to 140: no score is larger than this, or smaller than its negative
 
         Token i of head h sees the tokens j of its own document with j <= i, with the score
             softcap * tanh(q_i . k_j / (sqrt(width) * softcap)) - slopes[h] * (i - j)

@@ -194,7 +194,7 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
     measured = [over_problems(f"profile_area{name}", part) for name, part in groups.items()]
     marks: Mapping[str, float] = instance.hidden["marks"]
     measured += [
-        exactly(f"area_by_{name}", "higher", float(found.mean()) / area) for name, area in marks.items()
+        exactly(f"area_ratio_to_{name}", "higher", float(found.mean()) / area) for name, area in marks.items()
     ]
     measured += [exactly(f"digits_of_{name}", "higher", right) for name, right in digits.items()]
     measured.append(exactly("update_digits", "higher", min(digits.values())))

@@ -29,7 +29,7 @@ class Contract(Protocol):
         images       float32[n, 16, 16], 0 (paper) to 1 (ink), upright
         labels       int64[n], 0 to num_classes - 1, equally many of each
         pool         float32[m, 16, 16] of the same alphabet, upright, by other hands
-        num_classes  at least 2
+        num_classes  4 to 20, by the profile
 
         Asked once for each alphabet, in one process; every alphabet has classes of its own. The bytes
         may be anything that `load` understands.

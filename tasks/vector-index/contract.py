@@ -33,6 +33,6 @@ class Contract(Protocol):
         """The numbers of the k vectors with the largest inner product, best first: int64[q, k].
 
         queries      float32[q, d], each of length 1; the timed requests hold 16
-        k            10; numbers are 0 to n - 1, and none appears twice in a row
+        k            10; numbers are 0 to n - 1, and none appears twice in a row; narrower integers are cast to int64
         """
         ...
