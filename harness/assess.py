@@ -92,7 +92,7 @@ def _memory(trial: Trial) -> list[Measurement]:
         ),
         "file": max((p.file_bytes for p in trial.memory if p.file_bytes is not None), default=None),
         "base": trial.base_host_bytes,
-        "base_file": trial.memory[0].file_bytes if trial.memory else None,
+        "base_file": trial.base_file_bytes,
     }
     return found + [cost.memory_part(f"peak_memory_{k}", n, by) for k, n in kinds.items() if n is not None]
 

@@ -14,7 +14,7 @@ from harness.records import Assessed, Trial
 from harness.sides import Round
 from harness.tasks import Task
 from harness.trials import Observer
-from harness.verdicts import judge
+from harness.verdicts import is_time, judge
 
 CHECK_SIZE = "check"
 _OURS = {"harness", "tasks", "reference_solutions"}
@@ -72,12 +72,11 @@ def _missed(order: Order, trial: Trial, found: Assessed) -> Iterator[tuple[str, 
     """
     alone = [Round(side(trial, found), {})]
     for constraint in order.task.criteria.constraints:
-        told = found.get(constraint.measure)
-        costly = told is None or told.unit == "s" or "memory" in constraint.measure
+        costly = is_time(constraint.measure) or "memory" in constraint.measure
         if constraint.compare in ("absolute", "own_ratio") and not costly:
-            verdict = judge(constraint, alone)
-            if verdict.verdict == "fail":
-                yield constraint.compare, verdict.words
+            result = judge(constraint, alone)
+            if result.verdict == "fail":
+                yield constraint.compare, result.words
 
 
 def _slow(order: Order, found: Assessed) -> Iterator[str]:

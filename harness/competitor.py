@@ -99,6 +99,7 @@ class Competitor:
     peaks_host: list[int] = field(default_factory=list)
     peaks_device: list[int] = field(default_factory=list)
     bases_host: list[int] = field(default_factory=list)
+    bases_file: list[int] = field(default_factory=list)
     memory_measured_by: dict[str, None] = field(default_factory=dict)
     log: bytes = b""
     log_bytes: int = 0
@@ -264,6 +265,7 @@ class Competitor:
         self.peaks_host += [watch.peak_host] if watch.peak_host is not None else []
         self.peaks_device += [watch.peak_device] if watch.peak_device is not None else []
         self.bases_host += [watch.base_host] if watch.base_host is not None else []
+        self.bases_file += [watch.base_file] if watch.base_file is not None else []
         self.memory_measured_by[watch.measured_by] = None
         self.says |= worker.says
 
@@ -283,6 +285,7 @@ class Competitor:
             peak_host_bytes=max(self.peaks_host, default=None),
             peak_device_bytes=max(self.peaks_device, default=None),
             base_host_bytes=max(self.bases_host, default=None),
+            base_file_bytes=max(self.bases_file, default=None),
             memory_measured_by="; ".join(self.memory_measured_by),
             blob_bytes={item: len(a) for item, a in self.answers.items() if isinstance(a, bytes)},
             log_head=text[:65536], log_tail=text[65536:][-65536:], log_bytes=self.log_bytes,

@@ -101,6 +101,7 @@ class Trial(Record):
     peak_host_bytes: int | None = None
     peak_device_bytes: int | None = None
     base_host_bytes: int | None = None
+    base_file_bytes: int | None = None
     memory_measured_by: str = ""
     blob_bytes: dict[str, int] = Field(default_factory=dict)
     answers: dict[str, str] = Field(default_factory=dict)

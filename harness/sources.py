@@ -29,6 +29,7 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 WEIGHTS = (
     "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
 )  # fmt: skip
+SPLITS = ("train", "test")
 TABLES = ("breast_cancer", "digits", "iris", "wine")
 
 
@@ -152,9 +153,7 @@ def text_classification(spec: DataSpec, cache: Path) -> TextClassification:
     if spec.source == "builtin":
         _check_builtin(spec.name)
         return _stackdocs_classification(stackdocs.collect(cache))
-    if spec.source == "hub":
-        return _classification(tables.read_hub(spec.name, spec.revision, spec.columns, [None]))
-    return _classification(tables.read_local(Path(spec.name), spec.columns, ("train", "test")))
+    return _classification(_both_parts(spec))
 
 
 def multi_label(spec: DataSpec) -> MultiLabel | None:
@@ -162,9 +161,7 @@ def multi_label(spec: DataSpec) -> MultiLabel | None:
     if spec.source == "builtin":
         _check_builtin(spec.name)
         return None
-    if spec.source == "hub":
-        return _multi_label(tables.read_hub(spec.name, spec.revision, spec.columns, [None]))
-    return _multi_label(tables.read_local(Path(spec.name), spec.columns, ("train", "test")))
+    return _multi_label(_both_parts(spec))
 
 
 def retrieval(spec: DataSpec, cache: Path) -> Retrieval:
@@ -218,15 +215,20 @@ def _stackdocs_retrieval(corpus: stackdocs.Corpus) -> Retrieval:
     )  # fmt: skip
 
 
-def _both_splits(found: tables.Tables) -> None:
-    for split in ("train", "test"):
+def _both_parts(spec: DataSpec) -> tables.Tables:
+    """A data set with a train and a test part; raises DataError where one is missing."""
+    if spec.source == "hub":
+        found = tables.read_hub(spec.name, spec.revision, spec.columns, [None])
+    else:
+        found = tables.read_local(Path(spec.name), spec.columns, SPLITS)
+    for split in SPLITS:
         if split not in found.frames:
             held, where = ", ".join(found.frames), found.source.name
             raise DataError(f"{where} has no {split} split, only {held}: add {split}.parquet or {split}.csv")
+    return found
 
 
 def _multi_label(found: tables.Tables) -> MultiLabel | None:
-    _both_splits(found)
     names = found.flags("train")
     if not names:
         return None
@@ -240,7 +242,6 @@ def _multi_label(found: tables.Tables) -> MultiLabel | None:
 
 def _classification(found: tables.Tables) -> TextClassification:
     where = found.source.name
-    _both_splits(found)
     train, test = found.labels("train", "label"), found.labels("test", "label")
     noisy = found.labels("train", "noisy_label") if found.column("train", "noisy_label") else None
     values = sorted(set(train), key=lambda value: (isinstance(value, str), value))

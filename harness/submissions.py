@@ -88,14 +88,20 @@ def mutants(task: str, task_folder: Path) -> dict[str, Submission]:
 
 
 def cheats(task: str, task_folder: Path) -> dict[str, Submission]:
-    """The cheats that come with a task, by name, each staged over the starter's files as a mutant over the expert's."""
+    """The cheats that come with a task, by name, each staged over the starter's files as a mutant over the expert's.
+
+    What cheats of several tasks use, from the folder `common_cheats` beside the tasks, lies there as well.
+    """
     found = task_folder.glob("cheats/*/solution.py")
-    return _over(task, task_folder / "starter", Path("starter.py"), found)
+    shared = (task_folder.parent / "common_cheats").glob("*.py")
+    return _over(task, task_folder / "starter", Path("starter.py"), found, shared)
 
 
-def _over(task: str, folder: Path, name: Path, solutions: Iterable[Path]) -> dict[str, Submission]:
-    """Submissions over the files of another, whose solution.py is called `name` beneath them."""
-    beneath = {
+def _over(
+    task: str, folder: Path, name: Path, solutions: Iterable[Path], shared: Iterable[Path] = ()
+) -> dict[str, Submission]:
+    """Submissions over the files of another, whose solution.py is called `name` beneath them, and over `shared`."""
+    beneath = {Path(file.name): file for file in shared} | {
         name if file.name == "solution.py" else file: place for file, place in read(task, folder).places()
     }
     found: dict[str, Submission] = {}

@@ -52,7 +52,7 @@ def judge(constraint: Constraint, rounds: Sequence[Round], trust: Timing | None 
     if len(known) < len(rounds):
         return _result(constraint, unit, "inconclusive", None)
     value = combine(known, log_of if constraint.compare == "ratio" else None)
-    by_clock = constraint.compare == "ratio" and _is_time(constraint.measure)
+    by_clock = constraint.compare == "ratio" and is_time(constraint.measure)
     exact = constraint.compare != "ratio" or value.low == value.high
     tolerance = margin(trust) if by_clock else 0.0 if exact else LEAST_MARGIN
     verdict = _verdict(constraint, value, tolerance)
@@ -157,7 +157,8 @@ def _unit(constraint: Constraint, rounds: Sequence[Round]) -> str:
     return found.unit if found else ""
 
 
-def _is_time(measure: str) -> bool:
+def is_time(measure: str) -> bool:
+    """Whether a measure of this name is read from a clock."""
     return measure.rpartition("_")[2] in (*QUANTILES, "throughput", "seconds")
 
 

@@ -61,6 +61,7 @@ class Watch:
         self.meter = MemoryMeter(launched, round(1 / PERIOD))
         self.points: list[MemoryPoint] = []
         self.base_host: int | None = None
+        self.base_file: int | None = None
         self.peak_host: int | None = None
         self.peak_device: int | None = None
         self.breach: Fault | None = None
@@ -102,7 +103,8 @@ class Watch:
         """The first reading that counts: an interpreter and the harness's shim, nothing of a submission."""
         with self._lock:
             self.meter.settle()
-            self.base_host = self._read().held
+            base = self._read()
+            self.base_host, self.base_file = base.held, base.file
 
     def read_now(self) -> None:
         """Takes one reading at once: after an answer the peak is often still held."""

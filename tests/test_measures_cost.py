@@ -94,7 +94,7 @@ def test_a_size_is_exact() -> None:
 
 def test_a_trials_costs() -> None:
     memory = [
-        MemoryPoint(stage="build", seconds=0.1, host_bytes=50, file_bytes=3),
+        MemoryPoint(stage="build", seconds=0.1, host_bytes=50),
         MemoryPoint(
             stage="build", seconds=0.2, host_bytes=90, device_bytes=5, anonymous_bytes=70, file_bytes=9
         ),
@@ -103,7 +103,8 @@ def test_a_trials_costs() -> None:
     trial = Trial(
         number=0, role="candidate", label="x", tier=None, submission_digest="d", instance_id="i", outcome="ok",
         phases=(PhaseTime(item="start build", group="start", seconds=0.5),), samples=tuple(_samples([0.2, 0.2])),
-        memory=tuple(memory), base_host_bytes=11, peak_host_bytes=100, peak_device_bytes=5, blob_bytes={"index": 7},
+        memory=tuple(memory), base_host_bytes=11, base_file_bytes=3, peak_host_bytes=100, peak_device_bytes=5,
+        blob_bytes={"index": 7},
         memory_measured_by="parent",
     )  # fmt: skip
     found = {name: m.value for name, m in _by_name(costs(trial)).items()}

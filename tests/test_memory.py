@@ -254,8 +254,11 @@ def test_writing_a_file_beside_a_steady_memory_is_no_peak(start: Callable[..., s
 def test_the_memory_of_an_interpreter_alone_is_kept_apart(start: Callable[..., session.Session]) -> None:
     worker = start()
     base = worker.watch.base_host
+    file = worker.watch.base_file
     assert base is not None
+    assert file is not None
     assert 4 * MIB < base < 64 * MIB
+    assert MIB < file < base  # an interpreter maps its libraries
 
 
 def _gone(pid: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -179,17 +179,19 @@ def test_a_file_with_a_second_name_is_refused_unless_an_installer_linked_it(
     assert len(submissions.read("toy", folder).files) == 2
 
 
+def written(folder: Path, texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
 def test_a_mutant_is_staged_over_the_expert(tmp_path: Path) -> None:
     base = tmp_path / "reference_solutions"
-    for name, text in (
-        ("expert/solution.py", "LIMIT = 1\n"),
-        ("expert/helper.py", "HELP = 1\n"),
-        ("mutants/deaf/solution.py", "import expert\n"),
-        ("mutants/blind/solution.py", "import expert, helper\n"),
-        ("mutants/blind/helper.py", "HELP = 0\n"),
-    ):
-        (base / name).parent.mkdir(parents=True, exist_ok=True)
-        (base / name).write_text(text)
+    written(base, {
+        "expert/solution.py": "LIMIT = 1\n", "expert/helper.py": "HELP = 1\n",
+        "mutants/deaf/solution.py": "import expert\n", "mutants/blind/solution.py": "import expert, helper\n",
+        "mutants/blind/helper.py": "HELP = 0\n",
+    })  # fmt: skip
     found = submissions.mutants("toy", tmp_path)
     assert set(found) == {"deaf", "blind"}
     with submissions.staged(found["deaf"]) as copy:
@@ -200,19 +202,17 @@ def test_a_mutant_is_staged_over_the_expert(tmp_path: Path) -> None:
     assert found["deaf"].digest != found["blind"].digest
 
 
-def test_a_cheat_is_staged_over_the_starter(tmp_path: Path) -> None:
-    for name, text in (
-        ("starter/solution.py", "START = 1\n"),
-        ("starter/model.py", "MODEL = 1\n"),
-        ("cheats/lazy/solution.py", "import starter, model\n"),
-    ):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    found = submissions.cheats("toy", tmp_path)
+def test_a_cheat_is_staged_over_the_starter_and_what_cheats_share(tmp_path: Path) -> None:
+    written(tmp_path, {
+        "toy/starter/solution.py": "START = 1\n", "toy/starter/model.py": "MODEL = 1\n",
+        "toy/cheats/lazy/solution.py": "import starter, model\n", "common_cheats/peek.py": "SEEN = 1\n",
+    })  # fmt: skip
+    found = submissions.cheats("toy", tmp_path / "toy")
     assert set(found) == {"lazy"}
     with submissions.staged(found["lazy"]) as copy:
-        assert {file.name for file in copy.iterdir()} == {"starter.py", "model.py", "solution.py"}
+        assert {file.name for file in copy.iterdir()} == {"starter.py", "model.py", "peek.py", "solution.py"}
         assert (copy / "solution.py").read_text() == "import starter, model\n"
+        assert (copy / "peek.py").read_text() == "SEEN = 1\n"
 
 
 def test_a_mutant_follows_its_expert(tmp_path: Path) -> None:

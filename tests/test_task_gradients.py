@@ -15,6 +15,7 @@ from torch.nn import functional
 from harness import tasks
 from harness.errors import TaskError
 from harness.instances import ArraySpec, Instance
+from tests.benches import Seeded
 
 SIZE: dict[str, Any] = {"per_cell": 2, "rows": 6, "classes": 10, "width": 8}
 OPERATIONS = ("cross_entropy", "focal", "info_nce", "layer_norm", "attention")
@@ -26,16 +27,13 @@ def task() -> ModuleType:
 
 
 @dataclass
-class Bench:
+class Bench(Seeded):
     """What `prepare` asks of a workbench."""
 
     seed: int = 1
     size: dict[str, Any] = field(default_factory=lambda: dict(SIZE))
     pairs: int = 1
     more: int = 0
-
-    def rng(self, name: str) -> np.random.Generator:
-        return np.random.default_rng([self.seed, *name.encode()])
 
     def reserve(self, base: int) -> int:
         return self.more * (base // self.pairs)

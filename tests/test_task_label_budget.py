@@ -13,6 +13,7 @@ import pytest
 from harness import tasks
 from harness.errors import DataError, Fault
 from harness.instances import ArraySpec, Instance
+from tests.benches import Data, Part, Seeded, spelt
 
 CLASSES = 7
 SIZE: dict[str, Any] = {"budgets": "2,5", "n_classes": 3, "tests_per_class": 20, "characters": 0}
@@ -23,18 +24,6 @@ def task() -> ModuleType:
     return tasks.find("label-budget").module
 
 
-@dataclass(frozen=True)
-class Part:
-    texts: tuple[str, ...]
-    labels: np.ndarray
-
-
-@dataclass(frozen=True)
-class Data:
-    train: Part
-    test: Part
-
-
 def part(per_class: int, name: str) -> Part:
     """Texts of which no two have the same words, `per_class` of each class in turn."""
     labels = np.tile(np.arange(CLASSES), per_class)
@@ -42,20 +31,13 @@ def part(per_class: int, name: str) -> Part:
     return Part(texts, labels)
 
 
-def spelt(number: int) -> str:
-    return "".join("abcdefghij"[int(digit)] * 3 for digit in str(number))
-
-
 @dataclass
-class Bench:
+class Bench(Seeded):
     """What `prepare` asks of a workbench."""
 
     seed: int = 1
     data: Data = field(default_factory=lambda: Data(part(9, "train"), part(25, "test")))
     size: dict[str, Any] = field(default_factory=lambda: dict(SIZE))
-
-    def rng(self, name: str) -> np.random.Generator:
-        return np.random.default_rng([self.seed, *name.encode()])
 
     def text_classification(self) -> Data:
         return self.data

@@ -15,6 +15,7 @@ from harness.errors import DataError
 from harness.instances import BlobSpec, FromItem, Instance
 from harness.pairing import reserve_blocks
 from harness.records import Trial
+from tests.benches import Seeded
 
 TASK = tasks.find("latency-budget")
 module = TASK.module
@@ -24,7 +25,7 @@ SIZE = {
 }  # fmt: skip
 
 
-class Bench:
+class Bench(Seeded):
     """A workbench over made-up data: class c of 5 has texts of its own, the lower classes more of them."""
 
     def __init__(
@@ -35,9 +36,6 @@ class Bench:
         self.size = size or SIZE
         self.device = "cpu"
         self.derived: list[dict[str, Any]] = []
-
-    def rng(self, name: str) -> np.random.Generator:
-        return np.random.default_rng([self.seed, *name.encode()])
 
     def text_classification(self) -> Any:
         def part(name: str, scale: int) -> Any:

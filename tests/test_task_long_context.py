@@ -14,6 +14,7 @@ from harness import tasks
 from harness.errors import TaskError
 from harness.instances import Instance
 from harness.records import Measurement
+from tests.benches import Seeded
 
 SIZE: dict[str, Any] = {
     "heads": 2, "width": 4, "longest": 512, "lengths": 2, "documents": 6, "timed": 4, "rows": 16,
@@ -26,16 +27,13 @@ def task() -> ModuleType:
 
 
 @dataclass
-class Bench:
+class Bench(Seeded):
     """What `prepare` asks of a workbench."""
 
     seed: int = 1
     size: dict[str, Any] = field(default_factory=lambda: dict(SIZE))
     pairs: int = 1
     max_pairs: int = 1
-
-    def rng(self, name: str) -> np.random.Generator:
-        return np.random.default_rng([self.seed, *name.encode()])
 
     def reserve(self, base: int) -> int:
         return (base // self.pairs) * (self.max_pairs - self.pairs)

@@ -13,6 +13,7 @@ import pytest
 from harness import tasks
 from harness.errors import DataError, Fault
 from harness.instances import ArraySpec, BlobSpec, Instance
+from tests.benches import Data, Part, Seeded, spelt
 
 CLASSES = 8
 SIZE: dict[str, Any] = {
@@ -27,25 +28,9 @@ def task() -> ModuleType:
 
 
 @dataclass(frozen=True)
-class Part:
-    texts: tuple[str, ...]
-    labels: np.ndarray
-
-
-@dataclass(frozen=True)
 class Marked:
     texts: tuple[str, ...]
     marks: np.ndarray
-
-
-@dataclass(frozen=True)
-class Data:
-    train: Any
-    test: Any
-
-
-def spelt(number: int) -> str:
-    return "".join("abcdefghij"[int(digit)] * 2 for digit in str(number))
 
 
 def short(per_class: int, name: str) -> Part:
@@ -62,7 +47,7 @@ def whole(n: int, name: str) -> Marked:
 
 
 @dataclass
-class Bench:
+class Bench(Seeded):
     """What `prepare` asks of a workbench."""
 
     seed: int = 1
@@ -71,9 +56,6 @@ class Bench:
     size: dict[str, Any] = field(default_factory=lambda: dict(SIZE))
     pairs: int = 1
     max_pairs: int = 1
-
-    def rng(self, name: str) -> np.random.Generator:
-        return np.random.default_rng([self.seed, *name.encode()])
 
     def text_classification(self) -> Data:
         return self.data

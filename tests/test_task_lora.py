@@ -16,6 +16,7 @@ import pytest
 from harness import tasks
 from harness.errors import DataError, Fault
 from harness.instances import FromItem, Instance
+from tests.benches import Part, Seeded
 
 SIZE: dict[str, Any] = {
     "problems": 2, "n_train": 60, "n_test": 40, "pairings": 1, "n_classes": 4, "characters": 0,
@@ -40,27 +41,18 @@ def judging() -> ModuleType:
     return module
 
 
-@dataclass(frozen=True)
-class Part:
-    texts: tuple[str, ...]
-    labels: np.ndarray
-
-
 def part(n: int, seed: int) -> Part:
     labels = np.arange(n) % 5
     return Part(tuple(f"text {seed} {i} class{label}" for i, label in enumerate(labels)), labels)
 
 
 @dataclass
-class Bench:
+class Bench(Seeded):
     """What `prepare` asks of a workbench."""
 
     seed: int = 1
     size: dict[str, Any] = field(default_factory=lambda: dict(SIZE))
     data: Any = field(default_factory=lambda: SimpleNamespace(train=part(100, 1), test=part(60, 2)))
-
-    def rng(self, name: str) -> np.random.Generator:
-        return np.random.default_rng([self.seed, *name.encode()])
 
     def text_classification(self) -> Any:
         return self.data

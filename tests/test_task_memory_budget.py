@@ -14,6 +14,7 @@ from harness import tasks
 from harness.errors import Fault, TaskError
 from harness.instances import ArraySpec, Instance
 from harness.records import Measurement
+from tests.benches import Seeded
 
 SIZE: dict[str, Any] = {
     "vocabulary": 50, "width": 8, "length": 32, "layers": 2, "heads": 2, "batch": 3, "steps": 2,
@@ -28,14 +29,11 @@ def task() -> ModuleType:
 
 
 @dataclass
-class Bench:
+class Bench(Seeded):
     """What `prepare` asks of a workbench."""
 
     seed: int = 1
     size: dict[str, Any] = field(default_factory=lambda: dict(SIZE))
-
-    def rng(self, name: str) -> np.random.Generator:
-        return np.random.default_rng([self.seed, *name.encode()])
 
 
 def given(instance: Instance) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from harness import tasks
 from harness.errors import DataError, Fault, TaskError
 from harness.instances import ArraySpec, BlobSpec, FromItem, Instance
 from harness.pairing import base_blocks, reserve_blocks
+from tests.benches import Data, Part, Seeded
 
 CLASSES = 5
 SIZE: dict[str, Any] = {
@@ -25,19 +26,6 @@ SIZE: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def task() -> ModuleType:
     return tasks.find("noisy-labels").module
-
-
-@dataclass(frozen=True)
-class Part:
-    texts: tuple[str, ...]
-    labels: np.ndarray
-    noisy_labels: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class Data:
-    train: Part
-    test: Part
 
 
 def part(n: int, seed: int, noisy: bool = False) -> Part:
@@ -53,7 +41,7 @@ def part(n: int, seed: int, noisy: bool = False) -> Part:
 
 
 @dataclass
-class Bench:
+class Bench(Seeded):
     """What `prepare` asks of a workbench."""
 
     seed: int = 1
@@ -61,9 +49,6 @@ class Bench:
     size: dict[str, Any] = field(default_factory=lambda: dict(SIZE))
     pairs: int = 1
     max_pairs: int = 1
-
-    def rng(self, name: str) -> np.random.Generator:
-        return np.random.default_rng([self.seed, *name.encode()])
 
     def text_classification(self) -> Data:
         return self.data

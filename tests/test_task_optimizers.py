@@ -12,6 +12,7 @@ import pytest
 
 from harness import sources, tasks
 from harness.instances import FromAnswers, Instance
+from tests.benches import Seeded
 
 TASK = tasks.find("optimizers")
 optimisation = tasks.beside(str(TASK.folder / "task.py"), "optimisation")
@@ -20,14 +21,11 @@ SIZE: dict[str, Any] = {"copies": 1, "budget": 8, "rows": 60, "update_steps": 10
 
 
 @dataclass
-class Bench:
+class Bench(Seeded):
     """What `prepare` asks of a workbench."""
 
     seed: int = 1
     size: dict[str, Any] = field(default_factory=lambda: dict(SIZE))
-
-    def rng(self, name: str) -> np.random.Generator:
-        return np.random.default_rng([self.seed, *name.encode()])
 
     def tabular(self, name: str) -> sources.Tabular:
         return sources.tabular(name)

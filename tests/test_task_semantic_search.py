@@ -17,6 +17,7 @@ from harness.errors import DataError, Fault
 from harness.instances import ArraySpec, FromItem, Instance
 from harness.pairing import base_blocks, reserve_blocks
 from harness.records import Trial
+from tests.benches import Seeded
 
 WORDS = ("axis", "array", "index", "value", "shape", "sparse", "matrix", "window", "kernel", "label")
 
@@ -43,7 +44,7 @@ def made(n: int = 60) -> Data:
 
 
 @dataclass
-class Bench:
+class Bench(Seeded):
     """What `prepare` asks of a workbench."""
 
     model_folder: Path
@@ -54,9 +55,6 @@ class Bench:
     )
     pairs: int = 2
     max_pairs: int = 3
-
-    def rng(self, name: str) -> np.random.Generator:
-        return np.random.default_rng([self.seed, *name.encode()])
 
     def retrieval(self) -> Data:
         return self.data

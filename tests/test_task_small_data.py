@@ -12,6 +12,7 @@ import pytest
 from harness import tasks
 from harness.errors import DataError, Fault
 from harness.instances import ArraySpec, BlobSpec, FromItem, Instance
+from tests.benches import Seeded
 
 SIZE = {"alphabets": 2, "classes": 4, "labelled": 3, "pool": 12, "test": 48}
 
@@ -27,14 +28,11 @@ def instance(task: ModuleType) -> Instance:
 
 
 @dataclass
-class Bench:
+class Bench(Seeded):
     """What `prepare` asks of a workbench."""
 
     seed: int = 1
     size: dict[str, Any] = field(default_factory=lambda: dict(SIZE))
-
-    def rng(self, name: str) -> np.random.Generator:
-        return np.random.default_rng([self.seed, *name.encode()])
 
 
 def right(instance: Instance) -> dict[str, Any]:

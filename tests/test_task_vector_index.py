@@ -14,6 +14,7 @@ from harness import tasks
 from harness.errors import DataError, Fault
 from harness.instances import ArraySpec, BlobSpec, FromItem, Instance
 from harness.pairing import base_blocks, reserve_blocks
+from tests.benches import Seeded
 
 TEXTS, WIDTH = 120, 24
 SIZE = {"vectors": 400, "dimension": 16, "texts": 100, "requests": 5, "bytes_per_vector": 12}
@@ -35,7 +36,7 @@ class Data:
 
 
 @dataclass
-class Bench:
+class Bench(Seeded):
     """What `prepare` asks of a workbench; `derive` finds the vectors in `cache`, where there are any."""
 
     cache: Path
@@ -44,9 +45,6 @@ class Bench:
     pairs: int = 1
     max_pairs: int = 1
     asked: list[str] = field(default_factory=list)
-
-    def rng(self, name: str) -> np.random.Generator:
-        return np.random.default_rng([self.seed, *name.encode()])
 
     def text_classification(self) -> Data:
         return Data(Part(tuple(f"text {i} {'word ' * 40}" for i in range(TEXTS))))
