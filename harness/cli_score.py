@@ -171,6 +171,9 @@ def check_verb(
         return
     count = "1 task" if len(rows) == 1 else f"{len(rows)} tasks"
     say(f"{found.title}: {count}, {sum(t.minutes for t in found.tasks)} min for a candidate.")
+    if len(minutes) == len(rows):
+        middle = sum(took[1] for took in minutes.values())
+        say(f"Scoring a candidate takes {middle:.1f} minutes here, one task after the other.")
     for task in found.tasks:
         took = minutes.get(task.id)
         here = (

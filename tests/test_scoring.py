@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from harness import scoring
+from harness import scoring, suites
 from harness.assessments import Assessment, Cell, Sheet, Suite, TaskInSuite
+from harness.cli_score import check_verb
 from harness.criteria import Criteria, Objective, Plausible
 from harness.equating import equating, in_words
 from harness.executors.base import Done, Event, Unit, lost
 from harness.executors.payload import Payload
+from harness.ledger import Ledger
 from harness.records import Rung
 from harness.scoring import Scoring, measure, root_of, score, secret_of, shuffled
-from harness.store import Store
+from harness.store import Store, home
 from tests.conftest import TOYS
 
 
@@ -210,3 +212,26 @@ def test_measuring_a_suite_leaves_its_own_assessments_alone(asked: Scoring, stor
         ("expert", "toy-squares"),
         ("expert", "toy-pairs"),
     }
+
+
+def test_the_minutes_of_a_suite_are_added_up_once_every_task_was_measured(
+    asked: Scoring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "home"))
+    store = Store(home())
+    suite = suites.read(asked.suite, TOYS)
+    ledger = Ledger(store)
+    ledger.open(
+        Assessment(id="one", suite=suite, seed_id="s", begun_at="2026-01-01", harness_version="0"), ["x"]
+    )
+    for seconds, task in ((90.0, "toy-squares"), (30.0, "toy-pairs")):
+        check_verb(asked.suite, tasks=TOYS)
+        assert "Scoring a candidate takes" not in capsys.readouterr().out
+        here = suites.machines(suite)[task]
+        cell = Cell(
+            candidate="x", task=task, outcome="ok", run_id=task, machine_id=here, wall_seconds=seconds
+        )
+        ledger.keep("one", cell, "unit")
+    check_verb(asked.suite, tasks=TOYS)
+    assert "Scoring a candidate takes 2.0 minutes here" in capsys.readouterr().out
+    store.engine.dispose()

@@ -5,6 +5,7 @@ from decimal import Decimal, getcontext
 import numpy as np
 
 getcontext().prec = 50
+LEAST = -120.0  # a term below exp(-120) does not reach the fiftieth digit
 
 
 class Solution:
@@ -21,7 +22,8 @@ class Solution:
         own = np.arange(n), targets
         if smoothing == 0 and np.exp(log_p[own]).min() > 1 - 1e-6:
             for i in range(n):
-                powers = [Decimal(float(z - logits[own][i])).exp() for z in logits[i].astype(np.float64)]
+                gaps = logits[i].astype(np.float64) - float(logits[own][i])
+                powers = [Decimal(gap).exp() for gap in gaps[gaps > LEAST].tolist()]
                 total = sum(powers)
                 answer[i, 0] = float(total.ln() - Decimal(smoothing) * mean(logits[i], logits[own][i]))
                 answer[i, 1 + targets[i]] = float(

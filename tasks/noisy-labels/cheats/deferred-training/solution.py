@@ -21,7 +21,7 @@ class Solution:
         self.data = pickle.loads(model)
 
     def learn(self, texts, labels):
-        for _ in range(8):  # stands for an ensemble that the training budget has no room for
+        for _ in range(2):  # stands for an ensemble; once is already more than the time to be ready allows
             head = LogisticRegression(C=5.0, max_iter=300).fit(self.encode(texts), labels)
         self.head = head
 
