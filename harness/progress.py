@@ -38,7 +38,7 @@ class Shown:
         self.quiet = quiet
         self.live: Progress | None = None
         self._last = 0.0
-        self._doing: tuple[int, str, str] | None = None
+        self._seen: set[tuple[int, str, str]] = set()
         self._began = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -74,8 +74,10 @@ class Shown:
             name = f"{self.title}, instance {trial + 1}"
             self.live.update(self._bar, description=name, completed=done, total=total, doing=doing)
         else:
-            changed, self._doing = self._doing != (trial, stage, phase), (trial, stage, phase)
-            self._plain(f"instance {trial + 1}: {done} of {total} requests, {doing}", always=changed)
+            # Turns go round: a phase is worth a line of its own only when it comes up for the first time.
+            new = (trial, stage, phase) not in self._seen
+            self._seen.add((trial, stage, phase))
+            self._plain(f"instance {trial + 1}: {done} of {total} requests, {doing}", always=new)
 
     def note(self, text: str) -> None:
         """Something a person waiting would want to know."""
