@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import threading
 from collections import Counter
 from collections.abc import Generator, Sequence
@@ -79,12 +80,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Generator[Site]:
         head = {"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": False}
         whole = Cluster(initialize_head=True, head_node_args=head)
         found = Site(whole, tmp_path_factory.mktemp("disks"))
+        handler = signal.getsignal(signal.SIGTERM)
         try:
             for cpus in (1, 1, WIDE):
                 found.add(cpus)
             ray.init(
                 address=whole.address, logging_level="error", log_to_driver=False, configure_logging=False
             )
+            signal.signal(signal.SIGTERM, handler)  # Ray puts one of its own
             yield found
         finally:
             ray.shutdown()
@@ -149,7 +152,12 @@ def test_without_an_address_a_cluster_of_this_machine_begins_and_ends(
 ) -> None:
     monkeypatch.setenv(nodes.HOME, str(tmp_path / "disk"))
     before = {process.pid for process in psutil.process_iter()}
-    (cell,) = Told().run(store, runs(stamps, 1))
+    handler = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the command line does
+    try:
+        (cell,) = Told().run(store, runs(stamps, 1))
+        assert signal.getsignal(signal.SIGTERM) == signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, handler)
     assert cell.outcome == "ok"
     assert store.run(cell.run_id).score is not None
     assert not ray.is_initialized()

@@ -322,7 +322,7 @@ def test_how_long_a_worker_of_each_level_takes_to_start(
     isolation: Level, given: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """Printed, not judged: machines differ. The first of a box makes the box, and imports for it."""
-    seconds = []
+    seconds, handler = [], signal.getsignal(signal.SIGTERM)
     for _ in range(5):
         began = time.perf_counter()
         worker = started(isolation, given, ("json",))
@@ -332,4 +332,4 @@ def test_how_long_a_worker_of_each_level_takes_to_start(
     record_property(f"start {isolation.name}", f"first {first * 1e3:.0f} ms, then {median * 1e3:.0f} ms")
     sys.stderr.write(f"\n{isolation.name}: first worker {first * 1e3:.0f} ms, then {median * 1e3:.0f} ms\n")
     assert all(second > 0 for second in seconds)
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == handler

@@ -15,7 +15,9 @@ import json
 import logging
 import os
 import secrets
+import signal
 import socket
+import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -96,6 +98,7 @@ def connected(address: str) -> Generator[Any]:
         "log_to_driver": False,
         "configure_logging": False,
     }
+    ended_by = signal.getsignal(signal.SIGTERM)
     try:
         if address:
             _knock(address)
@@ -113,6 +116,10 @@ def connected(address: str) -> Generator[Any]:
         raise UsageError(
             f"no Ray cluster answers at {address or 'this machine'}: {first}; `ray start --head` begins one"
         ) from error
+    finally:
+        # Ray ends the program at SIGTERM by an exit code of its own; what the command line says stands.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ended_by)
     try:
         yield ray
     finally:
