@@ -28,10 +28,10 @@ EARLIER = np.stack([STATES >> 1, STATES >> 1 | 4])  # the two states that lead t
 CLASS = PARITY[EARLIER] + 2 * ((STATES & 1) ^ TURNED[EARLIER])  # modulo 4: the integers on that way
 NOISE = 0.8 * 4 / 12  # the trellis's squared error for a step of 1: 0.8 of that of rounding to even integers
 
-PRECISION = 12  # bits of a probability
+PRECISION = 11  # bits of a probability
 WIDEST = 45.0  # of a component, in steps: its integers fit the tables
 REACH = 4.5  # standard deviations that a table covers
-LEAST_LANES, MOST_LANES = 256, 8192  # rows that are decoded side by side
+LEAST_LANES, MOST_LANES = 256, 2048  # rows that are decoded side by side
 ROUNDS = 16
 
 
@@ -166,7 +166,7 @@ class Tables:
     def slots(self) -> Integers:
         """By component and slot, those of odd integers last: count, place within the symbol, and integer.
 
-        They share 64 bits: 12 for the count, then 12 for the place, then the integer and 256.
+        They share 64 bits: PRECISION for the count, as many for the place, then the integer and 256.
         """
         dimension = len(self.counts)
         symbol = np.arange(512)
@@ -185,6 +185,11 @@ def half(values: NDArray[Any]) -> Floats:
 def lanes_for(count: int) -> int:
     """How many vectors are decoded side by side: each lane costs 2 bytes, each round of them time."""
     return min(count, int(np.clip(count // ROUNDS, LEAST_LANES, MOST_LANES)))
+
+
+def fixed_bytes(ruler: Ruler, count: int) -> int:
+    """Of `coded`, what does not grow with the rows: half of a lane's last state tells nothing."""
+    return len(ruler.stored()) + 2 * lanes_for(count)
 
 
 def coded(classes: Iterable[Floats], ruler: Ruler) -> bytes:
@@ -238,21 +243,24 @@ def decoded(stored: memoryview, counts: Sequence[int] | Integers, dimension: int
         slots = Tables.of(widths).slots()
         for first in range(0, int(count), lanes):
             integers, at = read(states[: min(lanes, count - first)], words, at, slots)
-            yield integers.T.astype(np.float32) * steps
+            yield integers.T * steps
+        del slots  # before the next are made: memory is measured
 
 
-def read(state: Integers, words: NDArray[np.uint16], at: int, slots: Integers) -> tuple[Integers, int]:
-    """One round: the integers of a row in each lane, int[d, lanes], and where the next words are."""
-    entries = np.empty((len(slots), len(state)), np.int64)
+def read(state: Integers, words: NDArray[np.uint16], at: int, slots: Integers) -> tuple[Symbols, int]:
+    """One round: the integers of a row in each lane, int16[d, lanes], and where the next words are."""
+    integers = np.empty((len(slots), len(state)), np.int16)
     follows, mask = 2 * NEXT.ravel(), 2**PRECISION - 1
     way = np.zeros(len(state), np.int64)  # twice the trellis's state
-    for slot, entry in zip(slots, entries, strict=True):
-        slot.take((state & mask) | (way & 2) << PRECISION - 1, out=entry, mode="clip")
+    for place, slot in enumerate(slots):
+        entry = slot.take((state & mask) | (way & 2) << PRECISION - 1, mode="clip")
         state >>= PRECISION
         state *= entry & mask
         state += entry >> PRECISION & mask
         (empty,) = (state < 2**16).nonzero()
         state[empty] = state[empty] << 16 | words[at : at + len(empty)]
         at += len(empty)
-        way = follows.take(way + (entry >> 2 * PRECISION + 1 & 1), mode="clip")
-    return (entries >> 2 * PRECISION) - 256, at
+        entry >>= 2 * PRECISION
+        integers[place] = entry
+        way = follows.take(way + (entry >> 1 & 1), mode="clip")
+    return integers - np.int16(256), at

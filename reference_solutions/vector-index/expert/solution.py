@@ -176,7 +176,8 @@ def fitted(turned: Floats, rough: Floats, places: Integers, steps: Floats, room:
         centres_bytes, centres = coded_whole(rough, near)
         rows = order[:: -(-n // tried)]  # of all classes and lists alike
         body = residual_bytes(turned, centres, places, rows, ruler)
-        used = len(centres_bytes) + len(body) * (n / len(rows))
+        fixed = codes.fixed_bytes(ruler, n) + len(centres_bytes)
+        used = fixed + (len(body) - codes.fixed_bytes(ruler, len(rows))) * n / len(rows)
         if tried >= n and used <= room:
             break
         ruler = ruler.times(2 ** (8 * (used - FILL * room) / n / dimension))
