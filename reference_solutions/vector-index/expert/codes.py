@@ -18,6 +18,7 @@ Integers = NDArray[np.int64]
 Symbols = NDArray[np.int16]
 
 TILT = 0.6  # a component's step falls with this power of its spread
+LEAST_SPREAD = 1e-4  # float16 keeps it well
 CHUNK = 4096  # rows on the trellis at a time
 
 STATES = np.arange(8)
@@ -41,7 +42,7 @@ class Ruler:
 
     spread   standard deviation of each component, over all classes
     radius   by class, what that is to be multiplied by
-    step     by class, the mean step
+    step     by class, the geometric mean of its components' steps
     """
 
     spread: Floats
@@ -51,12 +52,13 @@ class Ruler:
     @classmethod
     def of(cls, values: Floats, kind: Integers | None, step: Floats) -> Ruler:
         """That of these values (without classes: of one for all), as float16 keeps it."""
-        spread = np.sqrt((values**2).mean(axis=0))
-        energy = values**2 @ (1 / spread**2) / len(spread)
+        squares = values**2
+        spread = np.maximum(np.sqrt(squares.mean(axis=0)), LEAST_SPREAD)
+        energy = squares @ (1 / spread**2) / len(spread)
         kind = np.zeros(len(values), np.int64) if kind is None else kind
         sizes = np.maximum(np.bincount(kind, minlength=len(step)), 1)
         radius = np.sqrt(np.bincount(kind, energy, minlength=len(step)) / sizes)
-        return cls(half(spread), half(np.maximum(radius, 1e-3)), half(step))
+        return cls(half(spread), half(np.maximum(radius, LEAST_SPREAD)), half(step))
 
     def stored(self) -> bytes:
         """All of it at float16."""
@@ -88,8 +90,8 @@ class Ruler:
         return self.spreads() ** 2 / (self.spreads() ** 2 + NOISE * self.steps() ** 2)
 
     def widths(self) -> Floats:
-        """Standard deviations of the integers that components become."""
-        return np.sqrt((self.shrinking() * self.spreads() / self.steps()) ** 2 + NOISE)
+        """Standard deviations of the integers that components become, rounded so that no last bit matters."""
+        return half(np.sqrt((self.shrinking() * self.spreads() / self.steps()) ** 2 + NOISE))
 
 
 # -- Which integers: the trellis
@@ -99,7 +101,8 @@ def trellis(scaled: Floats) -> tuple[Symbols, NDArray[np.uint8]]:
     """For each row the best path: its integers by component, int16[d, n], and their parities.
 
     A path begins in state 0. A state allows the even integers or the odd ones; which half of these is
-    taken, every second one, leads to one or the other of two next states.
+    taken, every second one, leads to one or the other of two next states. `cost` is the least squared
+    error of any path to each state, `came` which of the two earlier states that path came from.
     """
     count, dimension = scaled.shape
     columns = np.ascontiguousarray(scaled.T)

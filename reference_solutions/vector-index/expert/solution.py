@@ -41,10 +41,8 @@ COARSE_POINTS = 32  # vectors for each list's centre in training
 CLASSES = 8  # of vectors, by their distance to the centre; a power of two
 FOUND = 30  # vectors that each of a sample finds, to see which classes matter
 LEAST_POPULARITY = 0.02  # against the mean
-FAVOUR = (
-    0.75  # a class's step falls with this power of its popularity; 0.5 if a miss cost as its error's square
-)
-AXES_FROM = 2**17  # residuals
+FAVOUR = 0.75  # the power of its popularity that divides a class's step; a little above the 0.5 of theory
+MEASURED = 2**17  # residuals that axes and spreads are taken from, at most
 AXES_STEP = 0.02  # of the axes' own numbers, which are made orthogonal again after decoding
 CENTRES_STEP = 1.5  # times the vectors' mean step: residuals make good what centres lack
 SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 3 / 8)  # of the lists that may be probed, in the order of trying
@@ -70,7 +68,7 @@ class Solution:
         rng = np.random.default_rng(self.seed)
         lists = 2 ** int(np.clip(np.log2(n / PER_LIST), 2, np.log2(MOST_LISTS)))
         rough, owner, kind = clustered(vectors, lists)
-        some = rng.permutation(n)[:AXES_FROM]
+        some = rng.permutation(n)[:MEASURED]
         axes_bytes, axes = coded_axes(principal_axes(vectors[some] - rough[owner[some]]))
         places = kind * lists + owner
         packed_places = packed(places, lists * CLASSES)
@@ -84,7 +82,7 @@ class Solution:
         return struct.pack(HEAD, *head) + parts
 
     def _favour(self, popular: Floats) -> Floats:
-        """How coarse each class's step is against the others'."""
+        """How coarse each class's step is against the others': an error counts as often as it is met."""
         return popular**-FAVOUR
 
     def _tuned(self, sample: Floats) -> int:
@@ -168,9 +166,10 @@ def popularity(vectors: Floats, kind: Integers, rng: np.random.Generator) -> Flo
 def fitted(turned: Floats, rough: Floats, places: Integers, steps: Floats, room: int) -> tuple[bytes, bytes]:
     """Centres and residuals as bytes, with the finest steps that fit: tried on some vectors first, then on all."""
     (n, dimension), lists = turned.shape, len(rough)
-    ruler = Ruler.of(turned - rough[places % lists], places // lists, steps)
-    ruler = ruler.leaving(8 * room / (n + lists) / dimension)
     order = np.argsort(places, kind="stable")
+    rows = order[:: -(-n // MEASURED)]
+    ruler = Ruler.of(turned[rows] - rough[places[rows] % lists], places[rows] // lists, steps)
+    ruler = ruler.leaving(8 * room / (n + lists) / dimension)
     for tried in chain((TRIED, TRIED), repeat(n)):
         near = Ruler.of(rough, None, np.full(1, CENTRES_STEP * ruler.step.mean()))
         centres_bytes, centres = coded_whole(rough, near)
