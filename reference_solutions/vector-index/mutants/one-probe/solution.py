@@ -7,4 +7,5 @@ class Solution(expert.Solution):
     """The same index, searched less."""
 
     def _tuned(self, sample):
+        self.index.nprobe = 1
         return 1
