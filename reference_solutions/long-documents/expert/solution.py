@@ -21,7 +21,7 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -76,12 +76,13 @@ class Solution:
         share = believed(scores[0] / spreads[0], scores[1] / spreads[1], marks[held])
         pieces = Pieces.of(documents, marks, self.reader, self.seed)
         whole = Whole.of(documents, marks)
-        return pickle.dumps(((share / spreads[0], (1 - share) / spreads[1]), pieces.state(), whole.state()))
+        weights = share / spreads[0], (1 - share) / spreads[1]
+        return pickle.dumps((weights, replace(pieces, reader=None), whole))
 
     def load(self, model: bytes) -> None:
-        """Both views again."""
-        self.weights, pieces, whole = pickle.loads(model)
-        self.pieces, self.whole = Pieces(self.reader, *pieces), Whole(*whole)
+        """Both views again; the reader is this process's own."""
+        self.weights, pieces, self.whole = pickle.loads(model)
+        self.pieces = replace(pieces, reader=self.reader)
 
     def score(self, documents: list[str]) -> Floats:
         """What the views say of each label, each by its share."""
@@ -117,16 +118,18 @@ class Reader:
         return order[: max(1, int((np.cumsum(lengths) <= windows * self.window).sum()))]
 
 
+@dataclass(frozen=True)
 class Pieces:
     """Softmaxes over labels and background for each piece, and the sum of what all pieces say.
 
     `judge`, on words and vectors, is None where nothing was read; then words speak alone.
     """
 
-    def __init__(
-        self, reader: Reader | None, words: Words, counting: Softmax, judge: Softmax | None, prior: Prior
-    ) -> None:
-        self.reader, self.words, self.counting, self.judge, self.prior = reader, words, counting, judge, prior
+    reader: Reader | None
+    words: TfidfVectorizer
+    counting: Softmax
+    judge: Softmax | None
+    prior: Prior
 
     @classmethod
     def of(cls, documents: Sequence[str], marks: Ints, reader: Reader | None, seed: int) -> Pieces:
@@ -134,8 +137,10 @@ class Pieces:
         pieces, bags = numbered(documents)
         chances = candidates(bags, marks, len(pieces))
         order = worth_learning(chances, seed)
-        words = Words.of([pieces[i] for i in order])
-        counted, chances = words.count([pieces[i] for i in order]), chances[order]
+        words = TfidfVectorizer(
+            analyzer=terms, sublinear_tf=True, min_df=2, max_features=MOST_TERMS, dtype=np.float32
+        )
+        counted, chances = words.fit_transform([pieces[i] for i in order]), chances[order]
         judge = None
         if reader:
             n = len(reader.first(pieces, order, READ_TO_LEARN * len(documents)))
@@ -146,17 +151,13 @@ class Pieces:
         posterior = counting.posterior([counted], chances)
         return cls(reader, words, counting, judge, Prior.of(bags, order, posterior, len(pieces)))
 
-    def state(self) -> tuple[Any, ...]:
-        """What the constructor takes, but for the reader."""
-        return self.words, self.counting, self.judge, self.prior
-
     def score(self, documents: Sequence[str]) -> Floats:
         """float64[documents, labels]: the log likelihood ratio of having the label."""
         return np.stack([summed(self.ratios(in_pieces(document))) for document in documents])
 
     def ratios(self, pieces: Sequence[str]) -> Floats:
         """float[pieces, labels]: how much likelier each piece is as evidence; the foremost are read."""
-        counted, near = self.words.count(pieces), self.prior.near(len(pieces))
+        counted, near = self.words.transform(pieces), self.prior.near(len(pieces))
         ratios = self.prior.ratios(self.counting.likelihoods([counted]))
         if self.judge is not None and self.reader is not None:
             order = np.argsort(-(ratios + near).max(axis=1))
@@ -165,25 +166,6 @@ class Pieces:
             judged = self.prior.ratios(self.judge.likelihoods([counted[best], vectors]))
             ratios[best] += TRUST * (judged - ratios[best])
         return ratios + near
-
-
-@dataclass(frozen=True)
-class Words:
-    """TF-IDF of pieces by `terms`."""
-
-    counter: TfidfVectorizer
-
-    @classmethod
-    def of(cls, pieces: Sequence[str]) -> Words:
-        """Learns the vocabulary."""
-        counter = TfidfVectorizer(
-            analyzer=terms, sublinear_tf=True, min_df=2, max_features=MOST_TERMS, dtype=np.float32
-        )
-        return cls(counter.fit(pieces))
-
-    def count(self, pieces: Sequence[str]) -> sp.csr_matrix:
-        """float32[pieces, terms]."""
-        return self.counter.transform(pieces)
 
 
 @dataclass(frozen=True)
@@ -203,25 +185,9 @@ class Softmax:
         """Maximises the likelihood of the candidates: each piece's probabilities, summed by their chances."""
         scales = tuple(None if sp.issparse(block) else scale_of(block) for block in blocks)
         scaled = [within(block, scale) for block, scale in zip(blocks, scales, strict=True)]
-        turned = [block.T.tocsr() if sp.issparse(block) else block.T for block in scaled]
-        known = np.log(np.maximum(chances, LEAST)).astype(np.float32)
-        shape = sum(block.shape[1] for block in blocks) + 1, chances.shape[1]
-
-        def loss(flat: Floats) -> tuple[float, Floats]:
-            theta = flat.astype(np.float32).reshape(shape)
-            log_p = normalised(product(scaled, theta[:-1]) + theta[-1])
-            evidence = log_sum(log_p + known)
-            errors = np.exp(log_p) - np.exp(log_p + known - evidence)
-            slope = np.concatenate([*(block @ errors for block in turned), errors.sum(axis=0)[None]])
-            slope[:-1] += spread * theta[:-1]
-            penalty = 0.5 * spread * float((theta[:-1] ** 2).sum())
-            return penalty - float(evidence.sum()), slope.astype(np.float64).ravel()
-
-        start = np.zeros(shape[0] * shape[1])
-        found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "maxcor": 8})
-        theta = found.x.astype(np.float32).reshape(shape)
-        model = cls(theta[:-1], theta[-1], scales, np.ones(shape[1]))
-        return cls(theta[:-1], theta[-1], scales, model.posterior(blocks, chances).mean(axis=0) + 1e-6)
+        theta = fitted(scaled, np.log(np.maximum(chances, LEAST)), spread)
+        model = cls(theta[:-1], theta[-1], scales, np.ones(chances.shape[1]))
+        return replace(model, shares=model.posterior(blocks, chances).mean(axis=0) + 1e-6)
 
     def logits(self, blocks: Blocks) -> Floats:
         """float[pieces, classes]."""
@@ -270,11 +236,12 @@ class Prior:
         return np.log(np.maximum(likelihoods, 1e-12) / np.maximum(rest, 1e-12))[:, :-1]
 
 
+@dataclass(frozen=True)
 class Whole:
     """TF-IDF of whole documents and a logistic regression for each label."""
 
-    def __init__(self, words: TfidfVectorizer, weights: Floats) -> None:
-        self.words, self.weights = words, weights
+    words: TfidfVectorizer
+    weights: Floats
 
     @classmethod
     def of(cls, documents: Sequence[str], marks: Ints) -> Whole:
@@ -286,10 +253,6 @@ class Whole:
             for column in marks.T
         ]
         return cls(words, np.stack([head.coef_[0] for head in heads], axis=1))
-
-    def state(self) -> tuple[Any, ...]:
-        """What the constructor takes."""
-        return self.words, self.weights
 
     def score(self, documents: Sequence[str]) -> Floats:
         """float64[documents, labels]: log odds, but for the offset."""
@@ -362,6 +325,26 @@ def summed(ratios: Floats) -> Floats:
     one, squares, cubes = odds.sum(axis=0), (odds**2).sum(axis=0), (odds**3).sum(axis=0)
     two, three = one**2 - squares, one**3 - 3 * one * squares + 2 * cubes
     return np.log(one + np.maximum(two, 0) + np.maximum(three, 0))
+
+
+def fitted(blocks: Blocks, known: Floats, spread: float) -> Floats:
+    """Weights and, in the last row, offsets: most likely, given the log chances `known` of each piece's classes."""
+    turned = [block.T.tocsr() if sp.issparse(block) else block.T for block in blocks]
+    shape = sum(block.shape[1] for block in blocks) + 1, known.shape[1]
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        theta = flat.astype(np.float32).reshape(shape)
+        logs = normalised(product(blocks, theta[:-1]) + theta[-1])
+        evidence = log_sum(logs + known)
+        errors = np.exp(logs) - np.exp(logs + known - evidence)
+        slope = np.concatenate([*(block @ errors for block in turned), errors.sum(axis=0)[None]])
+        slope[:-1] += spread * theta[:-1]
+        penalty = 0.5 * spread * float((theta[:-1] ** 2).sum())
+        return penalty - float(evidence.sum()), slope.astype(np.float64).ravel()
+
+    start, options = np.zeros(shape[0] * shape[1]), {"maxiter": STEPS, "maxcor": 8}
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
+    return found.x.astype(np.float32).reshape(shape)
 
 
 def scale_of(vectors: Floats) -> tuple[Floats, float]:
