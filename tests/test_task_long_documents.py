@@ -108,6 +108,16 @@ def test_test_documents_hold_no_paragraph_of_training_documents(task: ModuleType
     assert not trained & tested
 
 
+def test_evidence_in_the_test_recurs_as_often_as_other_paragraphs(task: ModuleType) -> None:
+    inputs = task.documents
+    plan = inputs.Plan(paragraphs=20, window=16, near=0.2, share=0.4, evidence=2)
+    texts = {label: [f"{label} {spelt(i)}" for i in range(100)] for label in range(CLASSES)}
+    fewer = inputs.recurring(texts, [0, 1, 2], plan, np.random.default_rng(0))
+    # 500 other texts fill 18.2 places of a document, a label's fill 0.6: 500 * 0.6 / 18.2 = 16.5 texts
+    assert [len(fewer[label]) for label in range(CLASSES)] == [16, 16, 16, 100, 100, 100, 100, 100]
+    assert all({*fewer[label]} <= {*texts[label]} for label in range(CLASSES))
+
+
 def test_labels_do_not_make_a_document_longer(task: ModuleType) -> None:
     inputs = task.documents
     plan = inputs.Plan(paragraphs=20, window=16, near=0.2, share=0.4, evidence=1)

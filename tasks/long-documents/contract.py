@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 class Contract(Protocol):
     """Two stages, each in a fresh process: `train` alone, then `load` and `score`.
 
-    Nothing passes from the first to the second but the bytes that `train` returned.
+    Nothing passes from the first to the second but the bytes that `train` returned. Arguments are passed by
+    name, so the parameters' names are fixed.
     """
 
     def __init__(self, context: Any) -> None:

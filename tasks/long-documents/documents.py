@@ -76,6 +76,7 @@ def composed(data: Any, size: Mapping[str, Any], spare: int, workbench: Any) -> 
     plan, labels = Plan.of(size), int(size["n_labels"])
     train, test = distinct(data.train, data.test)
     chosen = choose_classes(train, test, labels, workbench.rng("classes"))
+    test = recurring(test, chosen, plan, workbench.rng("recurring"))
     n_train, n_test = int(size["n_train"]), int(size["n_test"])
     trained = compose(train, chosen, plan, n_train, workbench.rng("train"))
     tested = compose(test, chosen, plan, n_test, workbench.rng("test"))
@@ -116,6 +117,24 @@ def choose_classes(
             f"{labels} labels need {2 * labels}: use a data set of more classes"
         )
     return [able[i] for i in rng.permutation(len(able))[:labels].tolist()]
+
+
+def recurring(
+    texts: Mapping[int, Sequence[str]], chosen: Sequence[int], plan: Plan, rng: np.random.Generator
+) -> dict[int, list[str]]:
+    """As many texts of each chosen class as make evidence recur as often as other paragraphs do.
+
+    Or else one who counts the paragraphs of earlier documents while scoring knows the evidence by its rarity.
+    """
+    others = sum(len(own) for label, own in texts.items() if label not in chosen)
+    a_label = plan.share * (1 + plan.evidence) / 2  # of its evidence in a document, on average
+    rest = max(plan.paragraphs - len(chosen) * a_label, 1.0)
+    wanted = max(FEWEST_TESTED, round(others * a_label / rest))
+    fewer = {
+        label: [texts[label][i] for i in rng.permutation(len(texts[label]))[:wanted].tolist()]
+        for label in chosen
+    }
+    return {label: list(own) for label, own in texts.items()} | fewer
 
 
 def compose(

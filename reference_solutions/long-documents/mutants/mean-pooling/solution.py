@@ -1,14 +1,14 @@
-"""The expert with a mean over paragraphs in place of the soft maximum: what most of them say drowns the few."""
+"""The expert with a mean over paragraphs in place of the likelihood ratio of a few: most of them drown the few."""
 
 from __future__ import annotations
 
 import expert
 
 
-def mean(scores: expert.Floats) -> expert.Floats:
-    """float64[pieces, labels] -> float64[labels]."""
-    return scores.mean(axis=0)
+def mean(ratios: expert.Floats) -> expert.Floats:
+    """float[pieces, labels] -> float[labels]."""
+    return ratios.mean(axis=0)
 
 
-expert.soft_maximum = mean
+expert.summed = mean
 Solution = expert.Solution
