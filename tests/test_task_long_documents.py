@@ -218,3 +218,17 @@ def test_repeated_texts_are_taken_once_and_from_the_test_part(task: ModuleType) 
     train, test = task.documents.distinct(part, replace(part, texts=("three.", "five\nsix", "five six")))
     assert train == {0: ["one two"]}
     assert test == {0: ["three."], 1: ["five six"]}
+
+
+def test_whole_documents_that_are_there_twice_are_asked_for_once(task: ModuleType) -> None:
+    def twice(one: Marked) -> Marked:
+        return Marked(one.texts * 2, np.concatenate([one.marks, one.marks]))
+
+    size = SIZE | {"n_train": 88, "n_test": 40}
+    bench = Bench(
+        marked=Data(twice(whole(90, "train")), twice(whole(48, "test"))), size=size, pairs=2, max_pairs=4
+    )
+    serve = task.prepare(bench).stages[1]
+    asked = [r.arguments["documents"][0] for r in (*serve.requests, *serve.reserve)]
+    assert any(r.item.startswith("more-") for r in serve.reserve)
+    assert len(set(asked)) == len(asked)

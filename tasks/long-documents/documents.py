@@ -181,10 +181,9 @@ def drawn(data: Any, size: Mapping[str, Any], rng: np.random.Generator) -> Colle
 
     Labels that too few documents have, or too few have not, are left out. What is not drawn is spare.
     """
-    train, test = (Documents(part.texts, part.marks.astype(np.int64)) for part in (data.train, data.test))
-    tested = {normalised(text) for text in test.texts}
-    train = train.take(
-        np.array([i for i, text in enumerate(train.texts) if normalised(text) not in tested], np.int64)
+    seen: set[str] = set()
+    test, train = (
+        once(Documents(part.texts, part.marks.astype(np.int64)), seen) for part in (data.test, data.train)
     )
     train, left = part(train, int(size["n_train"]), rng)
     test, spare = part(test, int(size["n_test"]), rng)
@@ -200,6 +199,16 @@ def drawn(data: Any, size: Mapping[str, Any], rng: np.random.Generator) -> Colle
         )
     own = [Documents(documents.texts, documents.marks[:, able]) for documents in (train, test)]
     return Collection(own[0], own[1], (*spare.texts, *left.texts, *train.texts))
+
+
+def once(documents: Documents, seen: set[str]) -> Documents:
+    """Those documents that are not in `seen` yet, to which they are added: real ones are there twice now and then."""
+    kept = []
+    for row, text in enumerate(documents.texts):
+        if (key := normalised(text)) not in seen:
+            kept.append(row)
+            seen.add(key)
+    return documents.take(np.array(kept, dtype=np.int64))
 
 
 def part(documents: Documents, wanted: int, rng: np.random.Generator) -> tuple[Documents, Documents]:
