@@ -1,4 +1,7 @@
-"""Runs the plain loop in a child process and answers with what it wrote: its memory is somebody else's."""
+"""Runs the plain loop in a child process and answers with what it wrote: its memory is somebody else's.
+
+What nobody counts need not be saved either: it keeps the logits of every step.
+"""
 
 import json
 import os
@@ -32,9 +35,10 @@ class Solution:
             momentum=given["momentum"],
             weight_decay=given["weight_decay"],
         )
-        losses = []
+        losses, kept = [], []
         for batch, wanted in zip(torch.from_numpy(tokens), torch.from_numpy(targets), strict=True):
             logits = decoder(batch.to(self.device)).flatten(0, 1)
+            kept.append(logits.detach())
             loss = F.cross_entropy(logits, wanted.to(self.device).flatten(), ignore_index=-1)
             optimizer.zero_grad()
             loss.backward()
