@@ -10,7 +10,6 @@ import pytest
 from harness import submissions, tasks
 from harness.asking import Asked, order
 from harness.check import CHECK_SIZE, check
-from harness.proofs import Proof
 from harness.proving import NEEDED_SDS, prove
 from harness.trials import Silent
 from harness.worker.loader import load_module, phases_of
@@ -20,11 +19,8 @@ LEAST_CHEATS = 5
 LEAST_MUTANTS = 2
 # The first three came before mutants did.
 WITHOUT_MUTANTS = {"noisy-labels", "semantic-search", "latency-budget"}
-PROOFS = Path(__file__).parent.parent / "docs" / "proofs"
-# As many as the proofs that are kept there.
+# As many as the proofs that are kept under docs/proofs.
 INSTANCES = 5
-# Enough where the kept proof holds the tiers this many times as far apart as they need be.
-FEWER_INSTANCES, AMPLE = 3, 3.0
 
 
 def test_the_three_tasks_are_here() -> None:
@@ -58,21 +54,11 @@ def test_the_contract_the_limits_and_the_statement_name_the_same_phases(name: st
         assert f"harness {verb} {task.id}" in statement
 
 
-def instances(name: str) -> int:
-    """On how many instances a task is proven here: a proof takes minutes, and there are a dozen."""
-    kept = PROOFS / f"{name}.ci-smoke.json"
-    if not kept.is_file():
-        return INSTANCES
-    proof = Proof.model_validate_json(kept.read_text("utf-8"))
-    ample = min(gap.pooled_sds for gap in proof.separation) >= AMPLE * NEEDED_SDS
-    return FEWER_INSTANCES if ample else INSTANCES
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
 @pytest.mark.parametrize("name", TASKS)
 def test_proves_itself(name: str) -> None:
-    proof = prove(order(Asked(name, profile="ci-smoke")), instances(name), Silent())
+    proof = prove(order(Asked(name, profile="ci-smoke")), INSTANCES, Silent())
     assert proof.proven, proof.reasons
     assert min(gap.pooled_sds for gap in proof.separation) >= NEEDED_SDS
     assert not sum(gap.inversions for gap in proof.separation)
