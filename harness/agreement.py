@@ -62,13 +62,18 @@ def result(score: Score) -> Result:
     """The result that a score holds."""
     o = score.objective
     return Result(
-        outcome=score.outcome, tier=score.tier, points=score.points, points_uncapped=score.points_uncapped,
-        points_low=score.points_low, points_high=score.points_high, constraints=score.constraints,
+        outcome=score.outcome,
+        tier=score.tier,
+        points=score.points,
+        points_uncapped=score.points_uncapped,
+        points_low=score.points_low,
+        points_high=score.points_high,
+        constraints=score.constraints,
         objective=Objective(
             name=o.name, unit=o.unit, direction=o.direction, value=o.value, low=o.low, high=o.high
         ),
         certified=score.timing.certified if score.timing else None,
-    )  # fmt: skip
+    )
 
 
 def contradictions(said: Result) -> list[str]:

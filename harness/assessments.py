@@ -175,24 +175,43 @@ def cell_of(candidate: str, run: Run) -> Cell:
     """The cell that a run fills. A run without a score is open: our fault."""
     score, head = run.score, run.head
     found = Cell(
-        candidate=candidate, task=head.task, run_id=head.run_id, outcome="harness_error",
-        submission_digest=head.submission_digest, task_digest=head.task_digest, stamp=head.stamp,
-        isolation=head.profile.isolation, machine_id=head.machine.id, started_at=head.started_at,
-        wall_seconds=run.wall_seconds, instances=_instances(run),
+        candidate=candidate,
+        task=head.task,
+        run_id=head.run_id,
+        outcome="harness_error",
+        submission_digest=head.submission_digest,
+        task_digest=head.task_digest,
+        stamp=head.stamp,
+        isolation=head.profile.isolation,
+        machine_id=head.machine.id,
+        started_at=head.started_at,
+        wall_seconds=run.wall_seconds,
+        instances=_instances(run),
         reasons=("the run was not finished",),
-    )  # fmt: skip
+    )
     if score is None:
         return found
     objective, timing = score.objective, score.timing
     update = {
-        "outcome": score.outcome, "points": score.points, "points_uncapped": score.points_uncapped,
-        "points_low": score.points_low, "points_high": score.points_high, "points_each": score.points_each,
-        "tier": score.tier, "measure": objective.name, "unit": objective.unit, "direction": objective.direction,
-        "value": objective.value, "low": objective.low, "high": objective.high, "ladder": run.ladder,
-        "reasons": score.reasons, "certified": timing.certified if timing else None,
+        "outcome": score.outcome,
+        "points": score.points,
+        "points_uncapped": score.points_uncapped,
+        "points_low": score.points_low,
+        "points_high": score.points_high,
+        "points_each": score.points_each,
+        "tier": score.tier,
+        "measure": objective.name,
+        "unit": objective.unit,
+        "direction": objective.direction,
+        "value": objective.value,
+        "low": objective.low,
+        "high": objective.high,
+        "ladder": run.ladder,
+        "reasons": score.reasons,
+        "certified": timing.certified if timing else None,
         "grade": timing.condition.grade if timing and timing.condition else None,
         "constraints": tuple(CellConstraint(**c.model_dump(include=_CONSTRAINT)) for c in score.constraints),
-    }  # fmt: skip
+    }
     return found.model_copy(update=update)
 
 

@@ -43,8 +43,12 @@ def simulate(generator: str | None, sets: int, seed: int, note: Callable[[str], 
     fit(planted.scores, np.random.default_rng(seed))
     took = time.monotonic() - before
     return Simulation(
-        situations=tuple(found), forecasts=forecasts, seed=seed, fit_seconds=took, seconds=time.monotonic() - began
-    )  # fmt: skip
+        situations=tuple(found),
+        forecasts=forecasts,
+        seed=seed,
+        fit_seconds=took,
+        seconds=time.monotonic() - began,
+    )
 
 
 def suite_of(name: str, tasks_root: Path | None, profile: str) -> Suite:
@@ -60,11 +64,15 @@ def suite_of(name: str, tasks_root: Path | None, profile: str) -> Suite:
     found = [find(one, tasks_root) for one in names]
     tasks = tuple(
         TaskInSuite(
-            id=task.id, title=task.definition.title, profile=profile, minutes=task.definition.minutes,
-            competencies=tuple(task.definition.competencies), task_digest=task.digest,
+            id=task.id,
+            title=task.definition.title,
+            profile=profile,
+            minutes=task.definition.minutes,
+            competencies=tuple(task.definition.competencies),
+            task_digest=task.digest,
         )
         for task in found
-    )  # fmt: skip
+    )
     return Suite(name=",".join(task.id for task in tasks), title="", tasks=tasks)
 
 
@@ -85,8 +93,13 @@ def ladders(
                     ladder = climb(asked, setting, prepared, observer, repeat)
                     rows += [
                         Row(
-                            person=tier, tier=tier, task=task.id, instance=prepared.id, seed=repeat,
-                            points=ladder.points[tier], outcome=ladder.scores[tier].outcome,
+                            person=tier,
+                            tier=tier,
+                            task=task.id,
+                            instance=prepared.id,
+                            seed=repeat,
+                            points=ladder.points[tier],
+                            outcome=ladder.scores[tier].outcome,
                             verdicts=tuple((c.name, c.verdict) for c in ladder.scores[tier].constraints),
                             measured=tuple(
                                 CellConstraint(**c.model_dump(include=set(CellConstraint.model_fields)))
@@ -95,7 +108,7 @@ def ladders(
                         )
                         for tier in TIERS
                         if tier in ladder.points
-                    ]  # fmt: skip
+                    ]
     return rows
 
 

@@ -49,8 +49,9 @@ def check(order: Order, observer: Observer) -> Checked:
     problems += [words for kind, words in missed if kind == "absolute"]
     warnings = [
         *(f"{words} (sizes of this small pass)" for kind, words in missed if kind != "absolute"),
-        *_slow(order, found), *_chatty(outcome.trial),
-    ]  # fmt: skip
+        *_slow(order, found),
+        *_chatty(outcome.trial),
+    ]
     return Checked(outcome.trial, found, tuple(problems), tuple(warnings))
 
 

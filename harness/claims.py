@@ -93,14 +93,22 @@ def taken_up(connection: Connection, run_id: str, owner: str) -> RunHead | None:
 def begun(connection: Connection, head: RunHead, call: str, key: str) -> None:
     before = connection.execute(select(func.max(CLAIMS.c.attempt)).where(CLAIMS.c.key == key)).scalar()
     row = {
-        "run_id": head.run_id, "started_at": head.started_at, "task": head.task, "state": "claimed",
-        "head": head.model_dump_json(), "call": call, "scored": None,
-    }  # fmt: skip
+        "run_id": head.run_id,
+        "started_at": head.started_at,
+        "task": head.task,
+        "state": "claimed",
+        "head": head.model_dump_json(),
+        "call": call,
+        "scored": None,
+    }
     connection.execute(insert(RUNS), row)
     claim = {
-        "run_id": head.run_id, "key": key, "attempt": (before or 0) + 1, "owner": owners.me().text(),
+        "run_id": head.run_id,
+        "key": key,
+        "attempt": (before or 0) + 1,
+        "owner": owners.me().text(),
         "seen": _clock(connection),
-    }  # fmt: skip
+    }
     connection.execute(insert(CLAIMS), claim)
 
 

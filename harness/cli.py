@@ -16,15 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
-from harness import (
-    __version__,
-    cli_calibrate,
-    cli_reading,
-    cli_score,
-    cli_similar,
-    cli_store,
-    cli_trust,
-)
+from harness import __version__, cli_calibrate, cli_reading, cli_score, cli_similar, cli_store, cli_trust
 from harness.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -33,16 +25,8 @@ from harness.errors import (
     EXIT_USAGE,
     HarnessError,
     UsageError,
-)  # fmt: skip
-from harness.output import (
-    print_json,
-    say,
-    show,
-    show_check,
-    show_doctor,
-    show_proof,
-    write_reports,
 )
+from harness.output import print_json, say, show, show_check, show_doctor, show_proof, write_reports
 
 if TYPE_CHECKING:
     from harness.ordering import Order
@@ -217,10 +201,23 @@ def run(
 
     asked = order(
         Asked(
-            task, folder, tasks, profile, device, data, columns, model, seed, secret_seed_file, isolation, trials,
-            against, fresh, anew,
+            task,
+            folder,
+            tasks,
+            profile,
+            device,
+            data,
+            columns,
+            model,
+            seed,
+            secret_seed_file,
+            isolation,
+            trials,
+            against,
+            fresh,
+            anew,
         )
-    )  # fmt: skip
+    )
     pages: list[Path] = []
     signer = cli_trust.signer(asked)
 

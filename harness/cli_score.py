@@ -63,10 +63,14 @@ def score_verb(
     if variants not in ("same", "per-candidate"):
         raise UsageError(f"--variants {variants} is not known; give same or per-candidate")
     asked = scoring.Scoring(
-        suite=suite, place=place, tasks_root=tasks, secret_file=secret_seed_file,
-        variants=variants, isolation=insist_known(isolation) if isolation else None,
+        suite=suite,
+        place=place,
+        tasks_root=tasks,
+        secret_file=secret_seed_file,
+        variants=variants,
+        isolation=insist_known(isolation) if isolation else None,
         retry_open=retry_open,
-    )  # fmt: skip
+    )
     store = Store(home())
     with Table(f"score {suite}", quiet=as_json) as table:
         engine = _engine(executor, store, jobs, _Cluster(address, mix_machines), table.note)

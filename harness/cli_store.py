@@ -108,17 +108,25 @@ def _all(name: str, who: tuple[str, str], weight: list[str], as_json: bool, task
 def _as_json(done: Reassessed, by: str, why: str) -> dict[str, Any]:
     rows = [
         {
-            "candidate": c.before.candidate, "task": c.before.task, "run": c.before.run_id, "changed": c.changed,
-            "fault": c.fault, "before": c.before.model_dump(mode="json"),
+            "candidate": c.before.candidate,
+            "task": c.before.task,
+            "run": c.before.run_id,
+            "changed": c.changed,
+            "fault": c.fault,
+            "before": c.before.model_dump(mode="json"),
             "after": c.after.model_dump(mode="json") if c.after else None,
         }
         for c in done.changes
-    ]  # fmt: skip
+    ]
     return {
-        "assessment": done.assessment.id, "suite": done.assessment.suite.model_dump(mode="json"),
-        "suite_before": done.suite_before.model_dump(mode="json"), "by": by, "why": why, "cells": rows,
+        "assessment": done.assessment.id,
+        "suite": done.assessment.suite.model_dump(mode="json"),
+        "suite_before": done.suite_before.model_dump(mode="json"),
+        "by": by,
+        "why": why,
+        "cells": rows,
         "left": done.left,
-    }  # fmt: skip
+    }
 
 
 def _history(name: str, as_json: bool) -> None:
@@ -131,10 +139,11 @@ def _history(name: str, as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                "assessment": assessment.id, "cells": [found.model_dump(mode="json") for found in cells],
+                "assessment": assessment.id,
+                "cells": [found.model_dump(mode="json") for found in cells],
                 "assessments": [found.model_dump(mode="json") for found in suites],
             }
-        )  # fmt: skip
+        )
         return
     rows = [(f.replaced_at, f.by, f.why, rescored.was(f.cell)) for f in cells]
     rows += [(f.replaced_at, f.by, f.why, rescored.suite_was(f.was.suite)) for f in suites]
@@ -146,8 +155,7 @@ def export(
         str, typer.Argument(metavar="SUITE", help='A suite, an assessment\'s id, "last" or "all".')
     ],
     out: Annotated[
-        str,
-        typer.Option("--out", metavar="DIR", help="A folder, a file for cells alone, or MLflow's URI."),
+        str, typer.Option("--out", metavar="DIR", help="A folder, a file for cells alone, or MLflow's URI.")
     ],
     form: Annotated[str, typer.Option("--format", help="parquet, csv, json or mlflow.")] = "parquet",
     raw: Annotated[bool, typer.Option("--raw", help="Also every timed request, as samples.")] = False,

@@ -192,12 +192,16 @@ def _show(found: Verified) -> None:
 def _as_json(found: Verified) -> dict[str, object]:
     said = found.receipt if found.standing != "broken" else None
     return {
-        "verdict": found.verdict, "signature": found.standing, "key_id": found.key_id, "official": found.official,
-        "run_id": said.run_id if said else None, "task": said.task if said else None,
+        "verdict": found.verdict,
+        "signature": found.standing,
+        "key_id": found.key_id,
+        "official": found.official,
+        "run_id": said.run_id if said else None,
+        "task": said.task if said else None,
         "files": {"changed": found.changed, "added": found.added, "removed": found.removed},
         "new_run": found.again.head.run_id if found.again else None,
         "findings": [one.model_dump(mode="json") for one in found.findings],
-    }  # fmt: skip
+    }
 
 
 def _ring() -> KeyRing:

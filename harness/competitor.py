@@ -123,11 +123,15 @@ class Competitor:
         setting = place.setting
         seat = session.Seat(
             submission=place.judge or self.copy,
-            contract=place.judge / "contract.py" if place.judge else setting.task.contract, models=place.models,
-            device=setting.device, threads=setting.threads, seed=place.seed,
-            limits=setting.limits(), device_reader=setting.device_reader,
+            contract=place.judge / "contract.py" if place.judge else setting.task.contract,
+            models=place.models,
+            device=setting.device,
+            threads=setting.threads,
+            seed=place.seed,
+            limits=setting.limits(),
+            device_reader=setting.device_reader,
             stack=setting.task.definition.stack if setting.forks else (),
-        )  # fmt: skip
+        )
         self.pair, self.idle_cpu, self.busy_cpu, self.turn_seconds = place.pair, 0.0, 0.0, 0.0
         self.judged = place.judge is not None
         if (outsized := self._outsized(setting)) is not None:
@@ -238,10 +242,14 @@ class Competitor:
         elif counted:
             self.samples.append(
                 Sample(
-                    item=request.item, group=request.label, seconds=seconds, count=request.count,
-                    position=len(self.samples), pair=self.pair,
+                    item=request.item,
+                    group=request.label,
+                    seconds=seconds,
+                    count=request.count,
+                    position=len(self.samples),
+                    pair=self.pair,
                 )
-            )  # fmt: skip
+            )
 
     def keep_first(self, request: Request, seconds: float) -> None:
         """Keeps the time of a worker's very first call of a group: the cold one."""
@@ -275,22 +283,31 @@ class Competitor:
         text = _without(self.log.decode(errors="replace"), places)
         submission = self.entry.submission
         return Trial(
-            number=number, role=self.entry.role, label=submission.label, tier=submission.tier,
-            submission_digest=submission.digest, instance_id=instance_id,
+            number=number,
+            role=self.entry.role,
+            label=submission.label,
+            tier=submission.tier,
+            submission_digest=submission.digest,
+            instance_id=instance_id,
             outcome=self.fault.outcome if self.fault else "ok",
             reason=_without(self.fault.reason, places) if self.fault else "",
             detail=_without(self.fault.detail, places) if self.fault else "",
-            phases=tuple(self.phases), samples=tuple(self.samples), pairs=tuple(self.pairs),
-            memory=tuple(self.memory), timed=self.entry.timed,
+            phases=tuple(self.phases),
+            samples=tuple(self.samples),
+            pairs=tuple(self.pairs),
+            memory=tuple(self.memory),
+            timed=self.entry.timed,
             peak_host_bytes=max(self.peaks_host, default=None),
             peak_device_bytes=max(self.peaks_device, default=None),
             base_host_bytes=max(self.bases_host, default=None),
             base_file_bytes=max(self.bases_file, default=None),
             memory_measured_by="; ".join(self.memory_measured_by),
             blob_bytes={item: len(a) for item, a in self.answers.items() if isinstance(a, bytes)},
-            log_head=text[:65536], log_tail=text[65536:][-65536:], log_bytes=self.log_bytes,
+            log_head=text[:65536],
+            log_tail=text[65536:][-65536:],
+            log_bytes=self.log_bytes,
             worker_says=self.says,
-        )  # fmt: skip
+        )
 
 
 def _without(text: str, places: Mapping[str, str]) -> str:

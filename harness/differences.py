@@ -78,17 +78,28 @@ def compare(sheet: Sheet, first: str, second: str) -> Difference:
     counted = [(task.weight, task.difference) for task in tasks if task.difference is not None]
     whole = weighted(counted)
     return Difference(
-        suite=suite.name, first=first, second=second, tasks=tasks, whole=whole,
+        suite=suite.name,
+        first=first,
+        second=second,
+        tasks=tasks,
+        whole=whole,
         sentence=_sentence(first, second, whole, len(counted), len(tasks)),
-        cautions=_cautions([(mine[t.id], theirs[t.id]) for t in suite.tasks if t.id in mine and t.id in theirs]),
-    )  # fmt: skip
+        cautions=_cautions(
+            [(mine[t.id], theirs[t.id]) for t in suite.tasks if t.id in mine and t.id in theirs]
+        ),
+    )
 
 
 def _on(task: TaskInSuite, mine: Cell | None, theirs: Cell | None) -> TaskDifference:
     found = TaskDifference(
-        task=task.id, title=task.title or task.id, weight=task.weight, first=_fit(mine), second=_fit(theirs),
-        difference=None, basis="none",
-    )  # fmt: skip
+        task=task.id,
+        title=task.title or task.id,
+        weight=task.weight,
+        first=_fit(mine),
+        second=_fit(theirs),
+        difference=None,
+        basis="none",
+    )
     if mine is None or theirs is None or found.first is None or found.second is None:
         return found.model_copy(update={"because": _missing(mine, theirs)})
     shared = _shared(mine, theirs)

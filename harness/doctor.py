@@ -56,8 +56,16 @@ class Examined:
 def examine(tell: Callable[[str], None], quick: bool = False) -> Examined:
     """Every finding, cheapest first. Starts a worker, and unless `quick` measures for half a minute."""
     findings = [
-        *_packages(), _device(), _memory(), _load(), _cores(), _governor(), *_folders(), _model(), _worker(),
-    ]  # fmt: skip
+        *_packages(),
+        _device(),
+        _memory(),
+        _load(),
+        _cores(),
+        _governor(),
+        *_folders(),
+        _model(),
+        _worker(),
+    ]
     if quick or findings[-1].state == "bad":
         return Examined(tuple(findings), None)
     try:

@@ -41,8 +41,15 @@ def equating(sheet: Sheet) -> tuple[Equated, ...]:
             spread = stdev(values) if len(values) > 1 else None
             share = spread / gap if spread is not None and gap else None
             found.append(
-                Equated(task=task.id, tier=tier, variants=len(values), mean=fmean(values), spread=spread, share=share)
-            )  # fmt: skip
+                Equated(
+                    task=task.id,
+                    tier=tier,
+                    variants=len(values),
+                    mean=fmean(values),
+                    spread=spread,
+                    share=share,
+                )
+            )
     return tuple(found)
 
 

@@ -91,8 +91,11 @@ def _parquet(table: Table, path: Path) -> int:
     import pyarrow.parquet as pq
 
     types: dict[Kind, Any] = {
-        "text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_(),
-    }  # fmt: skip
+        "text": pa.string(),
+        "integer": pa.int64(),
+        "number": pa.float64(),
+        "boolean": pa.bool_(),
+    }
     about = {"table": table.name, "version": str(TABLES_VERSION)}
     schema = pa.schema([(name, types[kind]) for name, kind in table.columns.items()], metadata=about)
     count = 0

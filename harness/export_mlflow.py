@@ -136,10 +136,15 @@ def _add(client: Any, experiment: str, assessment: Assessment, cell: Cell, marks
 def metrics(cell: Cell) -> dict[str, float]:
     """Points with their interval, the objective with its own, and every constraint's value; what was measured."""
     found: dict[str, float | None] = {
-        "points": cell.points, "points_uncapped": cell.points_uncapped, "points_low": cell.points_low,
-        "points_high": cell.points_high, "objective": cell.value, "objective_low": cell.low,
-        "objective_high": cell.high, "wall_seconds": cell.wall_seconds,
-    }  # fmt: skip
+        "points": cell.points,
+        "points_uncapped": cell.points_uncapped,
+        "points_low": cell.points_low,
+        "points_high": cell.points_high,
+        "objective": cell.value,
+        "objective_low": cell.low,
+        "objective_high": cell.high,
+        "wall_seconds": cell.wall_seconds,
+    }
     for constraint in cell.constraints:
         name = _name(constraint.name)
         found[f"constraint.{name}"] = constraint.value
@@ -150,10 +155,16 @@ def metrics(cell: Cell) -> dict[str, float]:
 def params(assessment: Assessment, cell: Cell) -> dict[str, str]:
     """What was asked, and the verdict of every constraint."""
     found = {
-        "suite": assessment.suite.name, "task": cell.task, "task_digest": cell.task_digest, "measure": cell.measure,
-        "unit": cell.unit, "direction": cell.direction, "isolation": cell.isolation, "machine": cell.machine_id,
+        "suite": assessment.suite.name,
+        "task": cell.task,
+        "task_digest": cell.task_digest,
+        "measure": cell.measure,
+        "unit": cell.unit,
+        "direction": cell.direction,
+        "isolation": cell.isolation,
+        "machine": cell.machine_id,
         "instances": str(len(cell.instances)),
-    }  # fmt: skip
+    }
     found |= {f"verdict.{_name(c.name)}": c.verdict for c in cell.constraints}
     return {name: value[:_LONGEST] for name, value in found.items() if value}
 
@@ -161,12 +172,19 @@ def params(assessment: Assessment, cell: Cell) -> dict[str, str]:
 def tags(assessment: Assessment, cell: Cell) -> dict[str, str]:
     """Who and how it ended."""
     found = {
-        "harness.assessment": assessment.id, "harness.candidate": cell.candidate, "harness.task": cell.task,
-        "harness.run": cell.run_id, "harness.outcome": cell.outcome, "harness.standing": cell.standing,
-        "harness.tier": cell.tier, "harness.stamp": cell.stamp or "", "harness.grade": cell.grade or "",
-        "harness.submission_digest": cell.submission_digest, "harness.started_at": cell.started_at,
+        "harness.assessment": assessment.id,
+        "harness.candidate": cell.candidate,
+        "harness.task": cell.task,
+        "harness.run": cell.run_id,
+        "harness.outcome": cell.outcome,
+        "harness.standing": cell.standing,
+        "harness.tier": cell.tier,
+        "harness.stamp": cell.stamp or "",
+        "harness.grade": cell.grade or "",
+        "harness.submission_digest": cell.submission_digest,
+        "harness.started_at": cell.started_at,
         "harness.reasons": "; ".join(cell.reasons),
-    }  # fmt: skip
+    }
     return {name: value[:_LONGEST] for name, value in found.items() if value}
 
 

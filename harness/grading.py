@@ -16,17 +16,7 @@ import numpy as np
 from harness.criteria import Criteria, Objective
 from harness.measures.estimates import Estimate, combine
 from harness.measures.stats import percentile_interval, t_interval
-from harness.records import (
-    OURS,
-    TIERS,
-    Assessed,
-    ConstraintResult,
-    Measurement,
-    Outcome,
-    Rung,
-    Score,
-    Timing,
-)
+from harness.records import OURS, TIERS, Assessed, ConstraintResult, Measurement, Outcome, Rung, Score, Timing
 from harness.sides import Round
 from harness.timing import timing
 from harness.verdicts import EDGE, judge, log_of, objective_value, or_else
@@ -75,11 +65,19 @@ def grade(criteria: Criteria, rounds: Sequence[Round]) -> Score:
     reached = _tier(criteria.objective, rounds, uncapped)
     counted = _shown(uncapped) if outcome in ("ok", "inconclusive") else 0.0
     return Score(
-        outcome=outcome, points=counted, points_uncapped=uncapped, points_low=low, points_high=high,
-        points_each=each, tier=reached if outcome in ("ok", "inconclusive") else "none",
-        objective=_objective(criteria.objective, value, known), constraints=constraints,
-        measurements=measurements, reasons=_reasons(outcome, uncapped, reached, constraints, strange), timing=trust,
-    )  # fmt: skip
+        outcome=outcome,
+        points=counted,
+        points_uncapped=uncapped,
+        points_low=low,
+        points_high=high,
+        points_each=each,
+        tier=reached if outcome in ("ok", "inconclusive") else "none",
+        objective=_objective(criteria.objective, value, known),
+        constraints=constraints,
+        measurements=measurements,
+        reasons=_reasons(outcome, uncapped, reached, constraints, strange),
+        timing=trust,
+    )
 
 
 def ladder(criteria: Criteria, rounds: Sequence[Round]) -> tuple[Rung, ...]:
@@ -247,20 +245,34 @@ def unscored(
     who = "the harness" if outcome in OURS else "the submission"
     objective = criteria.objective
     absent = Measurement(
-        name=objective.measure, unit=objective.unit, direction=objective.direction, value=None,
+        name=objective.measure,
+        unit=objective.unit,
+        direction=objective.direction,
+        value=None,
         absent_because=f"{who} did not finish: {outcome}",
-    )  # fmt: skip
+    )
     return Score(
-        outcome=outcome, points=0.0, points_uncapped=None, tier="none", objective=absent, constraints=(),
-        measurements=measurements, reasons=(f"{outcome.replace('_', ' ')}: {reason}",),
-    )  # fmt: skip
+        outcome=outcome,
+        points=0.0,
+        points_uncapped=None,
+        tier="none",
+        objective=absent,
+        constraints=(),
+        measurements=measurements,
+        reasons=(f"{outcome.replace('_', ' ')}: {reason}",),
+    )
 
 
 def _objective(objective: Objective, value: Estimate, known: Sequence[Estimate]) -> Measurement:
     return Measurement(
-        name=objective.measure, unit=objective.unit, direction=objective.direction, value=value.value,
-        low=value.low, high=value.high, samples=tuple(e.value for e in known),
-    )  # fmt: skip
+        name=objective.measure,
+        unit=objective.unit,
+        direction=objective.direction,
+        value=value.value,
+        low=value.low,
+        high=value.high,
+        samples=tuple(e.value for e in known),
+    )
 
 
 def _shown(uncapped: float | None) -> float:

@@ -85,9 +85,13 @@ def fetch_model(name: str, revision: str) -> Path:
 
     try:
         found = huggingface_hub.snapshot_download(
-            name, revision=revision, local_files_only=bool(unreachable), allow_patterns=MODEL_FILES,
-            ignore_patterns=NOT_MODEL_FILES, etag_timeout=PATIENCE_SECONDS,
-        )  # fmt: skip
+            name,
+            revision=revision,
+            local_files_only=bool(unreachable),
+            allow_patterns=MODEL_FILES,
+            ignore_patterns=NOT_MODEL_FILES,
+            etag_timeout=PATIENCE_SECONDS,
+        )
     except _hub_faults() as error:
         raise ModelError(unreachable or _sentence(name, revision, "model", error)) from error
     return Path(str(found))

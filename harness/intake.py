@@ -34,9 +34,14 @@ MOST_BYTES = 200 * 2**20
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 _BROKEN = (
-    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,
     ValueError,
-)  # fmt: skip
+)
 # What an archive's content can bring about; any other error of the system is not its candidate's doing.
 _THEIRS = (None, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL)
 Member = tuple[str, Callable[[], IO[bytes]] | None]

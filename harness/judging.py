@@ -85,9 +85,12 @@ def compare(
 
 
 def judge_round(
-    order: Order, instance: Instance, trials: Sequence[Trial], answers: Sequence[Mapping[str, Answer]],
+    order: Order,
+    instance: Instance,
+    trials: Sequence[Trial],
+    answers: Sequence[Mapping[str, Answer]],
     known: Mapping[Tier, Assessed],
-) -> Done:  # fmt: skip
+) -> Done:
     """Everything that is derived from a round's raw trials and answers."""
     own = assess(order.task, instance, trials[0], answers[0])
     failed = next((t for t in trials[1:] if t.outcome != "ok"), None)

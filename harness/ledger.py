@@ -54,9 +54,11 @@ class Ledger:
         Returns it as it was first begun.
         """
         row = {
-            "id": assessment.id, "suite": assessment.suite.name, "begun_at": assessment.begun_at,
+            "id": assessment.id,
+            "suite": assessment.suite.name,
+            "begun_at": assessment.begun_at,
             "assessment": assessment.model_dump_json(),
-        }  # fmt: skip
+        }
 
         def work(connection: Connection) -> Assessment:
             query = select(ASSESSMENTS.c.assessment).where(ASSESSMENTS.c.id == assessment.id)
@@ -81,9 +83,14 @@ class Ledger:
         at = [column == value for column, value in _where(assessment_id, cell)]
         said, now = cell.model_dump_json(), datetime.now(UTC).isoformat(timespec="milliseconds")
         row = {
-            "assessment": assessment_id, "candidate": cell.candidate, "task": cell.task, "unit": unit,
-            "run_id": cell.run_id, "kept_at": now, "cell": said,
-        }  # fmt: skip
+            "assessment": assessment_id,
+            "candidate": cell.candidate,
+            "task": cell.task,
+            "unit": unit,
+            "run_id": cell.run_id,
+            "kept_at": now,
+            "cell": said,
+        }
 
         def work(connection: Connection) -> None:
             old = connection.execute(select(CELLS.c.cell).where(*at)).scalar()
@@ -181,8 +188,12 @@ class Ledger:
         """
         wall: dict[str, list[float]] = {}
         for assessment in self.assessments():
-            same = {t.id for t in assessment.suite.tasks for own in suite.tasks
-                    if (t.id, t.profile, t.task_digest) == (own.id, own.profile, own.task_digest)}  # fmt: skip
+            same = {
+                t.id
+                for t in assessment.suite.tasks
+                for own in suite.tasks
+                if (t.id, t.profile, t.task_digest) == (own.id, own.profile, own.task_digest)
+            }
             for _, cell in self.units(assessment.id).values():
                 here = cell.machine_id == machines.get(cell.task)
                 if here and cell.task in same and cell.run_id and cell.outcome == "ok":

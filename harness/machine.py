@@ -16,9 +16,17 @@ from harness.records import Machine
 
 # Versions that can move a number; anything else on the machine is left out of its identity.
 PACKAGES = (
-    "torch", "transformers", "tokenizers", "sentence-transformers", "datasets", "faiss-cpu", "numpy",
-    "scipy", "scikit-learn", "onnxruntime",
-)  # fmt: skip
+    "torch",
+    "transformers",
+    "tokenizers",
+    "sentence-transformers",
+    "datasets",
+    "faiss-cpu",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "onnxruntime",
+)
 
 
 def fingerprint(device: str, threads: int) -> Machine:

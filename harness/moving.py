@@ -75,13 +75,18 @@ def packed(store: Store, run_id: str) -> bytes:
     ours = select(INSTANCES).where(INSTANCES.c.run_id == row.run_id).order_by(INSTANCES.c.number)
     remembered = select(QUALITY).where(QUALITY.c.run_id == row.run_id).order_by(QUALITY.c.key)
     moved = _Moved(
-        head=RunHead.model_validate_json(row.head), state=row.state, call=json.loads(row.call), key=claim.key,
+        head=RunHead.model_validate_json(row.head),
+        state=row.state,
+        call=json.loads(row.call),
+        key=claim.key,
         scored=json.loads(row.scored) if row.scored else None,
-        instances=tuple(_instance(found) for found in store.read(ours)), trials=tuple(store.trials(row.run_id)),
+        instances=tuple(_instance(found) for found in store.read(ours)),
+        trials=tuple(store.trials(row.run_id)),
         quality=tuple(
-            _Quality(key=q.key, assessed=Assessed.model_validate_json(q.assessed)) for q in store.read(remembered)
+            _Quality(key=q.key, assessed=Assessed.model_validate_json(q.assessed))
+            for q in store.read(remembered)
         ),
-    )  # fmt: skip
+    )
     parts = [store.artefacts.read(digest) for digest in moved.answers()]
     return sealed(_KIND, json.loads(moved.model_dump_json()), parts)
 
@@ -124,18 +129,26 @@ def _checked(head: dict[str, Any], parts: Sequence[bytes]) -> _Moved:
         raise HarnessError(f"a run that was moved does not read as one: {_first(error)}") from error
     run_id, numbers = moved.head.run_id, {found.number for found in moved.instances}
     wrong = (
-        "it was made by a newer harness" if moved.head.schema_version > SCHEMA_VERSION
-        else "it has no id" if not run_id or not moved.key
-        else "its state is unknown" if {moved.state, *(i.state for i in moved.instances)} - {*_STATES}
-        else "its instances are not told apart" if len(numbers) != len(moved.instances)
-        else "its trials are not told apart" if len({_key(t) for t in moved.trials}) != len(moved.trials)
-        else "a trial is of no instance of it" if {t.number for t in moved.trials} - numbers
-        else "its score is another run's" if derived is not None and derived.head.run_id != run_id
-        else "it is said to be scored and is not" if moved.state == "scored" and derived is None
+        "it was made by a newer harness"
+        if moved.head.schema_version > SCHEMA_VERSION
+        else "it has no id"
+        if not run_id or not moved.key
+        else "its state is unknown"
+        if {moved.state, *(i.state for i in moved.instances)} - {*_STATES}
+        else "its instances are not told apart"
+        if len(numbers) != len(moved.instances)
+        else "its trials are not told apart"
+        if len({_key(t) for t in moved.trials}) != len(moved.trials)
+        else "a trial is of no instance of it"
+        if {t.number for t in moved.trials} - numbers
+        else "its score is another run's"
+        if derived is not None and derived.head.run_id != run_id
+        else "it is said to be scored and is not"
+        if moved.state == "scored" and derived is None
         else "its answers are not those that its trials name"
         if [of_bytes(part) for part in parts] != moved.answers()
         else ""
-    )  # fmt: skip
+    )
     if wrong:
         raise HarnessError(f"the run {run_id!r} that was moved was refused: {wrong}")
     return moved
@@ -182,9 +195,14 @@ def _written(connection: Connection, moved: _Moved) -> None:
         connection.execute(delete(table).where(table.c.run_id == run_id))
     scored = json.dumps(moved.scored) if moved.scored else None
     row = {
-        "run_id": run_id, "started_at": moved.head.started_at, "task": moved.head.task, "state": moved.state,
-        "head": moved.head.model_dump_json(), "call": json.dumps(moved.call), "scored": scored,
-    }  # fmt: skip
+        "run_id": run_id,
+        "started_at": moved.head.started_at,
+        "task": moved.head.task,
+        "state": moved.state,
+        "head": moved.head.model_dump_json(),
+        "call": json.dumps(moved.call),
+        "scored": scored,
+    }
     connection.execute(insert(RUNS), row)
     before = connection.execute(select(func.max(CLAIMS.c.attempt)).where(CLAIMS.c.key == moved.key)).scalar()
     claim = {"run_id": run_id, "key": moved.key, "attempt": (before or 0) + 1, "owner": ""}
@@ -199,11 +217,14 @@ def _written(connection: Connection, moved: _Moved) -> None:
 def _instances(moved: _Moved) -> list[dict[str, Any]]:
     return [
         {
-            "run_id": moved.head.run_id, "number": found.number, "state": found.state, "seconds": found.seconds,
+            "run_id": moved.head.run_id,
+            "number": found.number,
+            "state": found.state,
+            "seconds": found.seconds,
             "known": json.dumps([json.loads(known.model_dump_json()) for known in found.known]),
         }
         for found in moved.instances
-    ]  # fmt: skip
+    ]
 
 
 def _trials(moved: _Moved) -> list[dict[str, Any]]:

@@ -37,9 +37,14 @@ def _place(mutant: Mutant, scores: Sequence[Score]) -> ProofMutant:
         all(mutant.breaks in each for each in failed) if mutant.breaks else _between(mutant, points, failed)
     )
     return ProofMutant(
-        id=mutant.id, without=mutant.without, expected=_expected(mutant), points=points, broke=broke,
-        outcomes=tuple(score.outcome for score in scores), in_place=in_place,
-    )  # fmt: skip
+        id=mutant.id,
+        without=mutant.without,
+        expected=_expected(mutant),
+        points=points,
+        broke=broke,
+        outcomes=tuple(score.outcome for score in scores),
+        in_place=in_place,
+    )
 
 
 def _between(mutant: Mutant, points: Sequence[float], failed: Sequence[set[str]]) -> bool:

@@ -79,9 +79,13 @@ def setting_of(order: Order) -> Generator[Setting]:
     """
     leftovers.sweep()
     setting = Setting(
-        task=order.task, level=level(order.profile.isolation), device=order.device, threads=order.profile.threads,
-        limit_factor=order.profile.limit_factor, device_reader=devices.reader(order.device),
-    )  # fmt: skip
+        task=order.task,
+        level=level(order.profile.isolation),
+        device=order.device,
+        threads=order.profile.threads,
+        limit_factor=order.profile.limit_factor,
+        device_reader=devices.reader(order.device),
+    )
     nowhere = Path()
     with closing(setting.level):
         stack = order.task.definition.stack
@@ -99,10 +103,17 @@ def prepare(order: Order, number: int, observer: Observer, may_derive: bool = Tr
     size = order.task.size(order.profile.size)
     observer.note(f"preparing instance {number + 1}")
     bench = Workbench(
-        seed=seed, size=size, device=order.device, data=order.data, model_spec=order.model, cache=order.cache,
-        threads=order.profile.threads, pairs=order.profile.pairs, max_pairs=order.profile.max_pairs,
+        seed=seed,
+        size=size,
+        device=order.device,
+        data=order.data,
+        model_spec=order.model,
+        cache=order.cache,
+        threads=order.profile.threads,
+        pairs=order.profile.pairs,
+        max_pairs=order.profile.max_pairs,
         may_derive=may_derive,
-    )  # fmt: skip
+    )
     instance = order.task.prepare(bench)
     asked = insist_on_fresh_inputs(order.task, instance)
     used = tuple(bench.used.values())
@@ -144,17 +155,24 @@ def round_of(
     """The round that runs submissions on a prepared instance; one process pair, if no plan says more."""
     task, number = order.task.id, str(prepared.number)
     return Round(
-        setting=setting, instance=prepared.instance, instance_id=prepared.id, number=prepared.number,
+        setting=setting,
+        instance=prepared.instance,
+        instance_id=prepared.id,
+        number=prepared.number,
         worker_seed=derived_seed(order.root, task, "worker", number) & 0x7FFFFFFF,
-        order=np.random.default_rng(derived_seed(order.root, task, "order", number)), observer=observer,
+        order=np.random.default_rng(derived_seed(order.root, task, "order", number)),
+        observer=observer,
         plan=plan or Plan(),
-    )  # fmt: skip
+    )
 
 
 def plan_of(order: Order) -> Plan:
     """The profile's pairs; on a GPU in blocks of calls, since contexts take turns there."""
     profile = order.profile
     return Plan(
-        pairs=profile.pairs, most=max(profile.pairs, profile.max_pairs), seconds=profile.pair_seconds,
-        block=BLOCK_ON_CUDA if order.device == "cuda" else 1, memory_pass=profile.memory_pass,
-    )  # fmt: skip
+        pairs=profile.pairs,
+        most=max(profile.pairs, profile.max_pairs),
+        seconds=profile.pair_seconds,
+        block=BLOCK_ON_CUDA if order.device == "cuda" else 1,
+        memory_pass=profile.memory_pass,
+    )

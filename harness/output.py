@@ -90,11 +90,15 @@ def show_check(asked: Order, found: Checked, as_json: bool) -> None:
         values = {m.name: m.value for m in found.assessed.measurements if m.value is not None}
         print_json(
             {
-                "task": asked.task.id, "passed": found.passed, "outcome": found.assessed.outcome,
-                "problems": list(found.problems), "warnings": list(found.warnings), "measurements": values,
+                "task": asked.task.id,
+                "passed": found.passed,
+                "outcome": found.assessed.outcome,
+                "problems": list(found.problems),
+                "warnings": list(found.warnings),
+                "measurements": values,
                 "detail": found.trial.detail,
             }
-        )  # fmt: skip
+        )
         return
     from harness.reports.checking import render_check
 
@@ -126,13 +130,17 @@ def show_doctor(found: Examined, as_json: bool) -> None:
                 "findings": [{"name": f.name, "state": f.state, "words": f.words} for f in found.findings],
                 "steadiness": steady
                 and {
-                    "ratio": steady.ratio, "ratios": list(steady.ratios), "spread": steady.spread,
-                    "seconds": steady.seconds, "requests": steady.requests, "throttled": steady.throttled,
+                    "ratio": steady.ratio,
+                    "ratios": list(steady.ratios),
+                    "spread": steady.spread,
+                    "seconds": steady.seconds,
+                    "requests": steady.requests,
+                    "throttled": steady.throttled,
                     "busy": [{"pid": b.pid, "name": b.name, "share": b.share} for b in steady.busy],
                     **steady.condition.model_dump(mode="json"),
                 },
             }
-        )  # fmt: skip
+        )
         return
     for finding in found.findings:
         say(f"{finding.state:<5}{finding.name:<22}{finding.words}")

@@ -74,14 +74,20 @@ class Pair:
         if self.competitors:
             self.competitors[0].pairs.append(
                 PairReading(
-                    stage=self.stage.name, pair=self.number, started=tuple(self.started),
-                    warmups=self.warmups, steady=self.is_steady, floor=tuple(self.floor),
+                    stage=self.stage.name,
+                    pair=self.number,
+                    started=tuple(self.started),
+                    warmups=self.warmups,
+                    steady=self.is_steady,
+                    floor=tuple(self.floor),
                     idle_cpu={c.name: c.idle_cpu for c in self.competitors},
                     busy_cpu={c.name: c.busy_cpu for c in self.competitors},
                     turn_seconds={c.name: c.turn_seconds for c in self.competitors},
-                    alone=self.alone, repeats=self.repeats, counters=counters,
+                    alone=self.alone,
+                    repeats=self.repeats,
+                    counters=counters,
                 )
-            )  # fmt: skip
+            )
 
     def _begin(self, among: Sequence[Competitor]) -> None:
         """Starts workers in random order, lets each load, and warms them up."""

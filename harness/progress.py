@@ -178,8 +178,10 @@ class Table:
         remains = "" if not self.left else f", {self._remains()}"
         grid = Grid(
             title=Text(f"{self.title}: {self.count} of {self.all} measured, {elapsed} elapsed{remains}"),
-            caption=Text(_clean(self.said)), title_justify="left", caption_justify="left",
-        )  # fmt: skip
+            caption=Text(_clean(self.said)),
+            title_justify="left",
+            caption_justify="left",
+        )
         if len(self.candidates) > MOST_ROWS:
             return self._summed(grid)
         for name in ("candidate", *self.tasks):

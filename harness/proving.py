@@ -84,14 +84,24 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
     tested, missing = placed(order.task.definition.mutants, came)
     doubts = [*_doubts(ladders, gaps, starter, tried), *missing]
     return Proof(
-        task=order.task.id, profile=order.profile.name, proven=not doubts, tiers=tiers, separation=gaps,
-        cheats=tuple(tried), starter=ProofStarter(outcome=starter.outcome, points=starter.points),
-        instances=instances, wall_seconds=time.monotonic() - began, reasons=tuple(doubts),
-        mutants=tested, ladder_seconds=tuple(seconds), minutes=order.task.definition.minutes,
+        task=order.task.id,
+        profile=order.profile.name,
+        proven=not doubts,
+        tiers=tiers,
+        separation=gaps,
+        cheats=tuple(tried),
+        starter=ProofStarter(outcome=starter.outcome, points=starter.points),
+        instances=instances,
+        wall_seconds=time.monotonic() - began,
+        reasons=tuple(doubts),
+        mutants=tested,
+        ladder_seconds=tuple(seconds),
+        minutes=order.task.definition.minutes,
         machine=machine.in_words(machine.fingerprint(order.device, order.profile.threads)),
-        proven_at=datetime.now(UTC).isoformat(timespec="seconds"), competencies=order.task.definition.competencies,
+        proven_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        competencies=order.task.definition.competencies,
         sources=first.sources,
-    )  # fmt: skip
+    )
 
 
 def climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer, repeat: int = 0) -> Ladder:
@@ -110,10 +120,11 @@ def climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer
     scores = {tier: grade(criteria, [Round(own, sides)]) for tier, own in sides.items()}
     values = {tier: objective_value(criteria.objective, own, sides) for tier, own in sides.items()}
     return Ladder(
-        sides=sides, scores=scores,
+        sides=sides,
+        scores=scores,
         points={tier: score.points_uncapped or 0.0 for tier, score in scores.items()},
         objective={tier: value.value if value else float("nan") for tier, value in values.items()},
-    )  # fmt: skip
+    )
 
 
 def _sound(order: Order, prepared: Prepared, outcome: Outcome) -> Assessed:
@@ -149,9 +160,12 @@ def _tier(tier: Tier, ladders: Sequence[Ladder]) -> ProofTier:
     points = np.array([ladder.points[tier] for ladder in ladders])
     values = np.array([ladder.objective[tier] for ladder in ladders])
     return ProofTier(
-        tier=tier, points_mean=float(points.mean()), points_sd=_sd(points),
-        objective_mean=float(values.mean()), objective_sd=_sd(values),
-    )  # fmt: skip
+        tier=tier,
+        points_mean=float(points.mean()),
+        points_sd=_sd(points),
+        objective_mean=float(values.mean()),
+        objective_sd=_sd(values),
+    )
 
 
 def _gap(lower: Tier, upper: Tier, ladders: Sequence[Ladder]) -> ProofGap:
@@ -163,9 +177,12 @@ def _gap(lower: Tier, upper: Tier, ladders: Sequence[Ladder]) -> ProofGap:
     gaps = np.array([ladder.points[upper] - ladder.points[lower] for ladder in ladders])
     spread = _sd(gaps)
     return ProofGap(
-        lower=lower, upper=upper, gap_points=float(gaps.mean()),
-        pooled_sds=float(gaps.mean()) / max(spread, _LEAST_SPREAD), inversions=int((gaps <= 0).sum()),
-    )  # fmt: skip
+        lower=lower,
+        upper=upper,
+        gap_points=float(gaps.mean()),
+        pooled_sds=float(gaps.mean()) / max(spread, _LEAST_SPREAD),
+        inversions=int((gaps <= 0).sum()),
+    )
 
 
 def _sd(values: np.ndarray) -> float:

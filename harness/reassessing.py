@@ -15,9 +15,25 @@ from harness.tasks import Task
 
 # What a score says of a cell; the rest says what was run and where, which no rescoring changes.
 _SCORED = (
-    "outcome", "points", "points_uncapped", "points_low", "points_high", "points_each", "tier", "measure", "unit",
-    "direction", "value", "low", "high", "constraints", "ladder", "certified", "grade", "reasons",
-)  # fmt: skip
+    "outcome",
+    "points",
+    "points_uncapped",
+    "points_low",
+    "points_high",
+    "points_each",
+    "tier",
+    "measure",
+    "unit",
+    "direction",
+    "value",
+    "low",
+    "high",
+    "constraints",
+    "ladder",
+    "certified",
+    "grade",
+    "reasons",
+)
 
 
 class Change(Record):
@@ -43,9 +59,14 @@ class Reassessed(Record):
 
 
 def reassess(
-    ledger: Ledger, assessment: Assessment, find: Callable[[str, Path], Task], *,
-    suite: Suite | None = None, by: str, why: str,
-) -> Reassessed:  # fmt: skip
+    ledger: Ledger,
+    assessment: Assessment,
+    find: Callable[[str, Path], Task],
+    *,
+    suite: Suite | None = None,
+    by: str,
+    why: str,
+) -> Reassessed:
     """Scores every cell again under the thresholds that its task has now; keeps what changed.
 
     With `suite`, the assessment's suite takes over its weights and its cut. Cells without a run and those that

@@ -25,9 +25,14 @@ LOCAL = "local"  # a folder of whoever ran it: its place is nobody else's busine
 _WORD = r"^[!-~]{1,400}$"
 # No more than any profile asks for: a stranger's receipt decides how long a new run may take.
 _MOST = {
-    "threads": 1024, "trials": 1000, "max_trials": 1000, "pairs": 1000, "max_pairs": 1000, "limit_factor": 100,
+    "threads": 1024,
+    "trials": 1000,
+    "max_trials": 1000,
+    "pairs": 1000,
+    "max_pairs": 1000,
+    "limit_factor": 100,
     "pair_seconds": 86400,
-}  # fmt: skip
+}
 
 
 class FileDigest(Record):
@@ -81,18 +86,33 @@ def receipt(order: Order, done: Run) -> Receipt:
         raise HarnessError(f"run {head.run_id} was not scored, so it has no receipt")
     files = zip(order.submission.files, order.submission.hashes, strict=True)
     return Receipt(
-        run_id=head.run_id, started_at=head.started_at, harness_version=head.harness_version, task=head.task,
-        task_version=head.task_version, task_digest=head.task_digest, submission=head.submission,
+        run_id=head.run_id,
+        started_at=head.started_at,
+        harness_version=head.harness_version,
+        task=head.task,
+        task_version=head.task_version,
+        task_digest=head.task_digest,
+        submission=head.submission,
         submission_digest=head.submission_digest,
         files=tuple(FileDigest(path=file.as_posix(), sha256=digest) for file, digest in files),
         profile=head.profile,
         asked=Asked(
-            pair_seconds=profile.pair_seconds, memory_pass=profile.memory_pass, limit_factor=profile.limit_factor,
-            data=_text(order.data), columns=dict(order.data.columns), model=_text(order.model), against=order.against,
+            pair_seconds=profile.pair_seconds,
+            memory_pass=profile.memory_pass,
+            limit_factor=profile.limit_factor,
+            data=_text(order.data),
+            columns=dict(order.data.columns),
+            model=_text(order.model),
+            against=order.against,
         ),
-        machine=head.machine, isolation=head.isolation, stamp=head.stamp, seed=head.seed, seed_id=head.seed_id,
-        sources=head.sources, result=result(done.score),
-    )  # fmt: skip
+        machine=head.machine,
+        isolation=head.isolation,
+        stamp=head.stamp,
+        seed=head.seed,
+        seed_id=head.seed_id,
+        sources=head.sources,
+        result=result(done.score),
+    )
 
 
 class Signer:

@@ -50,9 +50,10 @@ def rescored(
         assessed += done.assessed
     criteria = order.task.criteria
     update = {
-        "assessed": tuple(assessed), "score": grading.grade(criteria, rounds),
+        "assessed": tuple(assessed),
+        "score": grading.grade(criteria, rounds),
         "ladder": grading.ladder(criteria, rounds),
-    }  # fmt: skip
+    }
     new = old.model_copy(update=update)
     return old, new
 
@@ -61,11 +62,15 @@ def _order_again(old: Run, store: Store, find: Callable[[str, Path], Task]) -> O
     call = store.call(old.head.run_id)
     empty = Submission(old.head.task, old.head.submission, Path(), (), old.head.submission_digest)
     return Order(
-        task=find(old.head.task, Path(call["task_folder"])), submission=empty,
-        profile=Profile.model_validate(call["profile"]), device=call["device"],
-        root=bytes.fromhex(call["root"]), seed=call["seed"], data=sources.DataSpec(**call["data"]),
+        task=find(old.head.task, Path(call["task_folder"])),
+        submission=empty,
+        profile=Profile.model_validate(call["profile"]),
+        device=call["device"],
+        root=bytes.fromhex(call["root"]),
+        seed=call["seed"],
+        data=sources.DataSpec(**call["data"]),
         model=sources.ModelSpec(**call["model"]),
-    )  # fmt: skip
+    )
 
 
 def _round_again(order: Order, old: Run, number: int, store: Store, instances: Instances) -> Done:

@@ -94,10 +94,13 @@ def _finished(
         outcome: EndedAs = "sandbox_failed" if isinstance(error, SandboxFailed) else "harness_error"
         score = grading.unscored(criteria, outcome, str(error))
     finished = Run(
-        head=head, trials=tuple(in_order(t for d in done for t in d.trials)),
-        assessed=tuple(a for d in done for a in d.assessed), score=score,
-        ladder=grading.ladder(criteria, [d.round for d in done]), wall_seconds=earlier + time.monotonic() - began,
-    )  # fmt: skip
+        head=head,
+        trials=tuple(in_order(t for d in done for t in d.trials)),
+        assessed=tuple(a for d in done for a in d.assessed),
+        score=score,
+        ladder=grading.ladder(criteria, [d.round for d in done]),
+        wall_seconds=earlier + time.monotonic() - began,
+    )
     store.scored(finished, final=score.outcome not in OURS)
     return finished
 
@@ -207,9 +210,14 @@ class _Held:
         except SandboxFailed as error:
             self.fault = error
         self.record = Isolation(
-            level=level.name, official=level.official and not self.fault, promised=len(found.promised),
-            probes=len(found.reached), digest=selftest.digest(found), residual=found.residual, note=level.note,
-        )  # fmt: skip
+            level=level.name,
+            official=level.official and not self.fault,
+            promised=len(found.promised),
+            probes=len(found.reached),
+            digest=selftest.digest(found),
+            residual=found.residual,
+            note=level.note,
+        )
 
     def insist(self) -> None:
         """Raises SandboxFailed where it does not."""
@@ -221,21 +229,38 @@ def _head(order: Order, setting: Setting, prepared: Prepared, held: _Held) -> Ru
     profile, now = order.profile, datetime.now(UTC)
     definition = order.task.definition
     return RunHead(
-        harness_version=__version__, run_id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
-        started_at=now.isoformat(timespec="milliseconds"), task=definition.id, task_title=definition.title,
-        task_version=definition.version, task_digest=order.task.digest, submission=order.submission.label,
+        harness_version=__version__,
+        run_id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
+        started_at=now.isoformat(timespec="milliseconds"),
+        task=definition.id,
+        task_title=definition.title,
+        task_version=definition.version,
+        task_digest=order.task.digest,
+        submission=order.submission.label,
         submission_digest=order.submission.digest,
         profile=ProfileUsed(
-            name=profile.name, size=profile.size, device=order.device, isolation=setting.level.name,
-            executor=profile.executor, threads=profile.threads, trials=profile.trials,
-            max_trials=profile.max_trials, split=profile.split, pairs=profile.pairs,
+            name=profile.name,
+            size=profile.size,
+            device=order.device,
+            isolation=setting.level.name,
+            executor=profile.executor,
+            threads=profile.threads,
+            trials=profile.trials,
+            max_trials=profile.max_trials,
+            split=profile.split,
+            pairs=profile.pairs,
             max_pairs=profile.max_pairs,
         ),
-        machine=machine.fingerprint(order.device, profile.threads), sources=prepared.sources,
-        stamp=_stamp(setting, prepared, order), seed=order.seed if order.seed is not None else None,
-        seed_id=of_bytes(order.root)[:12], facts=dict(prepared.instance.facts), isolation=held.record,
-        assessment=order.assessment, candidate=order.candidate,
-    )  # fmt: skip
+        machine=machine.fingerprint(order.device, profile.threads),
+        sources=prepared.sources,
+        stamp=_stamp(setting, prepared, order),
+        seed=order.seed if order.seed is not None else None,
+        seed_id=of_bytes(order.root)[:12],
+        facts=dict(prepared.instance.facts),
+        isolation=held.record,
+        assessment=order.assessment,
+        candidate=order.candidate,
+    )
 
 
 def _stamp(setting: Setting, prepared: Prepared, order: Order) -> Stamp:
@@ -254,13 +279,22 @@ def identity(order: Order, first: Prepared, head: RunHead) -> str:
     tiers = references(order.task.id, order.task.folder)
     return of_value(
         [
-            of_files(program), head.task_digest, head.submission_digest, head.submission,
-            {tier: reference.digest for tier, reference in tiers.items()}, order.profile.model_dump(mode="json"),
-            head.profile.model_dump(mode="json"), of_bytes(order.root), first.id, order.against, order.fresh,
-            head.machine.id, [source.digest for source in head.sources],
+            of_files(program),
+            head.task_digest,
+            head.submission_digest,
+            head.submission,
+            {tier: reference.digest for tier, reference in tiers.items()},
+            order.profile.model_dump(mode="json"),
+            head.profile.model_dump(mode="json"),
+            of_bytes(order.root),
+            first.id,
+            order.against,
+            order.fresh,
+            head.machine.id,
+            [source.digest for source in head.sources],
             *([order.candidate, order.instead_of] if order.assessment else []),
         ]
-    )  # fmt: skip
+    )
 
 
 def _call(order: Order) -> dict[str, Any]:

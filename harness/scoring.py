@@ -94,10 +94,13 @@ def score(asked: Scoring, store: Store, engine: Executor, watch: Watcher) -> She
     }
     seed_id = of_bytes(secret)[:12]
     assessment = Assessment(
-        id=of_value([planned.suite.digest, seed_id, asked.variants, references])[:12], suite=suite,
-        seed_id=seed_id, variants=asked.variants, begun_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        id=of_value([planned.suite.digest, seed_id, asked.variants, references])[:12],
+        suite=suite,
+        seed_id=seed_id,
+        variants=asked.variants,
+        begun_at=datetime.now(UTC).isoformat(timespec="seconds"),
         harness_version=__version__,
-    )  # fmt: skip
+    )
     taken = intake.read(asked.place, list(planned.tasks), store.folder / "assessments" / "unpacked")
     for note in taken.notes:
         watch.note(note)
@@ -191,18 +194,39 @@ def _unit(
     root = root_of(plan.secret, name, alias if plan.asked.variants == "per-candidate" else "")
     settings = profile.model_dump(mode="json")
     key = of_value(
-        [plan.program, task.digest, found.digest, alias, settings, of_bytes(root), plan.references[name],
-         plan.asked.variants]
-    )  # fmt: skip
+        [
+            plan.program,
+            task.digest,
+            found.digest,
+            alias,
+            settings,
+            of_bytes(root),
+            plan.references[name],
+            plan.asked.variants,
+        ]
+    )
     again = old[1].run_id if old and old[1].outcome == "inconclusive" and old[0] == key else ""
     payload = Payload(
-        candidate=alias, task=name, task_folder=str(task.folder), folder=str(found.folder.absolute()),
-        digest=found.digest, profile=settings, root=root.hex(), assessment=plan.assessment.id, instead_of=again,
-    )  # fmt: skip
+        candidate=alias,
+        task=name,
+        task_folder=str(task.folder),
+        folder=str(found.folder.absolute()),
+        digest=found.digest,
+        profile=settings,
+        root=root.hex(),
+        assessment=plan.assessment.id,
+        instead_of=again,
+    )
     unit = Unit(
-        candidate=alias, task=name, key=key, payload=payload.model_dump_json(), timed=task.criteria.is_timed(),
-        device=device, threads=profile.threads, memory_bytes=int(task.definition.limits.memory_gib * 2**30),
-    )  # fmt: skip
+        candidate=alias,
+        task=name,
+        key=key,
+        payload=payload.model_dump_json(),
+        timed=task.criteria.is_timed(),
+        device=device,
+        threads=profile.threads,
+        memory_bytes=int(task.definition.limits.memory_gib * 2**30),
+    )
     return Wanted(key, unit=unit)
 
 

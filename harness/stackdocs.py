@@ -28,18 +28,39 @@ PACKAGES = {  # import name -> distribution, licence
 }
 # Tests, copies of other projects, and the 400 models of transformers, which repeat one another's words.
 SKIPPED = {
-    "tests", "testing", "testing_utils.py", "conftest.py",
-    "_vendor", "externals", "distutils", "f2py", "models",
-}  # fmt: skip
+    "tests",
+    "testing",
+    "testing_utils.py",
+    "conftest.py",
+    "_vendor",
+    "externals",
+    "distutils",
+    "f2py",
+    "models",
+}
 # The classes: sub-packages of one subject each, with enough docstrings and no catch-all such as `utils`.
 AREAS = (
-    "numpy._core", "numpy.lib", "numpy.ma", "numpy.polynomial",
-    "pandas.core.arrays", "pandas.core.indexes", "pandas.io",
-    "scipy.optimize", "scipy.signal", "scipy.sparse", "scipy.stats",
+    "numpy._core",
+    "numpy.lib",
+    "numpy.ma",
+    "numpy.polynomial",
+    "pandas.core.arrays",
+    "pandas.core.indexes",
+    "pandas.io",
+    "scipy.optimize",
+    "scipy.signal",
+    "scipy.sparse",
+    "scipy.stats",
     "sklearn.metrics",
-    "torch.ao", "torch.cuda", "torch.distributed", "torch.fx", "torch.nn", "torch.onnx",
-    "transformers.generation", "transformers.integrations",
-)  # fmt: skip
+    "torch.ao",
+    "torch.cuda",
+    "torch.distributed",
+    "torch.fx",
+    "torch.nn",
+    "torch.onnx",
+    "transformers.generation",
+    "transformers.integrations",
+)
 AREA_AT_LEAST, AREA_AT_MOST = 60, 500
 MASK = "[name]"
 SUMMARY_CHARACTERS = 240

@@ -138,9 +138,16 @@ def standings(
             ranked.append(_unplaced(candidate, cells, chosen, None if filtered else suite.cut))
     placed = _placed(ranked)
     return Standings(
-        suite=suite.name, tasks=chosen, competency=competency or "", filtered=filtered, failed_task=failed_task,
-        cut=None if filtered else suite.cut, ranked=placed, apart=tuple(apart), notes=_notes(placed, failed_task),
-    )  # fmt: skip
+        suite=suite.name,
+        tasks=chosen,
+        competency=competency or "",
+        filtered=filtered,
+        failed_task=failed_task,
+        cut=None if filtered else suite.cut,
+        ranked=placed,
+        apart=tuple(apart),
+        notes=_notes(placed, failed_task),
+    )
 
 
 def chosen_tasks(
@@ -258,9 +265,13 @@ def _apart(
     gravest = min((gap.standing for gap in gaps), key=order.index)
     spans = _spans(cells, tasks)
     return Apart(
-        candidate=candidate, standing=gravest, gaps=gaps, counted=len(spans), points=weighted(spans),
+        candidate=candidate,
+        standing=gravest,
+        gaps=gaps,
+        counted=len(spans),
+        points=weighted(spans),
         competencies=profile(cells, tasks),
-    )  # fmt: skip
+    )
 
 
 def _unplaced(
@@ -273,11 +284,17 @@ def _unplaced(
         raise ValueError("a candidate without tasks cannot be ranked")
     reached = [_tier(cells[task.id]) for task in tasks]
     return Ranked(
-        candidate=candidate, rank=1, worst=1, tied=False, points=points, tier=min(reached, key=TIERS.index),
-        tiers={tier: reached.count(tier) for tier in TIERS if tier in reached}, band=band(points, cut),
+        candidate=candidate,
+        rank=1,
+        worst=1,
+        tied=False,
+        points=points,
+        tier=min(reached, key=TIERS.index),
+        tiers={tier: reached.count(tier) for tier in TIERS if tier in reached},
+        band=band(points, cut),
         competencies=profile(cells, tasks),
         zeros=tuple(task.id for task in tasks if cells[task.id].standing == "unfit"),
-    )  # fmt: skip
+    )
 
 
 def _tier(cell: Cell) -> str:

@@ -37,7 +37,7 @@ from harness.artefacts import (
     packed,
     set_ballast,
     unpacked,
-)  # fmt: skip
+)
 from harness.database import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS
 from harness.errors import StoreError, UsageError
 from harness.instances import Answer
@@ -166,8 +166,13 @@ class Store:
         self.write(work)
 
     def keep(
-        self, run_id: str, number: int, trials: Sequence[Trial], known: Iterable[Assessed] = (), seconds: float = 0.0
-    ) -> None:  # fmt: skip
+        self,
+        run_id: str,
+        number: int,
+        trials: Sequence[Trial],
+        known: Iterable[Assessed] = (),
+        seconds: float = 0.0,
+    ) -> None:
         """Keeps all raw trials of an instance at once, and what was remembered of references: it is measured."""
         said = json.dumps([json.loads(found.model_dump_json()) for found in known])
         row = {"run_id": run_id, "number": number, "state": "measured", "known": said, "seconds": seconds}

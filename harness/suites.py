@@ -40,19 +40,32 @@ def plan(name: str, tasks_root: Path | None = None, isolation: str | None = None
         found[task.id], settings[task.id] = task, profile
         listed.append(
             TaskInSuite(
-                id=task.id, title=task.definition.title, profile=profile.name, weight=line.weight,
-                minutes=line.minutes or task.definition.minutes, competencies=task.definition.competencies,
+                id=task.id,
+                title=task.definition.title,
+                profile=profile.name,
+                weight=line.weight,
+                minutes=line.minutes or task.definition.minutes,
+                competencies=task.definition.competencies,
                 task_digest=task.digest,
             )
-        )  # fmt: skip
+        )
     told = [
-        [task.id, task.task_digest, task.weight, settings[task.id].model_dump(mode="json", exclude={"description"})]
+        [
+            task.id,
+            task.task_digest,
+            task.weight,
+            settings[task.id].model_dump(mode="json", exclude={"description"}),
+        ]
         for task in listed
-    ]  # fmt: skip
+    ]
     suite = Suite(
-        name=content.name, title=content.title or content.name, description=content.description,
-        tasks=tuple(listed), digest=of_value(told), cut=content.cut,
-    )  # fmt: skip
+        name=content.name,
+        title=content.title or content.name,
+        description=content.description,
+        tasks=tuple(listed),
+        digest=of_value(told),
+        cut=content.cut,
+    )
     return Planned(suite, found, settings)
 
 

@@ -138,9 +138,13 @@ def read_local(folder: Path, columns: Mapping[str, str], wanted: Sequence[str]) 
         files = sorted(path for path in folder.rglob("*") if path.is_file())
     frames = hub.load_saved(folder) if saved else {name: _read_all(group) for name, group in groups.items()}
     source = Source(
-        role="data", kind="local", name=folder.name, digest=of_files(files), license=licence(folder),
+        role="data",
+        kind="local",
+        name=folder.name,
+        digest=of_files(files),
+        license=licence(folder),
         size_bytes=sum(path.stat().st_size for path in files),
-    )  # fmt: skip
+    )
     return Tables(_filled(frames, str(folder)), _known_roles(columns), source, _label_names(folder))
 
 
@@ -153,9 +157,14 @@ def read_hub(name: str, revision: str, columns: Mapping[str, str], configs: Sequ
         frames |= {split if wanted is None else f"{wanted}_{split}": frame for split, frame in splits.items()}
     content = [f"{key}\n{frame.to_csv(index=False)}".encode() for key, frame in sorted(frames.items())]
     source = Source(
-        role="data", kind="hub", name=name, digest=of_bytes(b"\0".join(content)),
-        size_bytes=sum(map(len, content)), revision=revision, public=True,
-    )  # fmt: skip
+        role="data",
+        kind="hub",
+        name=name,
+        digest=of_bytes(b"\0".join(content)),
+        size_bytes=sum(map(len, content)),
+        revision=revision,
+        public=True,
+    )
     return Tables(_filled(frames, name), _known_roles(columns), source)
 
 

@@ -48,11 +48,18 @@ def timing(criteria: Criteria, rounds: Sequence[Round]) -> Timing | None:
     doubts = list(_doubts(pairs, certificate, condition, probes))
     floors = [seconds for reading in readings for seconds in reading.floor]
     return Timing(
-        pairs=pairs, floor_seconds=median(np.array(floors)) if floors else None,
-        certified=not doubts, certificate=certificate, condition=condition, probes=probes,
-        words=tuple(doubts) or (f"times are certified: {pairs} fresh process pairs, machine grade "
-                                f"{condition.grade if condition else 'unknown'}",),
-    )  # fmt: skip
+        pairs=pairs,
+        floor_seconds=median(np.array(floors)) if floors else None,
+        certified=not doubts,
+        certificate=certificate,
+        condition=condition,
+        probes=probes,
+        words=tuple(doubts)
+        or (
+            f"times are certified: {pairs} fresh process pairs, machine grade "
+            f"{condition.grade if condition else 'unknown'}",
+        ),
+    )
 
 
 def voided(found: Timing | None) -> bool:
@@ -110,9 +117,16 @@ def _certificate(criteria: Criteria, rounds: Sequence[Round]) -> Certificate | N
         f"{equal} within {tolerance:.1%}"
     )
     return Certificate(
-        measure=measure, value=found.value, low=found.low, high=found.high, spread=spread,
-        margin=tolerance, pairs=len(pairs), holds=holds, words=said,
-    )  # fmt: skip
+        measure=measure,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        spread=spread,
+        margin=tolerance,
+        pairs=len(pairs),
+        holds=holds,
+        words=said,
+    )
 
 
 def _condition(
@@ -241,10 +255,12 @@ def _too_fast(rounds: Sequence[Round], readings: Sequence[PairReading]) -> Itera
             if spare < 0 or fastest <= LEAST_PART * floor / 2:
                 least = median(np.array([r.least_seconds.get(item, 0.0) for item in items]))
                 yield Probe(
-                    name="plausible", verdict="implausible", value=fastest,
+                    name="plausible",
+                    verdict="implausible",
+                    value=fastest,
                     words=f"{group} took {fastest * 1e3:.3g} ms beyond an empty request, "
                     f"less than the {least * 1e3:.3g} ms that the work takes on any such machine",
-                )  # fmt: skip
+                )
                 return
     yield Probe(
         name="plausible", verdict="clear", value=None, words="no answer came sooner than the work allows"
@@ -303,6 +319,10 @@ def _unsteady(readings: Sequence[PairReading]) -> Iterable[Probe]:
 def _probe(name: str, verdict: Literal["clear", "note", "void"], found: Estimate, words: str) -> Probe:
     bounded = math.isfinite(found.high)
     return Probe(
-        name=name, verdict=verdict, value=found.value, low=found.low if bounded else None,
-        high=found.high if bounded else None, words=words,
-    )  # fmt: skip
+        name=name,
+        verdict=verdict,
+        value=found.value,
+        low=found.low if bounded else None,
+        high=found.high if bounded else None,
+        words=words,
+    )

@@ -122,11 +122,18 @@ def _verdict(constraint: Constraint, value: Estimate, tolerance: float = 0.0) ->
 
 def _result(constraint: Constraint, unit: str, verdict: Verdict, value: Estimate | None) -> ConstraintResult:
     return ConstraintResult(
-        name=constraint.name, measure=constraint.measure, unit=unit, verdict=verdict,
-        value=value.value if value else None, low=value.low if value else None,
-        high=value.high if value else None, threshold=constraint.threshold, bound=constraint.bound,
-        reference=constraint.reference or constraint.of, words=_words(constraint, verdict, unit, value),
-    )  # fmt: skip
+        name=constraint.name,
+        measure=constraint.measure,
+        unit=unit,
+        verdict=verdict,
+        value=value.value if value else None,
+        low=value.low if value else None,
+        high=value.high if value else None,
+        threshold=constraint.threshold,
+        bound=constraint.bound,
+        reference=constraint.reference or constraint.of,
+        words=_words(constraint, verdict, unit, value),
+    )
 
 
 def _words(constraint: Constraint, verdict: Verdict, unit: str, value: Estimate | None) -> str:

@@ -136,8 +136,12 @@ def _task(found: Verified, said: Receipt, task: Task | None) -> None:
         found.add("task", "open", f"there is no task {said.task} here; --tasks DIR names a folder with more")
     elif task.digest != said.task_digest:
         mine = task.definition.version
-        found.add("task", "differs", f"{said.task} is another here: version {mine}, {task.digest[:12]}, "
-                  f"and {said.task_version}, {said.task_digest[:12]} in the receipt")  # fmt: skip
+        found.add(
+            "task",
+            "differs",
+            f"{said.task} is another here: version {mine}, {task.digest[:12]}, "
+            f"and {said.task_version}, {said.task_digest[:12]} in the receipt",
+        )
     else:
         found.add("task", "same", f"{said.task}, version {said.task_version}, {said.task_digest[:12]}")
     version = said.harness_version
@@ -227,10 +231,17 @@ def _order(wanted: Wanted, said: Receipt, task: Task, submission: Submission, ro
     profile = receipts.profile_of(said).model_copy(update={"isolation": wanted.isolation})
     task.size(profile.size)  # raises where there is none such, before anything is begun
     return Order(
-        task=task, submission=submission, profile=profile, device=devices.resolve(profile.device), root=root,
-        seed=said.seed, data=sources.DataSpec(spec.source, spec.name, dict(said.asked.columns), spec.revision),
-        model=sources.parse_model(model), against=said.asked.against, anew=True,
-    )  # fmt: skip
+        task=task,
+        submission=submission,
+        profile=profile,
+        device=devices.resolve(profile.device),
+        root=root,
+        seed=said.seed,
+        data=sources.DataSpec(spec.source, spec.name, dict(said.asked.columns), spec.revision),
+        model=sources.parse_model(model),
+        against=said.asked.against,
+        anew=True,
+    )
 
 
 def _again(order: Order, store: Store, observer: Observer) -> Run:

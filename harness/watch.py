@@ -158,11 +158,15 @@ class Watch:
         if reading.peak:
             self.points.append(
                 MemoryPoint(
-                    stage=self.stage, seconds=time.monotonic() - self.began, host_bytes=reading.peak,
-                    device_bytes=self._device_peak, anonymous_bytes=reading.anonymous,
-                    file_bytes=reading.file, shared_bytes=reading.shared,
+                    stage=self.stage,
+                    seconds=time.monotonic() - self.began,
+                    host_bytes=reading.peak,
+                    device_bytes=self._device_peak,
+                    anonymous_bytes=reading.anonymous,
+                    file_bytes=reading.file,
+                    shared_bytes=reading.shared,
                 )
-            )  # fmt: skip
+            )
             self._device_peak = self._device_now
             self.peak_host = max(self.peak_host or 0, reading.peak)
         self._enforce(reading)

@@ -118,9 +118,13 @@ class Workbench:
         if target.is_dir():
             files = sorted(path for path in target.rglob("*") if path.is_file())
             self.used[name] = Source(
-                role=name, kind="derived", name=f"{name} made from the encoder", digest=of_files(files),
-                size_bytes=sum(path.stat().st_size for path in files), license="as the encoder and data",
-            )  # fmt: skip
+                role=name,
+                kind="derived",
+                name=f"{name} made from the encoder",
+                digest=of_files(files),
+                size_bytes=sum(path.stat().st_size for path in files),
+                license="as the encoder and data",
+            )
         return target
 
     def _make(self, recipe: Path, arguments: Mapping[str, Any], encoder: Path, target: Path) -> None:
@@ -132,9 +136,15 @@ class Workbench:
             (top / "contract.py").write_text(f"class Contract:\n    def make(self{parameters}): ...\n")
             limits = Limits(_RECIPE_BYTES, 256, _RECIPE_SECONDS, {"make": _RECIPE_SECONDS})
             seat = session.Seat(
-                submission=top / "recipe", contract=top / "contract.py", models={"encoder": encoder},
-                device=self.device, threads=self.threads, seed=0, limits=limits, keep_scratch=top / "kept",
-            )  # fmt: skip
+                submission=top / "recipe",
+                contract=top / "contract.py",
+                models={"encoder": encoder},
+                device=self.device,
+                threads=self.threads,
+                seed=0,
+                limits=limits,
+                keep_scratch=top / "kept",
+            )
             worker = session.start(level("process"), seat, "derive")
             try:
                 worker.call(Request("make", "make", dict(arguments)), arguments)

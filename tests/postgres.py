@@ -74,18 +74,46 @@ def server() -> Generator[Server]:
         os.chown(folder, user.pw_uid, user.pw_gid)
     data, bin_ = folder / "data", programs()
     made = subprocess.run(
-        [*become, str(bin_ / "initdb"), "-D", str(data), "-U", "harness", "-A", "trust", "-E", "UTF8", "--locale=C"],
-        cwd=folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            *become,
+            str(bin_ / "initdb"),
+            "-D",
+            str(data),
+            "-U",
+            "harness",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert made.returncode == 0, made.stderr
     rules = data / "pg_hba.conf"  # everybody is let in, but one who must know a password
     rules.write_text(f"local all {GUARDED} scram-sha-256\n{rules.read_text()}")
     told = (folder / "said").open("wb")
     ends = ["setpriv", "--pdeathsig", "INT"] if become else []  # a test process that is killed takes it along
     process = subprocess.Popen(
-        [*become, *ends, str(bin_ / "postgres"), "-D", str(data), "-k", str(folder), "-c", "listen_addresses="],
-        cwd=folder, stdout=told, stderr=told, start_new_session=True,  # no signal to the tests' group ends it
-    )  # fmt: skip
+        [
+            *become,
+            *ends,
+            str(bin_ / "postgres"),
+            "-D",
+            str(data),
+            "-k",
+            str(folder),
+            "-c",
+            "listen_addresses=",
+        ],
+        cwd=folder,
+        stdout=told,
+        stderr=told,
+        start_new_session=True,  # no signal to the tests' group ends it
+    )
     told.close()
     try:
         found = Server(folder, "harness")

@@ -72,19 +72,36 @@ def machine(fingerprint: str = "9f1c2ab07d5e4410c3aa") -> Machine:
 def head(**changes: object) -> RunHead:
     """What a run was; `changes` replace fields."""
     profile = ProfileUsed(
-        name="laptop-cpu", size="laptop-cpu", device="cpu", isolation="confined", executor="local", threads=1,
-        trials=2, max_trials=6, split="practice",
-    )  # fmt: skip
+        name="laptop-cpu",
+        size="laptop-cpu",
+        device="cpu",
+        isolation="confined",
+        executor="local",
+        threads=1,
+        trials=2,
+        max_trials=6,
+        split="practice",
+    )
     sources = (
         Source(
-            role="data", kind="builtin", name="stackdocs", digest="sha256:" + "ab12" * 16, size_bytes=7412331,
-            license="BSD-3-Clause, Apache-2.0", public=True,
+            role="data",
+            kind="builtin",
+            name="stackdocs",
+            digest="sha256:" + "ab12" * 16,
+            size_bytes=7412331,
+            license="BSD-3-Clause, Apache-2.0",
+            public=True,
         ),
         Source(
-            role="encoder", kind="local", name="all-MiniLM-L6-v2", digest="sha256:" + "cd34" * 16,
-            size_bytes=91_000_000, license="Apache-2.0", revision="c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
+            role="encoder",
+            kind="local",
+            name="all-MiniLM-L6-v2",
+            digest="sha256:" + "cd34" * 16,
+            size_bytes=91_000_000,
+            license="Apache-2.0",
+            revision="c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
         ),
-    )  # fmt: skip
+    )
     values: dict[str, object] = {
         "harness_version": "0.1.0",
         "run_id": "20251123-010411-noisy-labels-7f3a",
@@ -222,10 +239,18 @@ def constraint(name: str, verdict: str, value: float | None, **changes: object) 
     """A ratio to the baseline of at most 1.25, unless changed."""
     wide = (None, None) if value is None else (value * 0.97, value * 1.03)
     given: dict[str, object] = {
-        "name": name, "measure": name.replace(" ", "_"), "unit": "x", "verdict": verdict, "value": value,
-        "low": wide[0], "high": wide[1], "threshold": 1.25, "bound": "at_most", "reference": "baseline",
+        "name": name,
+        "measure": name.replace(" ", "_"),
+        "unit": "x",
+        "verdict": verdict,
+        "value": value,
+        "low": wide[0],
+        "high": wide[1],
+        "threshold": 1.25,
+        "bound": "at_most",
+        "reference": "baseline",
         "words": f"{name} is {value}x the baseline's; at most 1.25x is allowed.",
-    }  # fmt: skip
+    }
     return ConstraintResult.model_validate(given | changes)
 
 
@@ -253,7 +278,12 @@ def score(**changes: object) -> Score:
             constraint("training time", "pass", 0.86),
             constraint("p50 inference time", "pass", 0.858, threshold=1.1, words="14.2 ms became 12.2 ms."),
             constraint(
-                "peak memory", "pass", 698 * MIB, unit="B", threshold=2048.0 * MIB, reference="",
+                "peak memory",
+                "pass",
+                698 * MIB,
+                unit="B",
+                threshold=2048.0 * MIB,
+                reference="",
                 words="The whole process tree held 698 MiB at its peak; 2 GiB is allowed.",
             ),
         ),
@@ -262,7 +292,7 @@ def score(**changes: object) -> Score:
             "every constraint passed, and macro-F1 0.812 lies above the competent reference's 0.788",
             "the interval of the points (68 to 81) does not reach the expert",
         ),
-    }  # fmt: skip
+    }
     return Score.model_validate(values | changes)
 
 
@@ -338,10 +368,17 @@ def crashed_run(outcome: Outcome = "crashed") -> Run:
         absent_because="the submission crashed in train",
     )
     empty = score(
-        outcome=outcome, points=0.0, points_uncapped=None, points_low=None, points_high=None, tier="none",
-        objective=nothing, constraints=(), measurements=(nothing,),
+        outcome=outcome,
+        points=0.0,
+        points_uncapped=None,
+        points_low=None,
+        points_high=None,
+        tier="none",
+        objective=nothing,
+        constraints=(),
+        measurements=(nothing,),
         reasons=("train raised ValueError: <b>expected</b> 20 classes, got 19",),
-    )  # fmt: skip
+    )
     return ok_run(
         trials=(broken, *(trial(1, who, GROUPS) for who in others)),
         assessed=tuple(assessed(1, who) for who in others),
@@ -393,12 +430,16 @@ def paired(found: Trial, ratios: Sequence[float], kinds: bool = True) -> Trial:
     """The trial with one timed group that five fresh workers served; half of a pair's items are slow."""
     samples = [
         Sample(
-            item=f"q{p}-{i}", group="query", seconds=(0.012 + 0.004 * (i % 2)) * ratio + FLOOR, count=1,
-            position=20 * p + i, pair=p,
+            item=f"q{p}-{i}",
+            group="query",
+            seconds=(0.012 + 0.004 * (i % 2)) * ratio + FLOOR,
+            count=1,
+            position=20 * p + i,
+            pair=p,
         )
         for p, ratio in enumerate(ratios)
         for i in range(20)
-    ]  # fmt: skip
+    ]
     phases = [
         PhaseTime(item="load", group="ready", seconds=0.05 + 0.01 * p, pair=p) for p in range(len(ratios))
     ]
@@ -427,15 +468,26 @@ def timing(**changes: object) -> Timing:
         "plausible",
     )
     values: dict[str, object] = {
-        "pairs": 5, "floor_seconds": FLOOR, "certified": True,
+        "pairs": 5,
+        "floor_seconds": FLOOR,
+        "certified": True,
         "certificate": Certificate(
-            measure="query_p50", value=0.994, low=0.981, high=1.007, spread=0.0105, margin=0.03, pairs=5,
-            holds=True, words="the baseline against its own copy: 0.994 times (0.981 to 1.007), equal within 3.0%",
+            measure="query_p50",
+            value=0.994,
+            low=0.981,
+            high=1.007,
+            spread=0.0105,
+            margin=0.03,
+            pairs=5,
+            holds=True,
+            words="the baseline against its own copy: 0.994 times (0.981 to 1.007), equal within 3.0%",
         ),
         "condition": quiet,
-        "probes": tuple(Probe(name=n, verdict="clear", value=None, words=f"of {n}, nothing was found") for n in names),
+        "probes": tuple(
+            Probe(name=n, verdict="clear", value=None, words=f"of {n}, nothing was found") for n in names
+        ),
         "words": ("times are certified: 5 fresh process pairs, machine grade A",),
-    }  # fmt: skip
+    }
     return Timing.model_validate(values | changes)
 
 
@@ -452,9 +504,14 @@ def paired_run(trust: Timing | None = None, **verdict: object) -> Run:
     copy = paired(base, IN_PAIRS["copy"]).model_copy(update={"role": "copy"})
     expert = paired(trial(1, "expert", (), device=True), (0.5,)).model_copy(update={"timed": False})
     latency = {
-        "verdict": "pass", "low": 1.18, "high": 1.23, "tolerance": 0.03, "pairs": 5, "measure": "query_p50",
+        "verdict": "pass",
+        "low": 1.18,
+        "high": 1.23,
+        "tolerance": 0.03,
+        "pairs": 5,
+        "measure": "query_p50",
         "words": "median query latency: 1.2 times the baseline's; at most 1.25 allowed",
-    }  # fmt: skip
+    }
     given = latency | verdict
     judged = constraint("median query latency", str(given.pop("verdict")), 1.2, **given)
     outcome = "inconclusive" if judged.verdict == "inconclusive" else "ok"
@@ -468,13 +525,21 @@ def paired_run(trust: Timing | None = None, **verdict: object) -> Run:
 def doubtful_run() -> Run:
     """Times that nobody should rely on: every check found something."""
     broken = Certificate(
-        measure="query_p50", value=1.081, low=1.064, high=1.098, spread=0.014, margin=0.03, pairs=4, holds=False,
+        measure="query_p50",
+        value=1.081,
+        low=1.064,
+        high=1.098,
+        spread=0.014,
+        margin=0.03,
+        pairs=4,
+        holds=False,
         words="the baseline against its own copy: 1.081 times (1.064 to 1.098), not equal within 3.0%",
-    )  # fmt: skip
+    )
     disturbed = Condition(
-        grade="C", words=("other work took the core; stop other programs", "not told: the cores' clock"),
+        grade="C",
+        words=("other work took the core; stop other programs", "not told: the cores' clock"),
         counters=Counters(seconds=40.0),
-    )  # fmt: skip
+    )
     probes = (
         Probe(
             name="repeated input",
@@ -489,10 +554,11 @@ def doubtful_run() -> Run:
         Probe(name="something new", verdict="clear", value=None, words="as it should be"),
     )
     told = (
-        "times are not certified: 4 process pairs, 5 are needed", f"times are not certified: {broken.words}",
+        "times are not certified: 4 process pairs, 5 are needed",
+        f"times are not certified: {broken.words}",
         "times are not certified: the machine is grade C",
         "times are not certified: the baseline was 20.0% slower beside it",
-    )  # fmt: skip
+    )
     trust = timing(
         pairs=4, certified=False, certificate=broken, condition=disturbed, probes=probes, words=told
     )

@@ -20,18 +20,30 @@ from tests.report_fixtures import HOSTILE
 
 TASKS = (
     TaskInSuite(
-        id="latency-budget", title="Serve a classifier within a latency budget", weight=1, minutes=90,
-        competencies=("inference optimisation", "profiling"), task_digest="sha256:aa",
+        id="latency-budget",
+        title="Serve a classifier within a latency budget",
+        weight=1,
+        minutes=90,
+        competencies=("inference optimisation", "profiling"),
+        task_digest="sha256:aa",
     ),
     TaskInSuite(
-        id="noisy-labels", title="Learn from labels of which many are wrong", weight=2, minutes=90,
-        competencies=("learning with label noise", "profiling"), task_digest="sha256:bb",
+        id="noisy-labels",
+        title="Learn from labels of which many are wrong",
+        weight=2,
+        minutes=90,
+        competencies=("learning with label noise", "profiling"),
+        task_digest="sha256:bb",
     ),
     TaskInSuite(
-        id="semantic-search", title="Search documents by meaning", weight=1, minutes=90,
-        competencies=("retrieval",), task_digest="sha256:cc",
+        id="semantic-search",
+        title="Search documents by meaning",
+        weight=1,
+        minutes=90,
+        competencies=("retrieval",),
+        task_digest="sha256:cc",
     ),
-)  # fmt: skip
+)
 LADDER = (
     Rung(tier="baseline", objective=0.741, points=0.0),
     Rung(tier="competent", objective=0.788, points=49.5),
@@ -43,22 +55,43 @@ INSTANCES = ("i1", "i2", "i3")
 def suite(cut: float | None = 60.0, tasks: tuple[TaskInSuite, ...] = TASKS, **changes: object) -> Suite:
     """Three tasks, the second of twice the weight."""
     held = None if cut is None else Cut(points=cut, method="provisional", set_by="the team")
-    given = {"name": "core", "title": "Core skills of an ML engineer", "tasks": tasks, "digest": "sha256:5417e",
-             "cut": held}  # fmt: skip
+    given = {
+        "name": "core",
+        "title": "Core skills of an ML engineer",
+        "tasks": tasks,
+        "digest": "sha256:5417e",
+        "cut": held,
+    }
     return Suite.model_validate(given | changes)
 
 
 def assessment(of: Suite | None = None, **changes: object) -> Assessment:
     """An assessment of it."""
-    given = {"id": "a1b2c3", "suite": of or suite(), "seed_id": "5c1d88", "begun_at": "2026-02-03T09:00:00+00:00",
-             "harness_version": "0.4.0", "stamp": "official"}  # fmt: skip
+    given = {
+        "id": "a1b2c3",
+        "suite": of or suite(),
+        "seed_id": "5c1d88",
+        "begun_at": "2026-02-03T09:00:00+00:00",
+        "harness_version": "0.4.0",
+        "stamp": "official",
+    }
     return Assessment.model_validate(given | changes)
 
 
 def constraint(name: str = "training time", verdict: str = "pass", **changes: object) -> CellConstraint:
     """A ratio to the baseline of at most 6, unless changed."""
-    given = {"name": name, "unit": "x", "verdict": verdict, "value": 3.2, "low": 3.1, "high": 3.3, "threshold": 6.0,
-             "bound": "at_most", "reference": "baseline", "words": f"{name}: 3.2 times the baseline's"}  # fmt: skip
+    given = {
+        "name": name,
+        "unit": "x",
+        "verdict": verdict,
+        "value": 3.2,
+        "low": 3.1,
+        "high": 3.3,
+        "threshold": 6.0,
+        "bound": "at_most",
+        "reference": "baseline",
+        "words": f"{name}: 3.2 times the baseline's",
+    }
     return CellConstraint.model_validate(given | changes)
 
 
@@ -81,15 +114,32 @@ def cell(candidate: str, task: str, points: float = 70.0, half: float = 5.0, **c
         else "below baseline"
     )
     given = {
-        "candidate": candidate, "task": task, "outcome": "ok", "run_id": f"20260203-{task}-{candidate}"[:60],
-        "points": min(max(points, -25.0), 125.0), "points_uncapped": points, "points_low": points - half,
-        "points_high": points + half, "points_each": _each(candidate, task, points, half),
-        "instances": INSTANCES, "tier": tier, "measure": "macro_f1", "value": round(0.741 + points * 0.00095, 3),
-        "low": 0.7, "high": 0.85, "constraints": (constraint(),), "ladder": LADDER, "certified": True, "grade": "A",
-        "stamp": "official", "isolation": "bubblewrap", "machine_id": "9f1c2ab07d5e", "wall_seconds": 120.0,
+        "candidate": candidate,
+        "task": task,
+        "outcome": "ok",
+        "run_id": f"20260203-{task}-{candidate}"[:60],
+        "points": min(max(points, -25.0), 125.0),
+        "points_uncapped": points,
+        "points_low": points - half,
+        "points_high": points + half,
+        "points_each": _each(candidate, task, points, half),
+        "instances": INSTANCES,
+        "tier": tier,
+        "measure": "macro_f1",
+        "value": round(0.741 + points * 0.00095, 3),
+        "low": 0.7,
+        "high": 0.85,
+        "constraints": (constraint(),),
+        "ladder": LADDER,
+        "certified": True,
+        "grade": "A",
+        "stamp": "official",
+        "isolation": "bubblewrap",
+        "machine_id": "9f1c2ab07d5e",
+        "wall_seconds": 120.0,
         "started_at": "2026-02-03T09:05:00+00:00",
         "task_digest": next((t.task_digest for t in TASKS if t.id == task), ""),
-    }  # fmt: skip
+    }
     return Cell.model_validate(given | changes)
 
 
@@ -112,16 +162,28 @@ def sheet(of: Assessment | None = None) -> Sheet:
     """Five who are ranked, two of them tied, and four apart: failed, open, our fault, nothing handed in."""
     unclear = constraint("median latency", "inconclusive", value=1.6, low=1.5, high=1.7, threshold=1.6)
     cells = [
-        *row("ann", 92, 88, 97, half=4), *row("ben", 71, 64, 70), *row("cleo", 66, 63, 78),
-        *row("dora", 41, 52, 48), *row("emil", 3, 12, -9),
-        *row("fay", 85, 0, 79)[::2], failed("fay", "noisy-labels"),
+        *row("ann", 92, 88, 97, half=4),
+        *row("ben", 71, 64, 70),
+        *row("cleo", 66, 63, 78),
+        *row("dora", 41, 52, 48),
+        *row("emil", 3, 12, -9),
+        *row("fay", 85, 0, 79)[::2],
+        failed("fay", "noisy-labels"),
         *row("gus", 61, 70, 0)[:2],
-        cell("gus", "semantic-search", 66, outcome="inconclusive", constraints=(constraint(), unclear),
-             reasons=("median latency: 1.6 times, anywhere from 1.5 to 1.7: too close to call",)),
-        *row("hal", 50, 55, 0)[:2], failed("hal", "semantic-search", "crashed", f"search raised ValueError: {HOSTILE}"),
-        *row("ida", 30, 0, 20)[::2], not_attempted("ida", "noisy-labels"),
+        cell(
+            "gus",
+            "semantic-search",
+            66,
+            outcome="inconclusive",
+            constraints=(constraint(), unclear),
+            reasons=("median latency: 1.6 times, anywhere from 1.5 to 1.7: too close to call",),
+        ),
+        *row("hal", 50, 55, 0)[:2],
+        failed("hal", "semantic-search", "crashed", f"search raised ValueError: {HOSTILE}"),
+        *row("ida", 30, 0, 20)[::2],
+        not_attempted("ida", "noisy-labels"),
         *row("jo", 44, 0, 0)[:1],
-    ]  # fmt: skip
+    ]
     people = ("ann", "ben", "cleo", "dora", "emil", "fay", "gus", "hal", "ida", "jo")
     return Sheet(assessment=of or assessment(), candidates=people, cells=tuple(cells))
 

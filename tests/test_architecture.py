@@ -19,18 +19,63 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # From the ground up; a module imports from its own floor and those below. A folder stands for all in it.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("worker", "errors", "__init__"),
-    ("readings", "records", "proofs", "assessments", "equating", "instances", "pairing", "criteria", "checks",
-      "digests", "layout"),
-    ("isolation", "measures", "calibration", "artefacts", "database", "engines", "migrations", "migrating", "claims",
-      "exporting", "kept", "store", "ledger", "packets", "moving", "owners", "leftovers", "devices", "machine",
-      "threads", "counters", "signing"),
+    (
+        "readings",
+        "records",
+        "proofs",
+        "assessments",
+        "equating",
+        "instances",
+        "pairing",
+        "criteria",
+        "checks",
+        "digests",
+        "layout",
+    ),
+    (
+        "isolation",
+        "measures",
+        "calibration",
+        "artefacts",
+        "database",
+        "engines",
+        "migrations",
+        "migrating",
+        "claims",
+        "exporting",
+        "kept",
+        "store",
+        "ledger",
+        "packets",
+        "moving",
+        "owners",
+        "leftovers",
+        "devices",
+        "machine",
+        "threads",
+        "counters",
+        "signing",
+    ),
     ("sides",),
     ("timing",),
     ("verdicts",),
     ("standings", "similarity"),
     ("differences", "agreement"),
-    ("grading", "session", "channel", "watch", "reports", "tasks", "submissions", "profiles", "sources", "stackdocs",
-     "tables", "qrels", "hub"),
+    (
+        "grading",
+        "session",
+        "channel",
+        "watch",
+        "reports",
+        "tasks",
+        "submissions",
+        "profiles",
+        "sources",
+        "stackdocs",
+        "tables",
+        "qrels",
+        "hub",
+    ),
     ("mutants", "assess", "competitor", "pairs", "trials", "workbench", "steadiness"),
     ("ordering",),
     ("judging",),
@@ -44,7 +89,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("calibrating",),
     ("cli_calibrate", "cli_reading", "cli_score", "cli_similar", "cli_store", "cli_trust"),
     ("cli", "__main__"),
-)  # fmt: skip
+)
 HEAVY = ("torch", "transformers", "datasets", "faiss", "sklearn", "sentence_transformers", "pandas", "scipy")
 
 
@@ -179,9 +224,23 @@ PURE = [
     )
 ]
 IMPURE = {
-    "os", "time", "subprocess", "socket", "random", "shutil", "tempfile", "glob", "io", "sys", "signal",
-    "threading", "urllib", "platform", "secrets", "uuid",
-}  # fmt: skip
+    "os",
+    "time",
+    "subprocess",
+    "socket",
+    "random",
+    "shutil",
+    "tempfile",
+    "glob",
+    "io",
+    "sys",
+    "signal",
+    "threading",
+    "urllib",
+    "platform",
+    "secrets",
+    "uuid",
+}
 
 
 @pytest.mark.parametrize("file", PURE, ids=name_of)
@@ -297,9 +356,11 @@ def _solutions(*patterns: str) -> list[Path]:
 
 def test_references_and_starters_have_no_privilege() -> None:
     files = _solutions(
-        "reference_solutions/**/*.py", "tasks/*/starter/**/*.py", "tests/toy_tasks/*/starter/*.py",
+        "reference_solutions/**/*.py",
+        "tasks/*/starter/**/*.py",
+        "tests/toy_tasks/*/starter/*.py",
         "tests/toy_tasks/*/reference_solutions/**/*.py",
-    )  # fmt: skip
+    )
     assert len(files) >= 4
     for file in files:
         reached = libraries(ast.walk(tree_of(file))) & {"harness", "tasks", "reference_solutions", "tests"}
@@ -317,8 +378,11 @@ def test_contracts_need_numpy_at_most() -> None:
 def test_no_text_names_a_place_on_one_machine() -> None:
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=TOP, capture_output=True, text=True, check=True,
-    ).stdout.split("\0")  # fmt: skip
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\0")
     place = re.compile(rf"(?<![\w.])/({'work'}|{'root'}|{'home'}|{'Users'})/\w|[A-Z]:\\{'Users'}")
     found = []
     for name in filter(None, listed):

@@ -59,9 +59,11 @@ def test_a_judges_file_is_read(tmp_path: Path) -> None:
 
 def test_the_planner_takes_what_tells_most_within_the_minutes_and_covers_everything() -> None:
     tasks = (
-        TaskInSuite(id="a", minutes=60, competencies=("x",)), TaskInSuite(id="b", minutes=60, competencies=("x",)),
-        TaskInSuite(id="c", minutes=60, competencies=("y",)), TaskInSuite(id="d", minutes=30, competencies=("x",)),
-    )  # fmt: skip
+        TaskInSuite(id="a", minutes=60, competencies=("x",)),
+        TaskInSuite(id="b", minutes=60, competencies=("x",)),
+        TaskInSuite(id="c", minutes=60, competencies=("y",)),
+        TaskInSuite(id="d", minutes=30, competencies=("x",)),
+    )
     asked, tells = Suite(name="s", title="S", tasks=tasks), np.array([5.0, 4.0, 1.0, 2.0])
     assert plan(asked, tells, 120) == ("a", "c")  # a and b tell more, but leave y out
     assert plan(asked, tells, 180) == ("a", "b", "c")

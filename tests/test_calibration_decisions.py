@@ -20,10 +20,15 @@ def draws_of(intercept: list[float], slope: list[float], unique: float = 0.04, n
     k, t = 20, len(slope)
     same = np.broadcast_to
     return Draws(
-        skill=np.zeros((k, 1, 3)), intercept=same(np.array(intercept), (k, 1, t)),
-        slope=same(np.array(slope), (k, 1, t)), unique=np.full((k, 1, t), unique),
-        noise=np.full((k, 1, t), noise), mu=np.zeros((k, 1)), tau2=np.ones((k, 1)), rhat=np.ones(1),
-    )  # fmt: skip
+        skill=np.zeros((k, 1, 3)),
+        intercept=same(np.array(intercept), (k, 1, t)),
+        slope=same(np.array(slope), (k, 1, t)),
+        unique=np.full((k, 1, t), unique),
+        noise=np.full((k, 1, t), noise),
+        mu=np.zeros((k, 1)),
+        tau2=np.ones((k, 1)),
+        rhat=np.ones(1),
+    )
 
 
 def suite_of(**weights: float) -> Suite:

@@ -16,17 +16,30 @@ from harness.reports import calibration as pages
 
 def judged(value: float, at_most: bool = True, threshold: float = 2.0, reference: str = "") -> CellConstraint:
     return CellConstraint(
-        name="time", unit="s", verdict="pass", value=value, low=value, high=value, threshold=threshold,
-        bound="at_most" if at_most else "at_least", reference=reference,
-    )  # fmt: skip
+        name="time",
+        unit="s",
+        verdict="pass",
+        value=value,
+        low=value,
+        high=value,
+        threshold=threshold,
+        bound="at_most" if at_most else "at_least",
+        reference=reference,
+    )
 
 
 def tier_rows(values: list[float], **more: object) -> list[Row]:
     return [
-        Row(person="competent", tier="competent", task="a", instance=str(i), points=50.0,
-            measured=(judged(v, **more),))
+        Row(
+            person="competent",
+            tier="competent",
+            task="a",
+            instance=str(i),
+            points=50.0,
+            measured=(judged(v, **more),),
+        )
         for i, v in enumerate(values)
-    ]  # fmt: skip
+    ]
 
 
 def test_a_proposed_budget_by_hand() -> None:
@@ -96,9 +109,16 @@ def planted_rows(instance_sd: float, seed_sd: float, machines: tuple[float, ...]
             for i in range(4):
                 spread = (instance_sd**2 + seed_sd**2) ** 0.5 * rng.normal()
                 rows.append(
-                    Row(person=f"p{n}", tier=None, task=task, instance=str(i), points=own + spread,
-                        machine=f"m{place}", minutes=2.0 + n)
-                )  # fmt: skip
+                    Row(
+                        person=f"p{n}",
+                        tier=None,
+                        task=task,
+                        instance=str(i),
+                        points=own + spread,
+                        machine=f"m{place}",
+                        minutes=2.0 + n,
+                    )
+                )
     return rows
 
 
@@ -149,10 +169,17 @@ def test_the_interval_of_the_machines_share_covers() -> None:
     for _ in range(400):
         at = rng.normal(size=6)
         rows = [
-            Row(person=f"p{m}-{n}", tier=None, task="a", instance="0", machine=str(m), points=at[m] + rng.normal())
+            Row(
+                person=f"p{m}-{n}",
+                tier=None,
+                task="a",
+                instance="0",
+                machine=str(m),
+                points=at[m] + rng.normal(),
+            )
             for m in range(6)
             for n in range(5)
-        ]  # fmt: skip
+        ]
         found = parts.machine(rows)
         held += found.low <= 0.5 <= found.high
     assert abs(held / 400 - 0.95) <= 3 * (0.95 * 0.05 / 400) ** 0.5

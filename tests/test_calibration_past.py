@@ -27,8 +27,10 @@ def test_past_hand_ins_come_from_the_store_each_once(tmp_path: Path) -> None:
     assert not others
     assert {r.task for r in rows} == {"a"}
     assert {r.person: [q.points for q in rows if q.person == r.person] for r in rows} == {
-        "ann (newer)": [40.0, 60.0], "ben (newer)": [0.0], "cleo (newer)": [None],
-    }  # fmt: skip
+        "ann (newer)": [40.0, 60.0],
+        "ben (newer)": [0.0],
+        "cleo (newer)": [None],
+    }
     assert people_of(rows) == ["ann (newer)", "ben (newer)"]
 
 
@@ -41,9 +43,14 @@ def test_a_hand_in_to_another_version_of_the_task_is_left_out_and_counted(tmp_pa
     )
     for name, digest in (("ann", "new"), ("ben", "old")):
         cell = Cell(
-            candidate=name, task="a", outcome="ok", submission_digest=name, task_digest=digest, points_each=(4.0,),
+            candidate=name,
+            task="a",
+            outcome="ok",
+            submission_digest=name,
+            task_digest=digest,
+            points_each=(4.0,),
             wall_seconds=90.0,
-        )  # fmt: skip
+        )
         ledger.keep("one", cell, "unit")
     larger = Suite(name="s", title="S", tasks=(TaskInSuite(id="a", task_digest="new", profile="gpu-box"),))
     ledger.open(

@@ -60,9 +60,10 @@ def test_gap_in_pooled_standard_deviations_by_hand() -> None:
 
 def test_the_ladder_is_unsound_where_tiers_overlap_or_turn() -> None:
     rungs = {
-        "baseline": np.array([[0.0, 1.0], [2.0, 1.0]]), "competent": np.array([[1.0, 0.5], [1.5, 2.0]]),
+        "baseline": np.array([[0.0, 1.0], [2.0, 1.0]]),
+        "competent": np.array([[1.0, 0.5], [1.5, 2.0]]),
         "expert": np.array([[90.0, 91.0], [92.0, 90.0]]),
-    }  # fmt: skip
+    }
     first, second = items.gaps(rungs)
     assert not first.sound
     assert first.inversions > 0

@@ -78,9 +78,16 @@ def test_caveats_name_what_to_doubt() -> None:
     suite = fixtures.suite(60, fixtures.TASKS[:2])
     sheet = Sheet(assessment=fixtures.assessment(suite), candidates=("ann",), cells=tuple(cells))
     told = said(sheet, "ann")
-    for words in ("Only 2 tasks", "rest on a single task", "Times not certified, good for orientation only",
-                  "no evidence for a decision", "fewer than 3 instances", "The interval is wide", "different machines",
-                  "The cut is provisional"):  # fmt: skip
+    for words in (
+        "Only 2 tasks",
+        "rest on a single task",
+        "Times not certified, good for orientation only",
+        "no evidence for a decision",
+        "fewer than 3 instances",
+        "The interval is wide",
+        "different machines",
+        "The cut is provisional",
+    ):
         assert words in told, words
 
 
@@ -170,16 +177,23 @@ def secretive(outcome: str) -> Sheet:
     assessment = fixtures.assessment(suite)
     assessment = assessment.model_copy(update=stuffed(assessment))
     limit = fixtures.constraint(value=3.1927, low=3.1127, high=3.2527, threshold=6.1327)
-    ladder = tuple(r.model_copy(update={"objective": 0.7817 + i / 1000, "points": 47.17 + i, **stuffed(r)})
-                   for i, r in enumerate(fixtures.LADDER))  # fmt: skip
+    ladder = tuple(
+        r.model_copy(update={"objective": 0.7817 + i / 1000, "points": 47.17 + i, **stuffed(r)})
+        for i, r in enumerate(fixtures.LADDER)
+    )
     cells = []
     for who in ("ann", f"{CANARY}-rival"):
         for task in suite.tasks:
             one = cell(
                 who, task.id, 73.4137, 4.1717, value=0.81377, low=0.80177, high=0.82177, outcome=outcome
             )
-            more = {"ladder": ladder, "constraints": (limit.model_copy(update=stuffed(limit)),), "wall_seconds": 187.31,
-                    "points_each": (71.1113, 73.2227, 75.3337), **stuffed(one)}  # fmt: skip
+            more = {
+                "ladder": ladder,
+                "constraints": (limit.model_copy(update=stuffed(limit)),),
+                "wall_seconds": 187.31,
+                "points_each": (71.1113, 73.2227, 75.3337),
+                **stuffed(one),
+            }
             cells.append(one.model_copy(update=more))
     return Sheet(assessment=assessment, candidates=("ann", f"{CANARY}-rival"), cells=tuple(cells))
 
@@ -187,8 +201,17 @@ def secretive(outcome: str) -> Sheet:
 def test_the_canaries_are_where_hidden_data_could_be() -> None:
     """Else the next test would prove nothing: each of these is seen by the evaluator's page or its JSON."""
     body = json.dumps(candidate.summary(secretive("ok"), "ann"))
-    for where in ("Cell-reasons", "Cell-instances", "Cell-run_id", "Cell-submission_digest", "Cell-machine_id",
-                  "CellConstraint-words", "CellConstraint-reference", "Assessment-id", "Rung-reused_from"):  # fmt: skip
+    for where in (
+        "Cell-reasons",
+        "Cell-instances",
+        "Cell-run_id",
+        "Cell-submission_digest",
+        "Cell-machine_id",
+        "CellConstraint-words",
+        "CellConstraint-reference",
+        "Assessment-id",
+        "Rung-reused_from",
+    ):
         assert f"{CANARY}-{where}" in body, where
 
 
@@ -206,8 +229,23 @@ def test_feedback_leaks_nothing(outcome: str) -> None:
         words = re.sub(r"<style>.*?</style>", "", body, flags=re.S)
         assert "ann" in words
         assert CANARY not in words
-        for number in ("73.4", "0.81", "0.80", "0.82", "0.78", "71.1", "75.3", "3.19", "6.13", "47.1", "61.3", "2.19",
-                       "187.3", "69.2", "77.5"):  # fmt: skip
+        for number in (
+            "73.4",
+            "0.81",
+            "0.80",
+            "0.82",
+            "0.78",
+            "71.1",
+            "75.3",
+            "3.19",
+            "6.13",
+            "47.1",
+            "61.3",
+            "2.19",
+            "187.3",
+            "69.2",
+            "77.5",
+        ):
             assert number not in words, number
         assert "rival" not in words
         assert "Rank" not in words

@@ -20,20 +20,35 @@ def proof(proven: bool = True) -> Proof:
         for tier, (mean, sd) in points.items()
     )
     return Proof(
-        task="toy", profile="laptop-cpu", proven=proven, tiers=tiers,
+        task="toy",
+        profile="laptop-cpu",
+        proven=proven,
+        tiers=tiers,
         separation=(
             ProofGap(lower="baseline", upper="competent", gap_points=55, pooled_sds=13.75, inversions=0),
             ProofGap(lower="competent", upper="expert", gap_points=45, pooled_sds=11.25, inversions=0),
         ),
-        cheats=(ProofCheat(id="bad", points=0.0, outcome="wrong"), ProofCheat(id="pays", points=9.0, outcome="ok")),
+        cheats=(
+            ProofCheat(id="bad", points=0.0, outcome="wrong"),
+            ProofCheat(id="pays", points=9.0, outcome="ok"),
+        ),
         mutants=(
             ProofMutant(
-                id="m", without="an idea", expected="at most 90 points", points=(70.0,), outcomes=("ok",), in_place=True
+                id="m",
+                without="an idea",
+                expected="at most 90 points",
+                points=(70.0,),
+                outcomes=("ok",),
+                in_place=True,
             ),
         ),
-        starter=ProofStarter(outcome="ok", points=-3.0), instances=5, wall_seconds=300.0,
-        ladder_seconds=(50.0, 70.0), minutes=90, competencies=("mathematics",),
-    )  # fmt: skip
+        starter=ProofStarter(outcome="ok", points=-3.0),
+        instances=5,
+        wall_seconds=300.0,
+        ladder_seconds=(50.0, 70.0),
+        minutes=90,
+        competencies=("mathematics",),
+    )
 
 
 def test_a_row_holds_what_the_proof_says() -> None:

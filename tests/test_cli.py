@@ -30,9 +30,24 @@ COMPETENT = TOYS / "toy-squares" / "reference_solutions" / "competent"
 TOY = ["--tasks", str(TOYS)]
 SMOKE = [*TOY, "--profile", "ci-smoke"]
 RUN_KEYS = {
-    "run_id", "task", "task_digest", "submission_digest", "profile", "device", "isolation", "stamp", "outcome",
-    "points", "points_uncapped", "tier", "objective", "constraints", "measurements", "machine", "reasons",
-}  # fmt: skip
+    "run_id",
+    "task",
+    "task_digest",
+    "submission_digest",
+    "profile",
+    "device",
+    "isolation",
+    "stamp",
+    "outcome",
+    "points",
+    "points_uncapped",
+    "tier",
+    "objective",
+    "constraints",
+    "measurements",
+    "machine",
+    "reasons",
+}
 
 
 @dataclass(frozen=True)
@@ -188,8 +203,21 @@ def test_interrupted_is_exit_130_soon_and_no_worker_is_left(
     changed_toy: Callable[[str, str], Path], tmp_path: Path
 ) -> None:
     root = changed_toy("wall_seconds = 2", "wall_seconds = 3600")
-    command = [sys.executable, "-m", "harness", "run", "toy-squares", str(HOSTILE / "sleeps"), "--tasks", str(root),
-               "--profile", "ci-smoke", "--json", "--out", str(tmp_path / "out")]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "harness",
+        "run",
+        "toy-squares",
+        str(HOSTILE / "sleeps"),
+        "--tasks",
+        str(root),
+        "--profile",
+        "ci-smoke",
+        "--json",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     began = time.monotonic()
     # A shell starts background jobs with SIGINT ignored, and whoever runs the tests may be one.
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
@@ -231,16 +259,31 @@ def _asleep(workers: list[psutil.Process]) -> bool:
     ("arguments", "words"),
     [
         (["run", "nobody", COMPETENT, *SMOKE], "there is no task 'nobody'; there are"),
-        (["run", "toy-squares", "no/such/folder", *SMOKE], "the submission's folder no/such/folder does not exist"),
+        (
+            ["run", "toy-squares", "no/such/folder", *SMOKE],
+            "the submission's folder no/such/folder does not exist",
+        ),
         (["run", "toy-squares", HOSTILE, *SMOKE], "holds no solution.py"),
-        (["run", "toy-squares", COMPETENT, *TOY, "--profile", "big"], "there is no profile 'big'; choose one of"),
+        (
+            ["run", "toy-squares", COMPETENT, *TOY, "--profile", "big"],
+            "there is no profile 'big'; choose one of",
+        ),
         (["run", "toy-squares", COMPETENT, *SMOKE, "--device", "gpu"], "--device gpu is not known"),
-        (["run", "toy-squares", COMPETENT, *SMOKE, "--isolation", "moat"], "isolation level 'moat' is unknown"),
+        (
+            ["run", "toy-squares", COMPETENT, *SMOKE, "--isolation", "moat"],
+            "isolation level 'moat' is unknown",
+        ),
         (["run", "toy-squares", COMPETENT, *SMOKE, "--against", "best"], "--against best is no tier"),
         (["run", "toy-squares", COMPETENT, *SMOKE, "--trials", "0"], "Invalid value for '--trials'"),
         (["run", "toy-squares", COMPETENT, *SMOKE, "--colour", "red"], "No such option: --colour"),
-        (["run", "toy-squares", COMPETENT, *SMOKE, "--columns", "text"], "--columns 'text' is not ROLE=COLUMN"),
-        (["run", "toy-squares", COMPETENT, *SMOKE, "--secret-seed-file", "no/such"], "no/such cannot be read"),
+        (
+            ["run", "toy-squares", COMPETENT, *SMOKE, "--columns", "text"],
+            "--columns 'text' is not ROLE=COLUMN",
+        ),
+        (
+            ["run", "toy-squares", COMPETENT, *SMOKE, "--secret-seed-file", "no/such"],
+            "no/such cannot be read",
+        ),
         (["run", "toy-squares", COMPETENT, "--tasks", "no/such"], "the tasks folder no/such does not exist"),
         (["run", "toy-squares"], "Missing argument 'DIR'"),
         (["fly"], "No such command 'fly'"),
@@ -251,7 +294,7 @@ def _asleep(workers: list[psutil.Process]) -> bool:
         (["rescore", "last"], "there is no run 'last'"),
         (["compare", "last"], "compare needs two runs or more"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_call_is_exit_2_and_one_sentence(arguments: list[object], words: str) -> None:
     assert words in refused(*arguments)
 

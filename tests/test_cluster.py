@@ -58,9 +58,11 @@ class Site:
         home = self.top / f"disk-{len(list(self.top.iterdir()))}"
         home.mkdir()
         node = self.cluster.add_node(
-            num_cpus=cpus, resources={Crew.TIMING: 1}, object_store_memory=STORE_BYTES,
+            num_cpus=cpus,
+            resources={Crew.TIMING: 1},
+            object_store_memory=STORE_BYTES,
             env_vars={nodes.HOME: str(home), "HARNESS_LOCKS": str(home), **variables},
-        )  # fmt: skip
+        )
         self.nodes[node.node_id] = node
         return str(node.node_id)
 
@@ -340,11 +342,14 @@ class FakeRay:
     def nodes(self) -> list[dict[str, Any]]:
         return [
             {
-                "NodeID": f"{number:056x}", "Alive": True, "NodeManagerHostname": f"host-{number}",
-                "Resources": {"CPU": 4.0, Crew.TIMING: 1.0}, "machine": machine,
+                "NodeID": f"{number:056x}",
+                "Alive": True,
+                "NodeManagerHostname": f"host-{number}",
+                "Resources": {"CPU": 4.0, Crew.TIMING: 1.0},
+                "machine": machine,
             }
             for number, machine in enumerate(self.machines)
-        ]  # fmt: skip
+        ]
 
     def remote(self, **_: Any) -> Any:
         return lambda function: self
@@ -507,10 +512,7 @@ def test_a_cluster_that_does_not_answer_is_one_sentence(monkeypatch: pytest.Monk
     ):
         pass
     monkeypatch.setattr(ray, "init", refuses)
-    with (
-        pytest.raises(UsageError, match=r"no Ray cluster answers at auto: nobody there;"),
-        connected("auto"),
-    ):
+    with pytest.raises(UsageError, match=r"no Ray cluster answers at auto: nobody there;"), connected("auto"):
         pass
 
 

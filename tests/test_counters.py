@@ -303,9 +303,10 @@ def test_a_driver_that_tells_nothing_gives_none(machine: Machine) -> None:
 
 def test_reasons_are_nvmls_and_the_grade_knows_the_bad_ones() -> None:
     bits = {
-        value for name, value in vars(pynvml).items()
+        value
+        for name, value in vars(pynvml).items()
         if name.startswith("nvmlClocksEventReason") and value.bit_count() == 1
-    }  # fmt: skip
+    }
     assert bits == {counters.IDLE, *(bit for bit, _ in counters.REASONS)}
     assert pynvml.nvmlClocksEventReasonGpuIdle == counters.IDLE
     assert {*BRAKES, *EASINGS} < {name for _, name in counters.REASONS}

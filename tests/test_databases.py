@@ -146,9 +146,11 @@ def test_processes_that_open_a_store_at_once_do_not_collide(
         with first.engine.begin() as connection:
             VERSION.drop(connection)
             for statement in (
-                "ALTER TABLE claims DROP COLUMN seen", "ALTER TABLE trials DROP COLUMN packed",
-                "DROP TABLE amended_assessments", "DROP TABLE artefacts",
-            ):  # fmt: skip
+                "ALTER TABLE claims DROP COLUMN seen",
+                "ALTER TABLE trials DROP COLUMN packed",
+                "DROP TABLE amended_assessments",
+                "DROP TABLE artefacts",
+            ):
                 connection.exec_driver_sql(statement)
         first.engine.dispose()
     command = [sys.executable, "-c", OPENER, str(tmp_path / "home")]

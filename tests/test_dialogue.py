@@ -124,10 +124,15 @@ def test_a_folder_beyond_the_tasks_limit_is_not_started(tmp_path: Path) -> None:
 
 def score(points: float) -> Score:
     return Score(
-        outcome="ok", points=points, points_uncapped=points, tier="none",
+        outcome="ok",
+        points=points,
+        points_uncapped=points,
+        tier="none",
         objective=Measurement(name="asked", unit="", direction="lower", value=1.0),
-        constraints=(), measurements=(), reasons=(),
-    )  # fmt: skip
+        constraints=(),
+        measurements=(),
+        reasons=(),
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,9 +152,17 @@ def test_a_mutant_out_of_place_is_a_doubt(mutant: Mutant, points: float, said: s
 def broken(*names: str) -> Score:
     """A score whose constraint `memory` failed, if it is named, or passed."""
     verdict = ConstraintResult(
-        name="memory", measure="peak_memory", unit="B", verdict="fail" if "memory" in names else "pass",
-        value=2.0, low=2.0, high=2.0, threshold=1.0, bound="at_most", words="",
-    )  # fmt: skip
+        name="memory",
+        measure="peak_memory",
+        unit="B",
+        verdict="fail" if "memory" in names else "pass",
+        value=2.0,
+        low=2.0,
+        high=2.0,
+        threshold=1.0,
+        bound="at_most",
+        words="",
+    )
     return score(90.0).model_copy(update={"constraints": (verdict,)})
 
 

@@ -50,9 +50,10 @@ def test_the_readmes_commands_run(tmp_path: Path) -> None:
     quick = tmp_path / "quick.toml"
     quick.write_text('extends = "ci-smoke"\nmax_trials = 1\n')
     environment = {
-        **os.environ, "HARNESS_HOME": str(tmp_path / "home"),
+        **os.environ,
+        "HARNESS_HOME": str(tmp_path / "home"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    }  # fmt: skip
+    }
     for folder in ("reference_solutions", "configs"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     for alias, tier in (("ann", "expert"), ("ben", "baseline")):

@@ -21,9 +21,15 @@ from harness.readings import Counters
 from harness.steadiness import Busy, Steadiness
 
 CALM = Counters(
-    seconds=6.0, cpu_seconds=2.0, wait_seconds=0.01, steal_share=0.0, pressure_cpu_share=0.02,
-    pressure_memory_share=0.0, mhz_low=3000, mhz_high=3000,
-)  # fmt: skip
+    seconds=6.0,
+    cpu_seconds=2.0,
+    wait_seconds=0.01,
+    steal_share=0.0,
+    pressure_cpu_share=0.02,
+    pressure_memory_share=0.0,
+    mhz_low=3000,
+    mhz_high=3000,
+)
 STEADY = Steadiness((1.001, 0.999), 0.0014, 0.008, 300, grade([CALM]), None, ())
 
 
@@ -95,9 +101,14 @@ def test_the_governor(tmp_path: Path, governors: tuple[str, ...], state: str, wo
     ],
 )
 def test_the_cores_and_what_is_asked_of_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, limit: str | None, threads: int, state: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cores: int,
+    limit: str | None,
+    threads: int,
+    state: str,
     word: str,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
     monkeypatch.setattr(doctor.profiles, "names", lambda: ["mine"])
     monkeypatch.setattr(

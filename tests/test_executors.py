@@ -39,9 +39,15 @@ every_engine = pytest.mark.parametrize("make", EVERY.values(), ids=EVERY)
 def unreadable(number: int, timed: bool = False) -> Unit:
     """A unit that costs nothing: its task is not there, which is our fault and comes back as a cell."""
     payload = {
-        "candidate": f"c{number}", "task": "toy", "task_folder": "nowhere", "folder": "nowhere", "digest": "0",
-        "profile": {}, "root": "00", "assessment": "a",
-    }  # fmt: skip
+        "candidate": f"c{number}",
+        "task": "toy",
+        "task_folder": "nowhere",
+        "folder": "nowhere",
+        "digest": "0",
+        "profile": {},
+        "root": "00",
+        "assessment": "a",
+    }
     return Unit(f"c{number}", "toy", str(number), json.dumps(payload), timed)
 
 
@@ -89,9 +95,16 @@ def command(tmp_path: Path) -> list[str]:
         for task in ("toy-squares", "toy-pairs"):
             shutil.copytree(TOYS / task / "reference_solutions" / tier, tmp_path / "handed" / alias / task)
     return [
-        sys.executable, "-m", "harness", "score", str(tmp_path / "toys.toml"), str(tmp_path / "handed"),
-        "--tasks", str(TOYS), "--json",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "harness",
+        "score",
+        str(tmp_path / "toys.toml"),
+        str(tmp_path / "handed"),
+        "--tasks",
+        str(TOYS),
+        "--json",
+    ]
 
 
 def _slots(pid: int) -> list[psutil.Process]:

@@ -23,16 +23,45 @@ from tests.test_cli import harness
 
 DOC = Path(__file__).parent.parent / "docs" / "export.md"
 LIMIT = CellConstraint(
-    name="p95_latency", unit="s", verdict="fail", value=0.5, low=0.4, high=0.6, threshold=0.25, bound="at_most",
+    name="p95_latency",
+    unit="s",
+    verdict="fail",
+    value=0.5,
+    low=0.4,
+    high=0.6,
+    threshold=0.25,
+    bound="at_most",
     words="0.5 s is more than 0.25 s",
-)  # fmt: skip
+)
 ANN = Cell(
-    candidate="=ann()", task="a", outcome="budget_exceeded", run_id="r1", points=0.0, points_uncapped=61.5,
-    points_low=50.0, points_high=70.0, points_each=(60.0, 63.0), instances=("i0", "i1"), tier="competent",
-    measure="accuracy", unit="1", value=0.9, low=0.8, high=0.95, constraints=(LIMIT,), certified=True, grade="B",
-    stamp="official", isolation="confined", machine_id="m1", submission_digest="d1", task_digest="t1",
-    started_at="2026-01-01T00:00:00", wall_seconds=12.5, reasons=("too slow", "by half"),
-)  # fmt: skip
+    candidate="=ann()",
+    task="a",
+    outcome="budget_exceeded",
+    run_id="r1",
+    points=0.0,
+    points_uncapped=61.5,
+    points_low=50.0,
+    points_high=70.0,
+    points_each=(60.0, 63.0),
+    instances=("i0", "i1"),
+    tier="competent",
+    measure="accuracy",
+    unit="1",
+    value=0.9,
+    low=0.8,
+    high=0.95,
+    constraints=(LIMIT,),
+    certified=True,
+    grade="B",
+    stamp="official",
+    isolation="confined",
+    machine_id="m1",
+    submission_digest="d1",
+    task_digest="t1",
+    started_at="2026-01-01T00:00:00",
+    wall_seconds=12.5,
+    reasons=("too slow", "by half"),
+)
 BEN = Cell(candidate="ben", task="a", outcome="crashed", run_id="r2", instances=("i0",), value=None)
 SUITE = Suite(name="pairs", title="Pairs", tasks=(TaskInSuite(id="a", weight=2.0), TaskInSuite(id="b")))
 ASSESSMENT = Assessment(id="abc123", suite=SUITE, seed_id="s", begun_at="2026", harness_version="0")
@@ -49,14 +78,37 @@ def test_every_figure_of_a_sheet_is_in_its_row() -> None:
     cells, constraints, instances, runs = exporting.tables([SHEET], [ok_run().head])
     ann, ben, left_out = _as_dicts(cells)
     assert ann == {
-        "assessment": "abc123", "candidate": "=ann()", "task": "a", "run": "r1", "suite": "pairs", "weight": 2.0,
-        "outcome": "budget_exceeded", "standing": "unfit", "points": 0.0, "points_uncapped": 61.5,
-        "points_low": 50.0, "points_high": 70.0, "tier": "competent", "measure": "accuracy", "unit": "1",
-        "direction": "higher", "value": 0.9, "low": 0.8, "high": 0.95, "certified": True, "grade": "B",
-        "stamp": "official", "isolation": "confined", "machine": "m1", "submission_digest": "d1",
-        "task_digest": "t1", "started_at": "2026-01-01T00:00:00", "wall_seconds": 12.5, "instances": 2,
+        "assessment": "abc123",
+        "candidate": "=ann()",
+        "task": "a",
+        "run": "r1",
+        "suite": "pairs",
+        "weight": 2.0,
+        "outcome": "budget_exceeded",
+        "standing": "unfit",
+        "points": 0.0,
+        "points_uncapped": 61.5,
+        "points_low": 50.0,
+        "points_high": 70.0,
+        "tier": "competent",
+        "measure": "accuracy",
+        "unit": "1",
+        "direction": "higher",
+        "value": 0.9,
+        "low": 0.8,
+        "high": 0.95,
+        "certified": True,
+        "grade": "B",
+        "stamp": "official",
+        "isolation": "confined",
+        "machine": "m1",
+        "submission_digest": "d1",
+        "task_digest": "t1",
+        "started_at": "2026-01-01T00:00:00",
+        "wall_seconds": 12.5,
+        "instances": 2,
         "reasons": "too slow; by half",
-    }  # fmt: skip
+    }
     assert (ben["value"], ben["certified"], ben["standing"]) == (None, None, "unfit")
     assert (left_out["standing"], left_out["run"], left_out["weight"]) == ("not attempted", "", 1.0)
     assert list(constraints.rows) == [
@@ -198,10 +250,17 @@ def test_a_run_for_each_submission_in_a_real_mlflow_store(tmp_path: Path) -> Non
     assert set(found) == {"=ann()", "ben"}, "a task that was left out is no submission"
     ann = found["=ann()"]
     assert ann.data.metrics == {
-        "points": 0.0, "points_uncapped": 61.5, "points_low": 50.0, "points_high": 70.0, "objective": 0.9,
-        "objective_low": 0.8, "objective_high": 0.95, "wall_seconds": 12.5, "constraint.p95_latency": 0.5,
+        "points": 0.0,
+        "points_uncapped": 61.5,
+        "points_low": 50.0,
+        "points_high": 70.0,
+        "objective": 0.9,
+        "objective_low": 0.8,
+        "objective_high": 0.95,
+        "wall_seconds": 12.5,
+        "constraint.p95_latency": 0.5,
         "threshold.p95_latency": 0.25,
-    }  # fmt: skip
+    }
     assert ann.data.params["verdict.p95_latency"] == "fail"
     assert ann.data.tags["harness.outcome"] == "budget_exceeded"
     assert (ann.data.tags["harness.run"], ann.data.tags["harness.stamp"]) == ("r1", "official")
@@ -249,8 +308,11 @@ def test_the_verb_exports_one_assessment_or_all(tmp_path: Path, store: Store) ->
     assert len((tmp_path / "all" / "samples.csv").read_text().splitlines()) == samples + 1
     found = harness("export", "abc", "--out", tmp_path / "one", "--json")
     assert {Path(p).name: n for p, n in found.json["files"].items()} == {
-        "cells.parquet": 1, "constraints.parquet": 1, "instances.parquet": 2, "runs.parquet": 1,
-    }  # fmt: skip
+        "cells.parquet": 1,
+        "constraints.parquet": 1,
+        "instances.parquet": 2,
+        "runs.parquet": 1,
+    }
     file = tmp_path / "cells.csv"
     assert harness("export", "abc", "--format", "csv", "--out", file).code == 0
     assert file.read_text().splitlines()[0].startswith("assessment,candidate,task")

@@ -44,8 +44,13 @@ def test_no_answer_that_is_not_the_one_due_is_taken(refuse: bool) -> None:
     found = parent_end.fuzz(9_000, SEED, refuse)
     _nothing_wrong(found)
     assert set(found.outcomes) == {
-        "answer", "protocol_error", "crashed", "malformed", "out_of_memory", "timeout",
-    }  # fmt: skip
+        "answer",
+        "protocol_error",
+        "crashed",
+        "malformed",
+        "out_of_memory",
+        "timeout",
+    }
     assert set(found.mutations) == set(parent_end.frames.MUTATIONS)
 
 

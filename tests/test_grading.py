@@ -35,9 +35,14 @@ def side(
     **times: list[float],
 ) -> Side:
     assessed = Assessed(
-        number=0, role="reference" if tier else "candidate", label=tier or "me", tier=tier, outcome=outcome,
-        reason=reason, measurements=found,
-    )  # fmt: skip
+        number=0,
+        role="reference" if tier else "candidate",
+        label=tier or "me",
+        tier=tier,
+        outcome=outcome,
+        reason=reason,
+        measurements=found,
+    )
     return Side(assessed, {g: {f"q{i}": s for i, s in enumerate(seconds)} for g, seconds in times.items()})
 
 
@@ -112,10 +117,17 @@ def test_points_are_kept_uncapped_and_shown_clipped(own: float, uncapped: float,
 @pytest.mark.parametrize(
     ("own", "tier"),
     [
-        (0.40, "below baseline"), (0.479, "below baseline"), (0.481, "baseline"), (0.60, "baseline"),
-        (0.679, "baseline"), (0.681, "competent"), (0.879, "competent"), (0.881, "expert"), (0.99, "expert"),
+        (0.40, "below baseline"),
+        (0.479, "below baseline"),
+        (0.481, "baseline"),
+        (0.60, "baseline"),
+        (0.679, "baseline"),
+        (0.681, "competent"),
+        (0.879, "competent"),
+        (0.881, "expert"),
+        (0.99, "expert"),
     ],
-)  # fmt: skip
+)
 def test_the_tier_reached_has_a_tolerance_of_five_points(own: float, tier: str) -> None:
     # a point is .004 of accuracy, so a tier is reached from .020 below it
     assert grade(Criteria(objective=PLAIN), [accuracies(own)]).tier == tier
@@ -150,9 +162,16 @@ def test_absolute_takes_a_margin_where_the_reading_has_no_interval() -> None:
 
 @pytest.mark.parametrize(
     ("own", "margin", "verdict"),
-    [(97.0, None, "pass"), (99.0, None, "inconclusive"), (107.0, None, "inconclusive"), (109.0, None, "fail"),
-     (97.0, 0.0, "pass"), (101.0, 0.0, "fail"), (109.0, 0.10, "inconclusive")],
-)  # fmt: skip
+    [
+        (97.0, None, "pass"),
+        (99.0, None, "inconclusive"),
+        (107.0, None, "inconclusive"),
+        (109.0, None, "fail"),
+        (97.0, 0.0, "pass"),
+        (101.0, 0.0, "fail"),
+        (109.0, 0.10, "inconclusive"),
+    ],
+)
 def test_ratio_of_single_readings(own: float, margin: float | None, verdict: str) -> None:
     # a reading is good to 5 %, and a ratio of readings has a tolerance of 3 % on top; a count has neither
     constraint = limit(compare="ratio", reference="expert", at_most=1.0, margin=margin)

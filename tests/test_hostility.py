@@ -76,13 +76,18 @@ def test_a_stronger_level_lets_through_no_more_than_it_says(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "gain"),
     [
-        ("reads-the-answers", "label-read"), ("writes-into-the-store", "file-written"), ("udp-datagram", "byte-sent"),
-        ("kills-the-harness", "parent-hurt"), ("stops-the-harness", "parent-hurt"),
+        ("reads-the-answers", "label-read"),
+        ("writes-into-the-store", "file-written"),
+        ("udp-datagram", "byte-sent"),
+        ("kills-the-harness", "parent-hurt"),
+        ("stops-the-harness", "parent-hurt"),
         ("limits-the-harness", "parent-hurt"),
-        ("leaves-in-shared-memory", "predecessor-read"), ("leaves-system-v-memory", "file-left"),
-        ("reads-command-lines", "host-seen"), ("fills-the-disk", "disk-filled"),
+        ("leaves-in-shared-memory", "predecessor-read"),
+        ("leaves-system-v-memory", "file-left"),
+        ("reads-command-lines", "host-seen"),
+        ("fills-the-disk", "disk-filled"),
     ],
-)  # fmt: skip
+)
 def test_the_judge_sees_what_nothing_stops(name: str, gain: str, judge: Judges) -> None:
     assert gain in judge("process").attack(NAMED[name]).gained
 
@@ -115,14 +120,21 @@ def test_the_judge_sees_a_process_that_is_left(judge: Judges, monkeypatch: pytes
 
 def test_a_poisoned_page_is_told_from_a_clean_one() -> None:
     clean = {
-        "html": "<p title='a'>&lt;script&gt;</p><a href='#x'>x</a>", "markdown": "`<script>` and\n```\n<img>\n```\n",
-        "text": "100 points", "json": '"\\u001b"',
-    }  # fmt: skip
+        "html": "<p title='a'>&lt;script&gt;</p><a href='#x'>x</a>",
+        "markdown": "`<script>` and\n```\n<img>\n```\n",
+        "text": "100 points",
+        "json": '"\\u001b"',
+    }
     assert poison.found_in(clean) == {}
     for name, page_ in (
-        ("html", "<img src=x>"), ("html", "<p onclick='x'>"), ("html", "<a href='javascript:x'>"),
-        ("markdown", "<script>"), ("markdown", "[a](https://a)"), ("text", "\x1b[2J"), ("json", "\u202e"),
-    ):  # fmt: skip
+        ("html", "<img src=x>"),
+        ("html", "<p onclick='x'>"),
+        ("html", "<a href='javascript:x'>"),
+        ("markdown", "<script>"),
+        ("markdown", "[a](https://a)"),
+        ("text", "\x1b[2J"),
+        ("json", "\u202e"),
+    ):
         assert set(poison.found_in({name: page_})) == {name}, page_
 
 

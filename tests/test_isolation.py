@@ -111,9 +111,21 @@ def test_its_memory_is_seen_from_outside(worker: session.Session) -> None:
 
 @pytest.mark.parametrize(
     "what",
-    ["torch", "loader", "pool", "spawn", "queue", "temporary", "interpreter", "shell", "threads", "shared",
-     "cache", "compile"],
-)  # fmt: skip
+    [
+        "torch",
+        "loader",
+        "pool",
+        "spawn",
+        "queue",
+        "temporary",
+        "interpreter",
+        "shell",
+        "threads",
+        "shared",
+        "cache",
+        "compile",
+    ],
+)
 def test_what_honest_code_does_it_may(worker: session.Session, what: str) -> None:
     assert does(worker, what) is True
 
@@ -210,17 +222,35 @@ def test_without_any_wall_every_probe_gets_through_that_this_user_may() -> None:
 # What a worker of ours refuses itself at any level: it closes what it inherits, and is made without variables.
 # More cores it has only where there are more, and root's name is nobody's.
 REFUSED_ANYHOW = {
-    "inherit descriptors", "see the harness's variables", "take more cores", "know the user's name"
-}  # fmt: skip
+    "inherit descriptors",
+    "see the harness's variables",
+    "take more cores",
+    "know the user's name",
+}
 # What needs no root and no kernel that is lenient with tracing or namespaces.
 ANY_USER_MAY = {
-    "read a file outside", "list a folder outside", "write a file outside", "change a file outside",
-    "truncate a file outside", "change what was handed in", "see the harness", "signal the harness",
-    "hold the harness by a descriptor", "limit the harness", "move the harness to other cores",
-    "renice the harness", "connect over TCP", "send over UDP", "connect to an abstract socket",
-    "connect to a socket that has a path", "use sockets of the kernel", "keep shared memory",
-    "find shared memory of others", "switch the loader's randomness off", "know the machine's name",
-}  # fmt: skip
+    "read a file outside",
+    "list a folder outside",
+    "write a file outside",
+    "change a file outside",
+    "truncate a file outside",
+    "change what was handed in",
+    "see the harness",
+    "signal the harness",
+    "hold the harness by a descriptor",
+    "limit the harness",
+    "move the harness to other cores",
+    "renice the harness",
+    "connect over TCP",
+    "send over UDP",
+    "connect to an abstract socket",
+    "connect to a socket that has a path",
+    "use sockets of the kernel",
+    "keep shared memory",
+    "find shared memory of others",
+    "switch the loader's randomness off",
+    "know the machine's name",
+}
 
 
 def _without_seccomp(rules: dict[str, Any]) -> None:

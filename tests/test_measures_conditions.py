@@ -10,15 +10,25 @@ from harness.measures.conditions import grade, total, wait_share
 from harness.readings import Counters
 
 QUIET = Counters(
-    seconds=10.0, cpu_seconds=4.0, wait_seconds=0.04, preemptions=12, steal_share=0.001, pressure_cpu_share=0.05,
-    pressure_memory_share=0.0, mhz_low=3100, mhz_high=3200,
-)  # fmt: skip
+    seconds=10.0,
+    cpu_seconds=4.0,
+    wait_seconds=0.04,
+    preemptions=12,
+    steal_share=0.001,
+    pressure_cpu_share=0.05,
+    pressure_memory_share=0.0,
+    mhz_low=3100,
+    mhz_high=3200,
+)
 GPU = QUIET.model_copy(
     update={
-        "device_mhz_low": 1900.0, "device_mhz_high": 1980.0, "device_mhz_default": 1980.0,
-        "device_celsius": 61.0, "device_strangers": 0,
+        "device_mhz_low": 1900.0,
+        "device_mhz_high": 1980.0,
+        "device_mhz_default": 1980.0,
+        "device_celsius": 61.0,
+        "device_strangers": 0,
     }
-)  # fmt: skip
+)
 
 
 def but(base: Counters = QUIET, **changes: Any) -> Counters:
@@ -84,10 +94,14 @@ def test_the_gpu_has_its_own(changes: dict[str, Any], due: str, word: str) -> No
 @pytest.mark.parametrize(
     ("options", "due"),
     [
-        ({"drift": 0.09}, "A"), ({"drift": -0.11}, "B"), ({"drift": 0.9}, "B"),
-        ({"tail": 1.4}, "A"), ({"tail": 1.6}, "B"), ({"tail": 3.5}, "C"),
+        ({"drift": 0.09}, "A"),
+        ({"drift": -0.11}, "B"),
+        ({"drift": 0.9}, "B"),
+        ({"tail": 1.4}, "A"),
+        ({"tail": 1.6}, "B"),
+        ({"tail": 3.5}, "C"),
     ],
-)  # fmt: skip
+)
 def test_drift_and_tail_of_the_reference(options: dict[str, float], due: str) -> None:
     assert grade([QUIET], **options).grade == due
 
@@ -124,9 +138,17 @@ def test_a_part_that_told_nothing_is_counted() -> None:
 
 def test_pairs_add_up() -> None:
     other = Counters(
-        seconds=30.0, cpu_seconds=8.0, wait_seconds=1.0, preemptions=3, steal_share=0.041, mhz_low=2000, mhz_high=3300,
-        device_reasons=("power cap",), device_celsius=70, device_strangers=1,
-    )  # fmt: skip
+        seconds=30.0,
+        cpu_seconds=8.0,
+        wait_seconds=1.0,
+        preemptions=3,
+        steal_share=0.041,
+        mhz_low=2000,
+        mhz_high=3300,
+        device_reasons=("power cap",),
+        device_celsius=70,
+        device_strangers=1,
+    )
     whole = total([QUIET, other])
     assert (whole.seconds, whole.cpu_seconds, whole.preemptions) == (40.0, 12.0, 15)
     assert whole.wait_seconds == pytest.approx(1.04)

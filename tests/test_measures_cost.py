@@ -101,18 +101,38 @@ def test_a_trials_costs() -> None:
         MemoryPoint(stage="search", seconds=0.1, host_bytes=40),
     ]
     trial = Trial(
-        number=0, role="candidate", label="x", tier=None, submission_digest="d", instance_id="i", outcome="ok",
-        phases=(PhaseTime(item="start build", group="start", seconds=0.5),), samples=tuple(_samples([0.2, 0.2])),
-        memory=tuple(memory), base_host_bytes=11, base_file_bytes=3, peak_host_bytes=100, peak_device_bytes=5,
+        number=0,
+        role="candidate",
+        label="x",
+        tier=None,
+        submission_digest="d",
+        instance_id="i",
+        outcome="ok",
+        phases=(PhaseTime(item="start build", group="start", seconds=0.5),),
+        samples=tuple(_samples([0.2, 0.2])),
+        memory=tuple(memory),
+        base_host_bytes=11,
+        base_file_bytes=3,
+        peak_host_bytes=100,
+        peak_device_bytes=5,
         blob_bytes={"index": 7},
         memory_measured_by="parent",
-    )  # fmt: skip
+    )
     found = {name: m.value for name, m in _by_name(costs(trial)).items()}
     assert found == {
-        "search_p50": 0.2, "search_p95": 0.2, "search_p99": 0.2, "search_throughput": 5.0,
-        "start_seconds": 0.5, "index_bytes": 7.0, "peak_memory": 105.0, "peak_memory_build": 95.0,
-        "peak_memory_search": 40.0, "peak_memory_anonymous": 70.0, "peak_memory_file": 9.0,
-        "peak_memory_base": 11.0, "peak_memory_base_file": 3.0,
-    }  # fmt: skip
+        "search_p50": 0.2,
+        "search_p95": 0.2,
+        "search_p99": 0.2,
+        "search_throughput": 5.0,
+        "start_seconds": 0.5,
+        "index_bytes": 7.0,
+        "peak_memory": 105.0,
+        "peak_memory_build": 95.0,
+        "peak_memory_search": 40.0,
+        "peak_memory_anonymous": 70.0,
+        "peak_memory_file": 9.0,
+        "peak_memory_base": 11.0,
+        "peak_memory_base_file": 3.0,
+    }
     one_stage = trial.model_copy(update={"memory": tuple(memory[:2])})
     assert "peak_memory_build" not in _by_name(costs(one_stage))

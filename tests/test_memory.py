@@ -494,8 +494,10 @@ def test_where_groups_can_be_made_in_version_2(tmp_path: Path) -> None:
 
 def test_where_groups_can_be_made_in_version_1(tmp_path: Path) -> None:
     mount = tmp_path / "cgroup"
-    lines = [f"3{i} 31 0:3{i} /docker/x {mount}/{name} rw - cgroup cgroup rw,{name}"
-             for i, name in enumerate(("memory", "cpu,cpuacct"))]  # fmt: skip
+    lines = [
+        f"3{i} 31 0:3{i} /docker/x {mount}/{name} rw - cgroup cgroup rw,{name}"
+        for i, name in enumerate(("memory", "cpu,cpuacct"))
+    ]
     lines.append(f"41 31 0:38 / {mount}/unified rw - cgroup2 cgroup2 rw")
     groups = "4:memory:/docker/x/y\n2:cpu,cpuacct:/docker/x\n1:pids:/\n0::/\n"
     proc = _proc(tmp_path / "proc", groups, "\n".join(lines) + "\n")

@@ -141,9 +141,17 @@ def _bad_history(head: Head) -> None:
 @pytest.mark.parametrize(
     "forge",
     [
-        _other_head, _twice, _trial_twice, _extra, _newer, _no_instance, _unscored, _unknown_state, _bad_history,
+        _other_head,
+        _twice,
+        _trial_twice,
+        _extra,
+        _newer,
+        _no_instance,
+        _unscored,
+        _unknown_state,
+        _bad_history,
     ],
-)  # fmt: skip
+)
 def test_a_forged_packet_leaves_nothing(forge: Callable[[Head], None], content: bytes, store: Store) -> None:
     head, parts = packets.opened("run", content)
     forge(head)

@@ -21,9 +21,13 @@ from tests.test_cli import harness
 from tests.test_store import COMPETENT
 
 SUITE = Suite(
-    name="pairs", title="Pairs",
-    tasks=(TaskInSuite(id="toy-squares", title="Squares"), TaskInSuite(id="other", title="Other", weight=2.0)),
-)  # fmt: skip
+    name="pairs",
+    title="Pairs",
+    tasks=(
+        TaskInSuite(id="toy-squares", title="Squares"),
+        TaskInSuite(id="other", title="Other", weight=2.0),
+    ),
+)
 ASSESSMENT = Assessment(id="abc123", suite=SUITE, seed_id="s", begun_at="2026-01-01", harness_version="0")
 
 

@@ -156,9 +156,16 @@ def test_a_new_run_agrees(made: Made) -> None:
     said = harness("verify", made.file, made.folder, *TOY, "--json")
     found = said.json
     assert {f["name"]: f["state"] for f in found["findings"]}.items() >= {
-        "signature": "same", "task": "same", "files": "same", "machine": "same", "objective": "same",
-        "points": "same", "tier": "same", "outcome": "same", "constraint notes size": "same",
-    }.items()  # fmt: skip
+        "signature": "same",
+        "task": "same",
+        "files": "same",
+        "machine": "same",
+        "objective": "same",
+        "points": "same",
+        "tier": "same",
+        "outcome": "same",
+        "constraint notes size": "same",
+    }.items()
     # Nothing but the latency, whose times a single pair cannot certify, may be left open on a busy machine.
     still = {f["name"] for f in found["findings"] if f["state"] not in ("same", "note")}
     assert still <= {"constraint answer latency"}
@@ -171,8 +178,11 @@ def test_a_new_run_agrees(made: Made) -> None:
 def test_for_people(made: Made) -> None:
     said = harness("verify", made.file, made.folder, *TOY, "--no-rerun")
     assert said.code == 3
-    assert re.search(r"^ok +signature +valid, and the key is known as a candidate's \(key [0-9a-f]{16}\)$",
-                     said.out, flags=re.M)  # fmt: skip
+    assert re.search(
+        r"^ok +signature +valid, and the key is known as a candidate's \(key [0-9a-f]{16}\)$",
+        said.out,
+        flags=re.M,
+    )
     assert "a signature alone shows no number to be true" in said.out
     assert "Inconclusive: nothing speaks against the receipt" in said.out
     assert "\x1b" not in said.out
@@ -304,8 +314,10 @@ def test_an_evaluators_key_signs_official_runs_and_no_others(made: Made, tmp_pat
     evaluator = keys.make("evaluator")
     after = receipts.Signer(asked, keys)
     for signer, run, key in (
-        (before, secret, before.candidate), (after, secret, evaluator), (after, done, before.candidate),
-    ):  # fmt: skip
+        (before, secret, before.candidate),
+        (after, secret, evaluator),
+        (after, done, before.candidate),
+    ):
         document, said = receipts.read(signer.write(run, tmp_path))
         assert said is not None
         assert (document.intact, document.public) == (True, key.public)
@@ -479,17 +491,24 @@ def _lies(where: tuple[Any, ...], leaf: Any) -> list[Any]:
     if isinstance(leaf, float):
         return [leaf + 1000.0, leaf - 1000.0]
     choices = {
-        "outcome": ["budget_exceeded", "inconclusive", "malformed", "timeout"], "tier": ["expert", "baseline"],
-        "verdict": ["fail", "inconclusive"], "bound": ["at_least"], "direction": ["lower"],
-    }  # fmt: skip
+        "outcome": ["budget_exceeded", "inconclusive", "malformed", "timeout"],
+        "tier": ["expert", "baseline"],
+        "verdict": ["fail", "inconclusive"],
+        "bound": ["at_least"],
+        "direction": ["lower"],
+    }
     return choices.get(str(where[-1]), [f"{leaf}x"])
 
 
 def test_a_better_score_that_is_consistent_and_signed_differs_from_a_new_run(made: Made) -> None:
     payload = made.document["payload"]
     payload["result"] |= {
-        "tier": "expert", "points": 125.0, "points_uncapped": 160.0, "points_low": 150.0, "points_high": 170.0,
-    }  # fmt: skip
+        "tier": "expert",
+        "points": 125.0,
+        "points_uncapped": 160.0,
+        "points_low": 150.0,
+        "points_high": 170.0,
+    }
     payload["result"]["objective"] |= {"value": 0.999, "low": 0.998, "high": 1.0}
     said = harness("verify", signed_by(made, payload), made.folder, *TOY, "--json")
     assert (said.code, said.json["verdict"]) == (1, "differs")

@@ -75,11 +75,19 @@ class Page(HTMLParser):
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        (0.0, "0 s"), (3e-5, "30.0 µs"), (9.996e-4, "1.00 ms"), (0.0142, "14.2 ms"), (0.9996, "1.00 s"),
-        (3.05, "3.05 s"), (90.0, "90.0 s"), (125.0, "2 min 05 s"), (3720.0, "1 h 02 min"),
-        (-0.0142, "-14.2 ms"),         (4e-9, "4.00 ns"),
+        (0.0, "0 s"),
+        (3e-5, "30.0 µs"),
+        (9.996e-4, "1.00 ms"),
+        (0.0142, "14.2 ms"),
+        (0.9996, "1.00 s"),
+        (3.05, "3.05 s"),
+        (90.0, "90.0 s"),
+        (125.0, "2 min 05 s"),
+        (3720.0, "1 h 02 min"),
+        (-0.0142, "-14.2 ms"),
+        (4e-9, "4.00 ns"),
     ],
-)  # fmt: skip
+)
 def test_seconds(value: float, shown: str) -> None:
     assert units.seconds(value) == shown
 
@@ -87,13 +95,21 @@ def test_seconds(value: float, shown: str) -> None:
 @pytest.mark.parametrize(
     ("value", "unit", "shown"),
     [
-        (512, "B", "512 B"), (1024**2 * 812, "B", "812 MiB"), (1023 * 1024, "B", "0.999 MiB"),
-        (1.32 * 1024**3, "B", "1.32 GiB"), (1.318, "x", "1.32x"), (0.87, "x", "0.870x"),
-        (12.34, "ratio", "12.3x"), (0.8124, "", "0.812"), (1200, "", "1,200"), (106.9, "1/s", "107/s"),
+        (512, "B", "512 B"),
+        (1024**2 * 812, "B", "812 MiB"),
+        (1023 * 1024, "B", "0.999 MiB"),
+        (1.32 * 1024**3, "B", "1.32 GiB"),
+        (1.318, "x", "1.32x"),
+        (0.87, "x", "0.870x"),
+        (12.34, "ratio", "12.3x"),
+        (0.8124, "", "0.812"),
+        (1200, "", "1,200"),
+        (106.9, "1/s", "107/s"),
         (3.0, "widgets", "3.00 widgets"),
-        (None, "s", "not measured"), (1e6, "widgets", "1,000,000 widgets"),
+        (None, "s", "not measured"),
+        (1e6, "widgets", "1,000,000 widgets"),
     ],
-)  # fmt: skip
+)
 def test_quantity(value: float | None, unit: str, shown: str) -> None:
     assert units.quantity(value, unit) == shown
 
@@ -163,8 +179,12 @@ def test_summary_says_what_the_issue_asks_for() -> None:
     assert {"name", "verdict", "value", "threshold", "unit"} <= found["constraints"][0].keys()
     assert {"name", "unit", "value", "low", "high", "measured_by"} <= found["measurements"][0].keys()
     assert found["ladder"][1] | {"reused_from": ""} == {
-        "tier": "competent", "objective": 0.788, "points": 49.5, "outcome": "ok", "reused_from": "",
-    }  # fmt: skip
+        "tier": "competent",
+        "objective": 0.788,
+        "points": 49.5,
+        "outcome": "ok",
+        "reused_from": "",
+    }
     assert len(found["trials"]) == 8
     assert summary(RUNS["unscored"]())["points"] is None
 
@@ -196,12 +216,28 @@ def test_html_drawings_are_titled_and_ids_are_unique(build: Callable[[], Run]) -
 def test_html_says_everything() -> None:
     said = Page(render_html(ok_run(device=True))).said
     for expected in (
-        "candidate-17", "75", "68 to 81", "Every constraint passed", "Practice run.", "competent", "14.2 ms",
-        "Response times of single", "Response times of tokenize", "Host memory, stage train",
-        "Device memory, stage serve", "macro-F1 by epoch", "found no device",
-        "BSD-3-Clause", "sha256:" + "0f" * 32, "confined", "5c1d88", "epoch 3 loss 1.52",
-        "scikit-learn 1.9.1",         "single reading", "AMD EPYC",
-    ):  # fmt: skip
+        "candidate-17",
+        "75",
+        "68 to 81",
+        "Every constraint passed",
+        "Practice run.",
+        "competent",
+        "14.2 ms",
+        "Response times of single",
+        "Response times of tokenize",
+        "Host memory, stage train",
+        "Device memory, stage serve",
+        "macro-F1 by epoch",
+        "found no device",
+        "BSD-3-Clause",
+        "sha256:" + "0f" * 32,
+        "confined",
+        "5c1d88",
+        "epoch 3 loss 1.52",
+        "scikit-learn 1.9.1",
+        "single reading",
+        "AMD EPYC",
+    ):
         assert expected in said, expected
 
 
@@ -234,12 +270,19 @@ def test_html_answers_whether_the_times_can_be_trusted() -> None:
     for expected in (
         "Can these times be trusted? Yes: they are certified. 5 fresh process pairs were timed",
         "The baseline timed against its own copy came out 0.994 times, 0.981 to 1.007: equal within 3 %.",
-        "grade A: quiet", "200 µs An empty request", "Of steady state, nothing was found.",
-        "Submission 1.20x (1.18x to 1.23x)", "Copy of the baseline 0.994x", "limit 1.25x",
-        "at most 1.25x 3 % tolerance, 5 process pairs", "Times certified",
-        "Memory at its peak, by kind", "File-backed", "Device memory, stage serve",
+        "grade A: quiet",
+        "200 µs An empty request",
+        "Of steady state, nothing was found.",
+        "Submission 1.20x (1.18x to 1.23x)",
+        "Copy of the baseline 0.994x",
+        "limit 1.25x",
+        "at most 1.25x 3 % tolerance, 5 process pairs",
+        "Times certified",
+        "Memory at its peak, by kind",
+        "File-backed",
+        "Device memory, stage serve",
         "alone for its answers: expert",
-    ):  # fmt: skip
+    ):
         assert expected in said, expected
 
 
@@ -250,10 +293,14 @@ def test_html_says_in_words_what_makes_times_doubtful() -> None:
         "the machine was too disturbed (grade C)",
         "The baseline was 20.0% slower beside it. Read them as good for orientation, not as evidence.",
         "came out 1.081 times, 1.064 to 1.098: not equal within 3 %. No time is judged.",
-        "Are answers remembered? noted", "times are void", "not believed", "Something new nothing found",
+        "Are answers remembered? noted",
+        "times are void",
+        "not believed",
+        "Something new nothing found",
         "The interval, 1.10x to 1.40x, lies on both sides of the limit of 1.25x (1.29x with the tolerance).",
-        "Inconclusive: the readings do not decide it.", "Times not certified",
-    ):  # fmt: skip
+        "Inconclusive: the readings do not decide it.",
+        "Times not certified",
+    ):
         assert expected in said, expected
 
 
@@ -316,8 +363,10 @@ def test_pairs_are_drawn_as_they_were_judged() -> None:
 def test_a_phase_is_what_one_process_took() -> None:
     found = figures.phase_seconds(RUNS["paired"]())["ready"]
     assert {s.name: v for s, v in found.items()} == {
-        "Submission": pytest.approx(0.07), "Baseline": pytest.approx(0.07), "Expert": pytest.approx(0.05),
-    }  # fmt: skip
+        "Submission": pytest.approx(0.07),
+        "Baseline": pytest.approx(0.07),
+        "Expert": pytest.approx(0.05),
+    }
 
 
 def test_memory_of_several_pairs_does_not_run_over_itself() -> None:

@@ -234,11 +234,14 @@ def test_of_several_processes_one_takes_a_dead_run_up(store: Store) -> None:
     store.release(run.head.run_id)
     takers = [
         subprocess.Popen(
-            [sys.executable, "-c", TAKER, str(store.folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, cwd=Path(__file__).parent.parent,
+            [sys.executable, "-c", TAKER, str(store.folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parent.parent,
         )
         for _ in range(4)
-    ]  # fmt: skip
+    ]
     lines = []
     for taker in takers:
         assert taker.stdout is not None

@@ -85,10 +85,13 @@ def test_every_cell_is_filled_and_nothing_is_asked_twice(asked: Scoring, store: 
     sheet = score(asked, store, engine, watch)
     outcomes = {(c.candidate, c.task): c.outcome for c in sheet.cells}
     assert outcomes == {
-        ("anna", "toy-squares"): "ok", ("anna", "toy-pairs"): "ok", ("bela", "toy-squares"): "malformed",
-        ("bela", "toy-pairs"): "not_attempted", ("cleo", "toy-squares"): "not_attempted",
+        ("anna", "toy-squares"): "ok",
+        ("anna", "toy-pairs"): "ok",
+        ("bela", "toy-squares"): "malformed",
+        ("bela", "toy-pairs"): "not_attempted",
+        ("cleo", "toy-squares"): "not_attempted",
         ("cleo", "toy-pairs"): "not_attempted",
-    }  # fmt: skip
+    }
     again = Fake()
     assert score(asked, store, again, watch) == sheet
     assert (again.units, watch.missing) == ([], 0)
@@ -181,11 +184,17 @@ def test_equating_shows_how_far_the_anchors_wander() -> None:
     )
     cells = tuple(
         Cell(
-            candidate=alias, task="toy", outcome="ok", instances=(instance,),
-            ladder=(Rung(tier="baseline", objective=low, points=0), Rung(tier="expert", objective=high, points=100)),
+            candidate=alias,
+            task="toy",
+            outcome="ok",
+            instances=(instance,),
+            ladder=(
+                Rung(tier="baseline", objective=low, points=0),
+                Rung(tier="expert", objective=high, points=100),
+            ),
         )
         for alias, instance, low, high in (("a", "i", 1, 3), ("b", "j", 3, 7), ("c", "j", 3, 7))
-    )  # fmt: skip
+    )
     baseline, expert = equating(Sheet(assessment=known, candidates=("a", "b", "c"), cells=cells))
     assert (baseline.variants, baseline.mean, expert.mean) == (2, 2, 5)
     assert baseline.spread == pytest.approx(2**0.5)

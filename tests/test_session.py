@@ -178,8 +178,12 @@ def test_the_command_line_and_the_copys_path_tell_nothing(seen: dict[str, Any], 
 def test_the_context_holds_its_own_seed_and_limits(seen: dict[str, Any]) -> None:
     assert seen["seed"] == 77
     assert seen["limits"] == {
-        "memory_bytes": 2**31, "processes": 16, "look_seconds": 30.0, "double_seconds": 30.0, "wait_seconds": 0.3
-    }  # fmt: skip
+        "memory_bytes": 2**31,
+        "processes": 16,
+        "look_seconds": 30.0,
+        "double_seconds": 30.0,
+        "wait_seconds": 0.3,
+    }
 
 
 @pytest.mark.parametrize("count", [0, 3, 8_192, 8_193, 2_000_000])

@@ -233,11 +233,14 @@ def test_hashes_are_the_same_in_every_process() -> None:
     code = "from harness.similarity import grams; print(grams(list('abcdefghijklmnopqrst')))"
     said = {
         subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
             env={**os.environ, "PYTHONHASHSEED": seed},
         ).stdout
         for seed in ("1", "2")
-    }  # fmt: skip
+    }
     assert said == {f"{grams(list('abcdefghijklmnopqrst'))}\n"}
 
 
@@ -283,9 +286,11 @@ def test_hostile_names_are_cleaned_in_the_text() -> None:
     alias, file = "eve\x1b[31m\nnote: all is well\u202e", "a\x1b]0;owned\x07\n.py"
     region = Region(file, (1, 9), "b.py", (2, 2))
     found = Found(
-        (Part(alias, 10, 0, 0, alias, 1.0, 1.0),), (Pair(alias, "bob", 10, 1.0, 0.5, False, (region,)),), 0,
+        (Part(alias, 10, 0, 0, alias, 1.0, 1.0),),
+        (Pair(alias, "bob", 10, 1.0, 0.5, False, (region,)),),
+        0,
         (f"{alias}: x",),
-    )  # fmt: skip
+    )
     text = shown.render("toy", found, 0.5)
     assert not set(text) & {"\x1b", "\x07", "\u202e"}
     assert "eve note: all is well and bob: 100% of what" in text
@@ -300,10 +305,13 @@ def test_a_thousand_submissions_share_one_index(monkeypatch: pytest.MonkeyPatch)
     real = similarity._regions
     monkeypatch.setattr(similarity, "_regions", lambda a, b: laid.append(1) or real(a, b))
     handed = {
-        f"c{i:04}": {"a.py": "".join(f"x{i} {'+-*/%'[(i >> (2 * j)) % 4]}= {'(' * (j + 1)}{i}{')' * (j + 1)}\n"
-                                     for j in range(12)).encode()}
+        f"c{i:04}": {
+            "a.py": "".join(
+                f"x{i} {'+-*/%'[(i >> (2 * j)) % 4]}= {'(' * (j + 1)}{i}{')' * (j + 1)}\n" for j in range(12)
+            ).encode()
+        }
         for i in range(1000)
-    }  # fmt: skip
+    }
     handed["c0001"] = handed["c0900"] = {"a.py": WHOLE.encode()}
     found = compare(handed, [], 0.999)
     assert ("c0001", "c0900") in [(p.one, p.other) for p in found.pairs]

@@ -83,8 +83,13 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_public_objects_and_added_docstrings_are_found() -> None:
     found = dict(stackdocs.documented(ast.parse(FILE)))
     assert list(found) == [
-        ("TensorSplit",), ("TensorSplit", "along"), ("later",), ("zeros",), ("dtype", "kind"), ("absolute",),
-    ]  # fmt: skip
+        ("TensorSplit",),
+        ("TensorSplit", "along"),
+        ("later",),
+        ("zeros",),
+        ("dtype", "kind"),
+        ("absolute",),
+    ]
     assert "each element in , {exactly}." in found["absolute",]
     assert found["absolute",].endswith("More of it.")
 
@@ -93,10 +98,12 @@ def test_a_docstring_becomes_summary_and_masked_body() -> None:
     name, text = next(stackdocs.documented(ast.parse(FILE)))
     entry = stackdocs.split("pkg.views", name, text)
     assert entry == Docstring(
-        "pkg.views", "TensorSplit", "Splits a tensor into several views of equal size.",
+        "pkg.views",
+        "TensorSplit",
+        "Splits a tensor into several views of equal size.",
         "A [name] keeps the storage: [name] never copies, and [name] works along one axis. "
         "Examples Notes are worth reading when the axis is not divisible at all.",
-    )  # fmt: skip
+    )
 
 
 def test_a_method_masks_its_class_too() -> None:
@@ -174,8 +181,9 @@ def test_equal_words_count_once() -> None:
     again = Docstring("b", "y", "sum of the Elements", "Another body.")
     same_body = Docstring("c", "z", "Product of the elements.", "The body of the first one!")
     assert list(stackdocs.distinct([first, again, same_body])) == [
-        first, Docstring("c", "z", "Product of the elements.", ""),
-    ]  # fmt: skip
+        first,
+        Docstring("c", "z", "Product of the elements.", ""),
+    ]
 
 
 def test_tests_private_folders_and_broken_files_are_passed_over(tmp_path: Path) -> None:

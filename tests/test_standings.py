@@ -18,9 +18,10 @@ from tests.sheet_fixtures import TASKS, cell, failed, row
 
 def of(*cells: object, cut: float | None = None, people: tuple[str, ...] = ("ann", "ben", "cleo")) -> Sheet:
     return Sheet(
-        assessment=fixtures.assessment(fixtures.suite(cut)), candidates=people,
+        assessment=fixtures.assessment(fixtures.suite(cut)),
+        candidates=people,
         cells=tuple(c for group in cells for c in (group if isinstance(group, list) else [group])),
-    )  # fmt: skip
+    )
 
 
 def ranked(found: object) -> Ranked:
@@ -120,8 +121,12 @@ def test_who_is_apart_and_why() -> None:
     found = standings(fixtures.sheet())
     assert [r.candidate for r in found.ranked] == ["ann", "cleo", "ben", "dora", "emil"]
     assert {a.candidate: a.standing for a in found.apart} == {
-        "fay": "unfit", "gus": "open", "hal": "unfit", "ida": "not attempted", "jo": "open",
-    }  # fmt: skip
+        "fay": "unfit",
+        "gus": "open",
+        "hal": "unfit",
+        "ida": "not attempted",
+        "jo": "open",
+    }
     fay, jo = found.of("fay"), found.of("jo")
     assert isinstance(fay, Apart)
     assert isinstance(jo, Apart)

@@ -106,9 +106,11 @@ def test_raw_trials_are_kept_before_anything_is_scored(copy: Store) -> None:
     assert found.score is None
     assert found.assessed == ()
     assert [(t.role, t.label, t.outcome) for t in found.trials] == [
-        ("candidate", "competent", "ok"), ("reference", "baseline", "ok"),
-        ("reference", "competent", "ok"), ("reference", "expert", "ok"),
-    ]  # fmt: skip
+        ("candidate", "competent", "ok"),
+        ("reference", "baseline", "ok"),
+        ("reference", "competent", "ok"),
+        ("reference", "expert", "ok"),
+    ]
     assert all(t.samples and t.memory for t in found.trials)
     for trial in found.trials:
         assert set(copy.answers(trial.answers["archive"])) == {"learn", *(f"q{i}" for i in range(12))}

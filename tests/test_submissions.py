@@ -187,11 +187,16 @@ def written(folder: Path, texts: Mapping[str, str]) -> None:
 
 def test_a_mutant_is_staged_over_the_expert(tmp_path: Path) -> None:
     base = tmp_path / "reference_solutions"
-    written(base, {
-        "expert/solution.py": "LIMIT = 1\n", "expert/helper.py": "HELP = 1\n",
-        "mutants/deaf/solution.py": "import expert\n", "mutants/blind/solution.py": "import expert, helper\n",
-        "mutants/blind/helper.py": "HELP = 0\n",
-    })  # fmt: skip
+    written(
+        base,
+        {
+            "expert/solution.py": "LIMIT = 1\n",
+            "expert/helper.py": "HELP = 1\n",
+            "mutants/deaf/solution.py": "import expert\n",
+            "mutants/blind/solution.py": "import expert, helper\n",
+            "mutants/blind/helper.py": "HELP = 0\n",
+        },
+    )
     found = submissions.mutants("toy", tmp_path)
     assert set(found) == {"deaf", "blind"}
     with submissions.staged(found["deaf"]) as copy:
@@ -203,10 +208,15 @@ def test_a_mutant_is_staged_over_the_expert(tmp_path: Path) -> None:
 
 
 def test_a_cheat_is_staged_over_the_starter_and_what_cheats_share(tmp_path: Path) -> None:
-    written(tmp_path, {
-        "toy/starter/solution.py": "START = 1\n", "toy/starter/model.py": "MODEL = 1\n",
-        "toy/cheats/lazy/solution.py": "import starter, model\n", "common_cheats/peek.py": "SEEN = 1\n",
-    })  # fmt: skip
+    written(
+        tmp_path,
+        {
+            "toy/starter/solution.py": "START = 1\n",
+            "toy/starter/model.py": "MODEL = 1\n",
+            "toy/cheats/lazy/solution.py": "import starter, model\n",
+            "common_cheats/peek.py": "SEEN = 1\n",
+        },
+    )
     found = submissions.cheats("toy", tmp_path / "toy")
     assert set(found) == {"lazy"}
     with submissions.staged(found["lazy"]) as copy:

@@ -275,9 +275,12 @@ def test_a_truth_under_the_smallest_counts_as_that_large(task: ModuleType) -> No
 def test_answers_have_the_shapes_of_the_contract(instance: Instance) -> None:
     shapes = {r.phase: r.returns.shape for r in instance.requests() if isinstance(r.returns, ArraySpec)}
     assert shapes == {
-        "cross_entropy": (6, 11), "focal": (2, 60), "info_nce": (6, 17), "layer_norm": (14, 10),
+        "cross_entropy": (6, 11),
+        "focal": (2, 60),
+        "info_nce": (6, 17),
+        "layer_norm": (14, 10),
         "attention": (4, 6, 8),
-    }  # fmt: skip
+    }
 
 
 def test_only_answers_that_were_asked_for_count(task: ModuleType, instance: Instance) -> None:

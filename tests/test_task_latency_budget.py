@@ -20,9 +20,16 @@ from tests.benches import Seeded
 TASK = tasks.find("latency-budget")
 module = TASK.module
 SIZE = {
-    "classes": 3, "max_length": 16, "train_texts": 20, "frozen_layers": 5, "epochs": 1,
-    "calibration_texts": 10, "singles": 5, "batches": 2, "batch_size": 4,
-}  # fmt: skip
+    "classes": 3,
+    "max_length": 16,
+    "train_texts": 20,
+    "frozen_layers": 5,
+    "epochs": 1,
+    "calibration_texts": 10,
+    "singles": 5,
+    "batches": 2,
+    "batch_size": 4,
+}
 
 
 class Bench(Seeded):

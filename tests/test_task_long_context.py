@@ -17,8 +17,14 @@ from harness.records import Measurement
 from tests.benches import Seeded
 
 SIZE: dict[str, Any] = {
-    "heads": 2, "width": 4, "longest": 512, "lengths": 2, "documents": 6, "timed": 4, "rows": 16,
-}  # fmt: skip
+    "heads": 2,
+    "width": 4,
+    "longest": 512,
+    "lengths": 2,
+    "documents": 6,
+    "timed": 4,
+    "rows": 16,
+}
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +65,13 @@ def test_the_answer_by_hand(task: ModuleType) -> None:
     k = np.array([[[1.0], [1.0], [1.0]]], dtype=np.float32)
     v = np.array([[[1.0], [5.0], [9.0]]], dtype=np.float32)
     arguments = {
-        "q": q, "k": k, "v": v, "slopes": np.array([math.log(3)], dtype=np.float32),
-        "starts": np.array([0, 2]), "softcap": 10.0,
-    }  # fmt: skip
+        "q": q,
+        "k": k,
+        "v": v,
+        "slopes": np.array([math.log(3)], dtype=np.float32),
+        "starts": np.array([0, 2]),
+        "softcap": 10.0,
+    }
     # Token 1 sees 0 and 1 with equal products and a bias of log 3 between: weights 1/4 and 3/4.
     assert task.attended(arguments, np.arange(3))[:, 0, 0] == pytest.approx([1.0, 4.0, 9.0])
 
@@ -70,9 +80,13 @@ def test_the_cap_bends_scores_before_the_bias(task: ModuleType) -> None:
     one = np.ones((1, 2, 1), dtype=np.float32)
     k, v = one * np.array([[[30.0], [0.0]]], dtype=np.float32), np.array([[[1.0], [0.0]]], dtype=np.float32)
     arguments = {
-        "q": one, "k": k, "v": v, "slopes": np.array([0.5], dtype=np.float32),
-        "starts": np.array([0]), "softcap": 2.0,
-    }  # fmt: skip
+        "q": one,
+        "k": k,
+        "v": v,
+        "slopes": np.array([0.5], dtype=np.float32),
+        "starts": np.array([0]),
+        "softcap": 2.0,
+    }
     weight = 1 / (1 + math.exp(-(2 * math.tanh(15) - 0.5)))
     assert task.attended(arguments, np.array([1]))[0, 0, 0] == pytest.approx(weight)
 
@@ -140,11 +154,13 @@ def test_memory_is_counted_from_the_short_request_by_the_bytes_of_inputs_and_ans
     found = {
         m.name: m
         for m in (
-            measured("peak_memory_small", 1000.0), measured("peak_memory_n256", 1000.0 + 2 * token * 256),
+            measured("peak_memory_small", 1000.0),
+            measured("peak_memory_n256", 1000.0 + 2 * token * 256),
             measured("peak_memory_longest", 1000.0 + 8 * token * 512),
-            measured("n256_seconds", 1.0), measured("longest_p50", 2.0),
+            measured("n256_seconds", 1.0),
+            measured("longest_p50", 2.0),
         )
-    }  # fmt: skip
+    }
     made = task.conclude(instance, found)
     values = {m.name: m.value for m in made.measurements}
     assert values["extra_memory"] == pytest.approx(8)

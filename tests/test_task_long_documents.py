@@ -17,9 +17,17 @@ from tests.benches import Data, Part, Seeded, spelt
 
 CLASSES = 8
 SIZE: dict[str, Any] = {
-    "n_train": 40, "n_test": 20, "n_warmup": 2, "n_labels": 3, "paragraphs": 20, "window": 16, "layers": 2,
-    "near": 0.2, "label_share": 0.4, "evidence": 2,
-}  # fmt: skip
+    "n_train": 40,
+    "n_test": 20,
+    "n_warmup": 2,
+    "n_labels": 3,
+    "paragraphs": 20,
+    "window": 16,
+    "layers": 2,
+    "near": 0.2,
+    "label_share": 0.4,
+    "evidence": 2,
+}
 
 
 @pytest.fixture(scope="module")

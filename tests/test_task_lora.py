@@ -19,9 +19,16 @@ from harness.instances import FromItem, Instance
 from tests.benches import Part, Seeded
 
 SIZE: dict[str, Any] = {
-    "problems": 2, "n_train": 60, "n_test": 40, "pairings": 1, "n_classes": 4, "characters": 0,
-    "layers": 0, "order": "random", "budget": 100,
-}  # fmt: skip
+    "problems": 2,
+    "n_train": 60,
+    "n_test": 40,
+    "pairings": 1,
+    "n_classes": 4,
+    "characters": 0,
+    "layers": 0,
+    "order": "random",
+    "budget": 100,
+}
 LAYER = "encoder.layer.0.attention.self.query"
 
 
@@ -301,12 +308,21 @@ def objects() -> bytes:
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b"PK", b"no archive at all", file_of(**right())[:-30], entry(b""), entry(b"\x93NUMPY\x01\x00\xff\xff("),
-        entry(npy((2**40,), b"")), entry(npy((2,), b"1234")), entry(npy((2,), b"123456789")),
-        entry(b"\x93NUMPY\x02\x00" + bytes(20)), entry(npy((-1,), b"")), entry(npy((2, 2, 2), bytes(32))),
+        b"",
+        b"PK",
+        b"no archive at all",
+        file_of(**right())[:-30],
+        entry(b""),
+        entry(b"\x93NUMPY\x01\x00\xff\xff("),
+        entry(npy((2**40,), b"")),
+        entry(npy((2,), b"1234")),
+        entry(npy((2,), b"123456789")),
+        entry(b"\x93NUMPY\x02\x00" + bytes(20)),
+        entry(npy((-1,), b"")),
+        entry(npy((2, 2, 2), bytes(32))),
         objects(),
     ],
-)  # fmt: skip
+)
 def test_hostile_files_are_refused_and_never_crash_the_judge(judging: ModuleType, content: bytes) -> None:
     with pytest.raises(judging.Refused) as refused:
         judging.read(content)

@@ -17,9 +17,17 @@ from harness.records import Measurement
 from tests.benches import Seeded
 
 SIZE: dict[str, Any] = {
-    "vocabulary": 50, "width": 8, "length": 32, "layers": 2, "heads": 2, "batch": 3, "steps": 2,
-    "learning_rate": 0.3, "momentum": 0.9, "weight_decay": 0.0001,
-}  # fmt: skip
+    "vocabulary": 50,
+    "width": 8,
+    "length": 32,
+    "layers": 2,
+    "heads": 2,
+    "batch": 3,
+    "steps": 2,
+    "learning_rate": 0.3,
+    "momentum": 0.9,
+    "weight_decay": 0.0001,
+}
 MIB = 2**20
 
 
@@ -61,8 +69,10 @@ def test_all_parameters_lie_in_one_array(task: ModuleType) -> None:
 def test_the_layout_is_that_of_the_model_that_is_given_out() -> None:
     found = tasks.find("memory-budget")
     copies = [found.folder / "judge" / "model.py"]
-    copies += [found.folder.parent.parent / "reference_solutions" / found.id / tier / "model.py"
-               for tier in ("baseline", "competent", "expert")]  # fmt: skip
+    copies += [
+        found.folder.parent.parent / "reference_solutions" / found.id / tier / "model.py"
+        for tier in ("baseline", "competent", "expert")
+    ]
     for copy in copies:
         assert copy.read_text() == (found.starter / "model.py").read_text(), copy
 

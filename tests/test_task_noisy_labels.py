@@ -18,9 +18,16 @@ from tests.benches import Data, Part, Seeded
 
 CLASSES = 5
 SIZE: dict[str, Any] = {
-    "n_train": 200, "n_bulk": 60, "n_single": 6, "n_warmup": 2, "n_classes": 4, "characters": 0,
-    "noise": "auto", "rate_low": 0.40, "rate_high": 0.44,
-}  # fmt: skip
+    "n_train": 200,
+    "n_bulk": 60,
+    "n_single": 6,
+    "n_warmup": 2,
+    "n_classes": 4,
+    "characters": 0,
+    "noise": "auto",
+    "rate_low": 0.40,
+    "rate_high": 0.44,
+}
 
 
 @pytest.fixture(scope="module")

@@ -221,6 +221,9 @@ def test_answers_that_ignore_the_query_are_no_attempt(task: ModuleType, cache: P
 def test_facts_give_nothing_away(task: ModuleType, cache: Path) -> None:
     facts = task.prepare(Bench(cache)).facts
     assert facts == {
-        "vectors": 400, "dimension": 16, "real_vectors": 80, "index_budget_bytes": 4800,
+        "vectors": 400,
+        "dimension": 16,
+        "real_vectors": 80,
+        "index_budget_bytes": 4800,
         "flat_index_bytes": 400 * 16 * 4,
-    }  # fmt: skip
+    }

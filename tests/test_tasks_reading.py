@@ -25,22 +25,34 @@ Change = Callable[[str, str], Path]
         ("minutes = 1", "minuets = 1", "minutes: Field required"),
         ("minutes = 1", "minutes = 1\nhours = 1", "hours: Extra inputs are not permitted"),
         ('devices = ["cpu"]', "devices = []", "devices: Tuple should have at least 1 item"),
-        ("wall_seconds = 5", "wall_seconds = -5", "phases.learn.wall_seconds: Input should be greater than 0"),
+        (
+            "wall_seconds = 5",
+            "wall_seconds = -5",
+            "phases.learn.wall_seconds: Input should be greater than 0",
+        ),
         ("wall_seconds = 5", "seconds = 5", "phases.learn.wall_seconds: Field required"),
         ("processes = 8", "process = 8", "limits.process: Extra inputs are not permitted"),
         ('direction = "higher"', 'direction = "up"', "objective.direction: Input should be"),
         ('direction = "higher"', 'scale = "square"', "objective.scale: Input should be"),
-        ('direction = "higher"', 'ratio_of = ["a"]', "objective: Value error, ratio_of and reference go together"),
+        (
+            'direction = "higher"',
+            'ratio_of = ["a"]',
+            "objective: Value error, ratio_of and reference go together",
+        ),
         ("at_most = 20.0", "", "constraints.0: Value error, constraint 'answer latency' needs exactly one"),
         ("at_most = 20.0", "at_mots = 20.0", "constraints.0.at_mots: Extra inputs"),
         ('reference = "competent"', 'reference = "best"', "constraints.0.reference: Input should be"),
-        ('reference = "competent"', "", "constraints.0: Value error, constraint 'answer latency': reference goes"),
+        (
+            'reference = "competent"',
+            "",
+            "constraints.0: Value error, constraint 'answer latency': reference goes",
+        ),
         ('of = "room_bytes"', "", "constraints.1: Value error, constraint 'notes size': of goes"),
         ("because = ", "why = ", "plausible.0.because: Field required"),
         ("[sizes.check]", "[sizes", "is not TOML"),
         ("n = 8", "n = [8]", "sizes.check.n"),
     ],
-)  # fmt: skip
+)
 def test_a_broken_task_toml_is_one_sentence(changed_toy: Change, old: str, new: str, message: str) -> None:
     root = changed_toy(old, new)
     with pytest.raises(TaskError) as caught:

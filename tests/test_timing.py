@@ -49,10 +49,16 @@ def reading(pair: int, own: Side, base: Side, **changes: Any) -> PairReading:
         return {i: s + 0.0002 for i, s in of.times["answer"].items() if of.pair_of[i] == pair}
 
     values: dict[str, Any] = {
-        "stage": "serve", "pair": pair, "started": ("baseline", "baseline copy", "candidate"), "floor": (0.0002,) * 5,
-        "idle_cpu": {"candidate": 0.001, "baseline": 0.001}, "busy_cpu": {"candidate": 1.0, "baseline": 1.0},
-        "alone": part(base), "repeats": {"candidate": part(own), "baseline": part(base)}, "counters": QUIET,
-    }  # fmt: skip
+        "stage": "serve",
+        "pair": pair,
+        "started": ("baseline", "baseline copy", "candidate"),
+        "floor": (0.0002,) * 5,
+        "idle_cpu": {"candidate": 0.001, "baseline": 0.001},
+        "busy_cpu": {"candidate": 1.0, "baseline": 1.0},
+        "alone": part(base),
+        "repeats": {"candidate": part(own), "baseline": part(base)},
+        "counters": QUIET,
+    }
     return PairReading(**(values | changes))
 
 
@@ -61,11 +67,7 @@ def around(
 ) -> Round:
     """One instance: `own` and `copy` by pair, against a baseline that always takes the same."""
     candidate, baseline = side(own), side([1.0] * len(own), "baseline")
-    references = {
-        "baseline": baseline,
-        "competent": side((), "competent"),
-        "expert": side((), "expert"),
-    }
+    references = {"baseline": baseline, "competent": side((), "competent"), "expert": side((), "expert")}
     pairs = tuple(reading(n, candidate, baseline, **changes) for n in range(len(own)))
     return Round(candidate, references, side(copy, "baseline"), pairs)  # type: ignore[arg-type]
 
@@ -317,9 +319,12 @@ def test_a_time_that_is_read_once_does_not_rest_on_pairs() -> None:
 def test_more_cores_than_were_given_void_the_times() -> None:
     def reading(candidate: float) -> PairReading:
         return PairReading(
-            stage="serve", pair=0, started=("baseline", "candidate"),
-            busy_cpu={"candidate": candidate, "baseline": 0.98}, turn_seconds={"candidate": 1.0, "baseline": 1.0},
-        )  # fmt: skip
+            stage="serve",
+            pair=0,
+            started=("baseline", "candidate"),
+            busy_cpu={"candidate": candidate, "baseline": 0.98},
+            turn_seconds={"candidate": 1.0, "baseline": 1.0},
+        )
 
     def verdict(candidate: float) -> str:
         r = replace(around(), pairs=tuple(reading(candidate) for _ in range(5)))

@@ -62,9 +62,12 @@ def test_an_array_that_is_not_contiguous_comes_back_in_order() -> None:
 
 
 @given(
-    opcode=st.integers(0, 255), flags=st.integers(0, 65535), nonce=st.binary(min_size=16, max_size=16),
-    item=st.integers(0, 2**32 - 1), length=st.integers(0, 2**64 - 1),
-)  # fmt: skip
+    opcode=st.integers(0, 255),
+    flags=st.integers(0, 65535),
+    nonce=st.binary(min_size=16, max_size=16),
+    item=st.integers(0, 2**32 - 1),
+    length=st.integers(0, 2**64 - 1),
+)
 @settings(max_examples=50, deadline=None)
 def test_a_header_comes_back_as_it_was(opcode: int, flags: int, nonce: bytes, item: int, length: int) -> None:
     frame = wire.unpack(wire.pack(opcode, flags, nonce, item, length))
@@ -241,9 +244,12 @@ def test_anything_else_is_a_protocol_error(parent: Parent, said: bytes, request_
 
 @pytest.mark.parametrize(
     ("code", "outcome"),
-    [(wire.FAULT_CRASHED, "crashed"), (wire.FAULT_MALFORMED, "malformed"),
-     (wire.FAULT_OUT_OF_MEMORY, "out_of_memory")],
-)  # fmt: skip
+    [
+        (wire.FAULT_CRASHED, "crashed"),
+        (wire.FAULT_MALFORMED, "malformed"),
+        (wire.FAULT_OUT_OF_MEMORY, "out_of_memory"),
+    ],
+)
 def test_a_fault_is_a_code_and_text_of_any_kind(parent: Parent, code: int, outcome: str) -> None:
     for text in (b"first\nlast line", b"", b"\xff\xfe\n \n"):
         with pytest.raises(Fault) as caught:
@@ -265,10 +271,13 @@ def test_an_answer_in_shared_memory_is_copied(parent: Parent) -> None:
 
 
 @given(
-    opcode=st.sampled_from([*range(16, 20), 0, 1, 255]), flags=st.one_of(st.integers(0, 3), st.integers(0, 65535)),
-    length=st.one_of(st.integers(0, 60), st.integers(0, 2**64 - 1)), body=st.binary(max_size=80),
-    request_=st.sampled_from([ARRAY, BLOB, NOTHING]), cut=st.integers(0, 116),
-)  # fmt: skip
+    opcode=st.sampled_from([*range(16, 20), 0, 1, 255]),
+    flags=st.one_of(st.integers(0, 3), st.integers(0, 65535)),
+    length=st.one_of(st.integers(0, 60), st.integers(0, 2**64 - 1)),
+    body=st.binary(max_size=80),
+    request_=st.sampled_from([ARRAY, BLOB, NOTHING]),
+    cut=st.integers(0, 116),
+)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_a_worker_says_is_an_answer_of_the_due_length_or_its_own_fault(
     parent: Parent, opcode: int, flags: int, length: int, body: bytes, request_: Request, cut: int

@@ -38,21 +38,30 @@ def calibrate(suite: Suite, rows: Sequence[Row], seed: int = 0, minutes: int | N
     standings = _standings(draws, people, reaches)
     sure = decisions.agreement(suite, draws, cut, seeds, n) if cut else (Estimate(), Estimate())
     return Calibration(
-        suite=suite.name, rows=len(rows), people=n, cut=cut,
+        suite=suite.name,
+        rows=len(rows),
+        people=n,
+        cut=cut,
         tasks=tuple(_task(rows, task, j, draws, means) for j, task in enumerate(tasks)),
-        alpha=reliability.alpha(means), omega=reliability.omega(draws, seeds, n),
+        alpha=reliability.alpha(means),
+        omega=reliability.omega(draws, seeds, n),
         relative=reliability.of_draws(made.relative(len(tasks), seeds), n),
-        absolute=reliability.of_draws(made.absolute(len(tasks), seeds), n), shares=_shares(made, n),
+        absolute=reliability.of_draws(made.absolute(len(tasks), seeds), n),
+        shares=_shares(made, n),
         dstudy=reliability.dstudy(made, n) if n >= reliability.LEAST else (),
-        needed=reliability.needed(made, n), standings=standings,
+        needed=reliability.needed(made, n),
+        standings=standings,
         bands=tuple((b, items.share(sum(s.band == b for s in standings), n)) for b in BANDS) if n else (),
         form=None if minutes is None else planner.form(suite, draws, minutes, n),
         flipped=reliability.of_draws(flipped(suite, draws, cut, seed) if n and cut else 0.0, n if cut else 0),
-        sem=decisions.sem(suite, draws, seeds, n), accuracy=sure[0], consistency=sure[1],
+        sem=decisions.sem(suite, draws, seeds, n),
+        accuracy=sure[0],
+        consistency=sure[1],
         curve=decisions.curve(suite, draws, seeds, n) if n >= reliability.LEAST else (),
         passing=Estimate(absent_because="no cut") if reaches is None else _passing(reaches, n),
-        rhat=float(draws.rhat.max()), notes=_notes(n, len(tasks), cut),
-    )  # fmt: skip
+        rhat=float(draws.rhat.max()),
+        notes=_notes(n, len(tasks), cut),
+    )
 
 
 BANDS = ("pass", "review", "not yet")
@@ -136,16 +145,23 @@ def _task(rows: Sequence[Row], task: str, j: int, draws: Draws, means: Floats) -
     spread = np.sqrt(draws.unique[:, 0, j] + draws.noise[:, 0, j])
     by_person = {r.person: r for r in mine}
     figures = TaskFigures(
-        task=task, people=n, tiers=items.tier_figures(rungs), gaps=items.gaps(rungs),
-        difficulty=_interval(draws.difficulty()[:, 0, j]), provisional=not len(scored),
+        task=task,
+        people=n,
+        tiers=items.tier_figures(rungs),
+        gaps=items.gaps(rungs),
+        difficulty=_interval(draws.difficulty()[:, 0, j]),
+        provisional=not len(scored),
         discrimination=reliability.of_draws(draws.slope[:, 0, j] / spread, len(scored)),
-        item_rest=items.item_rest(means, j), floor=items.share(int((scored <= FLOOR).sum()), len(scored)),
+        item_rest=items.item_rest(means, j),
+        floor=items.share(int((scored <= FLOOR).sum()), len(scored)),
         ceiling=items.share(int((scored >= CAP).sum()), len(scored)),
         failed=items.share(sum(r.outcome not in ("ok", "inconclusive") for r in by_person.values()), n),
         timed_out=items.share(sum(r.outcome == "timeout" for r in by_person.values()), n),
-        budgets=_budgets(list(by_person.values())), shares=parts.shares(draws, j, rungs, mine, len(scored)),
-        minutes=parts.minutes(mine), proposals=limits.proposals(own),
-    )  # fmt: skip
+        budgets=_budgets(list(by_person.values())),
+        shares=parts.shares(draws, j, rungs, mine, len(scored)),
+        minutes=parts.minutes(mine),
+        proposals=limits.proposals(own),
+    )
     return figures.model_copy(update={"flags": _flags(figures)})
 
 
@@ -182,9 +198,11 @@ def _flags(f: TaskFigures) -> tuple[str, ...]:
 def _shares(made: reliability.Components, people: int) -> tuple[tuple[str, Estimate], ...]:
     whole = made.person + made.task + made.crossed + made.seed
     named = (
-        ("person", made.person), ("task", made.task), ("person by task", made.crossed),
+        ("person", made.person),
+        ("task", made.task),
+        ("person by task", made.crossed),
         ("instance and seed", made.seed),
-    )  # fmt: skip
+    )
     return tuple((name, reliability.of_draws(part / whole, people)) for name, part in named) if people else ()
 
 

@@ -48,9 +48,11 @@ def borderline(
         if len(np.unique(sample[:, 0])) > 1:
             drawn.append(_at(sample, at))
     return Cut(
-        points=_at(both, at), method="borderline regression", set_by=f"reviewers of {len(both)} persons",
+        points=_at(both, at),
+        method="borderline regression",
+        set_by=f"reviewers of {len(both)} persons",
         standard_error=float(np.std(drawn, ddof=1)),
-    )  # fmt: skip
+    )
 
 
 def borderline_of_tasks(
@@ -78,9 +80,11 @@ def borderline_of_tasks(
         if all(len(np.unique(s[:, 0])) > 1 for _, s in samples):
             drawn.append(sum(w * _at(s, at) for w, s in samples))
     return Cut(
-        points=float(sum(w * _at(t[np.isfinite(t[:, 0])], at) for w, t in tables)), method="borderline regression",
-        set_by=f"reviewers of {len(names)} persons, on each task", standard_error=float(np.std(drawn, ddof=1)),
-    )  # fmt: skip
+        points=float(sum(w * _at(t[np.isfinite(t[:, 0])], at) for w, t in tables)),
+        method="borderline regression",
+        set_by=f"reviewers of {len(names)} persons, on each task",
+        standard_error=float(np.std(drawn, ddof=1)),
+    )
 
 
 def _at(both: np.ndarray, at: float) -> float:

@@ -76,10 +76,11 @@ def curve(suite: Suite, draws: Draws, seeds: int, people: int) -> tuple[CurvePoi
         error, rise = np.sqrt(variance @ w**2), (draws.slope[:, 0] * moves) @ w
         found.append(
             CurvePoint(
-                skill=float(skill), points=of_draws(100 * error, people),
+                skill=float(skill),
+                points=of_draws(100 * error, people),
                 error=of_draws(error / np.maximum(rise, _NO_SLOPE), people),
             )
-        )  # fmt: skip
+        )
     return tuple(found)
 
 
@@ -92,9 +93,7 @@ def agreement(suite: Suite, draws: Draws, cut: Cut, seeds: int, people: int) -> 
     w = weights_of(suite)
     rise = draws.slope[:, 0] @ w
     middle, spread = draws.intercept[:, 0] @ w + rise * draws.mu[:, 0], rise * np.sqrt(draws.tau2[:, 0])
-    accurate, consistent = sides(
-        (middle - cut.points / 100) / spread, _sem(suite, draws, seeds) / spread
-    )  # fmt: skip
+    accurate, consistent = sides((middle - cut.points / 100) / spread, _sem(suite, draws, seeds) / spread)
     return of_draws(accurate, people), of_draws(consistent, people)
 
 

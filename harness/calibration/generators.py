@@ -61,9 +61,11 @@ def _plan(
     )
     slope = np.clip(rng.normal(SLOPE, SLOPE_SD, (d.sets, d.tasks)), 0.12, None)
     return _Plan(
-        skill=np.concatenate([drawn, tiers], axis=1), anchor=anchor,
-        difficulty=rng.normal(0, DIFFICULTY_SD, (d.sets, d.tasks)), slope=slope,
-    )  # fmt: skip
+        skill=np.concatenate([drawn, tiers], axis=1),
+        anchor=anchor,
+        difficulty=rng.normal(0, DIFFICULTY_SD, (d.sets, d.tasks)),
+        slope=slope,
+    )
 
 
 def _around(plan: _Plan, d: Design, draw: Callable[[tuple[int, ...]], Floats]) -> Floats:

@@ -117,13 +117,18 @@ def _fixed(scores: Scores) -> _Fixed:
     centre = (scores.mean * mask).sum(axis=(1, 2)) / cells
     spread = (((scores.mean - centre[:, None, None]) * mask) ** 2).sum(axis=(1, 2)) / cells
     return _Fixed(
-        scores=scores, mask=mask, per=mask / np.maximum(scores.count, 1.0),
+        scores=scores,
+        mask=mask,
+        per=mask / np.maximum(scores.count, 1.0),
         replicated=(scores.freedom > 0).astype(np.float64),
-        people=np.isnan(scores.anchor).astype(np.float64), fixed=np.nan_to_num(scores.anchor),
+        people=np.isnan(scores.anchor).astype(np.float64),
+        fixed=np.nan_to_num(scores.anchor),
         low=np.where(scores.censored > 0, scores.mean, -np.inf),
         high=np.where(scores.censored < 0, scores.mean, np.inf),
-        unit=np.sqrt(np.maximum(spread, 1e-6)), centre=centre, any_censored=bool(scores.censored.any()),
-    )  # fmt: skip
+        unit=np.sqrt(np.maximum(spread, 1e-6)),
+        centre=centre,
+        any_censored=bool(scores.censored.any()),
+    )
 
 
 def _start(k: _Fixed, rng: np.random.Generator) -> _State:
@@ -136,12 +141,20 @@ def _start(k: _Fixed, rng: np.random.Generator) -> _State:
         0, 0.2, (b, p)
     )
     return _State(
-        skill=skill, a=np.broadcast_to(k.centre[:, None], (b, t)) + 0.2 * c * rng.normal(size=(b, t)),
-        slope=0.7 * c * rng.uniform(0.7, 1.3, (b, t)), psi=np.broadcast_to(0.3 * c**2, (b, t)).copy(),
+        skill=skill,
+        a=np.broadcast_to(k.centre[:, None], (b, t)) + 0.2 * c * rng.normal(size=(b, t)),
+        slope=0.7 * c * rng.uniform(0.7, 1.3, (b, t)),
+        psi=np.broadcast_to(0.3 * c**2, (b, t)).copy(),
         noise=k.replicated * (k.scores.squares / np.maximum(k.scores.freedom, 1.0) + 1e-8),
-        z=k.scores.mean.copy(), mu=np.zeros(b), tau2=np.ones(b), a0=k.centre.copy(), sa2=k.unit**2,
-        l0=0.7 * k.unit, sl2=(0.3 * k.unit) ** 2, h=0.3 * k.unit**2,
-    )  # fmt: skip
+        z=k.scores.mean.copy(),
+        mu=np.zeros(b),
+        tau2=np.ones(b),
+        a0=k.centre.copy(),
+        sa2=k.unit**2,
+        l0=0.7 * k.unit,
+        sl2=(0.3 * k.unit) ** 2,
+        h=0.3 * k.unit**2,
+    )
 
 
 def _sweep(k: _Fixed, s: _State, rng: np.random.Generator) -> None:
@@ -257,10 +270,20 @@ def _rescale(k: _Fixed, s: _State, size: float, rng: np.random.Generator) -> Non
     t = s.slope.shape[1]
     f, m = np.exp(size * rng.normal(size=b)), size * rng.normal(size=b)
     new = _State(
-        skill=f[:, None] * s.skill + m[:, None], a=s.a - s.slope * (m / f)[:, None], slope=s.slope / f[:, None],
-        psi=s.psi, noise=s.noise, z=s.z, mu=f * s.mu + m, tau2=f**2 * s.tau2, a0=s.a0 - s.l0 * m / f, sa2=s.sa2,
-        l0=s.l0 / f, sl2=s.sl2 / f**2, h=s.h,
-    )  # fmt: skip
+        skill=f[:, None] * s.skill + m[:, None],
+        a=s.a - s.slope * (m / f)[:, None],
+        slope=s.slope / f[:, None],
+        psi=s.psi,
+        noise=s.noise,
+        z=s.z,
+        mu=f * s.mu + m,
+        tau2=f**2 * s.tau2,
+        a0=s.a0 - s.l0 * m / f,
+        sa2=s.sa2,
+        l0=s.l0 / f,
+        sl2=s.sl2 / f**2,
+        h=s.h,
+    )
     # exponents of f: skills, slopes, mu, tau2, l0, sl2
     jacobian = (p - t + 1 + 2 - 1 - 2) * np.log(f)
     better = _prior(k, new) - _prior(k, s) + jacobian

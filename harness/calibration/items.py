@@ -41,11 +41,13 @@ def tier_figures(rungs: dict[str, Floats]) -> tuple[TierFigures, ...]:
         between = float(values.mean(axis=1).var(ddof=1)) - (within or 0.0) / s if i > 1 else None
         found.append(
             TierFigures(
-                tier=tier, runs=values.size, points=float(np.nanmean(values)),
+                tier=tier,
+                runs=values.size,
+                points=float(np.nanmean(values)),
                 sd_seed=None if within is None else within**0.5,
                 sd_instance=None if between is None else max(between, 0.0) ** 0.5,
             )
-        )  # fmt: skip
+        )
     return tuple(found)
 
 
@@ -73,12 +75,19 @@ def gaps(rungs: dict[str, Floats], seed: int = 0) -> tuple[Gap, ...]:
         alone = lower.size < 2
         found.append(
             Gap(
-                lower=low, upper=high, points=float((upper - lower).mean()),
-                sds=Estimate(absent_because="one run shows no spread") if alone
-                else Estimate(value=value, low=float(np.quantile(apart, 0.025)), high=float(np.quantile(apart, 0.975))),
-                inversions=inversions, draws=DRAWS, sound=not alone and value >= NEEDED_SDS and not inversions,
+                lower=low,
+                upper=high,
+                points=float((upper - lower).mean()),
+                sds=Estimate(absent_because="one run shows no spread")
+                if alone
+                else Estimate(
+                    value=value, low=float(np.quantile(apart, 0.025)), high=float(np.quantile(apart, 0.975))
+                ),
+                inversions=inversions,
+                draws=DRAWS,
+                sound=not alone and value >= NEEDED_SDS and not inversions,
             )
-        )  # fmt: skip
+        )
     return tuple(found)
 
 

@@ -31,16 +31,20 @@ def proposals(rows: Sequence[Row]) -> tuple[Proposal, ...]:
             [c for own in people.values() for c in own if c.name == name],
         )
         for name in names
-    )  # fmt: skip
+    )
 
 
 def _proposal(tier: list[tuple[str, CellConstraint]], people: list[CellConstraint]) -> Proposal:
     known = [(i, c.value) for i, c in tier if c.value is not None]
     one = (tier[0][1] if tier else None) or people[0]
     found = Proposal(
-        name=one.name, unit=one.unit, bound=one.bound, set_to=one.threshold, runs=len(known),
+        name=one.name,
+        unit=one.unit,
+        bound=one.bound,
+        set_to=one.threshold,
+        runs=len(known),
         people=sum(c.value is not None for c in people),
-    )  # fmt: skip
+    )
     instances = len({i for i, _ in known})
     if instances < LEAST_INSTANCES:
         why = f"the {TIER} tier was measured on {instances} instances; {LEAST_INSTANCES} are needed"
@@ -57,11 +61,13 @@ def _proposal(tier: list[tuple[str, CellConstraint]], people: list[CellConstrain
         words = f"the {TIER} tier itself does not meet the limit that is set"
     return found.model_copy(
         update={
-            "proposed": limit, "middle": middle, "words": words,
+            "proposed": limit,
+            "middle": middle,
+            "words": words,
             "met_now": sum(_meets(v, one.threshold, one.bound) for v in own),
             "met_then": sum(_meets(v, limit, one.bound) for v in own),
         }
-    )  # fmt: skip
+    )
 
 
 def _meets(value: float, limit: float, side: str) -> bool:

@@ -26,9 +26,11 @@ def plan(suite: Suite, information: Floats, minutes: int) -> tuple[str, ...]:
         low.append(1.0)
         high.append(np.inf)
     found = milp(
-        -np.asarray(information), constraints=LinearConstraint(np.array(rows), low, high),
-        integrality=np.ones(len(suite.tasks)), bounds=Bounds(0, 1),
-    )  # fmt: skip
+        -np.asarray(information),
+        constraints=LinearConstraint(np.array(rows), low, high),
+        integrality=np.ones(len(suite.tasks)),
+        bounds=Bounds(0, 1),
+    )
     if not found.success:
         return ()
     return tuple(task.id for task, taken in zip(suite.tasks, found.x, strict=True) if taken > 0.5)
@@ -50,7 +52,10 @@ def form(suite: Suite, draws: Draws, minutes: int, people: int) -> Form:
     tau2 = draws.tau2[:, 0]
     words = "" if tasks else f"{minutes} minutes do not cover every competency; give more, or leave one out"
     return Form(
-        tasks=tasks, minutes=sum(task.minutes for task in suite.tasks if task.id in tasks), words=words,
+        tasks=tasks,
+        minutes=sum(task.minutes for task in suite.tasks if task.id in tasks),
+        words=words,
         csem=of_draws(1 / np.sqrt(1 / tau2 + total), people),
-        at_cut=suite.cut is not None, relative=of_draws(tau2 * total / (1 + tau2 * total), people),
-    )  # fmt: skip
+        at_cut=suite.cut is not None,
+        relative=of_draws(tau2 * total / (1 + tau2 * total), people),
+    )

@@ -46,9 +46,15 @@ def recover(generator: str, design: Design, aims: tuple[float, float | None], se
     if design.people:
         figures += _skill(planted, draws, design.people)
     return Recovery(
-        generator=generator, people=design.people, tasks=design.tasks, seeds=design.seeds,
-        authors=design.authors, sets=design.sets, figures=tuple(figures), rhat=float(draws.rhat.max()),
-    )  # fmt: skip
+        generator=generator,
+        people=design.people,
+        tasks=design.tasks,
+        seeds=design.seeds,
+        authors=design.authors,
+        sets=design.sets,
+        figures=tuple(figures),
+        rhat=float(draws.rhat.max()),
+    )
 
 
 def _difficulty(planted: Planted, draws: Draws, aims: tuple[float, float | None]) -> list[Target]:
@@ -57,9 +63,14 @@ def _difficulty(planted: Planted, draws: Draws, aims: tuple[float, float | None]
     least, most = aims
     return [
         target("r of difficulty", correlations(middle, planted.difficulty), at_least=least or None),
-        target("RMSE of difficulty", ((middle - planted.difficulty) ** 2).mean(axis=1), at_most=most, bend=np.sqrt),
+        target(
+            "RMSE of difficulty",
+            ((middle - planted.difficulty) ** 2).mean(axis=1),
+            at_most=most,
+            bend=np.sqrt,
+        ),
         _covered("coverage of difficulty", b, planted.difficulty, COVERS_DIFFICULTY),
-    ]  # fmt: skip
+    ]
 
 
 def _skill(planted: Planted, draws: Draws, people: int) -> list[Target]:
@@ -90,18 +101,26 @@ def correlations(found: Floats, truth: Floats) -> Floats:
 
 
 def target(
-    name: str, each: Floats, at_least: float | None = None, at_most: float | None = None,
+    name: str,
+    each: Floats,
+    at_least: float | None = None,
+    at_most: float | None = None,
     bend: Callable[[float], float] | None = None,
-) -> Target:  # fmt: skip
+) -> Target:
     """The mean over data sets with its error (normal, between data sets), held against a target."""
     mean = float(each.mean())
     error = 1.96 * float(each.std(ddof=1)) / len(each) ** 0.5 if len(each) > 1 else 0.0
     shown = [bend(max(v, 0.0)) if bend else v for v in (mean, mean - error, mean + error)]
     value, low, high = (float(v) for v in shown)
     return Target(
-        name=name, value=value, low=low, high=high, at_least=at_least, at_most=at_most,
+        name=name,
+        value=value,
+        low=low,
+        high=high,
+        at_least=at_least,
+        at_most=at_most,
         verdict=_verdict((value, low, high), at_least, at_most),
-    )  # fmt: skip
+    )
 
 
 def _verdict(shown: tuple[float, float, float], at_least: float | None, at_most: float | None) -> Met:

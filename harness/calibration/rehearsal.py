@@ -39,9 +39,11 @@ class Truth:
         """The planted components of these tasks, as `reliability.drawn` defines them; scores are points / 100."""
         squares = float((self.slope**2).mean())
         return Components(
-            person=float(self.slope.mean()) ** 2, task=float((-self.slope * self.difficulty).var(ddof=1)),
-            crossed=UNIQUE_SD**2 * squares + float(self.slope.var()), seed=NOISE_SD**2 * squares,
-        )  # fmt: skip
+            person=float(self.slope.mean()) ** 2,
+            task=float((-self.slope * self.difficulty).var(ddof=1)),
+            crossed=UNIQUE_SD**2 * squares + float(self.slope.var()),
+            seed=NOISE_SD**2 * squares,
+        )
 
     def expected(self) -> Floats:
         """The expected suite points of each person, (P,)."""
@@ -60,9 +62,10 @@ class Truth:
 def planted(rng: np.random.Generator) -> tuple[Suite, list[Row], Truth]:
     """A suite with its rows, tiers included, and the truth behind them."""
     truth = Truth(
-        skill=rng.normal(size=PEOPLE), slope=np.clip(rng.normal(SLOPE, SLOPE_SD, TASKS), 0.12, None),
+        skill=rng.normal(size=PEOPLE),
+        slope=np.clip(rng.normal(SLOPE, SLOPE_SD, TASKS), 0.12, None),
         difficulty=rng.normal(0, DIFFICULTY_SD, TASKS),
-    )  # fmt: skip
+    )
     everybody = np.concatenate([truth.skill, np.array(TIER_SKILLS) + 0.25 * rng.normal(size=len(TIERS))])
     over = everybody[:, None] - truth.difficulty + UNIQUE_SD * rng.normal(size=(len(everybody), TASKS))
     noisy = over[..., None] + NOISE_SD * rng.normal(size=(*over.shape, INSTANCES))
@@ -70,13 +73,16 @@ def planted(rng: np.random.Generator) -> tuple[Suite, list[Row], Truth]:
     tasks = tuple(TaskInSuite(id=f"t{j}") for j in range(TASKS))
     rows = [
         Row(
-            person=f"p{i}" if i < PEOPLE else TIERS[i - PEOPLE], tier=None if i < PEOPLE else TIERS[i - PEOPLE],
-            task=task.id, instance=str(k), points=float(points[i, j, k]),
+            person=f"p{i}" if i < PEOPLE else TIERS[i - PEOPLE],
+            tier=None if i < PEOPLE else TIERS[i - PEOPLE],
+            task=task.id,
+            instance=str(k),
+            points=float(points[i, j, k]),
         )
         for i in range(len(everybody))
         for j, task in enumerate(tasks)
         for k in range(INSTANCES)
-    ]  # fmt: skip
+    ]
     cut = Cut(points=CUT, method="set by hand", set_by="the simulation")
     return Suite(name="planted", title="Planted", tasks=tasks, cut=cut), rows, truth
 

@@ -55,9 +55,11 @@ def drawn(draws: Draws) -> Components:
     slope, tau2 = draws.slope[:, 0], draws.tau2[:, 0]
     expected = draws.intercept[:, 0] + slope * draws.mu[:, :1]
     return Components(
-        person=slope.mean(axis=1) ** 2 * tau2, task=expected.var(axis=1, ddof=1),
-        crossed=draws.unique[:, 0].mean(axis=1) + slope.var(axis=1) * tau2, seed=draws.noise[:, 0].mean(axis=1),
-    )  # fmt: skip
+        person=slope.mean(axis=1) ** 2 * tau2,
+        task=expected.var(axis=1, ddof=1),
+        crossed=draws.unique[:, 0].mean(axis=1) + slope.var(axis=1) * tau2,
+        seed=draws.noise[:, 0].mean(axis=1),
+    )
 
 
 def alpha(scores: Floats) -> Estimate:
@@ -98,12 +100,14 @@ def dstudy(parts: Components, people: int) -> tuple[DStudy, ...]:
     """What forms of other lengths would reach."""
     return tuple(
         DStudy(
-            tasks=t, seeds=s, relative=of_draws(parts.relative(t, s), people),
+            tasks=t,
+            seeds=s,
+            relative=of_draws(parts.relative(t, s), people),
             absolute=of_draws(parts.absolute(t, s), people),
         )
         for s in SEEDS
         for t in TASKS
-    )  # fmt: skip
+    )
 
 
 def needed(parts: Components, people: int) -> tuple[Needed, ...]:

@@ -59,16 +59,22 @@ def of_values(values: Floats, anchor: Floats, low: float = -np.inf, high: float 
     at_low = (np.where(seen, held <= low, True).all(axis=3)) & (count > 0)
     at_high = (np.where(seen, held >= high, True).all(axis=3)) & (count > 0)
     return Scores(
-        mean=mean, count=count, squares=squares.sum(axis=(1, 3)),
-        freedom=np.maximum(count - 1.0, 0.0).sum(axis=1), anchor=anchor,
+        mean=mean,
+        count=count,
+        squares=squares.sum(axis=(1, 3)),
+        freedom=np.maximum(count - 1.0, 0.0).sum(axis=1),
+        anchor=anchor,
         censored=at_high.astype(np.int64) - at_low.astype(np.int64),
-    )  # fmt: skip
+    )
 
 
 def stacked(many: Sequence[Scores]) -> Scores:
     """Data sets of one shape behind each other along the first axis."""
     return Scores(
-        mean=np.concatenate([s.mean for s in many]), count=np.concatenate([s.count for s in many]),
-        squares=np.concatenate([s.squares for s in many]), freedom=np.concatenate([s.freedom for s in many]),
-        anchor=np.concatenate([s.anchor for s in many]), censored=np.concatenate([s.censored for s in many]),
-    )  # fmt: skip
+        mean=np.concatenate([s.mean for s in many]),
+        count=np.concatenate([s.count for s in many]),
+        squares=np.concatenate([s.squares for s in many]),
+        freedom=np.concatenate([s.freedom for s in many]),
+        anchor=np.concatenate([s.anchor for s in many]),
+        censored=np.concatenate([s.censored for s in many]),
+    )

@@ -41,12 +41,19 @@ def of_cell(person: str, cell: Cell) -> list[Row]:
     found = list(zip(names, each, strict=True)) or [("", 0.0 if cell.standing == "unfit" else None)]
     return [
         Row(
-            person=person, tier=None, task=cell.task, instance=name, machine=cell.machine_id,
-            points=points, outcome=cell.outcome, verdicts=verdicts,
-            measured=cell.constraints, minutes=cell.wall_seconds / 60 or None,
+            person=person,
+            tier=None,
+            task=cell.task,
+            instance=name,
+            machine=cell.machine_id,
+            points=points,
+            outcome=cell.outcome,
+            verdicts=verdicts,
+            measured=cell.constraints,
+            minutes=cell.wall_seconds / 60 or None,
         )
         for name, points in found
-    ]  # fmt: skip
+    ]
 
 
 def people_of(rows: Sequence[Row]) -> list[str]:

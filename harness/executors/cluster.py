@@ -108,9 +108,12 @@ def connected(address: str) -> Generator[Any]:
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
             logging.getLogger("ray").setLevel(logging.ERROR)
             ray.init(
-                address="local", include_dashboard=False, resources={Crew.TIMING: 1},
-                object_store_memory=_LOCAL_STORE_BYTES, **quiet,
-            )  # fmt: skip
+                address="local",
+                include_dashboard=False,
+                resources={Crew.TIMING: 1},
+                object_store_memory=_LOCAL_STORE_BYTES,
+                **quiet,
+            )
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(
@@ -222,9 +225,14 @@ class _Course:
         """Waits a moment for whatever comes back, and keeps it or sends it again."""
         errors = self.ray.exceptions
         gone = (
-            errors.WorkerCrashedError, errors.NodeDiedError, errors.ObjectLostError, errors.LocalRayletDiedError,
-            errors.TaskUnschedulableError, errors.OutOfMemoryError, errors.TaskCancelledError,
-        )  # fmt: skip
+            errors.WorkerCrashedError,
+            errors.NodeDiedError,
+            errors.ObjectLostError,
+            errors.LocalRayletDiedError,
+            errors.TaskUnschedulableError,
+            errors.OutOfMemoryError,
+            errors.TaskCancelledError,
+        )
         ready, _ = self.ray.wait(list(self.flights), timeout=_LOOK_SECONDS)
         for reference in ready:
             flight = self.flights.pop(reference)

@@ -56,8 +56,14 @@ class Crew:
     TIMING = "harness_timing"
 
     def __init__(
-        self, ray: Any, tasks: Sequence[nodes.TaskThere], device: str, *, mix: bool, warn: Callable[[str], object]
-    ) -> None:  # fmt: skip
+        self,
+        ray: Any,
+        tasks: Sequence[nodes.TaskThere],
+        device: str,
+        *,
+        mix: bool,
+        warn: Callable[[str], object],
+    ) -> None:
         self.ray = ray
         self.tasks = tasks
         self.device = device
@@ -134,10 +140,13 @@ class Crew:
                 return None
         resources = found["Resources"]
         return Node(
-            id=found["NodeID"], words=words, slots=max(1, int(resources.get("CPU", 1))),
-            gpus=int(resources.get("GPU", 0)), machine=said.machine,
+            id=found["NodeID"],
+            words=words,
+            slots=max(1, int(resources.get("CPU", 1))),
+            gpus=int(resources.get("GPU", 0)),
+            machine=said.machine,
             memory_bytes=int(resources.get("memory", 0)),
-        )  # fmt: skip
+        )
 
     def _largest(self, sound: Sequence[Node]) -> str:
         sizes = {node.machine: sum(n.machine == node.machine for n in sound) for node in sound}

@@ -55,9 +55,11 @@ def about(asked: Sequence[TaskThere], device: str) -> About:
     """This node, as far as it matters to units on `device` ("cpu" or "cuda")."""
     files = sorted(Path(harness.__file__).parent.rglob("*.py"))
     return About(
-        machine=machine.fingerprint(device, 1).id, version=harness.__version__, program=of_files(files),
+        machine=machine.fingerprint(device, 1).id,
+        version=harness.__version__,
+        program=of_files(files),
         tasks={task.id: _digest(task) for task in asked},
-    )  # fmt: skip
+    )
 
 
 def probe(asked: str, device: str) -> str:

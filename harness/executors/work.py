@@ -42,9 +42,15 @@ def _order(asked: Payload) -> Order:
     profile = Profile.model_validate(asked.profile)
     choice = profile.data.get(task.definition.data, DataChoice())
     return Order(
-        task=task, submission=submission, profile=profile, device=devices.resolve(profile.device),
-        root=bytes.fromhex(asked.root), seed=None,
+        task=task,
+        submission=submission,
+        profile=profile,
+        device=devices.resolve(profile.device),
+        root=bytes.fromhex(asked.root),
+        seed=None,
         data=replace(sources.parse_data(choice.source), columns=choice.columns),
-        model=sources.parse_model(profile.model), assessment=asked.assessment, candidate=asked.candidate,
+        model=sources.parse_model(profile.model),
+        assessment=asked.assessment,
+        candidate=asked.candidate,
         instead_of=asked.instead_of,
-    )  # fmt: skip
+    )

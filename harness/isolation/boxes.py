@@ -29,9 +29,15 @@ _ZYGOTE = (
 )
 _PASSWD = b"box:x:1000:1000:box:/box:/bin/sh\n"
 _OPTIONAL = (
-    "/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime", "/etc/mime.types",
-    "/sys/devices/system/cpu", "/sys/devices/system/node", "/sys/kernel/mm/transparent_hugepage",
-)  # fmt: skip
+    "/etc/ld.so.cache",
+    "/etc/alternatives",
+    "/etc/fonts",
+    "/etc/localtime",
+    "/etc/mime.types",
+    "/sys/devices/system/cpu",
+    "/sys/devices/system/node",
+    "/sys/kernel/mm/transparent_hugepage",
+)
 
 
 @dataclass
@@ -146,9 +152,23 @@ def sources(box: Box) -> list[str]:
 def arguments(box: Box, order: Launch, renamed: dict[str, str], fds: Sequence[int]) -> list[str]:
     """The arguments of bwrap. `renamed`: where a source is shown to who enters; `fds`: of each content."""
     words = [
-        "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session", "--clearenv",
-        "--uid", "1000", "--gid", "1000", "--hostname", "box", "--proc", "/proc", "--dev", "/dev",
-    ]  # fmt: skip
+        "--unshare-all",
+        "--unshare-user",
+        "--disable-userns",
+        "--die-with-parent",
+        "--new-session",
+        "--clearenv",
+        "--uid",
+        "1000",
+        "--gid",
+        "1000",
+        "--hostname",
+        "box",
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+    ]
     for disk, size in DISKS:
         words += ["--size", str(size), "--tmpfs", disk]
     words += box.options

@@ -39,12 +39,17 @@ _ENTER = Path(__file__).resolve().with_name("enter.py")
 _GONE_SECONDS = 2.0
 # Shown inside by Landlock's rules, too: what the box holds at all.
 _SHOWN = ("/usr", "/proc", "/harness", "/given")
-_SHOWN_IF = (
-    "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/python", "/venv", "/packages", "/sys",
-)  # fmt: skip
+_SHOWN_IF = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/python", "/venv", "/packages", "/sys")
 _USED_IF = (
-    "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/pts", "/dev/ptmx",
-)  # fmt: skip
+    "/dev/null",
+    "/dev/zero",
+    "/dev/full",
+    "/dev/random",
+    "/dev/urandom",
+    "/dev/tty",
+    "/dev/pts",
+    "/dev/ptmx",
+)
 
 
 _Weaken = Callable[[dict[str, Any]], None] | None
@@ -136,9 +141,12 @@ class BubblewrapLevel(StrongLevel):
     def _started(self, order: Launch, group: Cgroup | None, held: bool, more: Mapping[str, Any]) -> Launched:
         boxed = self._box(order, held)
         words = {
-            "confine": _rules(order), "environment": boxes.worker_environment(order),
-            "scratch": str(boxes.SCRATCH), "make": [str(boxes.SCRATCH)], **more,
-        }  # fmt: skip
+            "confine": _rules(order),
+            "environment": boxes.worker_environment(order),
+            "scratch": str(boxes.SCRATCH),
+            "make": [str(boxes.SCRATCH)],
+            **more,
+        }
         try:
             process, sock = boxed.zygote.fork(order, words)
         except ZygoteLost as error:
@@ -189,10 +197,15 @@ class BubblewrapLevel(StrongLevel):
 def _rules(order: Launch) -> dict[str, Any]:
     """What a worker keeps of the rights that its box leaves it; the filter of the box is in force already."""
     rules = {
-        "readable": list(_SHOWN), "readable_if": list(_SHOWN_IF), "own": [str(boxes.HOME), "/tmp"],
-        "use_if": list(_USED_IF), "affinity": True, "shm": False, "seccomp": False,
+        "readable": list(_SHOWN),
+        "readable_if": list(_SHOWN_IF),
+        "own": [str(boxes.HOME), "/tmp"],
+        "use_if": list(_USED_IF),
+        "affinity": True,
+        "shm": False,
+        "seccomp": False,
         "cuda": order.device == "cuda",
-    }  # fmt: skip
+    }
     if order.device == "cuda":
         rules["use_if"] = [*_USED_IF, *boxes.cuda_devices()]
     return rules
@@ -216,18 +229,28 @@ def _enter(order: Launch, held: bool, stack: tuple[str, ...], weaken: _Weaken) -
             weaken({"options": options})
         options += ["--seccomp", str(_holding(syscalls.program(affinity=held), given))]
         argv = [
-            str(shutil.which("bwrap")), "--args", str(_holding(_joined(options), given)), "--",
+            str(shutil.which("bwrap")),
+            "--args",
+            str(_holding(_joined(options), given)),
+            "--",
             *boxes.zygote_command(box, theirs.fileno(), stack),
-        ]  # fmt: skip
+        ]
         if pool is not None:
             poolusers.insist_readable(list(names))
             words = {"under": str(home), "binds": list(names.items()), "argv": argv, "pool": pool.uid}
             argv = [sys.executable, "-I", "-S", str(_ENTER), str(_holding(json.dumps(words).encode(), given))]
         with open(errors, "wb") as said:
             process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, cwd="/", env={},
-                close_fds=True, pass_fds=(theirs.fileno(), *given), start_new_session=True,
-            )  # fmt: skip
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                cwd="/",
+                env={},
+                close_fds=True,
+                pass_fds=(theirs.fileno(), *given),
+                start_new_session=True,
+            )
     except BaseException:
         ours.close()
         shutil.rmtree(home, ignore_errors=True)

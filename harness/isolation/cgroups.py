@@ -53,13 +53,27 @@ class Dialect:
 
 
 V1 = Dialect(
-    1, "memory.usage_in_bytes", "memory.max_usage_in_bytes", "total_rss", "total_cache", "total_shmem",
-    "memory.limit_in_bytes", ("memory.swappiness", "0"), "memory.oom_control",
-)  # fmt: skip
+    1,
+    "memory.usage_in_bytes",
+    "memory.max_usage_in_bytes",
+    "total_rss",
+    "total_cache",
+    "total_shmem",
+    "memory.limit_in_bytes",
+    ("memory.swappiness", "0"),
+    "memory.oom_control",
+)
 V2 = Dialect(
-    2, "memory.current", "memory.peak", "anon", "file", "shmem",
-    "memory.max", ("memory.swap.max", "0"), "memory.events",
-)  # fmt: skip
+    2,
+    "memory.current",
+    "memory.peak",
+    "anon",
+    "file",
+    "shmem",
+    "memory.max",
+    ("memory.swap.max", "0"),
+    "memory.events",
+)
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,29 @@ from harness.worker.landlock import version
 _PACKAGE = Path(__file__).resolve().parent.parent
 # Whoever reads files of the system: its libraries, its compilers, what it knows of itself.
 SYSTEM = (
-    "/lib", "/lib64", "/bin", "/sbin", "/opt", "/nix/store", "/etc/ld.so.cache", "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/fonts", "/etc/localtime", "/etc/timezone",
-    "/etc/nsswitch.conf", "/etc/hosts", "/etc/ssl", "/etc/mime.types", "/etc/os-release", "/etc/magic",
-    "/sys/devices/system", "/sys/fs/cgroup", "/sys/kernel/mm",
-)  # fmt: skip
+    "/lib",
+    "/lib64",
+    "/bin",
+    "/sbin",
+    "/opt",
+    "/nix/store",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/alternatives",
+    "/etc/fonts",
+    "/etc/localtime",
+    "/etc/timezone",
+    "/etc/nsswitch.conf",
+    "/etc/hosts",
+    "/etc/ssl",
+    "/etc/mime.types",
+    "/etc/os-release",
+    "/etc/magic",
+    "/sys/devices/system",
+    "/sys/fs/cgroup",
+    "/sys/kernel/mm",
+)
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 RESIDUAL = ("connects to unix sockets that have a path", "can fill the disk")
 _SHARED = "find shared memory of others"

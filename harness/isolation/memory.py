@@ -114,9 +114,13 @@ class MemoryMeter:
         file = max(_sum(each.values(), "file") or 0, born_with.file)
         more = file + stray + born_with.anonymous
         return Reading(
-            tuple(each), usage.held + more, usage.peak + more,
-            usage.anonymous + born_with.anonymous, file, usage.shared,
-        )  # fmt: skip
+            tuple(each),
+            usage.held + more,
+            usage.peak + more,
+            usage.anonymous + born_with.anonymous,
+            file,
+            usage.shared,
+        )
 
     def _joins(self, group: Cgroup) -> bool:
         with contextlib.suppress(OSError, ValueError):

@@ -21,8 +21,10 @@ from harness.isolation.base import Checked, Launch, Launched, environment
 from harness.isolation.zygotes import Zygote, ZygoteLost, possible
 
 RESIDUAL = (
-    "reads and writes the files of its user", "reaches the network", "signals and inspects other processes",
-)  # fmt: skip
+    "reads and writes the files of its user",
+    "reaches the network",
+    "signals and inspects other processes",
+)
 
 
 class ProcessLevel:

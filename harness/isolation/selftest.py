@@ -125,11 +125,19 @@ def _targets() -> Generator[tuple[Launch, dict[str, Any]]]:
         os.set_inheritable(leak, True)
         target = stack.enter_context(_bystander(marker))
         targets = {
-            "canary": str(canary), "spare": str(outside / "spare"), "paths": {"given": given, "own": home / "scratch"},
-            "marker": marker, "parent": os.getpid(), "target": target, "uid": os.getuid(), "host": socket.gethostname(),
-            "target_cores": sorted(os.sched_getaffinity(target)), **_listeners(stack, outside, marker),
-            "shm": _shared(stack, marker), "leak": leak,
-        }  # fmt: skip
+            "canary": str(canary),
+            "spare": str(outside / "spare"),
+            "paths": {"given": given, "own": home / "scratch"},
+            "marker": marker,
+            "parent": os.getpid(),
+            "target": target,
+            "uid": os.getuid(),
+            "host": socket.gethostname(),
+            "target_cores": sorted(os.sched_getaffinity(target)),
+            **_listeners(stack, outside, marker),
+            "shm": _shared(stack, marker),
+            "leak": leak,
+        }
         os.environ[_VARIABLE] = marker
         stack.callback(os.environ.pop, _VARIABLE, None)
         yield Launch(home, home / "scratch", 1, "cpu", readable=(given,)), targets
@@ -157,9 +165,11 @@ def _listeners(stack: ExitStack, outside: Path, marker: str) -> dict[str, Any]:
     for sock in (tcp, abstract, path):
         sock.listen(1)
     return {
-        "tcp": tcp.getsockname()[1], "udp": udp.getsockname()[1], "abstract": marker,
+        "tcp": tcp.getsockname()[1],
+        "udp": udp.getsockname()[1],
+        "abstract": marker,
         "path_socket": str(outside / "socket"),
-    }  # fmt: skip
+    }
 
 
 def _shared(stack: ExitStack, marker: str) -> str:

@@ -65,9 +65,14 @@ def grade(counters: Sequence[Counters], drift: float | None = None, tail: float 
     """
     whole = total(counters)
     marks = [
-        *_waiting(whole), *_pressure(whole), *_steal(whole), *_memory(whole), *_core_clock(whole),
-        *_device(whole), *_steadiness(drift, tail),
-    ]  # fmt: skip
+        *_waiting(whole),
+        *_pressure(whole),
+        *_steal(whole),
+        *_memory(whole),
+        *_core_clock(whole),
+        *_device(whole),
+        *_steadiness(drift, tail),
+    ]
     worst = max((mark.grade for mark in marks), default="A")
     said = [mark.words for mark in sorted(marks, key=lambda mark: mark.grade, reverse=True)]
     if worst == "A":
@@ -132,10 +137,7 @@ def _pressure(whole: Counters) -> Iterator[_Mark]:
     if waited is not None and waited >= WAIT[0]:
         return  # the same load, seen where it matters
     if share is not None and share >= PRESSURE:
-        yield _Mark(
-            "B",
-            f"in {share:.0%} of the time some program waited for a core; stop other programs",
-        )
+        yield _Mark("B", f"in {share:.0%} of the time some program waited for a core; stop other programs")
 
 
 def _steal(whole: Counters) -> Iterator[_Mark]:
@@ -206,8 +208,7 @@ def _steadiness(drift: float | None, tail: float | None) -> Iterator[_Mark]:
         )
     if tail is not None and (mark := _graded(tail, TAIL)) != "A":
         yield _Mark(
-            mark,
-            f"the reference's slowest twentieth took {tail:.1f} times its median; stop other programs",
+            mark, f"the reference's slowest twentieth took {tail:.1f} times its median; stop other programs"
         )
 
 

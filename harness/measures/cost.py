@@ -74,17 +74,27 @@ def _phase(group: str, readings: np.ndarray) -> Measurement:
     several = len(readings) > 1
     low, high = t_interval(readings) if several else (None, None)
     return Measurement(
-        name=f"{group}_seconds", unit="s", direction="lower", value=float(readings.mean()),
-        low=None if low is None else max(0.0, low), high=high, samples=tuple(readings.tolist()),
-    )  # fmt: skip
+        name=f"{group}_seconds",
+        unit="s",
+        direction="lower",
+        value=float(readings.mean()),
+        low=None if low is None else max(0.0, low),
+        high=high,
+        samples=tuple(readings.tolist()),
+    )
 
 
 def size(name: str, value: int, measured_by: str = "parent") -> Measurement:
     """A count of bytes, exact."""
     return Measurement(
-        name=name, unit="B", direction="lower", value=float(value), low=float(value), high=float(value),
+        name=name,
+        unit="B",
+        direction="lower",
+        value=float(value),
+        low=float(value),
+        high=float(value),
         measured_by=measured_by,
-    )  # fmt: skip
+    )
 
 
 def memory_part(name: str, value: int, measured_by: str) -> Measurement:
@@ -98,8 +108,12 @@ def peak_memory(
     """Peak of host and device bytes together; absent with a reason when the host was not read."""
     if host is None:
         return Measurement(
-            name=name, unit="B", direction="lower", value=None, measured_by=measured_by,
+            name=name,
+            unit="B",
+            direction="lower",
+            value=None,
+            measured_by=measured_by,
             absent_because=why_absent or "the worker ended before its memory was read",
-        )  # fmt: skip
+        )
     total = float(host + (device or 0))
     return Measurement(name=name, unit="B", direction="lower", value=total, measured_by=measured_by)

@@ -23,9 +23,18 @@ def headline(c: Calibration) -> str:
 def tables(c: Calibration) -> tuple[Table, ...]:
     """Every table that has rows, in reading order."""
     every = (
-        suite(c), errors(c), dstudy(c), forms(c), planned(c), difficulty(c), ladder(c), shares(c), people(c),
-        proposals(c), standings(c),
-    )  # fmt: skip
+        suite(c),
+        errors(c),
+        dstudy(c),
+        forms(c),
+        planned(c),
+        difficulty(c),
+        ladder(c),
+        shares(c),
+        people(c),
+        proposals(c),
+        standings(c),
+    )
     return tuple(t for t in every if t.rows)
 
 
@@ -44,12 +53,15 @@ def difficulty(c: Calibration) -> Table:
     """Difficulty and flags of each task."""
     rows = tuple(
         row(
-            cell(t.task, "provisional: tiers only" if t.provisional else ""), str(t.people), shown(t.difficulty),
-            shown(t.discrimination), shown(t.item_rest),
+            cell(t.task, "provisional: tiers only" if t.provisional else ""),
+            str(t.people),
+            shown(t.difficulty),
+            shown(t.discrimination),
+            shown(t.item_rest),
             cell("flagged", "; ".join(t.flags), "fail") if t.flags else cell("none", mark="pass"),
         )
         for t in c.tasks
-    )  # fmt: skip
+    )
     columns = ("Task", "People", "Difficulty", "Discrimination", "Item-rest r", "Flags")
     foot = (
         "Difficulty: the skill at which 50 points are expected; baseline is -1.5, competent 0, expert 1.5, "
@@ -67,10 +79,15 @@ def ladder(c: Calibration) -> Table:
             gap = next((g for g in t.gaps if g.upper == tier.tier), None)
             rows.append(
                 row(
-                    t.task, tier.tier, f"{tier.points:.1f}", _sd(tier.sd_seed), _sd(tier.sd_instance),
-                    shown(gap.sds, 1) if gap else "", f"{gap.inversions} of {gap.draws}" if gap else "",
+                    t.task,
+                    tier.tier,
+                    f"{tier.points:.1f}",
+                    _sd(tier.sd_seed),
+                    _sd(tier.sd_instance),
+                    shown(gap.sds, 1) if gap else "",
+                    f"{gap.inversions} of {gap.draws}" if gap else "",
                 )
-            )  # fmt: skip
+            )
     columns = (
         "Task",
         "Tier",
@@ -95,12 +112,16 @@ def people(c: Calibration) -> Table:
     """Where people end: floor, ceiling, failures, and budgets that tell nobody apart."""
     rows = tuple(
         row(
-            t.task, shown(t.floor, 0, True), shown(t.ceiling, 0, True), shown(t.failed, 0, True),
-            shown(t.timed_out, 0, True), _budgets(t),
+            t.task,
+            shown(t.floor, 0, True),
+            shown(t.ceiling, 0, True),
+            shown(t.failed, 0, True),
+            shown(t.timed_out, 0, True),
+            _budgets(t),
         )
         for t in c.tasks
         if t.people
-    )  # fmt: skip
+    )
     return Table("People", ("Task", "Floor", "Ceiling", "Failed", "Timed out", "Budgets"), rows, (1, 2, 3, 4))
 
 
@@ -113,16 +134,19 @@ def _budgets(t: TaskFigures) -> str:
 def suite(c: Calibration) -> Table:
     """Reliability of the suite, shares of variance, and the expected bands."""
     rows = [
-        row("Cronbach's alpha", shown(c.alpha)), row("McDonald's omega", shown(c.omega)),
-        row("E rho squared", shown(c.relative)), row("Phi", shown(c.absolute)),
+        row("Cronbach's alpha", shown(c.alpha)),
+        row("McDonald's omega", shown(c.omega)),
+        row("E rho squared", shown(c.relative)),
+        row("Phi", shown(c.absolute)),
         *(row(f"Variance from {name}", shown(e, 0, True)) for name, e in c.shares),
-        row("Standard error of points", shown(c.sem, 1)), row(f"Cut{_provisional(c)}", _cut(c)),
+        row("Standard error of points", shown(c.sem, 1)),
+        row(f"Cut{_provisional(c)}", _cut(c)),
         row(f"Decision accuracy{_provisional(c)}", shown(c.accuracy, 0, True)),
         row(f"Decision consistency{_provisional(c)}", shown(c.consistency, 0, True)),
         row(f"Expected to pass{_provisional(c)}", shown(c.passing, 0, True)),
         *(row(f"Share: {name}{_provisional(c)}", shown(e, 0, True)) for name, e in c.bands),
         row("Decisions flipped by other weights", shown(c.flipped, 0, True)),
-    ]  # fmt: skip
+    ]
     foot = (
         "Accuracy: how often points fall on the side of the cut where the expected points are; consistency: how often "
         "two forms of this length agree. Both over people as they are thought to be spread."
@@ -173,9 +197,11 @@ def shares(c: Calibration) -> Table:
         if (both := told.get("instance and seed")) is not None:
             cells[1] = cell(f"with seed: {shown(both, 0, True).text}", shown(both, 0, True).note)
         m = t.minutes
-        took = cell("–", "nobody's is known") if m is None else cell(
-            f"{m.median:.2g}", f"{m.least:.2g} to {m.most:.2g}, {m.people} people"
-        )  # fmt: skip
+        took = (
+            cell("–", "nobody's is known")
+            if m is None
+            else cell(f"{m.median:.2g}", f"{m.least:.2g} to {m.most:.2g}, {m.people} people")
+        )
         rows.append(row(t.task, *cells, took))
     columns = ("Task", "Person", "Instance", "Seed", "Machine", "Minutes to score")
     foot = (
@@ -192,9 +218,11 @@ def proposals(c: Calibration) -> Table:
     for t in c.tasks:
         for p in t.proposals:
             sign = "at most" if p.bound == "at_most" else "at least"
-            new = cell("–", p.words) if p.proposed is None else cell(
-                f"{sign} {units.quantity(p.proposed, p.unit)}", p.words
-            )  # fmt: skip
+            new = (
+                cell("–", p.words)
+                if p.proposed is None
+                else cell(f"{sign} {units.quantity(p.proposed, p.unit)}", p.words)
+            )
             middle = "–" if p.middle is None else units.quantity(p.middle, p.unit)
             met = (
                 f"{p.met_now} of {p.people}, then {p.met_then}"
@@ -223,9 +251,11 @@ def planned(c: Calibration) -> Table:
     f = c.form
     at = " at the cut" if f.at_cut else ""
     rows = (
-        row("Tasks", cell(", ".join(f.tasks) or "none", f.words)), row("Minutes", str(f.minutes)),
-        row(f"Standard error of skill{at}", shown(f.csem)), row(f"Reliability{at}", shown(f.relative)),
-    )  # fmt: skip
+        row("Tasks", cell(", ".join(f.tasks) or "none", f.words)),
+        row("Minutes", str(f.minutes)),
+        row(f"Standard error of skill{at}", shown(f.csem)),
+        row(f"Reliability{at}", shown(f.relative)),
+    )
     return Table("Planned form", ("Figure", "Value"), rows, (1,))
 
 
@@ -244,9 +274,12 @@ def standings(c: Calibration) -> Table:
 def render_html(c: Calibration) -> str:
     """One self-contained page; everything from outside is escaped."""
     environment = Environment(
-        loader=PackageLoader("harness.reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader("harness.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     return environment.get_template("calibration.html.j2").render(
         title=clean.short(c.suite, 120),
         headline=headline(c),
@@ -262,14 +295,16 @@ def _plots(c: Calibration) -> Sequence[tuple[str, str, Sequence[tuple[str, Marku
         (
             "Difficulty on the scale of the tiers",
             "The skill at which 50 points are expected, with its 95 % interval.",
-            "map", calibration_plots.difficulties,
+            "map",
+            calibration_plots.difficulties,
         ),
         (
             "Standard error over skill",
             "How far the skill read off the suite's points is from the truth, with its 95 % interval.",
-            "sem", calibration_plots.errors,
+            "sem",
+            calibration_plots.errors,
         ),
-    )  # fmt: skip
+    )
     found = []
     for heading, lead, uid, draw in drawings:
         wide, narrow = draw(c, plots.WIDE, f"{uid}w"), draw(c, plots.NARROW, f"{uid}n")

@@ -335,8 +335,11 @@ def summary(sheet: Sheet, candidate: str) -> dict[str, Any]:
     one = found_or_refused(standings(sheet), candidate)
     shown = asdict(page(sheet, candidate))
     return {
-        "assessment": sheet.assessment.id, "suite": sheet.assessment.suite.name, "candidate": candidate,
-        "ranked": isinstance(one, Ranked), "standing": one.model_dump(mode="json"),
+        "assessment": sheet.assessment.id,
+        "suite": sheet.assessment.suite.name,
+        "candidate": candidate,
+        "ranked": isinstance(one, Ranked),
+        "standing": one.model_dump(mode="json"),
         **{key: shown[key] for key in ("sentence", "tasks", "caveats")},
         "cells": [c.model_dump(mode="json") for c in sheet.of(candidate)],
-    }  # fmt: skip
+    }

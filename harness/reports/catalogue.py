@@ -20,9 +20,18 @@ the noise of drawing another instance, is the competent tier's. Intervals are 95
 three tiers on one instance. How to read a row: `CONTRIBUTING.md`."""
 
 COLUMNS = (
-    "Task", "Profile", "Baseline", "Competent", "Expert", "Competent's points", "Apart", "Mutants", "Cheats",
-    "A ladder", "Minutes stated",
-)  # fmt: skip
+    "Task",
+    "Profile",
+    "Baseline",
+    "Competent",
+    "Expert",
+    "Competent's points",
+    "Apart",
+    "Mutants",
+    "Cheats",
+    "A ladder",
+    "Minutes stated",
+)
 FOOTNOTE = (
     "A task is tuned on its own data; here it shows what carries over, and a gap below 3 is no fault of it."
 )

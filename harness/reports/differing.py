@@ -20,10 +20,15 @@ def table(found: Difference) -> Table:
     """A row for each task, and one for the suite."""
     first, second = clean.short(found.first, 24), clean.short(found.second, 24)
     rows = [
-        row(clean.line(task.title, 60), plain.span(task.first) if task.first else "none",
-            plain.span(task.second) if task.second else "none", _difference(task.difference), _basis(task))
+        row(
+            clean.line(task.title, 60),
+            plain.span(task.first) if task.first else "none",
+            plain.span(task.second) if task.second else "none",
+            _difference(task.difference),
+            _basis(task),
+        )
         for task in found.tasks
-    ]  # fmt: skip
+    ]
     counted = sum(task.difference is not None for task in found.tasks)
     whole = f"weighted, {counted} of {plain.count(len(found.tasks), 'task')}"
     rows.append(row("Whole suite", "", "", _difference(found.whole), whole))

@@ -144,9 +144,12 @@ def _task(title: str, cell: Cell | None) -> TaskFeedback:
     tier = plain.TIERS.get(cell.tier, plain.TIERS["none"])
     measure = f" The measure was {words.measure(clean.line(cell.measure, 60))}." if cell.measure else ""
     return TaskFeedback(
-        title=title, points=about(cell.points), words=f"Your solution is {tier}.{measure}", mark="pass",
+        title=title,
+        points=about(cell.points),
+        words=f"Your solution is {tier}.{measure}",
+        mark="pass",
         constraints=lines,
-    )  # fmt: skip
+    )
 
 
 def _share(constraint: object) -> float | None:

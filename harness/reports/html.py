@@ -103,16 +103,21 @@ def _sections(run: Run) -> list[Section]:
         _ladder(run),
         _constraints(run),
         *_trust(run),
-        Section("times", "Response times", TIMES_LEAD, parts) if (parts := _latency(run))
+        Section("times", "Response times", TIMES_LEAD, parts)
+        if (parts := _latency(run))
         else Section("times", "Response times", "This run has no timed requests."),
-        Section("memory", "Memory over time", MEMORY_LEAD if (found := _memory(run))
-                else "No memory readings were kept.", found),
+        Section(
+            "memory",
+            "Memory over time",
+            MEMORY_LEAD if (found := _memory(run)) else "No memory readings were kept.",
+            found,
+        ),
         _curves(run),
         _table("measurements", "Measurements", content.measurements(run)),
         _table("phases", "Phase times", content.phases(run), "Untimed phases, by the harness's own clock."),
         Section("trials", "How each trial ended", TRIALS_LEAD, (content.trials(run), *content.logs(run))),
         _provenance(run),
-    ]  # fmt: skip
+    ]
 
 
 def _table(id_: str, title: str, table: Table, lead: str = "") -> Section:

@@ -164,7 +164,7 @@ _UNLIKE = {
     "machine_id": "points are relative to references on one machine; between machines they were not compared",
     "isolation": "what a submission could reach was not the same for all",
     "stamp": "a practice result is no evidence beside an official one",
-}  # fmt: skip
+}
 
 
 def provenance(sheet: Sheet) -> Facts:
@@ -240,8 +240,17 @@ def render_csv(sheet: Sheet, found: Standings) -> str:
     ]
     writer.writerow([harmless(name) for name in (*head, *each)])
     for one in found.ranked:
-        own = [one.rank, one.worst, "yes" if one.tied else "no", harmless(one.candidate), "ranked",
-               *_numbers(one.points.points, one.points.low, one.points.high), one.band or "", one.tier, ""]  # fmt: skip
+        own = [
+            one.rank,
+            one.worst,
+            "yes" if one.tied else "no",
+            harmless(one.candidate),
+            "ranked",
+            *_numbers(one.points.points, one.points.low, one.points.high),
+            one.band or "",
+            one.tier,
+            "",
+        ]
         writer.writerow([*own, *_task_values(by.get(one.candidate, {}), found.tasks)])
     for one in found.apart:
         told = "; ".join(f"{gap.task}: {reason(gap)}" for gap in one.gaps)
@@ -286,13 +295,32 @@ def harmless(text_: str) -> str:
 def summary(sheet: Sheet, found: Standings) -> dict[str, Any]:
     """The leaderboard as one JSON-ready object: standings, cells in short, warnings, provenance."""
     a = sheet.assessment
-    keep = ("candidate", "task", "outcome", "standing", "points", "points_low", "points_high", "tier", "run_id",
-            "certified", "stamp", "isolation", "machine_id")  # fmt: skip
+    keep = (
+        "candidate",
+        "task",
+        "outcome",
+        "standing",
+        "points",
+        "points_low",
+        "points_high",
+        "tier",
+        "run_id",
+        "certified",
+        "stamp",
+        "isolation",
+        "machine_id",
+    )
     asked = {task.id for task in found.tasks}
     return {
-        "assessment": a.id, "suite": a.suite.name, "title": a.suite.title, "suite_digest": a.suite.digest,
-        "seed_id": a.seed_id, "variants": a.variants, "harness_version": a.harness_version, "begun_at": a.begun_at,
+        "assessment": a.id,
+        "suite": a.suite.name,
+        "title": a.suite.title,
+        "suite_digest": a.suite.digest,
+        "seed_id": a.seed_id,
+        "variants": a.variants,
+        "harness_version": a.harness_version,
+        "begun_at": a.begun_at,
         **found.model_dump(mode="json", exclude={"suite"}),
         "cells": [{key: getattr(one, key) for key in keep} for one in sheet.cells if one.task in asked],
         "warnings": list(warnings(sheet)),
-    }  # fmt: skip
+    }

@@ -209,8 +209,13 @@ def lines(chart: Chart, width: float, uid: str) -> str:
     bottom = top + 190.0
     upright = _y_scale(min(y), max(y), chart.y_unit, bottom, top + 16)
     gutter = 12 + max((text_width(name) for _, name in upright.ticks(chart.y_unit, ROOM)), default=30)
-    along = Scale(min(x), max(x) if max(x) > min(x) else min(x) + 1, gutter, width - 14,
-                  log=min(x) > 0 and max(x) >= 50 * min(x))  # fmt: skip
+    along = Scale(
+        min(x),
+        max(x) if max(x) > min(x) else min(x) + 1,
+        gutter,
+        width - 14,
+        log=min(x) > 0 and max(x) >= 50 * min(x),
+    )
     body = x_axis(along, chart.x_unit, bottom, bottom, width)
     body += _y_axis(upright, chart, gutter, width, top)
     body += "".join(_line(line, chart, along, upright) for line in reversed(chart.lines))

@@ -40,26 +40,39 @@ def as_json(task: str, found: Found, threshold: float) -> dict[str, Any]:
     """The same as one object; shares are from 0 to 1, lines from 1 and inclusive."""
     pairs = [
         {
-            "candidates": [pair.one, pair.other], "shared": pair.shared,
-            "shares": [pair.share, pair.other_share], "few": pair.few,
+            "candidates": [pair.one, pair.other],
+            "shared": pair.shared,
+            "shares": [pair.share, pair.other_share],
+            "few": pair.few,
             "regions": [
                 {"files": [r.file, r.other_file], "lines": [list(r.lines), list(r.other_lines)]}
                 for r in pair.regions
             ],
         }
         for pair in found.pairs
-    ]  # fmt: skip
+    ]
     parts = [
         {
-            "candidate": part.candidate, "own": part.own, "starter": part.starter, "common": part.common,
-            "closest": part.closest or None, "share": part.share, "elsewhere": part.elsewhere,
+            "candidate": part.candidate,
+            "own": part.own,
+            "starter": part.starter,
+            "common": part.common,
+            "closest": part.closest or None,
+            "share": part.share,
+            "elsewhere": part.elsewhere,
         }
         for part in found.parts
-    ]  # fmt: skip
+    ]
     return {
-        "task": task, "threshold": threshold, "gram": GRAM, "window": WINDOW, "submissions": parts,
-        "pairs": pairs, "pairs_left_out": found.left_out, "notes": list(found.notes),
-    }  # fmt: skip
+        "task": task,
+        "threshold": threshold,
+        "gram": GRAM,
+        "window": WINDOW,
+        "submissions": parts,
+        "pairs": pairs,
+        "pairs_left_out": found.left_out,
+        "notes": list(found.notes),
+    }
 
 
 def _pair(pair: Pair) -> list[str]:

@@ -138,9 +138,22 @@ def _picked(record: Measurement | ConstraintResult | Trial, kind: type[Record]) 
 def _head(run: Run) -> dict[str, Any]:
     head, profile = run.head, run.head.profile
     same = (
-        "schema_version", "harness_version", "run_id", "started_at", "task", "task_title", "task_version",
-        "task_digest", "submission", "submission_digest", "stamp", "seed_id", "machine", "sources", "facts",
-    )  # fmt: skip
+        "schema_version",
+        "harness_version",
+        "run_id",
+        "started_at",
+        "task",
+        "task_title",
+        "task_version",
+        "task_digest",
+        "submission",
+        "submission_digest",
+        "stamp",
+        "seed_id",
+        "machine",
+        "sources",
+        "facts",
+    )
     return {name: getattr(head, name) for name in same} | {
         "profile": profile.name,
         "size": profile.size,

@@ -59,12 +59,16 @@ def marker(kind: str, x: float, y: float, class_: str, radius: float = 5.0) -> s
     r = radius * 1.15
     corners = {
         "diamond": ((x, y - r), (x + r, y), (x, y + r), (x - r, y)),
-        "square": ((x - r * 0.8, y - r * 0.8), (x + r * 0.8, y - r * 0.8), (x + r * 0.8, y + r * 0.8),
-                   (x - r * 0.8, y + r * 0.8)),
+        "square": (
+            (x - r * 0.8, y - r * 0.8),
+            (x + r * 0.8, y - r * 0.8),
+            (x + r * 0.8, y + r * 0.8),
+            (x - r * 0.8, y + r * 0.8),
+        ),
         "triangle": ((x, y - r), (x + r, y + r * 0.8), (x - r, y + r * 0.8)),
         "right": ((x - r * 0.8, y - r), (x + r, y), (x - r * 0.8, y + r)),
         "left": ((x + r * 0.8, y - r), (x - r, y), (x + r * 0.8, y + r)),
-    }[kind]  # fmt: skip
+    }[kind]
     shape = " ".join(f"{a:.1f},{b:.1f}" for a, b in corners)
     return el("polygon", points=shape, class_=f"mark {kind} {class_}")
 
@@ -73,9 +77,15 @@ def figure(width: float, height: float, body: str, *, uid: str, title: str, desc
     """A whole drawing with its title and description for those who cannot see it."""
     head = el("title", escape(title), id=f"{uid}-t") + el("desc", escape(description), id=f"{uid}-d")
     return el(
-        "svg", head + body, viewBox=f"0 0 {width:.0f} {height:.0f}", width=width, height=height,
-        role="img", aria_labelledby=f"{uid}-t {uid}-d", class_="plot",
-    )  # fmt: skip
+        "svg",
+        head + body,
+        viewBox=f"0 0 {width:.0f} {height:.0f}",
+        width=width,
+        height=height,
+        role="img",
+        aria_labelledby=f"{uid}-t {uid}-d",
+        class_="plot",
+    )
 
 
 def part(centres: Sequence[float], widths: Sequence[float], low: float, high: float) -> list[float]:

@@ -51,9 +51,17 @@ def to_text(renderable: RenderableType, width: int = 100) -> str:
     """`renderable` as plain text: no colours, no escape sequences, nothing from the environment."""
     out = StringIO()
     console = Console(
-        file=out, width=width, force_terminal=False, color_system=None, no_color=True, legacy_windows=False,
-        highlight=False, markup=False, emoji=False, _environ={},
-    )  # fmt: skip
+        file=out,
+        width=width,
+        force_terminal=False,
+        color_system=None,
+        no_color=True,
+        legacy_windows=False,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        _environ={},
+    )
     console.print(renderable)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 

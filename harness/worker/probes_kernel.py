@@ -122,9 +122,13 @@ def _found(to: Targets) -> str:
 def _risky(_: Targets) -> str:
     words = ctypes.create_string_buffer(256)
     for name, arguments in (
-        ("io_uring_setup", (1, words)), ("bpf", (0, words, 8)), ("perf_event_open", (words, 0, -1, -1, 0)),
-        ("userfaultfd", (0,)), ("open_by_handle_at", (-1, words, 0)), ("syslog", (10, 0, 0)),
-    ):  # fmt: skip
+        ("io_uring_setup", (1, words)),
+        ("bpf", (0, words, 8)),
+        ("perf_event_open", (words, 0, -1, -1, 0)),
+        ("userfaultfd", (0,)),
+        ("open_by_handle_at", (-1, words, 0)),
+        ("syslog", (10, 0, 0)),
+    ):
         try:
             call(name, *arguments)
         except OSError as error:

@@ -164,12 +164,14 @@ def _examine(one: Held, attempted: int) -> None:
     runs = list(_runs(store, ledger))
     trials = [(run.head.run_id, t.number, t.role, t.label) for run in runs for t in run.trials]
     one.facts |= {
-        "cells": str(len(cells)), "runs": str(len(runs)), "trials": str(len(trials)),
+        "cells": str(len(cells)),
+        "runs": str(len(runs)),
+        "trials": str(len(trials)),
         "trials twice": str(len(trials) - len(set(trials))),
         "taken up": str(sum(len(run.head.taken_up) for run in runs)),
         "not attempted": str(sum(c.outcome == "not_attempted" for c in cells.values())),
         "ours": str(sum(c.outcome in ("harness_error", "sandbox_failed") for c in cells.values())),
-    }  # fmt: skip
+    }
     wanted = len(PEOPLE) * len(TASKS)
     for what, is_so in {
         f"{len(cells)} cells, not {wanted}": len(cells) != wanted,
@@ -194,11 +196,20 @@ def _read(one: Held, out: Path, suite: str) -> None:
         "leaderboard.json": ["leaderboard", suite, "--json"],
         "leaderboard.html": ["leaderboard", suite, "--format", "html"],
         "dora.html": ["report", "--candidate", "dora", "--suite", suite, "--format", "html"],
-        "dora-feedback.html": ["report", "--candidate", "dora", "--suite", suite, "--feedback", "--format", "html"],
+        "dora-feedback.html": [
+            "report",
+            "--candidate",
+            "dora",
+            "--suite",
+            suite,
+            "--feedback",
+            "--format",
+            "html",
+        ],
         "compare.txt": ["compare", "ann", "fay", "--suite", suite],
         "cells.csv": ["export", suite, "--format", "csv"],
         "similar.txt": ["similar", str(out / "hand-ins")],
-    }  # fmt: skip
+    }
     for name, command in commands.items():
         more = [] if name.endswith(".txt") or name == "leaderboard.json" else ["--out", str(pages / name)]
         done = _typed(one, [*command, *more])

@@ -103,9 +103,13 @@ def _progress() -> Progress:
     kept = Column(no_wrap=True, min_width=7)
     return Progress(
         TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
-        BarColumn(bar_width=20), MofNCompleteColumn(table_column=kept), TimeElapsedColumn(table_column=kept),
-        console=Console(stderr=True), transient=True, expand=True,
-    )  # fmt: skip
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(table_column=kept),
+        TimeElapsedColumn(table_column=kept),
+        console=Console(stderr=True),
+        transient=True,
+        expand=True,
+    )
 
 
 if __name__ == "__main__":

@@ -72,10 +72,21 @@ def _pyperf(bench: Bench) -> dict[str, Any]:
     asked = json.dumps({"folder": str(BASELINE), "loops": bench.loops, "seed": bench.seed})
     inherited = ",".join(("BENCH_ASKED", "CUDA_VISIBLE_DEVICES", *THREAD_VARIABLES))
     arguments = [
-        str(HERE / "with_pyperf.py"), "--processes", str(counts.pairs), "--loops", "4",
-        "--values", str(max(1, counts.calls // 4)), "--warmups", str(max(1, counts.warmups // 4)),
-        "--inherit-environ", inherited, "--output", str(out), "--quiet",
-    ]  # fmt: skip
+        str(HERE / "with_pyperf.py"),
+        "--processes",
+        str(counts.pairs),
+        "--loops",
+        "4",
+        "--values",
+        str(max(1, counts.calls // 4)),
+        "--warmups",
+        str(max(1, counts.warmups // 4)),
+        "--inherit-environ",
+        inherited,
+        "--output",
+        str(out),
+        "--quiet",
+    ]
     bench.program(arguments, extra={"BENCH_ASKED": asked})
     first, second = (_mean(told) for told in json.loads(out.read_text("utf-8"))["benchmarks"])
     return {"ratio": second / first}
@@ -101,8 +112,15 @@ READ = """`torch.utils.benchmark` times both sides in one process and compares m
 for each side and compares means. Both are good at what they are for: timing code that one trusts, on a
 machine that one keeps quiet. Neither is meant to time a rival's code against a reference."""
 HEAD = [
-    "Tool", "Machine", "Rounds", "Spread of A/A (CV)", "Lowest", "Highest", "More than 3 % from 1", "Seconds",
-]  # fmt: skip
+    "Tool",
+    "Machine",
+    "Rounds",
+    "Spread of A/A (CV)",
+    "Lowest",
+    "Highest",
+    "More than 3 % from 1",
+    "Seconds",
+]
 
 
 def _line(words: str, name: str, loaded: bool, group: Sequence[Row]) -> list[str]:
@@ -110,7 +128,12 @@ def _line(words: str, name: str, loaded: bool, group: Sequence[Row]) -> list[str
     if not ratios:
         return []
     return [
-        words, "with load" if loaded else "as it is", str(len(ratios)), per_cent(spread(ratios)),
-        f"{min(ratios):.3f}", f"{max(ratios):.3f}", share(abs(np.log(value)) > np.log(1.03) for value in ratios),
+        words,
+        "with load" if loaded else "as it is",
+        str(len(ratios)),
+        per_cent(spread(ratios)),
+        f"{min(ratios):.3f}",
+        f"{max(ratios):.3f}",
+        share(abs(np.log(value)) > np.log(1.03) for value in ratios),
         f"{middle(row[name]['wall_seconds'] for row in group):.1f}",
-    ]  # fmt: skip
+    ]

@@ -54,21 +54,35 @@ READ = """"Interval above 1" is certified slower. `fail` asks more: the whole in
 its tolerance of 3 % or twice this run's own A/A error. A call holds more than its products (the mean,
 the decoding of the request), so the true ratio lies a little below the nominal one."""
 HEAD = [
-    "Slower by", "Machine", "Runs", "Ratio found", "Spread (CV)", "Interval above 1", "Verdict `fail`",
-    "Left open", "Verdict `pass`", "Tolerance", "Pairs", "Seconds",
-]  # fmt: skip
+    "Slower by",
+    "Machine",
+    "Runs",
+    "Ratio found",
+    "Spread (CV)",
+    "Interval above 1",
+    "Verdict `fail`",
+    "Left open",
+    "Verdict `pass`",
+    "Tolerance",
+    "Pairs",
+    "Seconds",
+]
 
 
 def _line(extra: float, loaded: bool, group: Sequence[Row]) -> list[str]:
     values = [ratio(r, "candidate").value for r in group]
     official = [r["constraints"]["latency"]["verdict"] for r in group]
     return [
-        f"{extra:.0%}", "with load" if loaded else "as it is", str(len(group)), f"{middle(values):.3f}",
+        f"{extra:.0%}",
+        "with load" if loaded else "as it is",
+        str(len(group)),
+        f"{middle(values):.3f}",
         per_cent(spread(values)),
         share(at_look(r, "candidate").low > 1 for r in group),
         share(word == "fail" for word in official),
         share(word == "inconclusive" for word in official),
         share(word == "pass" for word in official),
         per_cent(middle(r["constraints"]["latency"]["tolerance"] for r in group), 1),
-        f"{middle(r['pairs'] for r in group):.0f}", f"{middle(r['wall_seconds'] for r in group):.1f}",
-    ]  # fmt: skip
+        f"{middle(r['pairs'] for r in group):.0f}",
+        f"{middle(r['wall_seconds'] for r in group):.1f}",
+    ]

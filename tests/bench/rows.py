@@ -23,12 +23,16 @@ SIDES = ("candidate", "baseline", "copy")
 def row_of(run: Run) -> Row:
     """One run: raw seconds by pair and side, floors, verdicts, certificate, grade, probes."""
     found: Row = {
-        "at": run.head.started_at, "wall_seconds": run.wall_seconds, "load_average": os.getloadavg()[0],
+        "at": run.head.started_at,
+        "wall_seconds": run.wall_seconds,
+        "load_average": os.getloadavg()[0],
         "outcome": run.score.outcome if run.score else "none",
         "reasons": list(run.score.reasons) if run.score else [],
         "planned": [run.head.profile.pairs, run.head.profile.max_pairs],
-        "seconds": _seconds(run.trials), "floors": _floors(run.trials), "idle_cpu": _idle(run.trials),
-    }  # fmt: skip
+        "seconds": _seconds(run.trials),
+        "floors": _floors(run.trials),
+        "idle_cpu": _idle(run.trials),
+    }
     if run.score is None:
         return found
     digits = next((m.value for m in run.score.measurements if m.name == "least_digits"), None)
@@ -40,13 +44,15 @@ def row_of(run: Run) -> Row:
     if timing is not None:
         counters = timing.condition.counters if timing.condition else None
         found |= {
-            "pairs": timing.pairs, "certified": timing.certified, "words": list(timing.words),
+            "pairs": timing.pairs,
+            "certified": timing.certified,
+            "words": list(timing.words),
             "certificate": timing.certificate.model_dump(mode="json") if timing.certificate else None,
             "grade": timing.condition.grade if timing.condition else None,
             "waiting": conditions.wait_share(counters) if counters else None,
             "counters": counters.model_dump(mode="json") if counters else None,
             "probes": [probe.model_dump(mode="json") for probe in timing.probes],
-        }  # fmt: skip
+        }
     return found
 
 

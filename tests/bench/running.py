@@ -111,9 +111,15 @@ class Bench:
             Launch(scratch, scratch, threads=1, device="cpu", extra_environment=extra or {})
         )
         done = subprocess.run(
-            [sys.executable, "-I", *arguments], input=given, capture_output=True, text=True, env=variables,
-            cwd=scratch, check=False, preexec_fn=lambda: os.sched_setaffinity(0, {workers_core()}),
-        )  # fmt: skip
+            [sys.executable, "-I", *arguments],
+            input=given,
+            capture_output=True,
+            text=True,
+            env=variables,
+            cwd=scratch,
+            check=False,
+            preexec_fn=lambda: os.sched_setaffinity(0, {workers_core()}),
+        )
         if done.returncode:
             raise RuntimeError(f"{arguments[0]} ended with status {done.returncode}: {done.stderr[-2000:]}")
         return done.stdout

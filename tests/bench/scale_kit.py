@@ -96,9 +96,17 @@ def write_suite(file: Path) -> Path:
 def score_command(suite: Path, folder: Path, isolation: str) -> list[str]:
     """`harness score`, as a person types it."""
     return [
-        *harness(), "score", str(suite), str(folder), "--tasks", str(TOYS), "--isolation", isolation,
-        "--jobs", str(JOBS),
-    ]  # fmt: skip
+        *harness(),
+        "score",
+        str(suite),
+        str(folder),
+        "--tasks",
+        str(TOYS),
+        "--isolation",
+        isolation,
+        "--jobs",
+        str(JOBS),
+    ]
 
 
 def harness() -> list[str]:

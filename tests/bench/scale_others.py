@@ -26,7 +26,7 @@ from tests.bench.scale_kit import (
     timed,
     write_submissions,
     write_suite,
-)  # fmt: skip
+)
 
 TITLE = "The same submissions in other tools"
 OTHERS = ROOT / ".venv-others" / "bin"
@@ -108,8 +108,9 @@ def _otter_run(work: Path, files: Sequence[Path], autograder: Path) -> tuple[flo
     for file in files:
         took, _ = timed(
             [str(OTHERS / "otter"), "run", "-a", str(autograder), "-o", str(out), "--no-logo", str(file)],
-            _environment(), out,
-        )  # fmt: skip
+            _environment(),
+            out,
+        )
         wall += took
         told = json.loads((out / "results.json").read_text())
         right += any(test["name"] == "q1" and test.get("score") == 1 for test in told["tests"])
@@ -179,7 +180,9 @@ def _line(name: str, rows: list[dict[str, Any]], bare: float) -> list[str]:
     own = [row for row in rows if row["side"] == name]
     each = [row["wall"] / row["count"] for row in own]
     return [
-        NAMES[name], ", ".join(str(row["count"]) for row in own),
-        ", ".join(f"{row['right']} of {row['count']}" for row in own), ms(each),
+        NAMES[name],
+        ", ".join(str(row["count"]) for row in own),
+        ", ".join(f"{row['right']} of {row['count']}" for row in own),
+        ms(each),
         f"**{(middle(each) - bare) * 1e3:.0f} ms**",
-    ]  # fmt: skip
+    ]

@@ -27,7 +27,7 @@ from tests.bench.scale_kit import (
     timed,
     write_submissions,
     write_suite,
-)  # fmt: skip
+)
 
 TITLE = "A large store"
 SOURCES = 40  # real runs that are copied
@@ -97,8 +97,12 @@ def fill(real: Store, large: Store, sizes: Sizes) -> dict[str, int]:
         for cell, copied in chunk:
             _copy(rows[cell.run_id], cell, copied, assessment.id, tables)
         _insert(large, tables)
-    return {"candidates": candidates, "tasks": sizes.tasks, "cells": Ledger(large).count(assessment.id),
-            "trials": large.trials_kept()}  # fmt: skip
+    return {
+        "candidates": candidates,
+        "tasks": sizes.tasks,
+        "cells": Ledger(large).count(assessment.id),
+        "trials": large.trials_kept(),
+    }
 
 
 def _assessment(source: Assessment, tasks: int) -> Assessment:
@@ -134,9 +138,12 @@ def _rows_by_run(store: Store) -> dict[str, dict[str, list[dict[str, Any]]]]:
 
 
 def _copy(
-    rows: dict[str, list[dict[str, Any]]], cell: Cell, copied: Cell, assessment: str,
+    rows: dict[str, list[dict[str, Any]]],
+    cell: Cell,
+    copied: Cell,
+    assessment: str,
     out: dict[str, list[dict[str, Any]]],
-) -> None:  # fmt: skip
+) -> None:
     """A run's rows under its new id; its record names the new id, alias and task too."""
 
     def renamed(text: str) -> str:

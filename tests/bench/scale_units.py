@@ -28,7 +28,7 @@ from tests.bench.scale_kit import (
     timed,
     write_submissions,
     write_suite,
-)  # fmt: skip
+)
 
 TITLE = "Many submissions"
 
@@ -52,11 +52,17 @@ def _row(sizes: Sizes, work: Path, isolation: str, count: int) -> dict[str, Any]
     sheet = ledger.sheet(ledger.assessment("last"))
     head = ledger.store.heads()[0]
     return {
-        "asked": isolation, "level": head.isolation.level if head.isolation else isolation, "count": count,
-        "wall": wall, "memory": memory, "before": before, "after": after, "again": again,
+        "asked": isolation,
+        "level": head.isolation.level if head.isolation else isolation,
+        "count": count,
+        "wall": wall,
+        "memory": memory,
+        "before": before,
+        "after": after,
+        "again": again,
         "outcomes": dict(Counter(cell.outcome for cell in sheet.cells)),
         "trials": ledger.store.trials_kept(),
-    }  # fmt: skip
+    }
 
 
 def _watched(
@@ -117,10 +123,20 @@ def section(told: dict[str, Any]) -> str:
     rows = told["rows"]
     lines = [_line(row) for row in rows]
     head = [
-        "Level", "Submissions", "Outcomes", "Minutes", "A minute", "Wall a unit", "Bare, two at once",
-        "**Overhead a unit**", "Bare, one by one", "Parent's memory: first tenth", "last tenth",
-        "more for each 100 units", "Same command again",
-    ]  # fmt: skip
+        "Level",
+        "Submissions",
+        "Outcomes",
+        "Minutes",
+        "A minute",
+        "Wall a unit",
+        "Bare, two at once",
+        "**Overhead a unit**",
+        "Bare, one by one",
+        "Parent's memory: first tenth",
+        "last tenth",
+        "more for each 100 units",
+        "Same command again",
+    ]
     return f"""Asked: what does one submission cost, when a task costs nothing and no clock decides
 (`tests/toy_tasks/toy-free`, 60 numbers)? Each candidate is a folder with a program of its own; all go
 through one `harness score --jobs {JOBS}` into an empty store. A bare process is an interpreter that loads
@@ -146,12 +162,20 @@ def _line(row: dict[str, Any]) -> list[str]:
     first, last, slope = growth(row["memory"], count)
     asked = row["asked"] if row["asked"] == row["level"] else f"{row['asked']} ({row['level']} held)"
     return [
-        asked, f"{count:,}", " · ".join(f"{k} {v:,}" for k, v in row["outcomes"].items()), f"{wall / 60:.1f}",
-        f"{60 * count / wall:.0f}", f"{wall / count * 1e3:.0f} ms",
+        asked,
+        f"{count:,}",
+        " · ".join(f"{k} {v:,}" for k, v in row["outcomes"].items()),
+        f"{wall / 60:.1f}",
+        f"{60 * count / wall:.0f}",
+        f"{wall / count * 1e3:.0f} ms",
         f"{row['before']['shared'] * 1e3:.0f} and {row['after']['shared'] * 1e3:.0f} ms",
-        f"**{ms(over)}**", ms(row["before"]["each"] + row["after"]["each"]),
-        _mib(first), _mib(last), f"{slope:+.2f} MiB" if slope == slope else "-", seconds(row["again"]),
-    ]  # fmt: skip
+        f"**{ms(over)}**",
+        ms(row["before"]["each"] + row["after"]["each"]),
+        _mib(first),
+        _mib(last),
+        f"{slope:+.2f} MiB" if slope == slope else "-",
+        seconds(row["again"]),
+    ]
 
 
 def _mib(value: float) -> str:

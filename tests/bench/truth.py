@@ -94,9 +94,18 @@ ratio does. It is on both sides of a ratio and draws every speed-up a little tow
 with no turn of another worker between: what it is shorter by is no fault of a clock, but the cold caches
 and the waking core that a service meets when calls do not come back to back."""
 HEAD = [
-    "Wanted", "Parent's p50", "Worker's own p50", "Added", "of the call", "Floor", "Left", "of the call",
-    "2 times as fast reads", "Hot loop p50", "Shorter by",
-]  # fmt: skip
+    "Wanted",
+    "Parent's p50",
+    "Worker's own p50",
+    "Added",
+    "of the call",
+    "Floor",
+    "Left",
+    "of the call",
+    "2 times as fast reads",
+    "Hot loop p50",
+    "Shorter by",
+]
 
 
 def _line(row: Row) -> list[str]:
@@ -107,11 +116,18 @@ def _line(row: Row) -> list[str]:
     added = middle(parent - own)
     floor = middle(row["floors"])
     return [
-        f"{row['wanted'] * 1e3:g} ms", _ms(middle(parent)), _ms(middle(own)), _us(added), per_cent(added / middle(own)),
-        _us(floor), _us(added - floor), per_cent((added - floor) / middle(own)),
+        f"{row['wanted'] * 1e3:g} ms",
+        _ms(middle(parent)),
+        _ms(middle(own)),
+        _us(added),
+        per_cent(added / middle(own)),
+        _us(floor),
+        _us(added - floor),
+        per_cent((added - floor) / middle(own)),
         f"{(middle(own) + added - floor) / (middle(own) / 2 + added - floor):.3f}",
-        _ms(middle(again)), per_cent(1 - middle(again) / middle(own), 1),
-    ]  # fmt: skip
+        _ms(middle(again)),
+        per_cent(1 - middle(again) / middle(own), 1),
+    ]
 
 
 def _ms(seconds: float) -> str:

@@ -118,10 +118,13 @@ def _interrupts(asked: argparse.Namespace) -> list[dict[str, Any]]:
                 found.append(interrupted(moment, Path(folder)))
         rows.append(
             {
-                "moment": moment, "times": len(found), "most": max(f.seconds for f in found),
-                "odd": [f.said for f in found if f.code != 130], "left": [x for f in found for x in f.left],
+                "moment": moment,
+                "times": len(found),
+                "most": max(f.seconds for f in found),
+                "odd": [f.said for f in found if f.code != 130],
+                "left": [x for f in found for x in f.left],
             }
-        )  # fmt: skip
+        )
     return rows
 
 
@@ -141,9 +144,18 @@ def _kills_section(told: Mapping[str, Any]) -> str:
         *([f"{sums[key]:,}"] for key in ("commands", "runs", "taken_up", "acks")),
         *([str(sum(len(row[key]) for row in rows))] for key in ("lost", "twice", "doubled", "odd", "left")),
     ]
-    names = ("processes killed by kill -9", "commands typed", "runs they made", "times a run was taken up again",
-             "results acknowledged", "results lost", "instances measured twice", "commands that made two runs",
-             "ends that are not documented", "processes, folders, groups left behind")  # fmt: skip
+    names = (
+        "processes killed by kill -9",
+        "commands typed",
+        "runs they made",
+        "times a run was taken up again",
+        "results acknowledged",
+        "results lost",
+        "instances measured twice",
+        "commands that made two runs",
+        "ends that are not documented",
+        "processes, folders, groups left behind",
+    )
     body = table(["", "Count"], [[name, *cell] for name, cell in zip(names, cells, strict=True)])
     return f"### kill -9\n\n{body}\n\n{_when(told)}"
 
@@ -164,10 +176,16 @@ def _power_section(told: Mapping[str, Any]) -> str:
 
 def _faults_section(told: Mapping[str, Any]) -> str:
     rows = [
-        [r["kind"], str(r["cases"]), str(r["refused"]), str(r["survived"]), str(r["acks"]),
-         *(str(len(r[key])) for key in ("lost", "odd", "stuck"))]
+        [
+            r["kind"],
+            str(r["cases"]),
+            str(r["refused"]),
+            str(r["survived"]),
+            str(r["acks"]),
+            *(str(len(r[key])) for key in ("lost", "odd", "stuck")),
+        ]
         for r in told["rows"]
-    ]  # fmt: skip
+    ]
     head = [
         "Fault",
         "Cases",

@@ -87,10 +87,14 @@ def interrupted(moment: str, folder: Path) -> Interrupt:
     command += ["--trials", "2", "--out", str(folder / "out")]
     # A shell starts background jobs with SIGINT ignored, and whoever runs this may be one.
     process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
         env={**os.environ, "HARNESS_HOME": str(folder / "home"), "TMPDIR": str(temporary)},
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+    )
     said, listener = _listened(process)
     began = time.monotonic()
     try:

@@ -47,8 +47,13 @@ class Told(Store):
         return found
 
     def keep(
-        self, run_id: str, number: int, trials: Sequence[Trial], known: Iterable[Assessed] = (), seconds: float = 0.0
-    ) -> None:  # fmt: skip
+        self,
+        run_id: str,
+        number: int,
+        trials: Sequence[Trial],
+        known: Iterable[Assessed] = (),
+        seconds: float = 0.0,
+    ) -> None:
         """As the store does."""
         super().keep(run_id, number, trials, known, seconds)
         answers = [t.answers["archive"] for t in trials if t.answers]

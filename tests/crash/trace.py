@@ -18,10 +18,36 @@ from pathlib import Path
 from typing import Any
 
 CALLS = (
-    "open", "openat", "creat", "close", "write", "writev", "pwrite64", "pwritev", "pwritev2", "fsync", "fdatasync",
-    "sync_file_range", "rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir",
-    "ftruncate", "truncate", "fallocate", "link", "linkat", "mmap", "lseek", "copy_file_range", "sendfile",
-)  # fmt: skip
+    "open",
+    "openat",
+    "creat",
+    "close",
+    "write",
+    "writev",
+    "pwrite64",
+    "pwritev",
+    "pwritev2",
+    "fsync",
+    "fdatasync",
+    "sync_file_range",
+    "rename",
+    "renameat",
+    "renameat2",
+    "unlink",
+    "unlinkat",
+    "mkdir",
+    "mkdirat",
+    "rmdir",
+    "ftruncate",
+    "truncate",
+    "fallocate",
+    "link",
+    "linkat",
+    "mmap",
+    "lseek",
+    "copy_file_range",
+    "sendfile",
+)
 _LINE = re.compile(r"^(?:\d+ +)?(\w+)\((.*)\) += (-?\d+)(?:<.*>)?(?: .*)?$")
 _STRING = re.compile(r'"((?:\\x[0-9a-f]{2})*)"(\.\.\.)?')
 _FD = re.compile(r"^(-?\d+)(?:<(.*)>)?$")
@@ -59,9 +85,12 @@ def recorded(folder: Path, variant: str, scratch: Path) -> list[Op]:
     ]
     done = subprocess.run(
         [*command, sys.executable, "-m", "tests.crash.told", str(folder), variant],
-        capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        check=False,
         env={**os.environ, "TMPDIR": str(scratch)},
-    )  # fmt: skip
+    )
     if done.returncode:
         raise RuntimeError(f"the program to be recorded failed: {done.stderr[-3000:]}")
     with out.open(encoding="ascii") as lines:

@@ -50,9 +50,13 @@ class Said:
 def header(opcode: int, flags: int, nonce: bytes, item: int, length: int) -> bytes:
     """A frame's first 36 bytes, put together by hand."""
     return (
-        b"MLSH\x01" + bytes([opcode]) + flags.to_bytes(2, "little") + nonce
-        + item.to_bytes(4, "little") + length.to_bytes(8, "little")
-    )  # fmt: skip
+        b"MLSH\x01"
+        + bytes([opcode])
+        + flags.to_bytes(2, "little")
+        + nonce
+        + item.to_bytes(4, "little")
+        + length.to_bytes(8, "little")
+    )
 
 
 def verdict(said: Said, due: Due, memory: bytes) -> tuple[str, bytes]:
@@ -109,10 +113,13 @@ def _field(rng: random.Random, frame: bytes, due: Due, _: bytes) -> bytes:
             ((5, 6), [bytes([rng.choice(OPCODES)])]),
             ((6, 8), [rng.choice((0, 1, 2, 3, 4, 256, 32768, 65535)).to_bytes(2, "little")]),
             ((8, 24), [bytes(16), b"\xff" * 16, due.nonce[::-1], rng.randbytes(16)]),
-            ((24, 28), [((due.item + d) % 2**32).to_bytes(4, "little") for d in (-1, 1, 2**31)] + [b"\xff" * 4]),
+            (
+                (24, 28),
+                [((due.item + d) % 2**32).to_bytes(4, "little") for d in (-1, 1, 2**31)] + [b"\xff" * 4],
+            ),
             ((28, 36), [rng.choice((*SIZES, due.least, due.most, due.most + 1)).to_bytes(8, "little")]),
         ]
-    )  # fmt: skip
+    )
     return frame[: place[0]] + rng.choice(values) + frame[place[1] :]
 
 
@@ -173,10 +180,19 @@ def _itself(rng: random.Random, frame: bytes, due: Due, _: bytes) -> bytes:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "field": _field, "flip": _flip, "cut": _cut, "longer": _longer, "inserted": _inserted,
-    "removed": _removed, "swapped": _swapped, "twice": _twice, "old": _old, "faults": _faults,
-    "noise": _noise, "itself": _itself,
-}  # fmt: skip
+    "field": _field,
+    "flip": _flip,
+    "cut": _cut,
+    "longer": _longer,
+    "inserted": _inserted,
+    "removed": _removed,
+    "swapped": _swapped,
+    "twice": _twice,
+    "old": _old,
+    "faults": _faults,
+    "noise": _noise,
+    "itself": _itself,
+}
 _NAMES = list(MUTATIONS)
 _WEIGHTS = [6, 3, 2, 3, 1, 1, 1, 1, 2, 3, 1, 8]
 

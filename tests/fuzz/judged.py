@@ -45,12 +45,18 @@ class Found:
     def told(self) -> dict[str, object]:
         """The figures, to be kept as JSON."""
         return {
-            "name": self.name, "frames": self.frames, "seconds": round(self.seconds, 1),
+            "name": self.name,
+            "frames": self.frames,
+            "seconds": round(self.seconds, 1),
             "frames_per_second": round(self.frames / self.seconds) if self.seconds else 0,
-            "outcomes": dict(self.outcomes.most_common()), "mutations": dict(self.mutations.most_common()),
-            "wrong": self.wrongs, "first_wrong": self.wrong, "worst_overrun_seconds": round(self.overrun, 4),
-            "descriptors_left": self.descriptors, "grown_bytes": self.grown_bytes,
-        }  # fmt: skip
+            "outcomes": dict(self.outcomes.most_common()),
+            "mutations": dict(self.mutations.most_common()),
+            "wrong": self.wrongs,
+            "first_wrong": self.wrong,
+            "worst_overrun_seconds": round(self.overrun, 4),
+            "descriptors_left": self.descriptors,
+            "grown_bytes": self.grown_bytes,
+        }
 
 
 @contextlib.contextmanager

@@ -59,8 +59,11 @@ def the_tests(check: Check) -> Iterator[Row]:
     """The tests marked gpu."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-m", "gpu", "-q", "-p", "no:cacheprovider"],
-        capture_output=True, text=True, check=False, timeout=240,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
     last = (done.stdout.strip().splitlines() or ["nothing was printed"])[-1]
     yield Row("tests", "pytest -m gpu", last.strip("= "), done.returncode == 0)
 
@@ -105,10 +108,11 @@ def the_copies(check: Check) -> Iterator[Row]:
         certified += run.score.timing.certified
     spread = statistics.stdev(np.log(values))
     yield Row(
-        "A/A", f"{runs} runs of 5 pairs: ratio of equal code",
+        "A/A",
+        f"{runs} runs of 5 pairs: ratio of equal code",
         f"{min(values):.3f} to {max(values):.3f}, SD {spread:.2%}, half-width {max(wide):.2%}, {certified} certified",
         max(abs(np.log(values))) < 0.03,
-    )  # fmt: skip
+    )
 
 
 def the_blocks(check: Check) -> Iterator[Row]:
@@ -130,9 +134,12 @@ def the_blocks(check: Check) -> Iterator[Row]:
             logs.append(median_log_ratio(rows))
             rests.append(float(np.median(rows)))
         yield Row(
-            "block", f"K = {block}", f"ratio {np.exp(np.mean(logs)):.4f}, SD {np.std(logs, ddof=1):.2%}, "
-            f"median call {np.mean(rests) * 1e3:.3g} ms", None,
-        )  # fmt: skip
+            "block",
+            f"K = {block}",
+            f"ratio {np.exp(np.mean(logs)):.4f}, SD {np.std(logs, ddof=1):.2%}, "
+            f"median call {np.mean(rests) * 1e3:.3g} ms",
+            None,
+        )
 
 
 def the_freeze(check: Check) -> Iterator[Row]:
@@ -165,10 +172,11 @@ def the_freeze(check: Check) -> Iterator[Row]:
     still = (after or 0) - (before or 0)
     ratio = _median(beside) / _median(alone)
     yield Row(
-        "freeze", "stopped worker goes on; its processor time meanwhile; its neighbour's times",
+        "freeze",
+        "stopped worker goes on; its processor time meanwhile; its neighbour's times",
         f"{'goes on' if again else 'is lost'}; {still * 1e3:.2f} ms; ratio of later to earlier calls {ratio:.3f}",
         again is not None and still < 0.01,
-    )  # fmt: skip
+    )
 
 
 def _median(values: Iterable[float | None]) -> float:
@@ -196,9 +204,13 @@ def the_meter(check: Check) -> Iterator[Row]:
 
 
 PARTS: dict[str, Callable[[Check], Iterator[Row]]] = {
-    "nvml": the_meter, "freeze": the_freeze, "block": the_blocks, "aa": the_copies, "ladders": the_ladders,
+    "nvml": the_meter,
+    "freeze": the_freeze,
+    "block": the_blocks,
+    "aa": the_copies,
+    "ladders": the_ladders,
     "tests": the_tests,
-}  # fmt: skip
+}
 
 
 def attempted(name: str, check: Check) -> Iterator[Row]:

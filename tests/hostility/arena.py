@@ -106,22 +106,36 @@ class Arena:
         from harness.reports import html, markdown, summary, text
 
         asked = order(
-            Asked("toy-squares", Path(job["folders"][0]), TOYS, "ci-smoke", isolation=self.name,
-                  secret_seed_file=Path(self.secrets["seed"]))
-        )  # fmt: skip
+            Asked(
+                "toy-squares",
+                Path(job["folders"][0]),
+                TOYS,
+                "ci-smoke",
+                isolation=self.name,
+                secret_seed_file=Path(self.secrets["seed"]),
+            )
+        )
         run = runner.run(asked, Store(Path(self.secrets["store"])))
         assert run.score is not None
         mine = next((t for t in run.trials if t.role == "candidate"), None)
         pages = {
-            "html": html.render_html(run), "markdown": markdown.render_run(run),
-            "text": text.to_text(text.render_run(run)), "json": json.dumps(summary.summary(run)),
-        }  # fmt: skip
+            "html": html.render_html(run),
+            "markdown": markdown.render_run(run),
+            "text": text.to_text(text.render_run(run)),
+            "json": json.dumps(summary.summary(run)),
+        }
         log = (mine.log_head + mine.log_tail) if mine else ""
         return {
-            "outcome": run.score.outcome, "reason": " ".join(run.score.reasons), "log": log, "pages": pages,
-            "points": run.score.points or 0.0, "accuracy": 0.0 if not run.score.points else 1.0, "answers": "",
-            "seconds": 0.0, "peak": 0,
-        }  # fmt: skip
+            "outcome": run.score.outcome,
+            "reason": " ".join(run.score.reasons),
+            "log": log,
+            "pages": pages,
+            "points": run.score.points or 0.0,
+            "accuracy": 0.0 if not run.score.points else 1.0,
+            "answers": "",
+            "seconds": 0.0,
+            "peak": 0,
+        }
 
 
 def _told(task: Task, instance: Instance, outcome: Outcome) -> Words:
@@ -131,11 +145,16 @@ def _told(task: Task, instance: Instance, outcome: Outcome) -> Words:
     times = [sample.seconds for sample in trial.samples]
     raw = b"\n".join(a if isinstance(a, bytes) else a.tobytes() for a in outcome.answers.values())
     return {
-        "outcome": judged.outcome, "reason": judged.reason, "detail": trial.detail,
-        "log": trial.log_head + trial.log_tail, "answers": base64.b64encode(raw).decode(), "accuracy": accuracy,
-        "seconds": statistics.median(times) if times else 0.0, "peak": trial.peak_host_bytes or 0,
+        "outcome": judged.outcome,
+        "reason": judged.reason,
+        "detail": trial.detail,
+        "log": trial.log_head + trial.log_tail,
+        "answers": base64.b64encode(raw).decode(),
+        "accuracy": accuracy,
+        "seconds": statistics.median(times) if times else 0.0,
+        "peak": trial.peak_host_bytes or 0,
         "measured_by": trial.memory_measured_by,
-    }  # fmt: skip
+    }
 
 
 def _held_open(answers: Path, secret: str) -> list[int]:

@@ -181,12 +181,19 @@ class Judge:
         shutil.copy(KIT, folder)
         arena = self._started()
         targets = {
-            "harness": arena.pid, "marker": marker, "role": role, "token": token if role == "leave" else "",
-            "answers": str(self.outside / "answers.json"), "outside": str(self.outside),
-            "key": str(self.outside / "home/.ssh/id_ed25519"), "store": str(self.outside / "store"),
-            "site": str(self.outside / "site-packages"), "neighbour": str(self.outside / "others/solution.py"),
-            "tmp": tempfile.gettempdir(), **self.listeners.targets,
-        }  # fmt: skip
+            "harness": arena.pid,
+            "marker": marker,
+            "role": role,
+            "token": token if role == "leave" else "",
+            "answers": str(self.outside / "answers.json"),
+            "outside": str(self.outside),
+            "key": str(self.outside / "home/.ssh/id_ed25519"),
+            "store": str(self.outside / "store"),
+            "site": str(self.outside / "site-packages"),
+            "neighbour": str(self.outside / "others/solution.py"),
+            "tmp": tempfile.gettempdir(),
+            **self.listeners.targets,
+        }
         (folder / "targets.json").write_text(json.dumps(targets))
         if attack.brings:
             _bring(attack.brings, folder, self.outside / "answers.json")
@@ -198,10 +205,14 @@ class Judge:
         for name in ("home/.ssh", "home/.config", "store", "site-packages", "others"):
             (self.outside / name).mkdir(parents=True)
         for name, text in {
-            "answers.json": self.secrets["file"], "home/.ssh/id_ed25519": self.secrets["key"],
-            "others/solution.py": f"# {self.secrets['neighbour']}\n", "store/scores.json": '{"points": 0}',
-            "home/.bashrc": "", "site-packages/library.py": "", "seed.txt": secrets.token_hex(16),
-        }.items():  # fmt: skip
+            "answers.json": self.secrets["file"],
+            "home/.ssh/id_ed25519": self.secrets["key"],
+            "others/solution.py": f"# {self.secrets['neighbour']}\n",
+            "store/scores.json": '{"points": 0}',
+            "home/.bashrc": "",
+            "site-packages/library.py": "",
+            "seed.txt": secrets.token_hex(16),
+        }.items():
             (self.outside / name).write_text(text)
             (self.outside / name).chmod(0o600)
 
@@ -213,13 +224,21 @@ class Judge:
         if not self.outside.exists():
             self._outside()
         store = self.top / "results"
-        given = {**self.secrets, "file": str(self.outside / "answers.json"), "store": str(store),
-                 "seed": str(self.outside / "seed.txt")}  # fmt: skip
+        given = {
+            **self.secrets,
+            "file": str(self.outside / "answers.json"),
+            "store": str(store),
+            "seed": str(self.outside / "seed.txt"),
+        }
         own = {"TMPDIR": str(self.tmp), "HARNESS_HOME": str(store), "HF_TOKEN": self.secrets["environment"]}
         self.arena = subprocess.Popen(
             [sys.executable, "-m", "tests.hostility.arena", self.level, self.secrets["arguments"]],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=TOP, env={**os.environ, **own},
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=TOP,
+            env={**os.environ, **own},
+        )
         said, hurt = self._ask(self.arena, given, _START_SECONDS)
         if hurt or not said.get("ready"):
             raise RuntimeError(f"the harness could not be started at level {self.level}: {hurt}")
@@ -319,9 +338,13 @@ def _state(pid: int) -> Words:
         tracer = re.search(r"TracerPid:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
         fields = _stat(pid)
         return {
-            **limits, "nice": fields[16], "policy": fields[38], "cores": sorted(os.sched_getaffinity(pid)),
-            "tracer": tracer[1] if tracer else "", "folder": os.readlink(f"/proc/{pid}/cwd"),
-        }  # fmt: skip
+            **limits,
+            "nice": fields[16],
+            "policy": fields[38],
+            "cores": sorted(os.sched_getaffinity(pid)),
+            "tracer": tracer[1] if tracer else "",
+            "folder": os.readlink(f"/proc/{pid}/cwd"),
+        }
     return {"alive": False}
 
 

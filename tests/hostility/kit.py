@@ -89,14 +89,28 @@ class Empty:
 libc = ctypes.CDLL(None, use_errno=True)
 _CALLS = {
     "x86_64": {
-        "add_key": 248, "keyctl": 250, "bpf": 321, "perf_event_open": 298, "userfaultfd": 323, "openat2": 437,
-        "io_uring_setup": 425, "pidfd_open": 434, "pidfd_getfd": 438,
+        "add_key": 248,
+        "keyctl": 250,
+        "bpf": 321,
+        "perf_event_open": 298,
+        "userfaultfd": 323,
+        "openat2": 437,
+        "io_uring_setup": 425,
+        "pidfd_open": 434,
+        "pidfd_getfd": 438,
     },
     "aarch64": {
-        "add_key": 217, "keyctl": 219, "bpf": 280, "perf_event_open": 241, "userfaultfd": 282, "openat2": 437,
-        "io_uring_setup": 425, "pidfd_open": 434, "pidfd_getfd": 438,
+        "add_key": 217,
+        "keyctl": 219,
+        "bpf": 280,
+        "perf_event_open": 241,
+        "userfaultfd": 282,
+        "openat2": 437,
+        "io_uring_setup": 425,
+        "pidfd_open": 434,
+        "pidfd_getfd": 438,
     },
-}  # fmt: skip
+}
 
 
 def call(what, *arguments):

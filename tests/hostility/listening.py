@@ -29,8 +29,11 @@ class Listeners:
             if key.data != "udp":
                 key.fileobj.listen()  # type: ignore[union-attr]  # ty: ignore[unresolved-attribute]
         self.targets = {
-            "tcp": tcp.getsockname()[1], "udp": udp.getsockname()[1], "unix": str(path), "abstract": abstract,
-        }  # fmt: skip
+            "tcp": tcp.getsockname()[1],
+            "udp": udp.getsockname()[1],
+            "unix": str(path),
+            "abstract": abstract,
+        }
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 

@@ -99,8 +99,9 @@ def _wire(docs: Path) -> Iterator[Row]:
     yield Row(
         f"wire: {frames:,} mutated frames and conversations",
         f"{wrong} misjudged, {left} descriptors left, deadlines overrun by {over} ms at most",
-        "0, 0, 1 s", command,
-    )  # fmt: skip
+        "0, 0, 1 s",
+        command,
+    )
 
 
 def _start(docs: Path) -> Iterator[Row]:
@@ -111,9 +112,11 @@ def _start(docs: Path) -> Iterator[Row]:
     forked = _table_row(text, "forked from the zygote", page)[0]
     times = _one(text, r"ready (\d+) times as soon", page, "how many times as soon")
     yield Row(
-        "from an order to a worker that has torch ready", f"{forked} forked, {fresh} fresh: {times} times",
-        "150 ms, 30 times", command,
-    )  # fmt: skip
+        "from an order to a worker that has torch ready",
+        f"{forked} forked, {fresh} fresh: {times} times",
+        "150 ms, 30 times",
+        command,
+    )
 
 
 def _text(docs: Path, page: str) -> str:

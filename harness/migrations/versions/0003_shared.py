@@ -13,11 +13,12 @@ def upgrade() -> None:
     op.add_column("trials", Column("packed", LargeBinary))
     op.create_table(
         "amended_assessments",
-        Column("id", Integer, primary_key=True), Column("assessment", String), Column("replaced_at", String),
-        Column("by", String), Column("why", Text), Column("was", Text),
-    )  # fmt: skip
+        Column("id", Integer, primary_key=True),
+        Column("assessment", String),
+        Column("replaced_at", String),
+        Column("by", String),
+        Column("why", Text),
+        Column("was", Text),
+    )
     op.create_index("ix_amended_assessments_assessment", "amended_assessments", ["assessment"])
-    op.create_table(
-        "artefacts",
-        Column("digest", String, primary_key=True), Column("content", LargeBinary),
-    )  # fmt: skip
+    op.create_table("artefacts", Column("digest", String, primary_key=True), Column("content", LargeBinary))

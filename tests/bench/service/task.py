@@ -40,9 +40,11 @@ def prepare(workbench: Any) -> Instance:
 
 
 def _serving(
-    size: Mapping[str, int], pairs: int, prefix: str,
+    size: Mapping[str, int],
+    pairs: int,
+    prefix: str,
     made: tuple[np.random.Generator, np.ndarray, dict[str, np.ndarray]],
-) -> Iterator[Request]:  # fmt: skip
+) -> Iterator[Request]:
     """So many pairs' requests, warm-up first; the right answers of the timed ones go into `made`."""
     rng, power, hidden = made
     spec = ArraySpec("float32", (WIDTH,))

@@ -32,10 +32,12 @@ def prepare(workbench: Any) -> Instance:
 
     more = workbench.max_pairs - workbench.pairs
     serve = Stage(
-        "serve", asked("", workbench.pairs, size["requests"]),
+        "serve",
+        asked("", workbench.pairs, size["requests"]),
         each=(Request("loaded", "load", {"model": FromItem("learnt")}),),
-        reserve=asked("more-", more, workbench.reserve(size["requests"])), paired=True,
-    )  # fmt: skip
+        reserve=asked("more-", more, workbench.reserve(size["requests"])),
+        paired=True,
+    )
     lengths = {
         request.item: float(np.linalg.norm(np.asarray(request.arguments["vector"])))
         for request in (*serve.requests, *serve.reserve)
@@ -60,8 +62,13 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
     return Evaluation(
         (
             Measurement(
-                name="right", unit="", direction="higher", value=float(right.mean()), low=low, high=high,
+                name="right",
+                unit="",
+                direction="higher",
+                value=float(right.mean()),
+                low=low,
+                high=high,
                 draws=tuple(draws),
             ),
         )
-    )  # fmt: skip
+    )

@@ -35,11 +35,13 @@ def prepare(workbench: Any) -> Instance:
 
     asked = [
         Request(
-            f"guess-{turn}", "guess",
-            {"most": most, "told": FromAnswers(f"told-{turn}", lambda a, turn=turn: told(turn, a))}, guesses,
+            f"guess-{turn}",
+            "guess",
+            {"most": most, "told": FromAnswers(f"told-{turn}", lambda a, turn=turn: told(turn, a))},
+            guesses,
         )
         for turn in range(turns)
-    ]  # fmt: skip
+    ]
     note = Request("note", "note", {}, BlobSpec(64))
     read = Request("read", "read", {"note": FromItem("note")}, ArraySpec("int64", (1,)))
     return Instance(

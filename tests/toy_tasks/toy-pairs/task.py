@@ -61,7 +61,12 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
     draws = bootstrap_draws(right)
     low, high = percentile_interval(draws)
     accuracy = Measurement(
-        name="accuracy", unit="", direction="higher", value=float(right.mean()), low=low, high=high,
+        name="accuracy",
+        unit="",
+        direction="higher",
+        value=float(right.mean()),
+        low=low,
+        high=high,
         draws=tuple(draws),
-    )  # fmt: skip
+    )
     return Evaluation((accuracy,))
