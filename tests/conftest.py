@@ -13,14 +13,15 @@ from harness import sources, tasks
 from harness.asking import Asked, order
 from harness.ordering import Order
 from harness.store import Store
-from tests import postgres
+from tests import intervals, postgres, private_home
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 HERE = Path(__file__).parent
 
 
-def pytest_configure() -> None:
-    """Gives every parallel test process a core of its own: their workers inherit it, and never share."""
+def pytest_configure(config: pytest.Config) -> None:
+    """A private home and sound intervals; and a core for each parallel process, which its workers inherit."""
+    intervals.enforce(private_home.begin(config))
     number = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
     if number and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))

@@ -16,6 +16,7 @@ from harness.measures.estimates import Estimate
 from harness.records import Assessed, Measurement, Outcome, Tier
 from harness.sides import Round, Side, ratio, replicated
 from harness.verdicts import judge, objective_value
+from tests import intervals
 
 PLAIN = Objective(measure="accuracy")
 SPEEDUP = Objective(measure="speed-up", scale="log", ratio_of=("one_p50", "batch_p50"), reference="baseline")
@@ -286,7 +287,7 @@ def test_nan_can_never_pass(parts: list[float], at_most: bool) -> None:
     from harness.verdicts import _verdict
 
     constraint = limit(at_most=1.0) if at_most else limit(at_least=1.0)
-    verdict = _verdict(constraint, Estimate(*parts))
+    verdict = _verdict(constraint, intervals.unchecked(*parts))
     worst = parts[2] if at_most else parts[1]
     assert (verdict == "pass") == (worst <= 1.0 if at_most else worst >= 1.0)
     if math.isnan(worst):
