@@ -42,15 +42,14 @@ def main() -> int:
             results = []
             for path in paths:
                 results.append(_module(path, tests or _near(path), copies, options))
-                print(page.shown(results[-1:]), file=sys.stderr)
+                if options.write:  # at once, so that an interrupt loses one module only
+                    PAGE.write_text(page.merged(PAGE.read_text("utf-8"), results[-1:]), "utf-8")
     except RuntimeError as error:
         print(f"mutants: {error}", file=sys.stderr)
         return EXIT_OURS
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     print(page.shown(results))
-    if options.write:
-        PAGE.write_text(page.merged(PAGE.read_text("utf-8"), results), "utf-8")
     return EXIT_FAILED if any((r.score or 0) < options.least for r in results) else EXIT_OK
 
 
