@@ -16,12 +16,13 @@ from harness.errors import TaskError
 from harness.instances import FromAnswers, FromItem, Instance
 from harness.isolation.base import Launch
 from harness.isolation.levels import level
+from harness.observer import Observer
 from harness.pairing import Plan
 from harness.profiles import Profile
 from harness.records import Source, Tier
 from harness.submissions import Submission
 from harness.tasks import Task
-from harness.trials import Observer, Round
+from harness.trials import Round
 from harness.workbench import Workbench, derived_seed
 from harness.worker.wire import encode_call
 

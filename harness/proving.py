@@ -16,12 +16,13 @@ from harness.competitor import Entry, Setting
 from harness.errors import HarnessError
 from harness.grading import grade
 from harness.mutants import MUTANT_INSTANCES, placed
+from harness.observer import Observer
 from harness.ordering import Order, Prepared, in_one_pair, prepare, round_of, setting_of
 from harness.proofs import Proof, ProofCheat, ProofGap, ProofStarter, ProofTier
 from harness.records import TIERS, Assessed, Score, Tier
 from harness.sides import Round, Side
 from harness.submissions import Submission
-from harness.trials import Observer, Outcome
+from harness.trials import Outcome
 from harness.verdicts import objective_value
 from harness.workbench import derived_seed
 

@@ -9,6 +9,7 @@ from harness import grading, sources
 from harness.digests import of_bytes
 from harness.errors import HarnessError, UsageError
 from harness.judging import Done, judge_round
+from harness.observer import Silent
 from harness.ordering import Order, Prepared, prepare
 from harness.profiles import Profile
 from harness.records import Assessed, Run, in_order
@@ -17,7 +18,6 @@ from harness.sides import Round as Compared
 from harness.store import Store
 from harness.submissions import Submission
 from harness.tasks import Task
-from harness.trials import Silent
 
 Instances = dict[str, Prepared]
 

@@ -22,13 +22,13 @@ from harness.instances import ArraySpec
 from harness.isolation import selftest
 from harness.isolation.base import Checked
 from harness.judging import Done, is_settled, judge_round, reference_entries, twin
+from harness.observer import Observer, Silent
 from harness.ordering import Order, Prepared, plan_of, prepare, round_of, setting_of
 from harness.records import OURS, Assessed, Isolation, ProfileUsed, Run, RunHead, Stamp, Tier, in_order
 from harness.records import Outcome as EndedAs
 from harness.sides import Round as Compared
 from harness.store import Store
 from harness.submissions import Submission, references
-from harness.trials import Observer, Silent
 
 Show = Callable[[Run], object]
 

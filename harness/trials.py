@@ -13,39 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from harness.competitor import Competitor, Entry, Place, Setting
 from harness.instances import Answer, Instance, Request, Stage
 from harness.isolation.memory import prewarm
+from harness.observer import Observer, Silent
 from harness.pairing import Plan, base_blocks, reserve_blocks, turns
 from harness.pairs import Pair
 from harness.records import Trial
 from harness.submissions import Submission, read, staged
-
-
-class Observer(Protocol):
-    """Is told what is going on; prints nothing itself unless it is the command line's."""
-
-    def step(self, trial: int, stage: str, label: str, phase: str, done: int, total: int) -> None:
-        """`done` of `total` requests are answered; now `label` serves `phase`."""
-        ...
-
-    def note(self, text: str) -> None:
-        """Something a person waiting would want to know."""
-        ...
-
-
-class Silent:
-    """An observer that tells nobody."""
-
-    def step(self, trial: int, stage: str, label: str, phase: str, done: int, total: int) -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""
 
 
 @dataclass(frozen=True)

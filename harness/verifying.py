@@ -12,6 +12,7 @@ from harness.digests import of_bytes, of_value
 from harness.errors import HarnessError, UsageError
 from harness.executors import lease
 from harness.isolation.levels import insist_known
+from harness.observer import Observer
 from harness.ordering import Order
 from harness.receipts import LOCAL, Receipt
 from harness.records import OURS, Run
@@ -19,7 +20,6 @@ from harness.signing import KeyRing, Signed, Standing
 from harness.store import Store
 from harness.submissions import Submission
 from harness.tasks import Task
-from harness.trials import Observer
 from harness.workbench import seed_bytes
 
 STANDINGS: dict[Standing, str] = {

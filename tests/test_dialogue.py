@@ -14,13 +14,14 @@ from harness.check import check
 from harness.competitor import Competitor, Entry, Place
 from harness.instances import FromAnswers
 from harness.mutants import placed
+from harness.observer import Silent
 from harness.ordering import in_one_pair, prepare, round_of, setting_of
 from harness.proving import prove
 from harness.records import Assessed, ConstraintResult, Measurement, Score
 from harness.reports import markdown
 from harness.submissions import read, staged
 from harness.tasks import Mutant
-from harness.trials import Outcome, Silent
+from harness.trials import Outcome
 from tests.conftest import TOYS
 
 TASK = TOYS / "toy-dialogue"

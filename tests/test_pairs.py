@@ -19,13 +19,14 @@ from harness import ordering, rescoring, runner, session, tasks
 from harness.asking import Asked, order
 from harness.competitor import Entry
 from harness.instances import ArraySpec, Request, Stage
+from harness.observer import Silent
 from harness.ordering import Order
 from harness.pairing import Plan, base_blocks
 from harness.pairs import Pair
 from harness.records import Certificate, ConstraintResult, Run, Trial
 from harness.store import Store
 from harness.submissions import references
-from harness.trials import Outcome, Silent
+from harness.trials import Outcome
 from tests.conftest import TOYS
 
 EXPERT = (TOYS / "toy-pairs" / "reference_solutions" / "expert" / "solution.py").read_text()

@@ -9,10 +9,10 @@ from harness import devices, runner, sources, submissions, tasks
 from harness.assessments import Cell, cell_of
 from harness.errors import HarnessError, SubmissionError
 from harness.executors.payload import Payload
+from harness.observer import Observer
 from harness.ordering import Order
 from harness.profiles import DataChoice, Profile
 from harness.store import Store
-from harness.trials import Observer
 
 
 def do(payload: str, home: str, observer: Observer | None = None) -> str:

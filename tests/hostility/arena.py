@@ -33,10 +33,11 @@ from harness.errors import HarnessError, SubmissionError
 from harness.instances import Instance
 from harness.isolation.levels import LEVELS
 from harness.isolation.tree import descendants
+from harness.observer import Silent
 from harness.ordering import prepare
 from harness.store import Store
 from harness.tasks import PhaseLimit, Task, TaskLimits
-from harness.trials import Outcome, Round, Silent
+from harness.trials import Outcome, Round
 
 TOYS = Path(__file__).parents[1] / "toy_tasks"
 Words = dict[str, Any]
