@@ -333,9 +333,17 @@ def test_what_comes_right_after_loading_is_asked_before_any_warm_up() -> None:
         ask("timed", timed=True),
     )
     stage = Stage("serve", block, each=(ask("loaded"),), paired=True)
-    around = SimpleNamespace(order=np.random.default_rng(0), place=lambda *_: None, plan=Plan())
     counter = SimpleNamespace(show=lambda *_: None, done=0)
-    pair = Pair(around, stage, 0, block, [Recorder()], counter)  # type: ignore[arg-type, list-item]
+    pair = Pair(
+        plan=Plan(),
+        order=np.random.default_rng(0),
+        place=None,  # type: ignore[arg-type]
+        stage=stage,
+        number=0,
+        block=block,
+        competitors=[Recorder()],  # type: ignore[list-item]
+        counter=counter,  # type: ignore[arg-type]
+    )
     pair._begin(pair.competitors)
     assert served == ["start", "loaded", "first", "second", "warm"]
     pair._timed(None)
