@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from harness import devices, profiles, sources, submissions, tasks
+from harness import devices, profiles, sources, submissions
 from harness.errors import UsageError
+from harness.inputs import tasks
 from harness.isolation.levels import insist_known
 from harness.ordering import Order
 from harness.profiles import Profile

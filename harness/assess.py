@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from harness.errors import Fault
+from harness.inputs.tasks import Task
 from harness.instances import Answer, Evaluation, Instance
 from harness.measures import cost
 from harness.readings import PairReading
 from harness.records import Assessed, Measurement, Trial
 from harness.sides import Side, beyond
-from harness.tasks import Task
 
 
 def assess(task: Task, instance: Instance, trial: Trial, answers: Mapping[str, Answer]) -> Assessed:

@@ -16,12 +16,12 @@ from harness.calibration.results import Simulation
 from harness.calibration.tables import Row, of_cell
 from harness.errors import UsageError
 from harness.executors import lease
+from harness.inputs.tasks import find
 from harness.ledger import Ledger
 from harness.observer import Observer
 from harness.ordering import in_one_pair, prepare, setting_of
 from harness.proving import climb
 from harness.records import TIERS
-from harness.tasks import find
 
 SETS = 40
 FIT = Design(sets=1, people=50, tasks=12)

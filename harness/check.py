@@ -9,11 +9,11 @@ from pathlib import Path
 
 from harness.assess import assess, side
 from harness.competitor import Entry
+from harness.inputs.tasks import Task
 from harness.observer import Observer
 from harness.ordering import Order, in_one_pair, prepare, round_of, setting_of
 from harness.records import Assessed, Trial
 from harness.sides import Round
-from harness.tasks import Task
 from harness.verdicts import is_time, judge
 
 CHECK_SIZE = "check"

@@ -97,7 +97,7 @@ def _root(
 @app.command("tasks")
 def tasks_verb(as_json: AsJson = False, tasks: TasksRoot = None) -> None:
     """List the tasks: what each asks, and where it runs."""
-    from harness.tasks import all_tasks
+    from harness.inputs.tasks import all_tasks
 
     found = [t.definition for t in all_tasks(tasks).values()]
     if as_json:
@@ -118,7 +118,7 @@ def init(
     tasks: TasksRoot = None,
 ) -> None:
     """Write a starter that runs, the statement and the contract."""
-    from harness.tasks import find
+    from harness.inputs.tasks import find
 
     chosen = find(task, tasks)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -15,8 +15,8 @@ from harness.output import print_json, say, write_out
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from harness.inputs.tasks import Task
     from harness.intake import Intake
-    from harness.tasks import Task
 
 MOST_BYTES = 2**20
 
@@ -43,9 +43,9 @@ def similar_verb(
 ) -> None:
     """Show which submissions to a task share code: a hint to look at, never a verdict."""
     from harness import intake, leftovers
+    from harness.inputs.tasks import all_tasks, find
     from harness.reports import similar
     from harness.similarity import compare
-    from harness.tasks import all_tasks, find
 
     known = all_tasks(tasks)
     if task is not None:

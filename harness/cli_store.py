@@ -228,7 +228,7 @@ def _weights(said: list[str]) -> dict[str, float]:
 
 def _finder(tasks: Path | None) -> Any:
     """Finds a run's task where it was read from; else, on another machine, by its id."""
-    from harness.tasks import find, read
+    from harness.inputs.tasks import find, read
 
     return lambda name, folder: read(folder) if (folder / "task.toml").is_file() else find(name, tasks)
 

@@ -13,6 +13,7 @@ from harness import devices, leftovers, sources
 from harness.competitor import Setting
 from harness.digests import of_bytes, of_value
 from harness.errors import TaskError
+from harness.inputs.tasks import Task
 from harness.instances import FromAnswers, FromItem, Instance
 from harness.isolation.base import Launch
 from harness.isolation.levels import level
@@ -21,7 +22,6 @@ from harness.pairing import Plan
 from harness.profiles import Profile
 from harness.records import Source, Tier
 from harness.submissions import Submission
-from harness.tasks import Task
 from harness.trials import Round
 from harness.workbench import Workbench, derived_seed
 from harness.worker.wire import encode_call

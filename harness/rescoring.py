@@ -8,6 +8,7 @@ from pathlib import Path
 from harness import grading, sources
 from harness.digests import of_bytes
 from harness.errors import HarnessError, UsageError
+from harness.inputs.tasks import Task
 from harness.judging import Done, judge_round
 from harness.observer import Silent
 from harness.ordering import Order, Prepared, prepare
@@ -17,7 +18,6 @@ from harness.runner import known_references
 from harness.sides import Round as Compared
 from harness.store import Store
 from harness.submissions import Submission
-from harness.tasks import Task
 
 Instances = dict[str, Prepared]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import devices, machine, profiles, tasks
+from harness import devices, machine, profiles
 from harness.assessments import Suite, TaskInSuite
 from harness.digests import of_value
+from harness.inputs import tasks
+from harness.inputs.tasks import Task
 from harness.profiles import Profile
-from harness.tasks import Task
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import __version__, agreement, devices, machine, receipts, runner, sources, submissions, tasks
+from harness import __version__, agreement, devices, machine, receipts, runner, sources, submissions
 from harness.agreement import Finding, State
 from harness.digests import of_bytes, of_value
 from harness.errors import HarnessError, UsageError
 from harness.executors import lease
+from harness.inputs import tasks
+from harness.inputs.tasks import Task
 from harness.isolation.levels import insist_known
 from harness.observer import Observer
 from harness.ordering import Order
@@ -19,7 +21,6 @@ from harness.records import OURS, Run
 from harness.signing import KeyRing, Signed, Standing
 from harness.store import Store
 from harness.submissions import Submission
-from harness.tasks import Task
 from harness.workbench import seed_bytes
 
 STANDINGS: dict[Standing, str] = {

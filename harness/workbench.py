@@ -19,11 +19,11 @@ import numpy as np
 from harness import session, sources
 from harness.digests import of_bytes, of_files, of_value
 from harness.errors import DataError, Fault, HarnessError, UsageError
+from harness.inputs.definition import SizeTable
 from harness.instances import Request
 from harness.isolation.levels import level
 from harness.leftovers import private_folder
 from harness.records import Source
-from harness.tasks import SizeTable
 from harness.watch import Limits
 
 _RECIPE_SECONDS = 3600.0

@@ -12,6 +12,7 @@ from harness.asking import Asked, order
 from harness.assess import assess
 from harness.check import check
 from harness.competitor import Competitor, Entry, Place
+from harness.inputs.definition import Mutant
 from harness.instances import FromAnswers
 from harness.mutants import placed
 from harness.observer import Silent
@@ -20,7 +21,6 @@ from harness.proving import prove
 from harness.records import Assessed, ConstraintResult, Measurement, Score
 from harness.reports import markdown
 from harness.submissions import read, staged
-from harness.tasks import Mutant
 from harness.trials import Outcome
 from tests.conftest import TOYS
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from harness import moving, packets, rescoring, runner, tasks
+from harness import moving, packets, rescoring, runner
 from harness.asking import Asked, order
 from harness.database import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS
 from harness.errors import HarnessError, StoreError
+from harness.inputs import tasks
 from harness.reports import markdown
 from harness.store import Store
 from tests.conftest import TOYS

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import ordering, rescoring, runner, session, tasks
+from harness import ordering, rescoring, runner, session
 from harness.asking import Asked, order
 from harness.competitor import Entry
+from harness.inputs import tasks
 from harness.instances import ArraySpec, Request, Stage
 from harness.observer import Silent
 from harness.ordering import Order

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import similarity, tasks
+from harness import similarity
+from harness.inputs import tasks
 from harness.reports import similar as shown
 from harness.similarity import (
     COMMON_LEAST,

@@ -17,10 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import artefacts, rescoring, runner, tasks
+from harness import artefacts, rescoring, runner
 from harness.asking import Asked, order
 from harness.database import META, RUNS
 from harness.errors import StoreError, UsageError
+from harness.inputs import tasks
 from harness.records import Run
 from harness.store import Store
 from tests.conftest import TOYS

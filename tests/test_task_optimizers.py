@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import sources, tasks
+from harness import sources
+from harness.inputs import tasks
 from harness.instances import FromAnswers, Instance
 from tests.benches import Seeded
 

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import harness
-from harness import machine, moving, packets, submissions, tasks
+from harness import machine, moving, packets, submissions
 from harness.digests import of_bytes, of_files, of_value
 from harness.errors import HarnessError, StoreError, SubmissionError
 from harness.executors import lease
+from harness.inputs import tasks
 from harness.leftovers import remove
 from harness.readings import Record
 from harness.store import Store

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from harness import devices, runner, sources, submissions, tasks
+from harness import devices, runner, sources, submissions
 from harness.assessments import Cell, cell_of
 from harness.errors import HarnessError, SubmissionError
 from harness.executors.payload import Payload
+from harness.inputs import tasks
 from harness.observer import Observer
 from harness.ordering import Order
 from harness.profiles import DataChoice, Profile

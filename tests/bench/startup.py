@@ -9,9 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness import runner, tasks
+from harness import runner
 from harness.asking import Asked, order
 from harness.competitor import Competitor, Entry, Place, Setting
+from harness.inputs import tasks
 from harness.measures.paired import over_pairs
 from harness.observer import Silent
 from harness.ordering import Order, prepare, setting_of

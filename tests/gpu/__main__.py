@@ -18,9 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import devices, machine, runner, session, tasks
+from harness import devices, machine, runner, session
 from harness.asking import Asked, order
 from harness.competitor import Competitor, Entry, Place, Setting
+from harness.inputs import tasks
 from harness.isolation.levels import level
 from harness.measures.paired import median_log_ratio
 from harness.observer import Silent
