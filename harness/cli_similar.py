@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli_options import AsJson
 from harness.errors import UsageError
 from harness.output import print_json, say, write_out
 
@@ -36,7 +37,7 @@ def similar_verb(
     threshold: Annotated[
         float, typer.Option("--threshold", min=0.01, max=1.0, help="Share from which a pair is listed.")
     ] = 0.5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: AsJson = False,
     tasks: Annotated[
         Path | None, typer.Option("--tasks", metavar="DIR", help="A folder with more tasks.")
     ] = None,

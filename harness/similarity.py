@@ -30,7 +30,8 @@ MOST_FILE_BYTES = 256 * 1024
 MOST_PAIRS = 500
 MOST_PLACES = 16  # ways to lay one repeated fingerprint of a pair side by side
 _GAP = WINDOW + 2 * GRAM  # tokens that may differ inside one region: a changed name or line, not a function
-_BASE, _PRIME = 1_000_003, (1 << 61) - 1
+_BASE = 1_000_003
+_PRIME = (1 << 61) - 1
 _DROPPED = {"COMMENT", "NL", "INDENT", "DEDENT", "ENCODING", "TYPE_COMMENT", "TYPE_IGNORE"}
 _TEXT = '"'
 Token = tuple[str, int]
@@ -108,7 +109,7 @@ def compare(
     A pair is listed where the share of either side is at least `threshold` (0 to 1). Raises nothing: a file
     that cannot be read has a note.
     """
-    known = {value for content in given for value in _all_grams(content)}
+    known = {value for content in given for value in all_grams(content)}
     notes: list[str] = []
     prints: list[list[Print]] = []
     for candidate, files in handed.items():
@@ -218,12 +219,12 @@ def _number(symbol: str) -> int:
     return int.from_bytes(digest, "big") % _PRIME
 
 
-def _all_grams(content: bytes) -> list[int]:
-    found, _ = _read(content)
+def all_grams(content: bytes) -> list[int]:
+    found, _ = read_tokens(content)
     return grams([symbol for symbol, _ in found])
 
 
-def _read(content: bytes) -> tuple[list[Token], str]:
+def read_tokens(content: bytes) -> tuple[list[Token], str]:
     """The tokens of a file, and what a person should know about them."""
     if len(content) > MOST_FILE_BYTES:
         return [], f"is larger than {MOST_FILE_BYTES >> 10} KiB; left out"
@@ -240,7 +241,7 @@ def _read(content: bytes) -> tuple[list[Token], str]:
 
 
 def _file(candidate: str, name: str, content: bytes, notes: list[str]) -> list[Print]:
-    found, note = _read(content)
+    found, note = read_tokens(content)
     if note:
         notes.append(f"{candidate}: {name} {note}")
     hashes = grams([symbol for symbol, _ in found])

@@ -12,7 +12,7 @@ import pytest
 from harness import sources
 from harness.asking import Asked, order
 from harness.inputs import tasks
-from harness.ordering import Order
+from harness.runs.order import Order
 from harness.store import Store
 from tests import postgres
 

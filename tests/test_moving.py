@@ -72,7 +72,7 @@ def test_what_is_adopted_twice_is_there_once(content: bytes, store: Store) -> No
 
 def test_the_task_is_looked_for_where_it_lies_here(content: bytes, store: Store, tmp_path: Path) -> None:
     run_id = moving.adopt(store, content, tmp_path / "toy-squares")
-    assert store.call(run_id)["task_folder"] == str(tmp_path / "toy-squares")
+    assert json.loads(store.call(run_id))["task_folder"] == str(tmp_path / "toy-squares")
 
 
 def test_two_commands_of_the_same_key_keep_both_runs(content: bytes, store: Store) -> None:

@@ -21,10 +21,10 @@ from harness.competitor import Entry
 from harness.inputs import tasks
 from harness.instances import ArraySpec, Request, Stage
 from harness.observer import Silent
-from harness.ordering import Order
 from harness.pairing import Plan, base_blocks
 from harness.pairs import Pair
 from harness.records import Certificate, ConstraintResult, Run, Trial
+from harness.runs.order import Order
 from harness.store import Store
 from harness.submissions import references
 from harness.trials import Outcome

@@ -11,8 +11,8 @@ from harness.errors import HarnessError, SubmissionError
 from harness.executors.payload import Payload
 from harness.inputs import tasks
 from harness.observer import Observer
-from harness.ordering import Order
 from harness.profiles import DataChoice, Profile
+from harness.runs.order import Order
 from harness.store import Store
 
 

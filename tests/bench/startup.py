@@ -15,7 +15,8 @@ from harness.competitor import Competitor, Entry, Place, Setting
 from harness.inputs import tasks
 from harness.measures.paired import over_pairs
 from harness.observer import Silent
-from harness.ordering import Order, prepare, setting_of
+from harness.ordering import prepare, setting_of
+from harness.runs.order import Order
 from harness.submissions import read, references, staged
 from tests.bench import figures
 from tests.bench.figures import per_cent

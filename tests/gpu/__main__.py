@@ -25,10 +25,11 @@ from harness.inputs import tasks
 from harness.isolation.levels import level
 from harness.measures.paired import median_log_ratio
 from harness.observer import Silent
-from harness.ordering import in_one_pair, prepare, round_of, setting_of
+from harness.ordering import prepare, round_of, setting_of
 from harness.pairing import Plan
 from harness.proving import prove
 from harness.records import Run
+from harness.runs.order import in_one_pair
 from harness.store import Store
 from harness.submissions import references, staged
 

@@ -27,7 +27,6 @@ import numpy as np
 
 from harness import runner, submissions
 from harness.asking import Asked, order
-from harness.assess import assess
 from harness.competitor import Entry, Setting
 from harness.errors import HarnessError, SubmissionError
 from harness.inputs.definition import PhaseLimit, TaskLimits
@@ -35,6 +34,7 @@ from harness.inputs.tasks import Task
 from harness.instances import Instance
 from harness.isolation.levels import LEVELS
 from harness.isolation.tree import descendants
+from harness.judging import assess
 from harness.observer import Silent
 from harness.ordering import prepare
 from harness.store import Store
