@@ -124,7 +124,7 @@ def _files(folder: Path, whose: str, notes: list[str]) -> Iterator[tuple[str, by
 
 def _content(path: Path) -> bytes | None:
     """A plain file's bytes, at most one more than are compared; None for anything else."""
-    from harness.similarity import MOST_FILE_BYTES
+    from harness.fingerprints import MOST_FILE_BYTES
 
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe would wait
     try:

@@ -15,21 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import similarity
+from harness.fingerprints import GRAM, WINDOW, grams, tokens, winnow
 from harness.inputs import tasks
 from harness.reports import similar as shown
-from harness.similarity import (
-    COMMON_LEAST,
-    GRAM,
-    WINDOW,
-    Found,
-    Pair,
-    Part,
-    Region,
-    compare,
-    grams,
-    tokens,
-    winnow,
-)
+from harness.similarity import COMMON_LEAST, Found, Pair, Part, Region, compare
 from tests.conftest import TOYS
 from tests.test_cli import harness, refused
 
