@@ -220,7 +220,7 @@ def test_a_long_table_of_numbers_has_few_fingerprints() -> None:
 
 
 def test_hashes_are_the_same_in_every_process() -> None:
-    code = "from harness.similarity import grams; print(grams(list('abcdefghijklmnopqrst')))"
+    code = "from harness.fingerprints import grams; print(grams(list('abcdefghijklmnopqrst')))"
     said = {
         subprocess.run(
             [sys.executable, "-c", code],
