@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import sources
+from harness.inputs.data import sources
 
 
 def begin(config: pytest.Config) -> pytest.MonkeyPatch:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from harness.calibration import results
+from harness.analysis.calibration import results
 from harness.measures.estimates import Estimate
 from harness.records import Measurement
 from tests import intervals

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import sources, store
-from harness.executors import lease
+from harness.inputs.data import sources
+from harness.machine import lease
+from harness.store import results as store
 from tests import private_home
 
 PLACES = ("HARNESS_HOME", "HARNESS_LOCKS", "HARNESS_CACHE", "HARNESS_DATABASE_URL")

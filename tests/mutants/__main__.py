@@ -57,7 +57,9 @@ def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/mutants", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("modules", nargs="+", help="harness.sides, sides, or harness/sides.py")
+    parser.add_argument(
+        "modules", nargs="+", help="harness.grading.comparison, sides, or harness/grading/comparison.py"
+    )
     parser.add_argument("--most", type=_positive, default=40, help="mutants of each module (40)")
     parser.add_argument("--seed", type=int, default=0, help="of the sample (0)")
     parser.add_argument(
@@ -86,7 +88,9 @@ def _path(name: str) -> str:
     for candidate in (file, TOP / "harness" / file.relative_to(TOP)):
         if candidate.is_file() and candidate.resolve().is_relative_to(TOP / "harness"):
             return candidate.resolve().relative_to(TOP).as_posix()
-    raise ValueError(f"{name} is no module of harness; give for instance harness.sides or harness/sides.py")
+    raise ValueError(
+        f"{name} is no module of harness; give for instance harness.grading.comparison or harness/grading/comparison.py"
+    )
 
 
 def _files(name: str) -> list[str]:
