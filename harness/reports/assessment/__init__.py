@@ -1,0 +1,1 @@
+"""Many candidates: leaderboard, a candidate's page and feedback, differences, shared code, scores of before."""
