@@ -86,7 +86,7 @@ class Workbench:
     def tabular(self, name: str) -> sources.Tabular:
         """One of the bundled tables."""
         found = sources.tabular(name)
-        self.used["data"] = found.source
+        self.used[f"table {name}"] = found.source  # a task may use several
         return found
 
     def model(self, name: str = "encoder") -> Path:

@@ -15,6 +15,7 @@ from harness.ordering import Order
 from harness.store import Store
 from tests import postgres
 
+pytest_plugins = ("tests.proof_plugin",)
 os.environ["HF_HUB_OFFLINE"] = "1"
 HERE = Path(__file__).parent
 
