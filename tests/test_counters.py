@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pynvml
 import pytest
 
@@ -343,12 +344,22 @@ def spin() -> subprocess.Popen[bytes]:
     return process
 
 
+def worked(process: subprocess.Popen[bytes], seconds: float = 0.1) -> None:
+    """Waits until it has been on a core for so long from now on, whoever else wants that core."""
+    before, ends = psutil.Process(process.pid).cpu_times().user, time.monotonic() + 120
+    while psutil.Process(process.pid).cpu_times().user < before + seconds:
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+
 @linux
 def test_a_busy_stranger_on_the_same_core_shows_as_waiting(spinner: subprocess.Popen[bytes]) -> None:
     measured = spin()
     try:
+        worked(spinner)
+        worked(measured)
         meter = Meter([measured.pid]).start()
-        time.sleep(1.5)
+        worked(measured, 0.3)
         read = meter.stop()
     finally:
         measured.kill()
@@ -381,7 +392,7 @@ def test_a_process_that_has_ended_is_no_error() -> None:
     measured = spin()
     try:
         meter = Meter([measured.pid]).start()
-        time.sleep(0.1)
+        worked(measured)
         meter.sample()
     finally:
         measured.kill()

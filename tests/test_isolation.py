@@ -176,17 +176,15 @@ def alive(marker: str) -> list[int]:
     return found
 
 
-def test_a_box_that_is_closed_is_empty_within_two_seconds(given: Path) -> None:
+def test_a_box_that_is_closed_is_empty_when_that_returns(given: Path) -> None:
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     found = level("bubblewrap")
     worker = started(found, given, ("json",))
     does(worker, "daemon boxed")
     pids = {process.pid for process in psutil.Process().children(recursive=True)} - before
     assert len(pids) >= 3
-    began = time.monotonic()
     found.close()
     assert not [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
-    assert time.monotonic() - began < 2.0 + worker.start_seconds
     worker.close()
 
 

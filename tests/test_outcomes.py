@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -33,13 +32,11 @@ def test_the_list_is_closed_and_complete() -> None:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_hostile(name: str, store: Store, toy_order: Callable[..., Order]) -> None:
     before = {child.pid for child in psutil.Process().children(recursive=True)}
-    began = time.monotonic()
     run = runner.run(toy_order(HOSTILE / name), store)
     assert run.score is not None
     assert run.score.outcome == EXPECTED[name], (run.score.reasons, run.trials[0].detail)
     assert run.score.points == 0.0
     assert run.score.reasons[0].strip()
-    assert time.monotonic() - began < 60
     left = {child.pid for child in psutil.Process().children(recursive=True)} - before
     assert not left
 
