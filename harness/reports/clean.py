@@ -36,6 +36,8 @@ def cut(text: str, width: int) -> str:
 
 def printable(text: str) -> str:
     """`text` without escape sequences, carriage returns, control and bidirectional characters."""
+    if text.isprintable():  # nearly every text is: none of what follows would find anything
+        return text
     text = ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n").expandtabs(4)
     return "".join(c for c in text if c == "\n" or not unicodedata.category(c).startswith("C"))
 
