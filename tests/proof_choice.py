@@ -38,7 +38,7 @@ class Choice:
     def words(self) -> str:
         """One line for a person."""
         if self.way == "one instance":
-            return f"{self.task}: kept, and held on instance {self.instance + 1}; {self.why}"
+            return f"{self.task}: kept, and tried on instance {self.instance + 1}; {self.why}"
         return f"{self.task}: proven anew; {self.why}"
 
 
