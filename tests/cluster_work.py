@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness import runner
-from harness.asking import Asked, order
-from harness.assessments import Cell, cell_of
-from harness.executors.base import Unit
-from harness.store import Store
+from harness.assessment.executors.base import Unit
+from harness.runs import runner
+from harness.runs.options import Asked, order
+from harness.sheets import Cell, cell_of
+from harness.store.results import Store
 
 # Longer than a machine under any load needs, and shorter than the limit of a test.
 PATIENCE_SECONDS = 240

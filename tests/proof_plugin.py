@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from harness import tasks
-from harness.asking import Asked, order
 from harness.proofs import Proof
-from harness.proving import made_of, made_of_now
+from harness.runs.options import Asked, order
+from harness.runs.prove import made_of, made_of_now
 from tests.proof_choice import Choice, Standing, choose
 
 TOP = Path(__file__).parent.parent

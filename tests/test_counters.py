@@ -16,8 +16,8 @@ import psutil
 import pynvml
 import pytest
 
-from harness import counters, devices
-from harness.counters import Gpu, Meter
+from harness.machine import counters, devices
+from harness.machine.counters import Gpu, Meter
 from harness.measures.conditions import BRAKES, EASINGS, grade, wait_share
 
 HZ = 100

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from harness import proving
-from harness.asking import Asked, order
 from harness.proofs import MadeOf, Proof
-from harness.proving import made_of, made_of_now, one_ladder, prove
 from harness.records import Source
-from harness.trials import Silent
+from harness.runs import prove as proving
+from harness.runs.options import Asked, order
+from harness.runs.prove import made_of, made_of_now, one_ladder, prove
+from harness.trials.round import Silent
 from tests.conftest import TOYS
 from tests.proof_choice import INSTANCES, LADDERS_MORE, Choice, Standing, choose, why_due
 from tests.proof_plugin import tree_of
