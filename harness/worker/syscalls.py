@@ -20,7 +20,7 @@ _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _EPERM, _ENOSYS = 1, 38
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 X32 = 0x40000000
-_NEWEST = 470  # of Linux 6.18; the same on every architecture from 424 on
+_NEWEST = 470  # of Linux 6.19; the same on every architecture from 424 on
 _AF_UNIX, _TIOCSTI, _TIOCLINUX = 1, 0x5412, 0x541C
 _NEW_NAMESPACES = 0x7E020000
 
