@@ -16,6 +16,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -26,7 +27,7 @@ from harness.digests import of_value
 from harness.errors import SandboxFailed
 from harness.isolation import sharedmemory
 from harness.isolation.base import Checked, Launch, Launched
-from harness.isolation.tree import kill_tree
+from harness.isolation.tree import born, kill_tree
 from harness.worker.probes import PROBES
 
 _SECONDS = 20.0
@@ -50,7 +51,7 @@ def run(start: Prober, promises: Promises) -> Checked:
             places = {name: launched.inside(path) for name, path in targets.pop("paths").items()}
             reached = _heard(launched, {**targets, **places})
         finally:
-            _ended(launched)
+            ended(launched)
     missing = sorted(set(PROBES) - set(reached))
     if missing:
         raise SandboxFailed(
@@ -78,7 +79,8 @@ def _short(words: str) -> str:
     return words if len(words) <= 60 else f"{words[:57]}..."
 
 
-def _ended(launched: Launched) -> None:
+def ended(launched: Launched) -> None:
+    """Ends a worker that no session looks after, with all that it started, and lets go of what was its own."""
     launched.sock.close()
     kill_tree(launched.pid, {}, launched.group)
     launched.process.wait()
@@ -131,6 +133,7 @@ def _targets() -> Generator[tuple[Launch, dict[str, Any]]]:
             "marker": marker,
             "parent": os.getpid(),
             "target": target,
+            "born": {"parent": _born(os.getpid()), "target": _born(target)},
             "uid": os.getuid(),
             "host": socket.gethostname(),
             "target_cores": sorted(os.sched_getaffinity(target)),
@@ -143,6 +146,11 @@ def _targets() -> Generator[tuple[Launch, dict[str, Any]]]:
         yield Launch(home, home / "scratch", 1, "cpu", readable=(given,)), targets
 
 
+def _born(pid: int) -> int | None:
+    """When it was started; None where our /proc shows the processes of other numbers."""
+    return born(pid) if os.path.realpath("/proc/self") == f"/proc/{os.getpid()}" else None
+
+
 _VARIABLE = "HARNESS_PROBE_TOKEN"
 
 
@@ -150,6 +158,7 @@ _VARIABLE = "HARNESS_PROBE_TOKEN"
 def _bystander(marker: str) -> Generator[int]:
     """A process of this user that does nothing: what may be done to it may be done to the harness."""
     with subprocess.Popen(["/bin/sh", "-c", "read line", marker], stdin=subprocess.PIPE) as process:
+        time.sleep(2 / os.sysconf("SC_CLK_TCK"))  # so that nobody in a box is born in the same tick
         yield process.pid
 
 

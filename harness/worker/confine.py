@@ -23,7 +23,8 @@ from typing import Any
 from harness.worker import syscalls
 from harness.worker.landlock import OWN, READ, USE, Rules, Unconfined, version
 
-_SET_DUMPABLE, _SET_SECCOMP, _BOUNDING_DROP, _SET_NO_NEW_PRIVILEGES, _AMBIENT = 4, 22, 24, 38, 47
+_GET_DUMPABLE, _SET_DUMPABLE, _SET_SECCOMP = 3, 4, 22
+_BOUNDING_DROP, _SET_NO_NEW_PRIVILEGES, _AMBIENT = 24, 38, 47
 _AMBIENT_CLEAR, _SECCOMP_FILTER = 4, 2
 _CAPABILITY_VERSION = 0x20080522
 _NEW_USER, _NEW_MOUNTS = 0x10000000, 0x00020000
@@ -45,8 +46,7 @@ def confine(rules: Mapping[str, Any]) -> dict[str, Any]:
     where a filter is in force already. Told are the version of Landlock, whether /dev/shm is "private",
     and whether files outside are `sealed` and other processes `hidden`.
     """
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write(_KILLED_FIRST)
+    _be_killed_first()
     shm = _private_shm(rules["own"]) if rules["shm"] else "box"
     private = shm == "private"
     sealed = private and _is_read_only("/")
@@ -68,6 +68,16 @@ def confine(rules: Mapping[str, Any]) -> dict[str, Any]:
     if rules["seccomp"]:
         _filter_calls(syscalls.program(bool(rules["affinity"])))
     return {"landlock": version(), "shm": shm, "sealed": sealed, "hidden": hidden}
+
+
+def _be_killed_first() -> None:
+    """Offers this process to the kernel's memory killer."""
+    # What a fork of the zygote has in /proc is root's, and not its own to write, until it may be looked into.
+    before = _libc.prctl(_GET_DUMPABLE, 0, 0, 0, 0)
+    _libc.prctl(_SET_DUMPABLE, 1, 0, 0, 0)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write(_KILLED_FIRST)
+    _libc.prctl(_SET_DUMPABLE, int(before == 1), 0, 0, 0)
 
 
 def _call(what: str, result: int) -> None:
