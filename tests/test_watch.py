@@ -149,6 +149,21 @@ def test_a_peak_of_the_device_between_two_answers_is_kept(watched: Watched) -> N
     assert comes_true(lambda: any(point.device_bytes == 5000 for point in list(looking.points)))
 
 
+def test_a_point_has_the_devices_peak_since_the_point_before(watched: Watched) -> None:
+    held = iter([1000, 5000, 2000])
+    looking = watched.make()
+    looking.stop()  # from here on it reads when it is told to
+    device: Any = SimpleNamespace(measured_by="", used_bytes=lambda pids: next(held, None))
+    looking.device = device
+    for _ in range(3):
+        looking._read_device()
+    looking._read()
+    assert looking.points[-1].device_bytes == 5000
+    looking._read()
+    assert looking.points[-1].device_bytes == 2000  # what it still held when that one was taken
+    assert looking.peak_device == 5000
+
+
 @pytest.mark.parametrize(
     ("count", "ended"), [((1 << 20) - 1, False), (1 << 20, False), ((1 << 20) + 1, True)]
 )
