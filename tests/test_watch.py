@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from harness import watch
 from harness.isolation.memory import Reading
-from harness.watch import Limits, Watch
+from harness.trials import watch
+from harness.trials.watch import Limits, Watch
 
 LIMITS = Limits(1000, 3, 1.0, {}, printed_bytes=1 << 20)
 
