@@ -19,6 +19,11 @@ class Estimate:
     low: float
     high: float
 
+    @classmethod
+    def exact(cls, value: float) -> Estimate:
+        """A count, or what is exact by definition: its interval is its value."""
+        return cls(value, value, value)
+
 
 def combine(estimates: Sequence[Estimate], log: Callable[[float], float] | None) -> Estimate:
     """The mean over instances: of logs for ratios. From three instances on, a t interval over them."""
