@@ -329,7 +329,9 @@ def _rescale(k: _Fixed, s: _State, size: float, rng: np.random.Generator) -> Non
     """
     b, p = s.skill.shape
     t = s.slope.shape[1]
-    f, m = np.exp(size * rng.normal(size=b)), size * rng.normal(size=b)
+    f = np.exp(size * rng.normal(size=b))
+    # By the root of f, since the way back is 1 / f and -m / f: only so is it as likely to be proposed.
+    m = np.sqrt(f) * size * rng.normal(size=b)
     new = _State(
         skill=f[:, None] * s.skill + m[:, None],
         a=s.a - s.slope * (m / f)[:, None],
