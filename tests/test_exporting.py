@@ -228,6 +228,7 @@ def test_a_wrong_form_or_folder_is_one_sentence(tmp_path: Path) -> None:
 def test_every_column_is_described() -> None:
     text = DOC.read_text()
     sections = dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^#|\Z)", text, flags=re.S | re.M))
+    assert set(sections) == set(COLUMNS) == {"cells", "constraints", "instances", "runs", "samples"}
     for table, columns in COLUMNS.items():
         described = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", sections[table], flags=re.M))
         assert described == columns, table

@@ -151,7 +151,9 @@ def test_every_request_is_answered_once_by_each_timed_worker_in_one_pair(slow: S
 
 
 def test_there_is_a_floor_and_a_stopped_worker_stands_still(slow: Slow) -> None:
-    for p in slow.trial("candidate").pairs:
+    pairs = slow.trial("candidate").pairs
+    assert len(pairs) == 5
+    for p in pairs:
         assert p.floor
         calls = [sample.seconds for sample in slow.trial("candidate").samples if sample.pair == p.pair]
         assert 0 < float(np.min(p.floor)) < float(np.median(calls))
