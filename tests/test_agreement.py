@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness import agreement
-from harness.agreement import Result, compare, contradictions
-from harness.criteria import Criteria, Objective
+from harness.analysis import agreement
+from harness.analysis.agreement import Result, compare, contradictions
+from harness.grading.criteria import Criteria, Objective
 from harness.records import ConstraintResult
 
 ACCURACY = agreement.Objective(name="accuracy", unit="", direction="higher", value=0.8, low=0.78, high=0.82)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy.stats import invgamma, ks_2samp, norm
 
-from harness.calibration import gibbs
-from harness.calibration.generators import CAP, FLOOR, GENERATORS, Design, linear
-from harness.calibration.gibbs import _Fixed, _Priors, _rhat, _State, _truncated, fit
-from harness.calibration.recovery import recover, target
-from harness.calibration.scores import Floats, Scores, of_values
+from harness.analysis.calibration import gibbs
+from harness.analysis.calibration.generators import CAP, FLOOR, GENERATORS, Design, linear
+from harness.analysis.calibration.gibbs import _Fixed, _Priors, _rhat, _State, _truncated, fit
+from harness.analysis.calibration.recovery import recover, target
+from harness.analysis.calibration.scores import Floats, Scores, of_values
 
 
 def test_intervals_cover_what_was_planted_within_binomial_error() -> None:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.grading.comparison import floors, side
 from harness.measures import cost
 from harness.measures.cost import costs
 from harness.readings import MemoryPoint, PairReading, PhaseTime, Sample
 from harness.records import Assessed, Measurement, Trial
-from harness.sides import floors, side
 
 
 def _samples(seconds: list[float], group: str = "search", count: int = 1) -> list[Sample]:
