@@ -49,11 +49,11 @@ ASKED = """Question: how often is a program called slower or faster than itself?
 baseline's code in a folder of its own, and each run also times a second copy of the baseline, so a
 run gives two ratios whose true value is 1. "With load" means that a process pinned to the workers' core
 takes about half of that core, in spans of 5 to 15 ms drawn at random."""
-READ = """Coverage counts how often an interval contains 1. Verdicts use the interval "at a look", which allows a third
-of the 5 % error at each of three looks; the plain interval is the 95 % t interval over the same pairs. The naive
-alternatives use the same raw seconds in two other ways: a bootstrap over the calls of the first pair alone, and
-the candidate's median in one pair divided by the baseline's in the next (one program after the other, as most
-timing tools do it)."""
+READ = """Coverage counts how often an interval contains 1. Verdicts use the interval "at a look", which allows a
+third of the 5 % error at each of three looks; the plain interval is the 95 % t interval over the same
+pairs. The naive alternatives use the same raw seconds in two other ways: a bootstrap over the calls of
+the first pair alone, and the candidate's median in one pair divided by the baseline's in the next (one
+program after the other, as most timing tools do it)."""
 
 
 def alpha(row: Row) -> float:

@@ -75,10 +75,10 @@ ASKED = """Question: how much longer does the timed part of a run take than the 
 workers: candidate, baseline, copy), for calls of three lengths, and where does the rest of a run's time go?
 Target: below 5 %, plus start-up. No second is counted in two lines: the time of a step excludes the steps in it
 that have a line of their own."""
-READ = """The harness adds about the same time to each call, however long the call is: two wake-ups of a sleeping process,
-copying a request and an answer, stopping one worker and resuming the next, reading their counters. So it matters
-for short calls and not for long ones. It is part of no ratio: pausing and metering happen outside the timed span,
-and the floor is subtracted."""
+READ = """The harness adds about the same time to each call, however long the call is: two wake-ups of a sleeping
+process, copying a request and an answer, stopping one worker and resuming the next, reading their
+counters. So it matters for short calls and not for long ones. It is part of no ratio: pausing and
+metering happen outside the timed span, and the floor is subtracted."""
 
 
 def _whole(row: Row) -> float:

@@ -193,11 +193,11 @@ def _agreement(rows: Sequence[Row]) -> str:
     return figures.table(head, lines)
 
 
-ASKED = """Question: how long does it take from the order to a worker that has imported torch, transformers and its own
-code, for a fresh interpreter and for a worker forked from a process that has imported the task's stack (the
-zygote)? And do the two then take the same time for the same calls? For the second question the program is the
-baseline of semantic-search and its calls are single queries on real text. In "fresh and forked" the first worker
-is the fresh interpreter; it is started first in every other pair."""
-READ = """"Second by first" is the geometric mean over fresh pairs of the median ratio of their calls. If the interval in
-the first line contains 1 and the spread in the third is no larger than in the second, forking changes nothing
-that these pairs could detect, and timed workers may be forked."""
+ASKED = """Question: how long does it take from the order to a worker that has imported torch, transformers and its
+own code, for a fresh interpreter and for a worker forked from a process that has imported the task's
+stack (the zygote)? And do the two then take the same time for the same calls? For the second question the
+program is the baseline of semantic-search and its calls are single queries on real text. In "fresh and
+forked" the first worker is the fresh interpreter; it is started first in every other pair."""
+READ = """"Second by first" is the geometric mean over fresh pairs of the median ratio of their calls. If the
+interval in the first line contains 1 and the spread in the third is no larger than in the second, forking
+changes nothing that these pairs could detect, and timed workers may be forked."""

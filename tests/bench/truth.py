@@ -84,9 +84,10 @@ def section(rows: Sequence[Row]) -> str:
     return f"{ASKED}\n\n{figures.table(HEAD, [_line(row) for row in rows], left=0)}\n\n{READ}"
 
 
-ASKED = """Question: how much does measuring by the parent's clock add to a call? All workers in these runs also time each of
-their calls by their own clock and hand the readings over when the pair is done, so both clocks measured the same
-calls. Target: at most 1 % of a call of 5 ms or more, and 0.1 % after the floor (an empty request) is subtracted."""
+ASKED = """Question: how much does measuring by the parent's clock add to a call? All workers in these runs also time
+each of their calls by their own clock and hand the readings over when the pair is done, so both clocks
+measured the same calls. Target: at most 1 % of a call of 5 ms or more, and 0.1 % after the floor (an
+empty request) is subtracted."""
 READ = """"Added" is the median over calls of the parent's reading minus the worker's own: encoding, two wake-ups,
 copies and checks of sizes. "Left" is what remains after the pair's measured floor is subtracted, as it is in every
 ratio. It is on both sides of a ratio and so pulls every speed-up a little towards 1; the next column gives the
