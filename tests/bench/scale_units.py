@@ -137,11 +137,11 @@ def section(told: dict[str, Any]) -> str:
         "more for each 100 units",
         "Same command again",
     ]
-    return f"""Question: how much time does the harness add to a submission,
-when the task itself takes almost none and no time is judged (`tests/toy_tasks/toy-free`, 60 numbers)? Each candidate has a folder with a program of its own; one
-`harness score --jobs {JOBS}` scores them all into an empty store. A bare process is an interpreter that loads
-numpy and the same file and prints the same answer; {len(rows[0]["before"]["each"])} of them ran before each row and
-as many after it, one by one and two at once.
+    return f"""Question: how much time does the harness add to a submission, when the task itself takes almost
+none and no time is judged (`tests/toy_tasks/toy-free`, 60 numbers)? Each candidate has a folder with a program
+of its own; one `harness score --jobs {JOBS}` scores them all into an empty store. A bare process is an interpreter
+that loads numpy and the same file and prints the same answer; {len(rows[0]["before"]["each"])} of them ran before
+each row and as many after it, one by one and two at once.
 
 {table(head, lines, 1)}
 
