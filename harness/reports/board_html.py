@@ -1,6 +1,6 @@
 """The leaderboard as one self-contained HTML page: no script, no network, everything from outside escaped.
 
-Each filter is a view of its own, with its own ranks; a link shows it, by the address alone (`:target`).
+Each filter is a separate view with its own ranks; a link shows it by the page's address alone (`:target`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WIDE = 1080.0
 
 @dataclass(frozen=True)
 class View:
-    """One choice of tasks, ranked."""
+    """A selection of tasks, ranked."""
 
     id: str
     name: str
@@ -73,7 +73,7 @@ def template(name: str) -> Template:
 
 
 def tint(value: Cell) -> str:
-    """The class of a task's cell: its tier's, beside the words that name it."""
+    """The CSS class of a task's cell: its tier's; the cell also names the tier in words."""
     return f"tier-{value.note.replace(' ', '-')}" if value.note in plain.TIERS and not value.mark else ""
 
 
@@ -83,7 +83,7 @@ def _many(sheet: Sheet) -> bool:
 
 
 def _others(sheet: Sheet, found: Standings) -> list[Standings]:
-    """Each task and each competency by itself, where that is another choice than the whole."""
+    """Each task and each competency by itself, if that differs from the whole suite."""
     suite, failed = sheet.assessment.suite, found.failed_task
     if _many(sheet) or len(suite.tasks) < 2:
         return []
@@ -123,7 +123,7 @@ def _view(sheet: Sheet, found: Standings, uid: str) -> View:
 def both(
     rows: list[boardplot.Dot], uid: str, title: str, cut: float | None, wide: float = WIDE
 ) -> Plot | None:
-    """The drawing at both widths; None without rows. What it returns was escaped by svg.py."""
+    """The drawing at both widths; None if it has no rows. The drawing's text was escaped by svg.py."""
     if not rows:
         return None
     shown = Markup(boardplot.dots(rows, wide, f"{uid}-w", title, cut))

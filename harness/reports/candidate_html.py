@@ -29,5 +29,5 @@ def _behind(counted: int, tasks: int) -> str:
 
 
 def render_feedback(found: Feedback) -> str:
-    """The candidate's page, made of the feedback alone."""
+    """The candidate's page, made from the feedback alone."""
     return template("feedback.html.j2").render(page=found)

@@ -1,4 +1,4 @@
-"""Several runs side by side, with a caution for whatever makes them unlike.
+"""Several runs side by side, with a caution for each difference in their conditions.
 
 Times from different machines are withheld: they are never compared.
 """
@@ -17,7 +17,7 @@ WITHHELD = "not comparable"
 
 @dataclass(frozen=True)
 class Comparison:
-    """One column for each run; `cautions` say what keeps the columns from being read side by side."""
+    """One column for each run; `cautions` name the reasons why the columns cannot be compared directly."""
 
     table: Table
     cautions: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What a run's report says, section by section, as tables of printable cells."""
+"""The content of a run's report, section by section, as tables of printable cells."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INTERVAL = "95 % interval"
 
 @dataclass(frozen=True)
 class Log:
-    """What one trial of the submission left behind: its own output and its traceback."""
+    """The output of one trial of the submission and its traceback."""
 
     title: str
     reason: str
@@ -30,7 +30,7 @@ class Log:
 
 
 def moment(started_at: str) -> str:
-    """A time stamp for people; as it stands where it is not ISO 8601."""
+    """A time stamp for people; unchanged if it is not ISO 8601."""
     try:
         at = datetime.fromisoformat(started_at)
     except ValueError:
@@ -58,7 +58,7 @@ def absent(m: Measurement) -> str:
 
 
 def points_note(run: Run) -> str:
-    """What stands beside the points: their interval, or what they would have been."""
+    """The note beside the points: their interval, or the points there would have been."""
     score = run.score
     if score is None:
         return "no points: the run was not scored"
@@ -77,7 +77,7 @@ def points_note(run: Run) -> str:
 
 
 def place(run: Run) -> str:
-    """Where the submission stands among the references, in one sentence."""
+    """How the submission compares with the references, in one sentence."""
     rungs = sorted((r.points, r.tier) for r in run.ladder if r.points is not None)
     if run.score is None or run.score.points_uncapped is None or not rungs:
         return ""
@@ -130,7 +130,7 @@ def bound(constraint: ConstraintResult) -> str:
 
 
 def constraints(run: Run) -> Table:
-    """Every constraint with its verdict, what was judged, and the sentence that says why."""
+    """Every constraint with its verdict, the value that was judged, and the sentence that says why."""
     found = run.score.constraints if run.score else ()
     rows = tuple(
         row(
@@ -207,7 +207,7 @@ def phases(run: Run) -> Table:
 
 
 def memory_kinds(run: Run) -> Table:
-    """Each subject's highest reading and what it was made of; nothing where kinds were not told apart."""
+    """Each subject's highest reading and its kinds of memory; empty if kinds were not distinguished."""
     found = figures.memory_kinds(run)
     kinds = (
         ("Anonymous", lambda p: p.anonymous_bytes),
@@ -232,7 +232,7 @@ def memory_kinds(run: Run) -> Table:
 
 
 def trials(run: Run) -> Table:
-    """How each trial ended; the device's column only where something was read there."""
+    """How each trial ended; with the device's column only if its memory was read."""
     device = any(t.peak_device_bytes is not None for t in run.trials)
     rows = tuple(
         row(
@@ -273,7 +273,7 @@ def _log(trial: Trial) -> Log:
 
 
 def machine(run: Run) -> Facts:
-    """Where it ran."""
+    """The machine on which it ran."""
     m = run.head.machine
     load = "" if m.load_before is None else f"{m.load_before:.2f}"
     return facts(
@@ -293,7 +293,7 @@ def machine(run: Run) -> Facts:
 
 
 def provenance(run: Run) -> Facts:
-    """What was run, with which settings, and what identifies it."""
+    """What was run, with which settings, and the ids and digests that identify it."""
     head, profile = run.head, run.head.profile
     settings = f"{profile.name}: size {profile.size}, split {profile.split}, executor {profile.executor}"
     trials = f"{profile.trials}, at most {profile.max_trials}"
@@ -341,7 +341,7 @@ def instance_facts(run: Run) -> Facts:
 
 
 def worker_says(run: Run) -> Facts:
-    """What the submission's own process reported; not checked."""
+    """What the submission's own process reported; this is not checked."""
     told: dict[str, str] = {}
     for trial in run.trials:
         if trial.role == "candidate":

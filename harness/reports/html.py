@@ -45,7 +45,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Section:
-    """One heading and what stands under it."""
+    """A heading and the content below it."""
 
     id: str
     title: str
@@ -125,7 +125,7 @@ def _table(id_: str, title: str, table: Table, lead: str = "") -> Section:
 
 
 def _both(caption: str, draw: Callable[[float, str], str], uid: str) -> Plot:
-    """Both widths; what `draw` returns was escaped by svg.py."""
+    """The drawing at both widths; the text that `draw` returns was escaped by svg.py."""
     wide, narrow = draw(plots.WIDE, f"{uid}w"), draw(plots.NARROW, f"{uid}n")
     return Plot(clean.line(caption), Markup(wide), Markup(narrow))
 

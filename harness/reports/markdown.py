@@ -14,7 +14,7 @@ SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#$@!&])")
 
 
 def escape(text: str) -> str:
-    """`text` with everything that Markdown or HTML would act on made literal."""
+    """`text` with everything escaped that has a meaning in Markdown or HTML."""
     shown = SPECIAL.sub(r"\\\1", clean.line(text))
     return shown.replace("://", ":\\//")
 
@@ -65,7 +65,7 @@ def fenced(body: str) -> str:
 
 
 def render_compare(runs: Sequence[Run]) -> str:
-    """Two or more runs side by side, cautions first."""
+    """Two or more runs side by side, with the cautions first."""
     found = comparison.compare(runs)
     cautions = [f"> {escape(caution)}" for caution in found.cautions]
     return _document(["# Comparison", *cautions, table(found.table)])
@@ -87,13 +87,13 @@ def _items(reasons: Sequence[str]) -> str:
 
 
 def section(found: Table) -> str:
-    """A table under a heading of its own, with its footnote."""
+    """A table under its own heading, with its footnote."""
     foot = f"\n\n{escape(found.footnote)}" if found.footnote else ""
     return f"## {escape(found.caption)}\n\n{table(found)}{foot}"
 
 
 def table(found: Table) -> str:
-    """A pipe table; it says right-aligned where numbers stand."""
+    """A pipe table; columns of numbers are right-aligned."""
     rule = ["---:" if i in found.numeric else "---" for i in range(len(found.columns))]
     rows = [[escape(name) for name in found.columns], rule, *([_cell(c) for c in r] for r in found.rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)

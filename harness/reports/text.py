@@ -25,7 +25,7 @@ MAX_REASONS = 6
 
 @dataclass(frozen=True)
 class TaskRow:
-    """What the list of tasks shows of a task."""
+    """A task's entry in the list of tasks."""
 
     id: str
     title: str
@@ -35,7 +35,7 @@ class TaskRow:
 
 
 class Bar:
-    """A length from 0 to 100 points, drawn with what the terminal can show."""
+    """A bar for 0 to 100 points, drawn with the characters that the terminal can show."""
 
     def __init__(self, points: float, style: str) -> None:
         self.cells = round(min(max(points, 0.0), 100.0) / 100 * BAR)
@@ -137,7 +137,7 @@ def _ladder(run: Run) -> RenderableType:
 
 
 def _slim(found: Table) -> Table:
-    """A table without its last column and with intervals beside their values, to save room."""
+    """A table without its last column and with intervals beside their values, to save space."""
     rows = tuple((r[0], *(replace(c, text=_beside(c), note="") for c in r[1:-1])) for r in found.rows)
     return replace(found, columns=found.columns[:-1], rows=rows)
 
@@ -199,7 +199,7 @@ def render_tasks(tasks: Sequence[TaskRow]) -> RenderableType:
 
 
 def render_compare(runs: Sequence[Run]) -> RenderableType:
-    """Two or more runs side by side, cautions first."""
+    """Two or more runs side by side, with the cautions first."""
     found = comparison.compare(runs)
     return Group(*(Text(caution, style="bold yellow") for caution in found.cautions), table(found.table))
 
