@@ -17,7 +17,7 @@ Raw = dict[str, Any]
 TOP = """# How right the clock is
 
 Written by `scripts/bench`, which measures the harness itself: every figure below comes from real runs of
-`harness.runner.run` on a task made for this purpose (`tests/bench/service`: a call takes some milliseconds of
+`harness.runs.runner.run` on a task made for this purpose (`tests/bench/service`: a call takes some milliseconds of
 single-threaded matrix products), with the same workers, process wall, turns and verdicts as in a candidate's
 run. Nothing is simulated. Shares are given with their 95 % intervals (Wilson). Run it on a machine that does
 nothing else."""
