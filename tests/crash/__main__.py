@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE
-from harness.machine import fingerprint as machine
+from harness.machine import fingerprint
 from tests.bench.figures import table
 from tests.crash import power
 from tests.crash.faults import DISK, KINDS
@@ -43,7 +43,7 @@ def main() -> int:
         raw[name] = {"rows": rows, "when": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "minutes": minutes}
         if asked.raw:
             asked.raw.write_text(json.dumps(raw))
-    words = machine.in_words(machine.fingerprint("cpu", 1))
+    words = fingerprint.in_words(fingerprint.fingerprint("cpu", 1))
     parts = [PARTS[name][2](told) for name, told in raw.items()]
     text = "\n\n".join([*parts, f"*On {words}.*"]) + "\n"
     if asked.out.is_file():

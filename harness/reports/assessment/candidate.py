@@ -13,8 +13,7 @@ from harness.errors import UsageError
 from harness.reports.assessment import leaderboard
 from harness.reports.parts import clean, plain, units, words
 from harness.reports.parts.tables import Facts, Mark, Table, cell, facts, row
-from harness.reports.run import run_tables as content
-from harness.reports.run import text
+from harness.reports.run import run_tables, text
 from harness.sheets import Cell as Scored
 from harness.sheets import CellConstraint, Sheet, TaskInSuite
 
@@ -291,13 +290,13 @@ def _doubts(tasks: tuple[TaskInSuite, ...], cells: list[Scored]) -> list[tuple[b
 
 def _provenance(sheet: Sheet, cells: list[Scored]) -> Facts:
     a, ran = sheet.assessment, [c for c in cells if c.run_id]
-    machines = sorted({content.short_digest(c.machine_id) for c in ran} - {""})
-    digests = sorted({content.short_digest(c.submission_digest) for c in ran} - {""})
+    machines = sorted({run_tables.short_digest(c.machine_id) for c in ran} - {""})
+    digests = sorted({run_tables.short_digest(c.submission_digest) for c in ran} - {""})
     return facts(
         "What these numbers stand on",
         [
             ("Suite", cell(a.suite.name, a.suite.digest)),
-            ("Assessment", f"{a.id}, begun {content.moment(a.begun_at)}"),
+            ("Assessment", f"{a.id}, begun {run_tables.moment(a.begun_at)}"),
             ("Seed", f"{a.seed_id} (a hash; the seed is secret)"),
             ("Stamp", words.join(sorted({words.STAMPS[c.stamp][0] for c in ran if c.stamp}))),
             ("Isolation", words.join(sorted({clean.line(c.isolation, 40) for c in ran} - {""}))),

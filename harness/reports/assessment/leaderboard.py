@@ -12,8 +12,7 @@ from rich.text import Text
 from harness.analysis.standings import Apart, Gap, Ranked, Standings, by_candidate, span
 from harness.reports.parts import clean, plain, units, words
 from harness.reports.parts.tables import Cell, Facts, Table, cell, facts, row
-from harness.reports.run import run_tables as content
-from harness.reports.run import text
+from harness.reports.run import run_tables, text
 from harness.sheets import Cell as Scored
 from harness.sheets import Sheet, TaskInSuite
 
@@ -178,11 +177,11 @@ def provenance(sheet: Sheet) -> Facts:
         "What these numbers stand on",
         [
             ("Suite", cell(f"{a.suite.title or a.suite.name} ({a.suite.name})", a.suite.digest)),
-            ("Assessment", f"{a.id}, begun {content.moment(a.begun_at)}"),
+            ("Assessment", f"{a.id}, begun {run_tables.moment(a.begun_at)}"),
             ("Seed", f"{a.seed_id} (a hash; the seed is secret), instances {variants}"),
             ("Stamp", words.join([words.STAMPS[stamp][0] for stamp in stamps])),
             ("Isolation", words.join(sorted({clean.line(one.isolation, 40) for one in ran} - {""}))),
-            ("Machines", words.join(sorted({content.short_digest(one.machine_id) for one in ran} - {""}))),
+            ("Machines", words.join(sorted({run_tables.short_digest(one.machine_id) for one in ran} - {""}))),
             ("Harness", a.harness_version),
             ("Results", f"{len(ran):,} of {len(sheet.candidates) * len(a.suite.tasks):,} measured"),
         ],

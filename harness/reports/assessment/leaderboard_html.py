@@ -12,12 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from harness.analysis.standings import FailedTask, Standings, by_candidate, standings
-from harness.reports.assessment import leaderboard
-from harness.reports.assessment import leaderboard_plot as boardplot
+from harness.reports.assessment import leaderboard, leaderboard_plot
 from harness.reports.parts import clean, plain, words
 from harness.reports.parts.tables import Cell, Table
-from harness.reports.run import plots
-from harness.reports.run import run_tables as content
+from harness.reports.run import plots, run_tables
 from harness.reports.run.html import Plot
 from harness.sheets import Sheet
 
@@ -50,7 +48,7 @@ def render_html(sheet: Sheet, found: Standings) -> str:
         title=clean.line(suite.title or suite.name, 100),
         name=clean.line(suite.name, 60),
         description=clean.line(suite.description),
-        begun=content.moment(sheet.assessment.begun_at),
+        begun=run_tables.moment(sheet.assessment.begun_at),
         views=views,
         people=plain.count(len(sheet.candidates), "candidate"),
         tasks=plain.count(len(suite.tasks), "task"),
@@ -103,7 +101,7 @@ def _view(sheet: Sheet, found: Standings, uid: str) -> View:
     by = by_candidate(sheet)
     kind = "competency" if found.competency else "task" if found.filtered else "all"
     rows = [
-        boardplot.Dot(
+        leaderboard_plot.Dot(
             f"{plain.place(one)}  {clean.short(one.candidate, leaderboard.ALIAS)}",
             plain.points(one.points.points),
             one.points,
@@ -125,10 +123,10 @@ def _view(sheet: Sheet, found: Standings, uid: str) -> View:
 
 
 def both(
-    rows: list[boardplot.Dot], uid: str, title: str, cut: float | None, wide: float = WIDE
+    rows: list[leaderboard_plot.Dot], uid: str, title: str, cut: float | None, wide: float = WIDE
 ) -> Plot | None:
     """The drawing at both widths; None if it has no rows. The drawing's text was escaped by svg.py."""
     if not rows:
         return None
-    shown = Markup(boardplot.dots(rows, wide, f"{uid}-w", title, cut))
-    return Plot("", shown, Markup(boardplot.dots(rows, plots.NARROW, f"{uid}-n", title, cut)))
+    shown = Markup(leaderboard_plot.dots(rows, wide, f"{uid}-w", title, cut))
+    return Plot("", shown, Markup(leaderboard_plot.dots(rows, plots.NARROW, f"{uid}-n", title, cut)))

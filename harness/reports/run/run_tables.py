@@ -9,8 +9,7 @@ from datetime import datetime
 from harness.records import ConstraintResult, Measurement, Run, Score, Trial
 from harness.reports.parts import clean, units, words
 from harness.reports.parts.tables import Cell, Facts, Table, cell, facts, row
-from harness.reports.run import run_series as figures
-from harness.reports.run import trust
+from harness.reports.run import run_series, trust
 from harness.reports.run.run_series import Subject, Times
 
 MAX_LOGS = 12
@@ -119,7 +118,7 @@ def _own_rung(own: Score, label: str) -> tuple[Cell, ...]:
     early = "" if own.outcome == "ok" or own.points_uncapped is None else "before the constraints"
     points = cell(units.points(own.points_uncapped), early)
     value = cell(units.quantity(m.value, m.unit), units.interval(m.low, m.high, m.unit))
-    return row(cell(figures.CANDIDATE, clean.short(label, 40)), points, value)
+    return row(cell(run_series.CANDIDATE, clean.short(label, 40)), points, value)
 
 
 def _or_last(points: float | None) -> float:
@@ -154,16 +153,16 @@ def measurements(run: Run) -> Table:
     """The submission's measurements beside the references', and who measured them."""
     if run.score is None:
         return Table("Measurements", (), ())
-    others = [s for s in figures.subjects(run) if s.style]
-    values = figures.reference_values(run)
+    others = [s for s in run_series.subjects(run) if s.style]
+    values = run_series.reference_values(run)
     others = [s for s in others if any(s in by for by in values.values())]
     rows = tuple(_measured(m, others, values.get(m.name, {})) for m in _objective_first(run))
-    columns = ("Measure", figures.CANDIDATE, *(s.name for s in others), "Measured by")
+    columns = ("Measure", run_series.CANDIDATE, *(s.name for s in others), "Measured by")
     note = (
         "↑ higher is better, ↓ lower is better. With a value, its 95 % interval; without, a single reading. "
         "References: the median of their trials."
     )
-    alone = sorted({figures.subject(t).name.lower() for t in figures.rivals(run) if not t.timed})
+    alone = sorted({run_series.subject(t).name.lower() for t in run_series.rivals(run) if not t.timed})
     if alone:
         note += f" Not timed beside the submission, but alone for its answers: {words.join(alone)}."
     return Table("Measurements", columns, rows, tuple(range(1, 2 + len(others))), note)
@@ -198,8 +197,8 @@ def latency(group: str, times: Sequence[Times]) -> Table:
 
 def phases(run: Run) -> Table:
     """Seconds of each untimed phase, for everyone."""
-    found = figures.phase_seconds(run)
-    everyone = [s for s in figures.subjects(run) if any(s in by for by in found.values())]
+    found = run_series.phase_seconds(run)
+    everyone = [s for s in run_series.subjects(run) if any(s in by for by in found.values())]
     rows = tuple(
         row(words.measure(group), *(units.quantity(by.get(s), "s", "did not run") for s in everyone))
         for group, by in found.items()
@@ -210,7 +209,7 @@ def phases(run: Run) -> Table:
 
 def memory_kinds(run: Run) -> Table:
     """Each subject's highest reading and its kinds of memory; empty if kinds were not distinguished."""
-    found = figures.memory_kinds(run)
+    found = run_series.memory_kinds(run)
     kinds = (
         ("Anonymous", lambda p: p.anonymous_bytes),
         ("File-backed", lambda p: p.file_bytes),
@@ -239,7 +238,7 @@ def trials(run: Run) -> Table:
     rows = tuple(
         row(
             f"{t.number}",
-            figures.subject(t).name + (", its copy" if t.role == "copy" else ""),
+            run_series.subject(t).name + (", its copy" if t.role == "copy" else ""),
             short_digest(t.instance_id),
             cell(words.OUTCOMES[t.outcome][0] if t.outcome != "ok" else "Ran to the end", t.reason),
             units.quantity(t.peak_host_bytes, "B"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.records import Certificate, Condition, ConstraintResult, Grade, Isolation, Probe, Run, Timing
 from harness.reports.parts import clean, units, words
 from harness.reports.parts.tables import Cell, Mark, Table, cell, row
-from harness.reports.run import run_series as figures
+from harness.reports.run import run_series
 
 TITLE = "Can these times be trusted?"
 GRADES: dict[Grade, tuple[str, Mark]] = {
@@ -42,7 +42,7 @@ def state(run: Run) -> tuple[str, Mark]:
     """One word for the state of a run's times: certified or not; "" if it has none."""
     timing = run.score.timing if run.score else None
     if timing is None:
-        return ("not certified", "inconclusive") if figures.latencies(run) and run.score else ("", "")
+        return ("not certified", "inconclusive") if run_series.latencies(run) and run.score else ("", "")
     return ("certified", "pass") if timing.certified else ("not certified", "inconclusive")
 
 
@@ -84,7 +84,7 @@ def checks(run: Run) -> Table:
     columns = ("Check", "Answer", "What was found")
     if timing is None:
         return Table(TITLE, columns, ())
-    anchor = figures.anchor(run) or "reference"
+    anchor = run_series.anchor(run) or "reference"
     rows = [
         row("Are they certified?", _whether(timing), " ".join(_reasons(timing))),
         row(
