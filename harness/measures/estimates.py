@@ -26,7 +26,7 @@ class Estimate:
 
 
 def combine(estimates: Sequence[Estimate], log: Callable[[float], float] | None) -> Estimate:
-    """The mean over instances: of logs for ratios. From three instances on, a t interval over them."""
+    """The mean over instances (of logs for ratios); from three instances on with a t interval over them."""
     if len(estimates) == 1:
         return estimates[0]
     forward: Callable[[float], float] = log or float
