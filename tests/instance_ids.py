@@ -15,10 +15,10 @@ from typing import Any
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from harness import tasks
-from harness.asking import Asked, order
-from harness.ordering import Order, prepare
+from harness.runs.options import Asked, order
+from harness.runs.prepare import Order, prepare
 from harness.tasks import Task
-from harness.trials import Silent
+from harness.trials.round import Silent
 
 NUMBERS = (0, 1)
 LINEAR_ALGEBRA = "linear algebra"

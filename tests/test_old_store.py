@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from harness import tasks
-from harness.asking import Asked, order
-from harness.ledger import Ledger
-from harness.ordering import prepare
 from harness.records import Run
-from harness.store import Store
-from harness.trials import Silent
+from harness.runs.options import Asked, order
+from harness.runs.prepare import prepare
+from harness.store.ledger import Ledger
+from harness.store.results import Store
+from harness.trials.round import Silent
 from tests.test_cli import harness
 
 OLD = Path(__file__).parent / "fixtures" / "store-of-0.1.0"
