@@ -73,5 +73,7 @@ def test_the_page_shows_every_hook(top: Path) -> None:
 
 
 def test_the_page_names_only_files_that_are_there() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", PAGE.read_text()):
+    targets = re.findall(r"\]\(([^)#]+)\)", PAGE.read_text())
+    assert "../CONTRIBUTING.md" in targets
+    for target in targets:
         assert (PAGE.parent / target).exists(), target

@@ -23,8 +23,7 @@ from harness.assessment.executors.cluster import RayExecutor, connected
 from harness.assessment.executors.crew import Crew, Node, share
 from harness.errors import HarnessError, StoreError, SubmissionError, UsageError
 from harness.sheets import Cell
-from harness.store import packets
-from harness.store import transfer as moving
+from harness.store import packets, transfer
 from harness.store.results import Store
 from harness.store.schema import CLAIMS, INSTANCES, RUNS, TRIALS
 from tests import cluster_work
@@ -466,7 +465,7 @@ def test_what_a_node_measured_before_it_was_cut_short_is_taken_up_there(
     head, (moved,) = packets.opened(
         "unit", nodes.measure(cluster_work.do, asked.payload, task, content, True)
     )
-    run = store.run(moving.adopt(store, moved))
+    run = store.run(transfer.adopt(store, moved))
     assert len(run.head.taken_up) == 1
     assert len(run.trials) == TIMED_TRIALS
     assert json.loads(head["cell"])["run_id"] == run.head.run_id

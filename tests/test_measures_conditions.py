@@ -168,3 +168,38 @@ def test_a_worker_that_hardly_computes_is_not_blamed_for_moments() -> None:
     assert wait_share(idle) == pytest.approx(0.025)
     assert grade([idle]).grade == "A"
     assert wait_share(Counters(seconds=0.0, cpu_seconds=0.0, wait_seconds=0.0)) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"device_celsius": 61.0}, {"device_mhz_default": 1980.0}, {"device_reasons": ("application clocks",)}],
+)
+def test_a_gpu_that_told_anything_at_all_is_asked_for_the_rest(changes: dict[str, Any]) -> None:
+    missing = ("not told: the GPU's clock", "not told: who else uses the GPU")
+    assert grade([but(**changes)]).words[1:] == missing
+    assert grade([QUIET]).words[1:] == ()
+
+
+def test_the_same_load_is_told_once_where_it_matters() -> None:
+    busy = but(pressure_cpu_share=0.5)
+    assert [words.split(";")[0] for words in grade([busy]).words] == [
+        "in 50% of the time some program waited for a core"
+    ]
+    # its own waiting of .05 says it better; below that, or where it was not told, the pressure is told too
+    assert len(grade([but(pressure_cpu_share=0.5, wait_seconds=0.2)]).words) == 1
+    assert "other work took the core" in grade([but(pressure_cpu_share=0.5, wait_seconds=0.2)]).words[0]
+    untold = grade([but(pressure_cpu_share=0.5, wait_seconds=None)])
+    assert untold.grade == "B"
+    assert any("some program waited" in words for words in untold.words)
+
+
+@pytest.mark.parametrize("missing", ["mhz_low", "mhz_high"])
+def test_a_clock_without_its_other_end_is_no_reason(missing: str) -> None:
+    assert grade([but(**{"mhz_low": 800.0, missing: None})]).grade == "A"
+
+
+@pytest.mark.parametrize("missing", ["device_mhz_low", "device_mhz_default"])
+def test_the_gpus_clock_is_held_against_what_was_told(missing: str) -> None:
+    # without its default against its own highest: a B instead of a C
+    due = {"device_mhz_low": "A", "device_mhz_default": "B"}[missing]
+    assert grade([but(GPU, **{"device_mhz_low": 1400.0, missing: None})]).grade == due

@@ -17,7 +17,7 @@ from harness.assessment.scoring import Scoring, measure, score
 from harness.assessment.secret import secret_of, shuffled
 from harness.cli.assessments import check_verb
 from harness.grading.criteria import Criteria, Objective, Plausible
-from harness.machine import program as machine_program
+from harness.machine import program
 from harness.records import Rung
 from harness.runs.seeds import root_of
 from harness.sheets import Assessment, Cell, Sheet, Suite, TaskInSuite
@@ -172,14 +172,14 @@ def test_the_programs_digest_is_over_what_can_change_a_score(tmp_path: Path) -> 
     for name in ("records.py", "grading/grade.py", "cli/x.py", "reports/html.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("1")
-    first = machine_program.program_digest(tmp_path)
+    first = program.program_digest(tmp_path)
     (tmp_path / "reports" / "html.py").write_text("2")
     (tmp_path / "cli" / "x.py").write_text("2")
-    assert machine_program.program_digest(tmp_path) == first
+    assert program.program_digest(tmp_path) == first
     for name in ("grading/grade.py", "records.py"):
-        before = machine_program.program_digest(tmp_path)
+        before = program.program_digest(tmp_path)
         (tmp_path / name).write_text("2")
-        assert machine_program.program_digest(tmp_path) != before
+        assert program.program_digest(tmp_path) != before
 
 
 def test_equating_shows_how_far_the_anchors_wander() -> None:

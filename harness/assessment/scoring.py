@@ -21,8 +21,7 @@ from harness.assessment.secret import secret_of, shuffled
 from harness.assessment.suites import Planned
 from harness.digests import of_bytes, of_value
 from harness.errors import SubmissionError
-from harness.inputs import hand_ins as intake
-from harness.inputs import submissions
+from harness.inputs import hand_ins, submissions
 from harness.inputs.hand_ins import Handed
 from harness.machine import devices
 from harness.machine.program import program_digest
@@ -100,7 +99,7 @@ def score(asked: Scoring, store: Store, engine: Executor, watch: Watcher) -> She
         begun_at=datetime.now(UTC).isoformat(timespec="seconds"),
         harness_version=__version__,
     )
-    taken = intake.read(asked.place, list(planned.tasks), store.folder / "assessments" / "unpacked")
+    taken = hand_ins.read(asked.place, list(planned.tasks), store.folder / "assessments" / "unpacked")
     for note in taken.notes:
         watch.note(note)
     ledger = Ledger(store)

@@ -91,7 +91,7 @@ def ladder(criteria: Criteria, rounds: Sequence[Round]) -> tuple[Rung, ...]:
         known = [v.value for v in values if v is not None]
         scored = [
             p
-            for r, v in zip(rounds, values, strict=False)
+            for (r, _), v in zip(sides, values, strict=True)
             if v and (p := _of_round(criteria.objective, r, v.value)) is not None
         ]
         assessed = sides[-1][1].assessed

@@ -1,7 +1,7 @@
-"""A level's self-test: a worker of ours attacks what the level promises to hold, before any submission runs.
+"""A level's self-test: a worker of ours tries to break the level's promises, before any submission runs.
 
-A sandbox fails silently open: a rule is dropped, a kernel lacks a feature, and nothing looks different.
-So every level is tried on this machine in each run, and one promise that does not hold ends the run.
+A sandbox can fail without any sign: a rule is dropped, a kernel lacks a feature, and everything looks the
+same. So every level is tested on this machine in each run, and one promise that does not hold ends the run.
 
 What it does not stop: an attack that is not among the probes (`worker.probes`).
 """
@@ -42,7 +42,7 @@ def every() -> frozenset[str]:
 
 
 def run(start: Prober, promises: Promises) -> Checked:
-    """What the probes reached at a level; raises SandboxFailed with the first promise that does not hold."""
+    """What the probes reached at a level; raises SandboxFailed at the first promise that does not hold."""
     with _targets() as (order, targets):
         launched = start(order, {"probe": True})
         try:
@@ -66,7 +66,7 @@ def run(start: Prober, promises: Promises) -> Checked:
 
 
 def digest(checked: Checked) -> str:
-    """Which probes were refused and which were not, in a word; "" where nothing is promised."""
+    """One word for which probes were refused and which were not; "" if nothing is promised."""
     return (
         of_value([[name, bool(checked.reached[name])] for name in sorted(checked.reached)])[:12]
         if checked.reached
@@ -108,7 +108,7 @@ def _heard(launched: Launched, targets: Mapping[str, Any]) -> dict[str, str]:
 
 @contextmanager
 def _targets() -> Generator[tuple[Launch, dict[str, Any]]]:
-    """A worker's order, and what it will try to reach: all of it made for this, and taken away again."""
+    """A worker's order and the targets that it will try to reach: all made for this test and removed again."""
     marker = f"harness-probe-{secrets.token_hex(8)}"
     with ExitStack() as stack:
         top = Path(tempfile.mkdtemp(prefix="harness-probed-"))
@@ -148,7 +148,7 @@ _VARIABLE = "HARNESS_PROBE_TOKEN"
 
 @contextmanager
 def _bystander(marker: str) -> Generator[int]:
-    """A process of this user that does nothing: what may be done to it may be done to the harness."""
+    """A process of this user that does nothing: whatever can be done to it could be done to the harness."""
     with subprocess.Popen(["/bin/sh", "-c", "read line", marker], stdin=subprocess.PIPE) as process:
         yield process.pid
 
@@ -173,7 +173,7 @@ def _listeners(stack: ExitStack, outside: Path, marker: str) -> dict[str, Any]:
 
 
 def _shared(stack: ExitStack, marker: str) -> str:
-    """A file in shared memory, where this system has such a folder."""
+    """A file in shared memory, if this system has a folder for it."""
     file = sharedmemory.FOLDER / marker
     with contextlib.suppress(OSError):
         file.write_text(marker)

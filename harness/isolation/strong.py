@@ -1,6 +1,6 @@
-"""What the stronger levels have in common: no worker before the self-test, none that is not held, a guarded harness.
+"""What the stronger levels share: no worker before the self-test, none that is unconfined, a protected harness.
 
-What it does not stop: see `confined` and `bubblewrap`, which say how they hold a worker.
+What it does not stop: see `confined` and `bubblewrap`, which say how they confine a worker.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class StrongLevel(ProcessLevel):
 
     @abstractmethod
     def insist(self) -> None:
-        """Raises SandboxFailed where this system lacks what the level is made of."""
+        """Raises SandboxFailed if this system lacks what the level needs."""
 
     @abstractmethod
     def promises(self, launched: Launched) -> Checked:
-        """What holds for a worker like this one: `promised` and `residual`."""
+        """The promises for a worker like this one: `promised` and `residual`."""
 
     def check(self) -> Checked:
-        """Starts one worker like any other, and lets it attack instead of serving."""
+        """Starts one worker like any other, but lets it attack instead of serving a submission."""
         if self._checked is None:
             self.insist()
             self._guard()
@@ -49,13 +49,13 @@ class StrongLevel(ProcessLevel):
         return self._checked
 
     def launch(self, order: Launch) -> Launched:
-        """A worker that is held."""
+        """Starts a confined worker."""
         self.check()
         self._guard()
         return self._launch(order, {})
 
     def close(self) -> None:
-        """Ends what serves several workers."""
+        """Ends the processes that serve several workers."""
         super().close()
         if self._guarded:
             self._guarded = False

@@ -15,8 +15,7 @@ from harness.inputs import submissions, tasks
 from harness.inputs.data import sources
 from harness.inputs.submissions import Submission
 from harness.inputs.tasks import Task
-from harness.machine import devices, lease
-from harness.machine import fingerprint as machine
+from harness.machine import devices, fingerprint, lease
 from harness.observer import Observer
 from harness.receipts import receipt as receipts
 from harness.receipts.receipt import LOCAL, Receipt
@@ -176,11 +175,11 @@ def _files(found: Verified, said: Receipt, submission: Submission | None) -> Non
 
 def _place(found: Verified, said: Receipt) -> None:
     """Machine and isolation: what may be compared, and what held the submission."""
-    here = machine.fingerprint(said.profile.device, said.profile.threads)
+    here = fingerprint.fingerprint(said.profile.device, said.profile.threads)
     if here.id == said.machine.id:
-        found.add("machine", "same", machine.in_words(here))
+        found.add("machine", "same", fingerprint.in_words(here))
     else:
-        words = f"another: {machine.in_words(said.machine)}; absolute times and sizes are not compared"
+        words = f"another: {fingerprint.in_words(said.machine)}; absolute times and sizes are not compared"
         found.add("machine", "note", words)
     held = said.isolation
     if held is None:

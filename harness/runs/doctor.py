@@ -21,7 +21,7 @@ from harness.inputs.data import sources
 from harness.isolation.levels import level
 from harness.machine import devices
 from harness.measures import conditions
-from harness.store import results as store
+from harness.store import results
 from harness.trials import session, steadiness
 from harness.trials.watch import Limits
 
@@ -214,7 +214,7 @@ def _load() -> Finding:
 
 
 def _folders() -> Iterator[Finding]:
-    for name, folder in (("results", store.home()), ("cache", sources.cache_folder())):
+    for name, folder in (("results", results.home()), ("cache", sources.cache_folder())):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=folder):

@@ -15,8 +15,7 @@ from harness.inputs.tasks import Task
 from harness.instances import FromAnswers, FromItem, Instance
 from harness.isolation.base import Launch
 from harness.isolation.levels import level
-from harness.machine import devices
-from harness.machine import temporary as leftovers
+from harness.machine import devices, temporary
 from harness.observer import Observer
 from harness.records import Source
 from harness.runs.order import Order
@@ -47,7 +46,7 @@ def setting_of(order: Order) -> Generator[Setting]:
 
     What runs that were killed left behind is taken away first.
     """
-    leftovers.sweep()
+    temporary.sweep()
     setting = Setting(
         task=order.task,
         level=level(order.profile.isolation),

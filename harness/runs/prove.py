@@ -16,7 +16,7 @@ from harness.grading.grade import grade
 from harness.grading.verdicts import objective_value
 from harness.inputs import submissions
 from harness.inputs.submissions import Submission
-from harness.machine import fingerprint as machine
+from harness.machine import fingerprint
 from harness.observer import Observer
 from harness.proofs import Proof, ProofCheat, ProofGap, ProofStarter, ProofTier
 from harness.records import TIERS, Score, Tier
@@ -99,7 +99,7 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
         mutants=tested,
         ladder_seconds=tuple(seconds),
         minutes=order.task.definition.minutes,
-        machine=machine.in_words(machine.fingerprint(order.device, order.profile.threads)),
+        machine=fingerprint.in_words(fingerprint.fingerprint(order.device, order.profile.threads)),
         proven_at=datetime.now(UTC).isoformat(timespec="seconds"),
         competencies=order.task.definition.competencies,
         sources=first.sources,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.digests import of_bytes
 from harness.errors import HarnessError, UsageError
-from harness.grading import grade as grading
+from harness.grading import grade
 from harness.grading.comparison import Round as Compared
 from harness.inputs.submissions import Submission
 from harness.inputs.tasks import Task
@@ -51,8 +51,8 @@ def rescored(
     criteria = order.task.criteria
     update = {
         "assessed": tuple(assessed),
-        "score": grading.grade(criteria, rounds),
-        "ladder": grading.ladder(criteria, rounds),
+        "score": grade.grade(criteria, rounds),
+        "ladder": grade.ladder(criteria, rounds),
     }
     new = old.model_copy(update=update)
     return old, new

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.errors import HarnessError, SandboxFailed, StoreError, UsageError
-from harness.grading import grade as grading
+from harness.grading import grade
 from harness.grading.comparison import Round as Compared
 from harness.inputs.submissions import references
 from harness.instances import ArraySpec
@@ -80,18 +80,18 @@ def _finished(order: Order, held: Held, first: Prepared, store: Store, head: Run
                 _measure(order, held.setting, prepared, store, head, watch)
             done.append(_judged(order, prepared, store, head))
         store.measured(head)
-        score = grading.grade(criteria, [d.round for d in done])
+        score = grade.grade(criteria, [d.round for d in done])
     except (UsageError, StoreError):
         raise
     except HarnessError as error:
         outcome: EndedAs = "sandbox_failed" if isinstance(error, SandboxFailed) else "harness_error"
-        score = grading.unscored(criteria, outcome, str(error))
+        score = grade.unscored(criteria, outcome, str(error))
     finished = Run(
         head=head,
         trials=tuple(in_order(t for d in done for t in d.trials)),
         assessed=tuple(a for d in done for a in d.assessed),
         score=score,
-        ladder=grading.ladder(criteria, [d.round for d in done]),
+        ladder=grade.ladder(criteria, [d.round for d in done]),
         wall_seconds=earlier + time.monotonic() - began,
     )
     store.scored(finished, final=score.outcome not in OURS)
@@ -104,7 +104,7 @@ def _more(order: Order, rounds: Sequence[Compared]) -> bool:
         return True
     if len(rounds) >= order.profile.max_trials:
         return False
-    return grading.grade(order.task.criteria, rounds).outcome == "inconclusive"
+    return grade.grade(order.task.criteria, rounds).outcome == "inconclusive"
 
 
 def _measure(

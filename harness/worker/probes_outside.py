@@ -1,4 +1,4 @@
-"""Probes for what lies outside of a worker: files, the harness and its processes, sockets."""
+"""Probes of what lies outside a worker: files, the harness and its processes, sockets."""
 
 from __future__ import annotations
 

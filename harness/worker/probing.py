@@ -1,4 +1,4 @@
-"""What every probe has at hand: its place in the table, calls by number, and how to say that it was refused."""
+"""What every probe uses: a decorator for the table, system calls by number, and an exception for refusal."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Refused(OSError):
-    """There was nothing to reach."""
+    """There was nothing that the probe could reach."""
 
 
 def probe(name: str) -> Callable[[Probe], Probe]:
-    """Puts a probe into the table under what an attacker would do."""
+    """Puts a probe into the table, under words for what an attacker would do."""
 
     def kept(function: Probe) -> Probe:
         PROBES[name] = function
@@ -30,7 +30,7 @@ def probe(name: str) -> Callable[[Probe], Probe]:
 
 
 def call(name: str, *arguments: Any) -> int:
-    """A call to the kernel by its own number; raises OSError."""
+    """Makes a system call by its number; raises OSError."""
     typed = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
     found = int(libc.syscall(ctypes.c_long(number(name)), *typed))
     if found < 0:

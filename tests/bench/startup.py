@@ -195,11 +195,11 @@ def _agreement(rows: Sequence[Row]) -> str:
     return figures.table(head, lines)
 
 
-ASKED = """Asked: how long is it from an order to a worker that has imported torch, transformers and its own code,
-for a fresh interpreter and for one forked from a process that has imported the task's stack; and do the two
-take the same time for the same calls? There the program is the baseline of semantic-search, its calls single
-queries on real text; in "fresh and forked" the first worker is a fresh interpreter, started first in every
-other pair."""
-READ = """"Second by first" is the geometric mean over fresh pairs of the median ratio of their calls. If the first
-line's interval holds 1 and the spread of the third is no larger than the second's, forking changes nothing
-that the pairs could see, and timed workers may be forked."""
+ASKED = """Question: how long does it take from the order to a worker that has imported torch, transformers and its
+own code, for a fresh interpreter and for a worker forked from a process that has imported the task's
+stack (the zygote)? And do the two then take the same time for the same calls? For the second question the
+program is the baseline of semantic-search and its calls are single queries on real text. In "fresh and
+forked" the first worker is the fresh interpreter; it is started first in every other pair."""
+READ = """"Second by first" is the geometric mean over fresh pairs of the median ratio of their calls. If the
+interval in the first line contains 1 and the spread in the third is no larger than in the second, forking
+changes nothing that these pairs could detect, and timed workers may be forked."""

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
 
-from harness.runs import evaluate as judging
-from harness.runs import runner
+from harness.runs import evaluate, runner
 from harness.store.results import Store
 from harness.trials.pair import Pair
 from harness.trials.participant import Competitor
@@ -35,7 +34,7 @@ WRAPPED: tuple[tuple[Any, str, str], ...] = (
     (Pair, "_repeat", "audit probes (reference alone, inputs again)"),
     (Pair, "_metered", "timed part: turns (pausing, resuming, metering)"),
     (Competitor, "ping", "timed part: empty requests for the floor"),
-    (judging, "settled", "judging and storing"),
+    (evaluate, "settled", "judging and storing"),
     (runner, "is_settled", "judging and storing"),
     (runner, "judge_round", "judging and storing"),
     (Store, "keep", "judging and storing"),

@@ -21,8 +21,7 @@ import numpy as np
 from harness.inputs import tasks
 from harness.inputs.submissions import references, staged
 from harness.isolation.levels import level
-from harness.machine import devices
-from harness.machine import fingerprint as machine
+from harness.machine import devices, fingerprint
 from harness.measures.paired import median_log_ratio
 from harness.observer import Silent
 from harness.records import Run
@@ -233,7 +232,7 @@ def table(rows: Iterable[Row], device: str) -> str:
     words = {True: "good", False: "BAD", None: ""}
     lines = ["| part | what | found | |", "|---|---|---|---|"]
     lines += [f"| {r.part} | {r.asked} | {r.found} | {words[r.good]} |" for r in rows]
-    told = machine.in_words(machine.fingerprint(device, 1))
+    told = fingerprint.in_words(fingerprint.fingerprint(device, 1))
     return f"{datetime.date.today()}, {told}, {devices.name(device)}\n\n" + "\n".join(lines)
 
 

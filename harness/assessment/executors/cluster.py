@@ -30,8 +30,7 @@ from harness.assessment.executors.base import Done, Event, Unit, lost
 from harness.assessment.executors.crew import Crew, Node
 from harness.errors import HarnessError, SubmissionError, UsageError
 from harness.sheets import Cell
-from harness.store import packets
-from harness.store import transfer as moving
+from harness.store import packets, transfer
 from harness.store.results import Store
 
 MOST_LOSSES = 3
@@ -257,7 +256,7 @@ class _Course:
         cell = Cell.model_validate_json(head["cell"])
         store, shared = self.engine.store, str(head["shared"])
         here = json.loads(unit.payload).get("task_folder")
-        if parts and moving.adopt(store, parts[0], Path(here) if here else None) != cell.run_id:
+        if parts and transfer.adopt(store, parts[0], Path(here) if here else None) != cell.run_id:
             raise HarnessError(f"{flight.node.words} sent another run than its cell names")
         if cell.run_id and shared and not _holds(store, cell.run_id):
             raise HarnessError(

@@ -1,4 +1,4 @@
-"""Shared code as text: pairs with their lines, and each submission's share; aliases and files are cleaned."""
+"""Shared code as text: pairs with their lines, and each submission's share; control characters removed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def render(task: str, found: Found, threshold: float) -> str:
 
 
 def note(text: str) -> str:
-    """What a person should know, as a line."""
+    """A note for the reader, as a line."""
     return f"note: {clean.line(text)}"
 
 

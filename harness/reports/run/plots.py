@@ -83,7 +83,7 @@ def _rungs(rungs: list[Rung], scale: Scale, unit: str) -> str:
 
 
 def _own(score: Score, scale: Scale) -> str:
-    """The submission's marker and interval; hollow where the points do not count."""
+    """The submission's marker and interval; hollow if the points do not count."""
     if score.points_uncapped is None:
         middle = (scale.start + scale.end) / 2
         return text(middle, 96, "The submission has no value to place.", "middle", "name")
@@ -215,7 +215,7 @@ def x_axis(scale: Scale, unit: str, top: float, bottom: float, width: float) -> 
 
 
 def lines(chart: Chart, width: float, uid: str) -> str:
-    """Lines on common axes, told apart by dash and marker; the legend stands above them."""
+    """Lines on common axes, distinguished by dash and marker, with the legend above them."""
     x, y = [v for line in chart.lines for v in line.x], [v for line in chart.lines for v in line.y]
     legend, top = _legend(chart, width)
     bottom = top + 190.0
@@ -236,7 +236,7 @@ def lines(chart: Chart, width: float, uid: str) -> str:
 
 
 def _y_scale(low: float, high: float, unit: str, bottom: float, top: float) -> Scale:
-    """Sizes start at nought; other values only when nought is near."""
+    """The scale of the y axis: sizes start at zero; other values only if zero is near."""
     if unit == "B" or 0 <= low < 0.4 * high:
         return Scale(0.0, high * 1.06 or 1.0, bottom, top)
     room = 0.08 * (high - low) or 0.1 * abs(high) or 1.0
