@@ -15,7 +15,7 @@ from typing import Any
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from harness import tasks
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.runs.prepare import Order, prepare
 from harness.tasks import Task
 from harness.trials.round import Silent
@@ -26,7 +26,7 @@ LINEAR_ALGEBRA = "linear algebra"
 
 def order_of(task: str, root: Path) -> Order:
     """What is asked for: the task of this id under `root`, at the size `check`, on public seed 0."""
-    asked = order(Asked(task, tasks_root=root, profile="ci-smoke", seed=0))
+    asked = order(Options(task, tasks_root=root, profile="ci-smoke", seed=0))
     return replace(asked, profile=asked.profile.model_copy(update={"size": "check"}))
 
 

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import func, select
 
 from harness.assessment.executors import cluster, nodes
-from harness.assessment.executors.base import Done, Unit
+from harness.assessment.executors.base import Unit, UnitDone
 from harness.assessment.executors.cluster import RayExecutor, connected
 from harness.assessment.executors.crew import Crew, Node, share
 from harness.errors import HarnessError, StoreError, SubmissionError, UsageError
@@ -111,7 +111,7 @@ def _ray_processes(before: set[int]) -> list[psutil.Process]:
 class Told:
     """What an engine told."""
 
-    kept: list[Done] = field(default_factory=list)
+    kept: list[UnitDone] = field(default_factory=list)
     events: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -168,7 +168,7 @@ def test_without_an_address_a_cluster_of_this_machine_begins_and_ends(
 
 
 def test_an_interrupt_ends_what_runs(site: Site, store: Store, stamps: Path) -> None:
-    def interrupted(_: Done) -> None:
+    def interrupted(_: UnitDone) -> None:
         raise KeyboardInterrupt
 
     units = [unit("quick", stamps, "pause", seconds=0.5), unit("slow", stamps, "pause", seconds=60)]
@@ -278,7 +278,7 @@ def test_what_may_not_be_sent_is_refused_in_the_words_of_this_machine(
         refused.append(home)
         return Cell(candidate="c", task="toy-squares", outcome="malformed").model_dump_json()
 
-    kept: list[Done] = []
+    kept: list[UnitDone] = []
     asked = unit("c", stamps, folder=str(stamps), task_folder=str(TOY))
     RayExecutor(store, do).run([asked], kept.append, lambda *_: None)
     assert refused == [str(store.folder)]

@@ -17,7 +17,7 @@ import pytest
 
 from harness.machine import counters, devices
 from harness.machine.counters import Gpu, Meter
-from harness.measures.conditions import BRAKES, EASINGS, grade, wait_share
+from harness.measures.conditions import BRAKES, EASINGS, grade_machine, wait_share
 
 HZ = 100
 SPIN = "while True: pass"
@@ -362,7 +362,7 @@ def test_a_busy_stranger_on_the_same_core_shows_as_waiting(spinner: subprocess.P
     assert share is not None
     assert share > 0.2
     assert read.cpu_seconds
-    assert grade([read]).grade == "C"
+    assert grade_machine([read]).grade == "C"
 
 
 @linux

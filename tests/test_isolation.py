@@ -61,7 +61,9 @@ def isolation(request: pytest.FixtureRequest) -> Iterator[Level]:
 
 
 def started(of: Level, given: Path, stack: tuple[str, ...] = STACK) -> session.Session:
-    seat = session.Seat(given / "submission", given / "contract.py", {}, "cpu", 1, 7, LIMITS, stack=stack)
+    seat = session.WorkerSpec(
+        given / "submission", given / "contract.py", {}, "cpu", 1, 7, LIMITS, stack=stack
+    )
     return session.start(of, seat, "main")
 
 
@@ -455,9 +457,9 @@ def test_auto_takes_the_strongest_that_holds_and_says_why(monkeypatch: pytest.Mo
 def test_a_path_that_strangers_may_not_read_is_named_with_its_mend(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     with pytest.raises(SandboxFailed, match=rf"{tmp_path} cannot be read .* chmod -R o\+rX {tmp_path}"):
-        poolusers.insist_readable([str(tmp_path)])
+        poolusers.require_readable([str(tmp_path)])
     tmp_path.chmod(0o755)
-    poolusers.insist_readable([str(tmp_path)])
+    poolusers.require_readable([str(tmp_path)])
 
 
 def test_two_boxes_never_share_a_pool_user() -> None:

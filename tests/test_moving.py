@@ -14,7 +14,7 @@ from harness.errors import HarnessError, StoreError
 from harness.inputs import tasks
 from harness.reports.run import markdown
 from harness.runs import rescore, runner
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.store import packets, transfer
 from harness.store.results import Store
 from harness.store.schema import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS
@@ -29,7 +29,7 @@ Head = dict[str, Any]
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store with one scored run of two instances."""
     found = Store(tmp_path_factory.mktemp("origin"), url="")
-    runner.run(order(Asked("toy-squares", COMPETENT, TOYS, "ci-smoke", trials=2)), found)
+    runner.run(order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke", trials=2)), found)
     return found
 
 
@@ -77,7 +77,7 @@ def test_the_task_is_looked_for_where_it_lies_here(content: bytes, store: Store,
 
 
 def test_two_commands_of_the_same_key_keep_both_runs(content: bytes, store: Store) -> None:
-    own = runner.run(order(Asked("toy-squares", COMPETENT, TOYS, "ci-smoke", seed=3)), store)
+    own = runner.run(order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke", seed=3)), store)
     head, parts = packets.opened("run", content)
     (claim,) = store.read(select(CLAIMS.c.key))
     transfer.adopt(store, packets.sealed("run", {**head, "key": claim.key}, parts))

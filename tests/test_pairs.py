@@ -21,13 +21,13 @@ from harness.instances import ArraySpec, Request, Stage
 from harness.observer import Silent
 from harness.records import Certificate, ConstraintResult, Run, Trial
 from harness.runs import prepare, rescore, runner
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.runs.order import Order
 from harness.store.results import Store
 from harness.trials import session
 from harness.trials.pair import Pair
 from harness.trials.participant import Entry
-from harness.trials.round import Outcome
+from harness.trials.round import RawTrial
 from harness.trials.schedule import Plan, base_blocks
 from tests.conftest import TOYS
 
@@ -84,7 +84,7 @@ def ordered(folder: Path, text: str, pairs: int, most: int = 0, memory_pass: boo
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "solution.py").write_text(text)
     (folder / "base.py").write_text(EXPERT)
-    asked = order(Asked("toy-pairs", folder, TOYS, "ci-smoke", seed=5))
+    asked = order(Options("toy-pairs", folder, TOYS, "ci-smoke", seed=5))
     update = {"pairs": pairs, "max_pairs": max(most, pairs), "memory_pass": memory_pass, "max_trials": 1}
     return replace(asked, profile=asked.profile.model_copy(update=update))
 
@@ -240,8 +240,8 @@ def test_a_thread_and_a_child_that_spin_stand_still_while_others_are_timed(tmp_p
 
 
 def rounds(
-    folder: Path, pairs: int, most: int, settled: Callable[[Sequence[Outcome]], bool], seconds: float = 600.0
-) -> list[Outcome]:
+    folder: Path, pairs: int, most: int, settled: Callable[[Sequence[RawTrial]], bool], seconds: float = 600.0
+) -> list[RawTrial]:
     """Candidate and baseline side by side, until `settled` says so."""
     asked = ordered(folder, EXPERT, pairs, most)
     prepared = prepare.prepare(asked, 0, Silent())
@@ -256,7 +256,7 @@ def rounds(
 def test_an_open_verdict_brings_more_pairs_from_the_reserve_until_it_is_decided(tmp_path: Path) -> None:
     asked_after: list[int] = []
 
-    def settled(outcomes: Sequence[Outcome]) -> bool:
+    def settled(outcomes: Sequence[RawTrial]) -> bool:
         asked_after.append(len(outcomes[0].trial.pairs))
         return asked_after[-1] >= 5
 

@@ -21,7 +21,7 @@ from harness.errors import StoreError, UsageError
 from harness.inputs import tasks
 from harness.records import Run
 from harness.runs import rescore, runner
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.store import blobs, durable
 from harness.store.results import Store
 from harness.store.schema import META, RUNS
@@ -43,7 +43,7 @@ def _same(name: str, folder: Path) -> tasks.Task:
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with one run that crashed before it was scored, and one whole run."""
     home = tmp_path_factory.mktemp("kept")
-    asked = order(Asked("toy-squares", COMPETENT, TOYS, "ci-smoke"))
+    asked = order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner.grading, "grade", _crash)
         with pytest.raises(Crash):

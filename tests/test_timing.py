@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness.grading.certificate import margin, timing, voided
-from harness.grading.comparison import Round, Side
+from harness.grading.comparison import Comparison, Side
 from harness.grading.criteria import Constraint, Criteria, Objective
 from harness.grading.grade import grade
 from harness.grading.verdicts import judge, settled
@@ -64,21 +64,21 @@ def reading(pair: int, own: Side, base: Side, **changes: Any) -> PairReading:
 
 def around(
     own: Sequence[float] = (1.1,) * 5, copy: Sequence[float] = (1.0, 1.01, 0.99, 1.0, 1.0), **changes: Any
-) -> Round:
+) -> Comparison:
     """One instance: `own` and `copy` by pair, against a baseline that always takes the same."""
     candidate, baseline = side(own), side([1.0] * len(own), "baseline")
     references = {"baseline": baseline, "competent": side((), "competent"), "expert": side((), "expert")}
     pairs = tuple(reading(n, candidate, baseline, **changes) for n in range(len(own)))
-    return Round(candidate, references, side(copy, "baseline"), pairs)  # type: ignore[arg-type]
+    return Comparison(candidate, references, side(copy, "baseline"), pairs)  # type: ignore[arg-type]
 
 
-def trust(r: Round) -> Any:
+def trust(r: Comparison) -> Any:
     found = timing(CRITERIA, [r])
     assert found is not None
     return found
 
 
-def probe(r: Round, name: str) -> Probe:
+def probe(r: Comparison, name: str) -> Probe:
     return next(p for p in trust(r).probes if p.name == name)
 
 
@@ -149,7 +149,7 @@ def test_a_submission_that_works_while_it_is_stopped(share: float, verdict: str)
     assert (found.verdict, found.value) == (verdict, pytest.approx(share))
 
 
-def again(r: Round, of: Side, by: float) -> tuple[dict[str, float], ...]:
+def again(r: Comparison, of: Side, by: float) -> tuple[dict[str, float], ...]:
     """The raw seconds of each pair's items, `by` times as long beyond the floor."""
     return tuple(
         {i: s * by + 0.0002 for i, s in of.times["answer"].items() if of.pair_of[i] == p.pair}
@@ -334,7 +334,7 @@ def test_more_cores_than_were_given_void_the_times() -> None:
     assert verdict(1.8) == "void"
 
 
-def drifting(*factors: float) -> Round:
+def drifting(*factors: float) -> Comparison:
     """The baseline by pair, and everybody else as slow as it is: a machine that changed its pace."""
     own, base = side([1.1 * f for f in factors]), side(factors, "baseline")
     flat = {item: 0.01 * factors[pair] for item, pair in base.pair_of.items()}

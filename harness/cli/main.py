@@ -142,10 +142,10 @@ def check(
 ) -> None:
     """Try a submission on a few examples, in seconds; no score."""
     from harness.runs.check import check as run_check
-    from harness.runs.options import Asked, order
+    from harness.runs.options import Options, order
 
     asked = order(
-        Asked(
+        Options(
             task=task,
             folder=folder,
             tasks_root=tasks,
@@ -195,10 +195,10 @@ def run(
     Cut short by a crash or Ctrl-C, the same command goes on where it stopped: instances that were
     measured are kept. A run that was scored is never taken up: the same command then begins a new one.
     """
-    from harness.runs.options import Asked, order
+    from harness.runs.options import Options, order
 
     asked = order(
-        Asked(
+        Options(
             task=task,
             folder=folder,
             tasks_root=tasks,
@@ -261,11 +261,11 @@ def prove(
     tasks: TasksRoot = None,
 ) -> None:
     """Prove a task here: starter runs, tiers apart, no cheat pays."""
-    from harness.runs.options import Asked, order
+    from harness.runs.options import Options, order
     from harness.runs.prove import prove as run_proof
 
     asked = order(
-        Asked(
+        Options(
             task=task,
             tasks_root=tasks,
             profile=profile,

@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 
 from harness.grading.certificate import LEAST_MARGIN, margin, timing, voided
-from harness.grading.comparison import Round, Side, geometric_ratio, ratio, replicated
+from harness.grading.comparison import Comparison, Side, geometric_ratio, ratio, replicated
 from harness.grading.criteria import Constraint, Criteria, Objective
-from harness.measures.cost import QUANTILES, SINGLE_READING_MARGIN
+from harness.measures.cost import SINGLE_READING_MARGIN
 from harness.measures.estimates import Estimate, combine
+from harness.measures.names import is_time
 from harness.records import ConstraintResult, Tier, Timing, Verdict
 
 # The least that a logarithm or a share is taken of.
@@ -42,7 +43,9 @@ def objective_value(
     return geometric_ratio(objective.ratio_of, reference, side, alpha)
 
 
-def judge(constraint: Constraint, rounds: Sequence[Round], trust: Timing | None = None) -> ConstraintResult:
+def judge(
+    constraint: Constraint, rounds: Sequence[Comparison], trust: Timing | None = None
+) -> ConstraintResult:
     """One constraint's verdict over all rounds, with the sentence that explains it.
 
     A budget that is a ratio of readings is judged with a tolerance in the candidate's favour: 3 %,
@@ -67,7 +70,7 @@ def judge(constraint: Constraint, rounds: Sequence[Round], trust: Timing | None 
     return result.model_copy(update={"tolerance": tolerance, "pairs": pairs})
 
 
-def settled(criteria: Criteria, r: Round) -> bool:
+def settled(criteria: Criteria, r: Comparison) -> bool:
     """Whether more process pairs could change nothing that matters: each ratio of times that is
     judged is decided or known to 2 %, and the objective, where it is one, is known to 2 %.
     """
@@ -86,12 +89,12 @@ def settled(criteria: Criteria, r: Round) -> bool:
     return value is None or _narrow(value.value, value.low, value.high)
 
 
-def _replicated(constraint: Constraint, r: Round) -> bool:
+def _replicated(constraint: Constraint, r: Comparison) -> bool:
     reference = r.references.get(constraint.reference or "baseline")
     return reference is not None and replicated(constraint.measure, r.candidate, reference)
 
 
-def _compared(constraint: Constraint, r: Round) -> Estimate | None:
+def _compared(constraint: Constraint, r: Comparison) -> Estimate | None:
     own = r.candidate.assessed.get(constraint.measure)
     if own is None or own.value is None:
         return None
@@ -161,16 +164,11 @@ def _words(constraint: Constraint, verdict: Verdict, unit: str, value: Estimate 
     return f"{said}, anywhere from {value.low:.4g} to {value.high:.4g}; {allowed}: {why_open}"
 
 
-def _unit(constraint: Constraint, rounds: Sequence[Round]) -> str:
+def _unit(constraint: Constraint, rounds: Sequence[Comparison]) -> str:
     if constraint.compare in ("ratio", "own_ratio"):
         return "x"
     found = rounds[-1].candidate.assessed.get(constraint.measure)
     return found.unit if found else ""
-
-
-def is_time(measure: str) -> bool:
-    """Whether a measure of this name is read from a clock."""
-    return measure.rpartition("_")[2] in (*QUANTILES, "throughput", "seconds")
 
 
 def _narrow(value: float | None, low: float | None, high: float | None) -> bool:

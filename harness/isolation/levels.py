@@ -15,7 +15,7 @@ LEVELS: dict[str, type[ProcessLevel]] = {
 }
 
 
-def insist_known(name: str) -> str:
+def require_known(name: str) -> str:
     """Returns `name` if it is a level's name or auto; otherwise raises ProfileError."""
     if name not in LEVELS and name != "auto":
         raise ProfileError(f"isolation level {name!r} is unknown; choose auto or one of {', '.join(LEVELS)}")
@@ -24,7 +24,7 @@ def insist_known(name: str) -> str:
 
 def level(name: str) -> Level:
     """The level called `name`; for auto the strongest whose self-test passes, with the reason in its note."""
-    if insist_known(name) != "auto":
+    if require_known(name) != "auto":
         return LEVELS[name]()
     passed_over = []
     for strongest in reversed(LEVELS):

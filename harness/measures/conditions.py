@@ -56,7 +56,9 @@ class _Mark:
     words: str
 
 
-def grade(counters: Sequence[Counters], drift: float | None = None, tail: float | None = None) -> Condition:
+def grade_machine(
+    counters: Sequence[Counters], drift: float | None = None, tail: float | None = None
+) -> Condition:
     """The worst grade of all counters over the given spans (process pairs), with words for each below A.
 
     `drift` is the reference's median time in its second half divided by that in its first, minus 1; `tail` is

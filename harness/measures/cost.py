@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from harness.measures.names import QUANTILES
 from harness.measures.stats import percentile_interval, resampled, t_interval
 from harness.readings import PhaseTime, Sample
 from harness.records import Measurement, Trial
 
-QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 # What a single reading of a clock or of memory may be off by on a shared machine, as a share.
 SINGLE_READING_MARGIN = 0.05
 STARTS = ("shim", "start")

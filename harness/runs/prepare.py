@@ -84,13 +84,13 @@ def prepare(order: Order, number: int, observer: Observer, may_derive: bool = Tr
         may_derive=may_derive,
     )
     instance = order.task.prepare(bench)
-    asked = insist_on_fresh_inputs(order.task, instance)
+    asked = require_on_fresh_inputs(order.task, instance)
     used = tuple(bench.used.values())
     identity = of_value([size, seed, [s.digest for s in used if s.kind != "derived"], asked])
     return Prepared(number, instance, identity[:16], used)
 
 
-def insist_on_fresh_inputs(task: Task, instance: Instance) -> list[str]:
+def require_on_fresh_inputs(task: Task, instance: Instance) -> list[str]:
     """The digest of every request; raises TaskError where a timed input would be used twice.
 
     A cache would then pass for speed.

@@ -35,9 +35,9 @@ from harness.store.durable import (
     BALLAST_BYTES,
     FLOOR_BYTES,
     drop_ballast,
-    insist_on_room,
     make_folder,
     mend,
+    require_on_room,
     set_ballast,
 )
 from harness.store.schema import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS
@@ -114,7 +114,7 @@ class Store:
             return  # the server's disk is its own affair
         has_ballast = (self.folder / "ballast").is_file()
         needed = FLOOR_BYTES + answers_bytes + (0 if has_ballast else BALLAST_BYTES)
-        insist_on_room(self.folder, needed, "results")
+        require_on_room(self.folder, needed, "results")
         self.blobs.sweep()
         try:
             set_ballast(self.folder)
@@ -165,7 +165,7 @@ class Store:
         row = {"run_id": run_id, "number": number, "state": "claimed", "known": "[]", "seconds": 0.0}
 
         def work(connection: Connection) -> None:
-            ownership.insist_on_ours(connection, run_id)
+            ownership.require_on_ours(connection, run_id)
             connection.execute(delete(INSTANCES).where(*_is(run_id, number)))
             connection.execute(insert(INSTANCES), row)
 
@@ -185,7 +185,7 @@ class Store:
         rows = [{"run_id": run_id, "key": _trial_key(t), "packed": _packed(t)} for t in trials]
 
         def work(connection: Connection) -> None:
-            ownership.insist_on_ours(connection, run_id)
+            ownership.require_on_ours(connection, run_id)
             connection.execute(delete(INSTANCES).where(*_is(run_id, number)))
             connection.execute(insert(INSTANCES), row)
             earlier = TRIALS.c.key.startswith(f"{number}/", autoescape=True)

@@ -14,10 +14,10 @@ from harness.inputs.submissions import read, references, staged
 from harness.measures.paired import over_pairs
 from harness.observer import Silent
 from harness.runs import runner
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.runs.order import Order
 from harness.runs.prepare import prepare, setting_of
-from harness.trials.participant import Competitor, Entry, Place, Setting
+from harness.trials.participant import Entry, Participant, Place, Setting
 from tests.bench import figures
 from tests.bench.figures import per_cent
 from tests.bench.rows import Row
@@ -43,7 +43,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     brief = bench.counts.brief
     task = tasks.find(TASK)
     baseline = references(TASK, task.folder)["baseline"]
-    wanted = order(Asked(TASK, baseline.folder, profile="ci-smoke", seed=1))
+    wanted = order(Options(TASK, baseline.folder, profile="ci-smoke", seed=1))
     if brief:
         wanted = replace(wanted, profile=wanted.profile.model_copy(update={"size": "check"}))
     yield {"starts": list(_starts(bench, wanted, 2 if brief else STARTS))}
@@ -52,9 +52,9 @@ def measure(bench: Bench) -> Iterator[Row]:
 
 
 @contextmanager
-def _started(wanted: Order, setting: Setting, models: dict) -> Generator[Competitor]:
+def _started(wanted: Order, setting: Setting, models: dict) -> Generator[Participant]:
     with staged(wanted.submission) as copy:
-        one = Competitor(Entry(wanted.submission), copy)
+        one = Participant(Entry(wanted.submission), copy)
         try:
             one.start(Place(setting, models, 0, "serve"))
             assert one.fault is None, one.fault
@@ -134,7 +134,7 @@ def _same(bench: Bench, wanted: Order, pairs: int) -> Iterator[Row]:
                 yield {"kind": kind, "log_ratio": -ratio if number % 2 else ratio}
 
 
-def _ratio(sides: Sequence[Competitor], block: Sequence, rng: np.random.Generator) -> float:
+def _ratio(sides: Sequence[Participant], block: Sequence, rng: np.random.Generator) -> float:
     logs = []
     for request in block:
         took = [0.0, 0.0]

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.assessment.executors import nodes
-from harness.assessment.executors.base import Done, Event, Unit, lost
+from harness.assessment.executors.base import Event, Unit, UnitDone, lost
 from harness.assessment.executors.crew import Crew, Node
 from harness.errors import HarnessError, SubmissionError, UsageError
 from harness.sheets import Cell
@@ -65,7 +65,7 @@ class RayExecutor:
         self.warn = warn
 
     def run(
-        self, units: Sequence[Unit], kept: Callable[[Done], None], seen: Callable[[Unit, Event], None]
+        self, units: Sequence[Unit], kept: Callable[[UnitDone], None], seen: Callable[[Unit, Event], None]
     ) -> None:
         """As the contract says. Raises UsageError where no node can be used, HarnessError where none is left."""
         if not units:
@@ -152,7 +152,7 @@ class _Course:
         engine: RayExecutor,
         ray: Any,
         units: list[Unit],
-        kept: Callable[[Done], None],
+        kept: Callable[[UnitDone], None],
         seen: Callable[[Unit, Event], None],
     ) -> None:
         self.engine = engine
@@ -267,7 +267,7 @@ class _Course:
 
     def _keep(self, unit: Unit, cell: str, seconds: float, node: str) -> None:
         for each in self.same[unit.key]:
-            self.kept(Done(each, cell, seconds, node))
+            self.kept(UnitDone(each, cell, seconds, node))
 
     def _lost(self, flight: _Flight, why: str) -> None:
         """Once more, elsewhere if its node is gone; a few times at most, for a unit may be what kills nodes."""

@@ -238,7 +238,7 @@ def _enter(order: Launch, held: bool, stack: tuple[str, ...], weaken: _Weaken) -
             *boxes.zygote_command(box, theirs.fileno(), stack),
         ]
         if pool is not None:
-            poolusers.insist_readable(list(names))
+            poolusers.require_readable(list(names))
             words = {"under": str(home), "binds": list(names.items()), "argv": argv, "pool": pool.uid}
             argv = [sys.executable, "-I", "-S", str(_ENTER), str(_holding(json.dumps(words).encode(), given))]
         with open(errors, "wb") as said:

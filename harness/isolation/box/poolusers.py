@@ -59,7 +59,7 @@ def _used(uid: int) -> bool:
     return False
 
 
-def insist_readable(paths: Sequence[str]) -> None:
+def require_readable(paths: Sequence[str]) -> None:
     """Raises SandboxFailed for the first path that other users may not read, since a pool user has no other rights.
 
     The folders above do not matter: each path is mounted by itself.

@@ -14,6 +14,7 @@ from harness.records import (
     Machine,
     Measurement,
     Outcome,
+    Reached,
     Role,
     Run,
     Score,
@@ -106,7 +107,7 @@ class RunSummary(Record):
     points_uncapped: float | None
     points_low: float | None
     points_high: float | None
-    tier: Literal["below baseline", "baseline", "competent", "expert", "none"]
+    tier: Reached
     objective: MeasurementSummary | None
     constraints: tuple[ConstraintSummary, ...]
     measurements: tuple[MeasurementSummary, ...]
