@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.assessment.executors.base import Unit
 from harness.runs import runner
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.sheets import Cell, cell_of
 from harness.store.results import Store
 
@@ -47,7 +47,9 @@ def _done(asked: dict[str, Any], home: str, stamp: Path) -> Cell:
     if asked["kind"] == "raises":
         raise RuntimeError("our own mistake")
     root = Path(asked["task_folder"]).parent
-    found = order(Asked("toy-squares", Path(asked["folder"]), root, "ci-smoke", trials=2, seed=asked["seed"]))
+    found = order(
+        Options("toy-squares", Path(asked["folder"]), root, "ci-smoke", trials=2, seed=asked["seed"])
+    )
     cell = cell_of(asked["candidate"], runner.run(found, Store(Path(home))))
     if asked.get("until"):
         _wait_for(stamp.parent, asked["until"])

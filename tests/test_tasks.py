@@ -11,7 +11,7 @@ import pytest
 from harness.inputs import submissions, tasks
 from harness.observer import Silent
 from harness.runs.check import CHECK_SIZE, check
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.runs.prove import NEEDED_SDS, one_ladder, prove
 from harness.worker.loader import load_module, phases_of
 from tests.proof_choice import INSTANCES, Choice
@@ -63,7 +63,7 @@ def test_proves_itself(
     """Whole where its kept proof says nothing of it, and where this commit draws it; or else on one instance."""
     choice = proof_choices[name]
     record_property("proof", choice.words)
-    asked = order(Asked(name, profile="ci-smoke"))
+    asked = order(Options(name, profile="ci-smoke"))
     if choice.way == "one instance":
         points = one_ladder(asked, choice.instance, Silent()).points
         assert points["baseline"] < points["competent"] < points["expert"], points
@@ -81,5 +81,5 @@ def test_proves_itself(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TASKS)
 def test_the_starter_passes_its_check(name: str, tmp_path: Path) -> None:
-    found = check(order(Asked(name, TASKS[name].starter, profile="ci-smoke")), Silent())
+    found = check(order(Options(name, TASKS[name].starter, profile="ci-smoke")), Silent())
     assert found.passed, found.problems

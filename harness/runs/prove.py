@@ -17,13 +17,13 @@ import numpy as np
 
 from harness.digests import of_bytes, of_value
 from harness.errors import DataError, HarnessError, ModelError
-from harness.grading.comparison import Round, Side, floors, side
+from harness.grading.comparison import Comparison, Side, floors, side
 from harness.grading.grade import grade
 from harness.grading.verdicts import objective_value
 from harness.inputs import submissions
 from harness.inputs.data import sources
 from harness.inputs.submissions import Submission
-from harness.machine import fingerprint as machine
+from harness.machine import fingerprint
 from harness.observer import Observer
 from harness.proofs import MadeOf, Proof, ProofCheat, ProofGap, ProofStarter, ProofTier
 from harness.records import TIERS, Score, Source, Tier
@@ -117,7 +117,7 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
         mutants=tested,
         ladder_seconds=tuple(seconds),
         minutes=order.task.definition.minutes,
-        machine=machine.in_words(machine.fingerprint(order.device, order.profile.threads)),
+        machine=fingerprint.in_words(fingerprint.fingerprint(order.device, order.profile.threads)),
         proven_at=datetime.now(UTC).isoformat(timespec="seconds"),
         competencies=order.task.definition.competencies,
         sources=tuple(used),
@@ -172,7 +172,7 @@ def _digests(used: Iterable[Source]) -> dict[str, str]:
 
 
 def _program() -> str:
-    from harness.assessment.scoring import program_digest
+    from harness.machine.program import program_digest
 
     return program_digest()
 
@@ -247,7 +247,7 @@ def climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer
             floor,
         )
     criteria = order.task.criteria
-    scores = {tier: grade(criteria, [Round(own, sides)]) for tier, own in sides.items()}
+    scores = {tier: grade(criteria, [Comparison(own, sides)]) for tier, own in sides.items()}
     values = {tier: objective_value(criteria.objective, own, sides) for tier, own in sides.items()}
     return Ladder(
         sides=sides,
@@ -277,7 +277,7 @@ def _alone(
                     assess_reference(order.task, prepared.instance, outcome.trial, outcome.answers),
                     floor,
                 )
-    return grade(order.task.criteria, [Round(side(came.trial, found, floor), sides)])
+    return grade(order.task.criteria, [Comparison(side(came.trial, found, floor), sides)])
 
 
 def _tier(tier: Tier, ladders: Sequence[Ladder]) -> ProofTier:
