@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.assessment.executors.base import Unit
 from harness.runs import runner
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.sheets import Cell, cell_of
 from harness.store.results import Store
 
@@ -40,7 +40,9 @@ def _done(asked: dict[str, Any], home: str, stamp: Path) -> Cell:
     if asked["kind"] == "raises":
         raise RuntimeError("our own mistake")
     root = Path(asked["task_folder"]).parent
-    found = order(Asked("toy-squares", Path(asked["folder"]), root, "ci-smoke", trials=2, seed=asked["seed"]))
+    found = order(
+        Options("toy-squares", Path(asked["folder"]), root, "ci-smoke", trials=2, seed=asked["seed"])
+    )
     return cell_of(asked["candidate"], runner.run(found, Store(Path(home))))
 
 

@@ -18,13 +18,12 @@ import pytest
 from sqlalchemy import func, select
 
 from harness.assessment.executors import cluster, nodes
-from harness.assessment.executors.base import Done, Unit
+from harness.assessment.executors.base import Unit, UnitDone
 from harness.assessment.executors.cluster import RayExecutor, connected
 from harness.assessment.executors.crew import Crew, Node, share
 from harness.errors import HarnessError, StoreError, SubmissionError, UsageError
 from harness.sheets import Cell
-from harness.store import packets
-from harness.store import transfer as moving
+from harness.store import packets, transfer
 from harness.store.results import Store
 from harness.store.schema import CLAIMS, INSTANCES, RUNS, TRIALS
 from tests import cluster_work
@@ -112,7 +111,7 @@ def _ray_processes(before: set[int]) -> list[psutil.Process]:
 class Told:
     """What an engine told."""
 
-    kept: list[Done] = field(default_factory=list)
+    kept: list[UnitDone] = field(default_factory=list)
     events: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -169,7 +168,7 @@ def test_without_an_address_a_cluster_of_this_machine_begins_and_ends(
 
 
 def test_an_interrupt_ends_what_runs(site: Site, store: Store, stamps: Path) -> None:
-    def interrupted(_: Done) -> None:
+    def interrupted(_: UnitDone) -> None:
         raise KeyboardInterrupt
 
     units = [unit("quick", stamps, "pause", seconds=0.5), unit("slow", stamps, "pause", seconds=60)]
@@ -279,7 +278,7 @@ def test_what_may_not_be_sent_is_refused_in_the_words_of_this_machine(
         refused.append(home)
         return Cell(candidate="c", task="toy-squares", outcome="malformed").model_dump_json()
 
-    kept: list[Done] = []
+    kept: list[UnitDone] = []
     asked = unit("c", stamps, folder=str(stamps), task_folder=str(TOY))
     RayExecutor(store, do).run([asked], kept.append, lambda *_: None)
     assert refused == [str(store.folder)]
@@ -466,7 +465,7 @@ def test_what_a_node_measured_before_it_was_cut_short_is_taken_up_there(
     head, (moved,) = packets.opened(
         "unit", nodes.measure(cluster_work.do, asked.payload, task, content, True)
     )
-    run = store.run(moving.adopt(store, moved))
+    run = store.run(transfer.adopt(store, moved))
     assert len(run.head.taken_up) == 1
     assert len(run.trials) == TIMED_TRIALS
     assert json.loads(head["cell"])["run_id"] == run.head.run_id

@@ -17,7 +17,7 @@ import pytest
 
 from harness.machine import counters, devices
 from harness.machine.counters import Gpu, Meter
-from harness.measures.conditions import BRAKES, EASINGS, grade, wait_share
+from harness.measures.conditions import BRAKES, EASINGS, grade_machine, wait_share
 
 HZ = 100
 SPIN = "while True: pass"
@@ -76,9 +76,14 @@ def test_a_machine_that_tells_nothing_gives_none_everywhere_and_no_error(tmp_pat
     read = Meter([7], root=tmp_path).start().stop()
     told = read.model_dump(exclude={"seconds", "device_reasons"})
     assert set(told.values()) == {None}
-    assert read.seconds >= 0
     assert read.device_reasons == ()
     assert counters.throttled(tmp_path) is None
+
+
+def test_a_span_lasts_from_its_start_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter((100.0, 102.5))
+    monkeypatch.setattr(counters.time, "perf_counter", lambda: next(now))
+    assert Meter([7], root=tmp_path).start().stop().seconds == 2.5
 
 
 def test_workers_are_charged_for_the_span_alone_and_all_their_threads_and_children(machine: Machine) -> None:
@@ -357,7 +362,7 @@ def test_a_busy_stranger_on_the_same_core_shows_as_waiting(spinner: subprocess.P
     assert share is not None
     assert share > 0.2
     assert read.cpu_seconds
-    assert grade([read]).grade == "C"
+    assert grade_machine([read]).grade == "C"
 
 
 @linux

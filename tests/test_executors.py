@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from harness.assessment.executors import work
-from harness.assessment.executors.base import Done, Executor, Unit
+from harness.assessment.executors.base import Executor, Unit, UnitDone
 from harness.assessment.executors.cluster import RayExecutor
 from harness.assessment.executors.local import Local
 from harness.sheets import Cell
@@ -54,7 +54,7 @@ def unreadable(number: int, timed: bool = False) -> Unit:
 @every_engine
 def test_every_unit_comes_back_once_from_the_calling_thread(make: Make, tmp_path: Path) -> None:
     units = [unreadable(number, timed=number % 2 == 0) for number in range(6)]
-    found: list[Done] = []
+    found: list[UnitDone] = []
     make(tmp_path / "home").run(units, found.append, lambda unit, event: None)
     assert Counter(done.unit.key for done in found) == Counter(unit.key for unit in units)
     for done in found:
@@ -67,7 +67,7 @@ def test_every_unit_comes_back_once_from_the_calling_thread(make: Make, tmp_path
 def test_a_unit_whose_process_dies_is_tried_again_and_then_ours(make: Make, tmp_path: Path) -> None:
     broken = Unit("anna", "toy", "x", "this is no JSON", True)
     events: list[str] = []
-    found: list[Done] = []
+    found: list[UnitDone] = []
     make(tmp_path / "home").run(
         [broken, unreadable(1)], found.append, lambda unit, event: events.append(event)
     )
@@ -80,7 +80,7 @@ def test_a_unit_whose_process_dies_is_tried_again_and_then_ours(make: Make, tmp_
 
 @every_engine
 def test_an_interrupt_ends_what_runs(make: Make, tmp_path: Path) -> None:
-    def kept(done: Done) -> None:
+    def kept(done: UnitDone) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -143,7 +143,7 @@ def start(copy: Path, tmp_path: Path) -> Generator[Callable[..., session.Session
     contract.write_text(CONTRACT)
 
     def make(limits: Limits = LIMITS, **more: Any) -> session.Session:
-        seat = session.Seat(copy, contract, {}, "cpu", 1, 7, limits, **more)
+        seat = session.WorkerSpec(copy, contract, {}, "cpu", 1, 7, limits, **more)
         started.append(session.start(level("process"), seat, "main"))
         return started[-1]
 

@@ -15,8 +15,7 @@ from harness.errors import SandboxFailed
 from harness.isolation.base import Launched
 from harness.isolation.process import ProcessLevel
 from harness.records import Outcome
-from harness.runs import prepare as ordering
-from harness.runs import runner
+from harness.runs import prepare, runner
 from harness.runs.order import Order
 from harness.store.results import Store
 from tests.conftest import HOSTILE, TOYS
@@ -107,7 +106,7 @@ class _Broken(ProcessLevel):
 def test_sandbox_failed_is_ours_and_not_scored(
     store: Store, toy_order: Callable[..., Order], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ordering, "level", lambda name: _Broken())
+    monkeypatch.setattr(prepare, "level", lambda name: _Broken())
     run = runner.run(toy_order(COMPETENT), store)
     assert run.score is not None
     assert (run.score.outcome, run.score.points_uncapped) == ("sandbox_failed", None)

@@ -20,16 +20,14 @@ from harness.inputs.submissions import references
 from harness.instances import ArraySpec, Request, Stage
 from harness.observer import Silent
 from harness.records import Certificate, ConstraintResult, Run, Trial
-from harness.runs import prepare as ordering
-from harness.runs import rescore as rescoring
-from harness.runs import runner
-from harness.runs.options import Asked, order
+from harness.runs import prepare, rescore, runner
+from harness.runs.options import Options, order
 from harness.runs.order import Order
 from harness.store.results import Store
 from harness.trials import session
 from harness.trials.pair import Pair
 from harness.trials.participant import Entry
-from harness.trials.round import Outcome
+from harness.trials.round import RawTrial
 from harness.trials.schedule import Plan, base_blocks
 from tests.conftest import TOYS
 
@@ -86,7 +84,7 @@ def ordered(folder: Path, text: str, pairs: int, most: int = 0, memory_pass: boo
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "solution.py").write_text(text)
     (folder / "base.py").write_text(EXPERT)
-    asked = order(Asked("toy-pairs", folder, TOYS, "ci-smoke", seed=5))
+    asked = order(Options("toy-pairs", folder, TOYS, "ci-smoke", seed=5))
     update = {"pairs": pairs, "max_pairs": max(most, pairs), "memory_pass": memory_pass, "max_trials": 1}
     return replace(asked, profile=asked.profile.model_copy(update=update))
 
@@ -156,7 +154,9 @@ def test_every_request_is_answered_once_by_each_timed_worker_in_one_pair(slow: S
 
 
 def test_there_is_a_floor_and_a_stopped_worker_stands_still(slow: Slow) -> None:
-    for p in slow.trial("candidate").pairs:
+    pairs = slow.trial("candidate").pairs
+    assert len(pairs) == 5
+    for p in pairs:
         assert p.floor
         calls = [sample.seconds for sample in slow.trial("candidate").samples if sample.pair == p.pair]
         assert 0 < float(np.min(p.floor)) < float(np.median(calls))
@@ -199,7 +199,7 @@ def test_memory_is_of_a_worker_alone(slow: Slow) -> None:
 
 def test_scoring_again_gives_the_same_score(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "start", None)  # launches nothing
-    before, after = rescoring.rescore(slow.run.head.run_id, slow.store, lambda _, folder: tasks.read(folder))
+    before, after = rescore.rescore(slow.run.head.run_id, slow.store, lambda _, folder: tasks.read(folder))
     assert before == slow.run
     assert after.score == before.score
     assert after.assessed == before.assessed
@@ -240,15 +240,15 @@ def test_a_thread_and_a_child_that_spin_stand_still_while_others_are_timed(tmp_p
 
 
 def rounds(
-    folder: Path, pairs: int, most: int, settled: Callable[[Sequence[Outcome]], bool], seconds: float = 600.0
-) -> list[Outcome]:
+    folder: Path, pairs: int, most: int, settled: Callable[[Sequence[RawTrial]], bool], seconds: float = 600.0
+) -> list[RawTrial]:
     """Candidate and baseline side by side, until `settled` says so."""
     asked = ordered(folder, EXPERT, pairs, most)
-    prepared = ordering.prepare(asked, 0, Silent())
+    prepared = prepare.prepare(asked, 0, Silent())
     plan = Plan(pairs=pairs, most=most, seconds=seconds)
     baseline = references("toy-pairs", asked.task.folder)["baseline"]
-    with ordering.setting_of(asked) as setting:
-        around = ordering.round_of(asked, setting, prepared, Silent(), plan)
+    with prepare.setting_of(asked) as setting:
+        around = prepare.round_of(asked, setting, prepared, Silent(), plan)
         around.settled = settled
         return around.run([Entry(asked.submission), Entry(baseline, "reference")])
 
@@ -256,7 +256,7 @@ def rounds(
 def test_an_open_verdict_brings_more_pairs_from_the_reserve_until_it_is_decided(tmp_path: Path) -> None:
     asked_after: list[int] = []
 
-    def settled(outcomes: Sequence[Outcome]) -> bool:
+    def settled(outcomes: Sequence[RawTrial]) -> bool:
         asked_after.append(len(outcomes[0].trial.pairs))
         return asked_after[-1] >= 5
 
@@ -286,13 +286,13 @@ def test_a_verdict_that_is_open_at_first_is_decided_with_more_pairs(tmp_path: Pa
     assert latency.pairs == len(run.trials[0].pairs)
     assert latency.pairs in (2, 5, 6)
     # answers of added pairs count as right or wrong as well, and nothing is scored twice
-    _, after = rescoring.rescore(run.head.run_id, store, lambda _, folder: tasks.read(folder))
+    _, after = rescore.rescore(run.head.run_id, store, lambda _, folder: tasks.read(folder))
     assert after.score == run.score
 
 
 def test_a_fault_in_a_pair_ends_the_round_and_is_the_candidates_own(tmp_path: Path) -> None:
     asked = ordered(tmp_path / "probe", EXPERT, 3)
-    serve = ordering.prepare(asked, 0, Silent()).instance.stages[1]
+    serve = prepare.prepare(asked, 0, Silent()).instance.stages[1]
     last = base_blocks(serve, 3)[1][-1]
     bad = np.asarray(last.arguments["numbers"]).tolist()
     text = EXPERT.replace(

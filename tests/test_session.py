@@ -94,7 +94,7 @@ def contract(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _start(copy: Path, contract: Path) -> session.Session:
-    seat = session.Seat(copy, contract, {}, "cpu", 1, 77, LIMITS)
+    seat = session.WorkerSpec(copy, contract, {}, "cpu", 1, 77, LIMITS)
     return session.start(level("process"), seat, "main")
 
 

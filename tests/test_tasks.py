@@ -10,7 +10,7 @@ import pytest
 from harness.inputs import submissions, tasks
 from harness.observer import Silent
 from harness.runs.check import CHECK_SIZE, check
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.runs.prove import NEEDED_SDS, prove
 from harness.worker.loader import load_module, phases_of
 
@@ -58,7 +58,7 @@ def test_the_contract_the_limits_and_the_statement_name_the_same_phases(name: st
 @pytest.mark.timeout(2400)
 @pytest.mark.parametrize("name", TASKS)
 def test_proves_itself(name: str) -> None:
-    proof = prove(order(Asked(name, profile="ci-smoke")), INSTANCES, Silent())
+    proof = prove(order(Options(name, profile="ci-smoke")), INSTANCES, Silent())
     assert proof.proven, proof.reasons
     assert min(gap.pooled_sds for gap in proof.separation) >= NEEDED_SDS
     assert not sum(gap.inversions for gap in proof.separation)
@@ -71,5 +71,5 @@ def test_proves_itself(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TASKS)
 def test_the_starter_passes_its_check(name: str, tmp_path: Path) -> None:
-    found = check(order(Asked(name, TASKS[name].starter, profile="ci-smoke")), Silent())
+    found = check(order(Options(name, TASKS[name].starter, profile="ci-smoke")), Silent())
     assert found.passed, found.problems

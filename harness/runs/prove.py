@@ -11,12 +11,12 @@ from itertools import pairwise
 import numpy as np
 
 from harness.errors import HarnessError
-from harness.grading.comparison import Round, Side, floors, side
+from harness.grading.comparison import Comparison, Side, floors, side
 from harness.grading.grade import grade
 from harness.grading.verdicts import objective_value
 from harness.inputs import submissions
 from harness.inputs.submissions import Submission
-from harness.machine import fingerprint as machine
+from harness.machine import fingerprint
 from harness.observer import Observer
 from harness.proofs import Proof, ProofCheat, ProofGap, ProofStarter, ProofTier
 from harness.records import TIERS, Score, Tier
@@ -99,7 +99,7 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
         mutants=tested,
         ladder_seconds=tuple(seconds),
         minutes=order.task.definition.minutes,
-        machine=machine.in_words(machine.fingerprint(order.device, order.profile.threads)),
+        machine=fingerprint.in_words(fingerprint.fingerprint(order.device, order.profile.threads)),
         proven_at=datetime.now(UTC).isoformat(timespec="seconds"),
         competencies=order.task.definition.competencies,
         sources=first.sources,
@@ -123,7 +123,7 @@ def climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer
             floor,
         )
     criteria = order.task.criteria
-    scores = {tier: grade(criteria, [Round(own, sides)]) for tier, own in sides.items()}
+    scores = {tier: grade(criteria, [Comparison(own, sides)]) for tier, own in sides.items()}
     values = {tier: objective_value(criteria.objective, own, sides) for tier, own in sides.items()}
     return Ladder(
         sides=sides,
@@ -153,7 +153,7 @@ def _alone(
                     assess_reference(order.task, prepared.instance, outcome.trial, outcome.answers),
                     floor,
                 )
-    return grade(order.task.criteria, [Round(side(came.trial, found, floor), sides)])
+    return grade(order.task.criteria, [Comparison(side(came.trial, found, floor), sides)])
 
 
 def _tier(tier: Tier, ladders: Sequence[Ladder]) -> ProofTier:

@@ -129,7 +129,7 @@ class Workbench:
             parameters = "".join(f", {parameter}" for parameter in arguments)
             (top / "contract.py").write_text(f"class Contract:\n    def make(self{parameters}): ...\n")
             limits = Limits(_RECIPE_BYTES, 256, _RECIPE_SECONDS, {"make": _RECIPE_SECONDS})
-            seat = session.Seat(
+            seat = session.WorkerSpec(
                 submission=top / "recipe",
                 contract=top / "contract.py",
                 models={"encoder": encoder},

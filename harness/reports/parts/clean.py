@@ -30,7 +30,7 @@ def short(text: str, width: int) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """`text`, or its start and how many characters were left out."""
+    """`text`, or its start and how many characters were cut off."""
     return text if len(text) <= width else f"{text[:width]} … ({len(text) - width:,} more characters)"
 
 
@@ -51,7 +51,7 @@ def block(text: str, lines: int = MAX_LINES, width: int = MAX_LINE) -> str:
 
 
 def log(head: str, tail: str, total: int) -> str:
-    """A worker's kept output: its first and last bytes, and how many were not kept."""
+    """A worker's stored output: its first and last bytes, and how many were not stored."""
     kept = len(head.encode()) + len(tail.encode())
     parts = [block(head)] if head else []
     if total > kept:
