@@ -130,12 +130,12 @@ def test_minima_of_made_functions_are_zero_and_not_at_textbook_places(instance: 
 def test_noise_depends_on_the_evaluation_alone(instance: Instance) -> None:
     kinds = {"exact": 0, "noisy": 0}
     for problem in instance.hidden["problems"]:
-        kinds[problem.told] += 1
+        kinds[problem.exactness] += 1
         first, again, later = (problem.tell(problem.start[None], number) for number in (2, 2, 3))
         true = problem.measure(problem.start[None], None)
         assert np.array_equal(first[1], again[1])
-        assert np.array_equal(first[1], later[1]) == (problem.told == "exact")
-        assert np.array_equal(first[0], true[0]) == (problem.told == "exact")
+        assert np.array_equal(first[1], later[1]) == (problem.exactness == "exact")
+        assert np.array_equal(first[0], true[0]) == (problem.exactness == "exact")
     assert kinds == {"exact": 8, "noisy": 10}
 
 
