@@ -14,7 +14,7 @@ import pytest
 from harness.proofs import MadeOf, Proof
 from harness.records import Source
 from harness.runs import prove as proving
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.runs.prove import made_of, made_of_now, one_ladder, prove
 from harness.trials.round import Silent
 from tests.conftest import TOYS
@@ -178,7 +178,7 @@ def pack(tmp_path: Path) -> Path:
 
 
 def parts(root: Path, profile: str = "ci-smoke", used: Sequence[Source] = ()) -> MadeOf:
-    return made_of(order(Asked("toy-squares", tasks_root=root, profile=profile)), used)
+    return made_of(order(Options("toy-squares", tasks_root=root, profile=profile)), used)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_the_stack_names_packages_and_their_versions(monkeypatch: pytest.MonkeyP
 
 def test_data_and_models_are_looked_up_again_where_they_are_built_in(monkeypatch: pytest.MonkeyPatch) -> None:
     proving._today.cache_clear()
-    asked = order(Asked("toy-squares", tasks_root=TOYS, profile="ci-smoke"))
+    asked = order(Options("toy-squares", tasks_root=TOYS, profile="ci-smoke"))
     wine = Source(role="data", kind="builtin", name="wine", digest="old", size_bytes=1)
     gone = wine.model_copy(update={"name": "gone"})
     own = wine.model_copy(update={"kind": "local", "name": "letters"})
@@ -240,7 +240,7 @@ def test_data_and_models_are_looked_up_again_where_they_are_built_in(monkeypatch
 
 
 def test_a_proof_names_what_it_was_made_of_and_one_ladder_stands_in_order() -> None:
-    asked = order(Asked("toy-squares", tasks_root=TOYS, profile="ci-smoke"))
+    asked = order(Options("toy-squares", tasks_root=TOYS, profile="ci-smoke"))
     kept = prove(asked, 1, Silent(), cheats=False)
     assert kept.made_of == made_of_now(asked, kept)
     assert kept.made_of is not None
