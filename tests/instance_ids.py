@@ -14,11 +14,12 @@ from typing import Any
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from harness import tasks
+from harness.inputs import tasks
+from harness.inputs.tasks import Task
+from harness.observer import Silent
 from harness.runs.options import Options, order
-from harness.runs.prepare import Order, prepare
-from harness.tasks import Task
-from harness.trials.round import Silent
+from harness.runs.order import Order
+from harness.runs.prepare import prepare
 
 NUMBERS = (0, 1)
 LINEAR_ALGEBRA = "linear algebra"

@@ -14,8 +14,8 @@ import pytest
 
 from harness import tasks
 from harness.proofs import Proof
+from harness.runs.made_of import made_of, made_of_now
 from harness.runs.options import Options, order
-from harness.runs.prove import made_of, made_of_now
 from tests.proof_choice import Choice, Standing, choose
 
 TOP = Path(__file__).parent.parent

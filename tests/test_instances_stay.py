@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from harness.errors import DataError
-from harness.tasks import Definition, Task
+from harness.inputs.definition import Definition
+from harness.inputs.tasks import Task
 from tests.instance_ids import LINEAR_ALGEBRA, NUMBERS, catalogue, identity, order_of
 
 KEPT: dict[str, dict[str, Any]] = json.loads(
