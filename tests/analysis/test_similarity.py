@@ -19,10 +19,10 @@ from harness.analysis.fingerprints import GRAM, WINDOW, grams, tokens, winnow
 from harness.analysis.similarity import COMMON_LEAST, Found, Part, Region, SharedCode, compare
 from harness.inputs import tasks
 from harness.reports.assessment import similar as shown
+from tests.cli.test_verbs import harness, refused
 from tests.conftest import TOYS
-from tests.test_cli import harness, refused
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 SPLIT = '''"""Splits and scores."""
 
 def split(rows, share, seed):

@@ -12,8 +12,8 @@ from harness.analysis import differences
 from harness.analysis.standings import Apart, Ranked, Span, band, places, profile, span, standings, weighted
 from harness.errors import UsageError
 from harness.sheets import Cut, Sheet
-from tests import sheet_fixtures as fixtures
-from tests.sheet_fixtures import TASKS, cell, failed, row
+from tests.fixtures import sheets as fixtures
+from tests.fixtures.sheets import TASKS, cell, failed, row
 
 
 def of(*cells: object, cut: float | None = None, people: tuple[str, ...] = ("ann", "ben", "cleo")) -> Sheet:

@@ -27,8 +27,8 @@ from harness.sheets import Cell
 from harness.store import packets, transfer
 from harness.store.results import Store
 from harness.store.schema import CLAIMS, INSTANCES, RUNS, TRIALS
-from tests import cluster_work
-from tests.cluster_work import unit
+from tests.assessment import cluster_work
+from tests.assessment.cluster_work import unit
 from tests.conftest import TOYS
 
 ray = pytest.importorskip("ray")

@@ -19,10 +19,10 @@ from harness.errors import StoreError, UsageError
 from harness.sheets import Assessment, Cell, CellConstraint, Sheet, Suite, TaskInSuite, not_attempted
 from harness.store.ledger import Ledger
 from harness.store.results import Store
-from tests.report_fixtures import ok_run
-from tests.test_cli import harness
+from tests.cli.test_verbs import harness
+from tests.fixtures.reports import ok_run
 
-DOC = Path(__file__).parent.parent / "docs" / "export.md"
+DOC = Path(__file__).parent.parent.parent / "docs" / "export.md"
 LIMIT = CellConstraint(
     name="p95_latency",
     unit="s",

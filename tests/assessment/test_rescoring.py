@@ -17,9 +17,9 @@ from harness.runs.options import Options, order
 from harness.sheets import Assessment, Cell, Cut, Suite, TaskInSuite, cell_of, not_attempted
 from harness.store.ledger import Ledger
 from harness.store.results import Store
+from tests.cli.test_verbs import harness
 from tests.conftest import TOYS
-from tests.test_cli import harness
-from tests.test_store import COMPETENT
+from tests.store.test_results import COMPETENT
 
 SUITE = Suite(
     name="pairs",

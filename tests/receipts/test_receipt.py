@@ -24,8 +24,8 @@ from harness.receipts.verify import Verified, VerifyRequest, verify
 from harness.runs import runner
 from harness.runs.options import Options, order
 from harness.store.results import Store
+from tests.cli.test_verbs import COMPETENT, SMOKE, TOY, Said, harness, refused
 from tests.conftest import HOSTILE, TOYS
-from tests.test_cli import COMPETENT, SMOKE, TOY, Said, harness, refused
 
 
 @dataclass(frozen=True)

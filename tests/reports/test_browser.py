@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.reports.run.html import render_html
-from tests.chromium import Chromium
-from tests.report_fixtures import RUNS
+from tests.fixtures.chromium import Chromium
+from tests.fixtures.reports import RUNS
 
 # Every visible element that sticks out of the window, and every pair of labels in a drawing that meet.
 OUTSIDE = """

@@ -15,11 +15,11 @@ from harness.records import Rung
 from harness.reports.assessment import candidate, candidate_html, feedback, leaderboard_html
 from harness.reports.run import text
 from harness.sheets import Assessment, Cell, CellConstraint, Cut, Sheet, Suite, TaskInSuite
-from tests import sheet_fixtures as fixtures
-from tests.chromium import Chromium
-from tests.sheet_fixtures import cell, row
-from tests.test_leaderboard import EVIL, hostile
-from tests.test_report_browser import MEETING, OUTSIDE
+from tests.fixtures import sheets as fixtures
+from tests.fixtures.chromium import Chromium
+from tests.fixtures.sheets import cell, row
+from tests.reports.test_browser import MEETING, OUTSIDE
+from tests.reports.test_leaderboard import EVIL, hostile
 
 
 def said(sheet: Sheet, who: str) -> str:

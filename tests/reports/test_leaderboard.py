@@ -17,9 +17,9 @@ from harness.reports.run import text
 from harness.sheets import Sheet
 from harness.store.ledger import Ledger
 from harness.store.results import Store
-from tests import sheet_fixtures as fixtures
-from tests.sheet_fixtures import cell, failed, row
-from tests.test_cli import harness, refused
+from tests.cli.test_verbs import harness, refused
+from tests.fixtures import sheets as fixtures
+from tests.fixtures.sheets import cell, failed, row
 
 EVIL = "=cmd|'/c calc'!A0<script>alert(1)</script>\x1b[31m\u202e"
 

@@ -20,7 +20,7 @@ from harness.reports.run import markdown, pair_plot, plots, run_series, run_tabl
 from harness.reports.run.comparison import WITHHELD, compare
 from harness.reports.run.html import render_html
 from harness.reports.run.summary import summary
-from tests.report_fixtures import IN_PAIRS, RUNS, head, machine, ok_run, paired_run, proof, timing
+from tests.fixtures.reports import IN_PAIRS, RUNS, head, machine, ok_run, paired_run, proof, timing
 
 SCHEMA = Path(schema.__file__).with_name("run-summary.schema.json")
 every_run = pytest.mark.parametrize("build", RUNS.values(), ids=RUNS.keys())

@@ -24,7 +24,7 @@ from harness.store.results import Store
 from harness.store.schema import CLAIMS, INSTANCES
 from harness.trials.round import Round
 from tests.conftest import TOYS
-from tests.report_fixtures import ok_run
+from tests.fixtures.reports import ok_run
 
 COMPETENT = TOYS / "toy-squares" / "reference_solutions" / "competent"
 
@@ -218,7 +218,7 @@ TAKER = """
 import os, sys
 from pathlib import Path
 from harness.store.results import Store
-from tests.report_fixtures import ok_run
+from tests.fixtures.reports import ok_run
 
 store = Store(Path(sys.argv[1]))
 sys.stdout.write("ready\\n")
@@ -241,7 +241,7 @@ def test_of_several_processes_one_takes_a_dead_run_up(store: Store) -> None:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            cwd=Path(__file__).parent.parent,
+            cwd=Path(__file__).parent.parent.parent,
         )
         for _ in range(4)
     ]

@@ -24,9 +24,9 @@ from harness.runs.order import Order
 from harness.store import connections, ownership, upgrade
 from harness.store.results import Store
 from harness.store.schema import ARTEFACTS, CLAIMS, META, REVISIONS, RUNS, TRIALS, VERSION
-from tests import postgres
-from tests.report_fixtures import ok_run
-from tests.test_store import COMPETENT, WRITER, _same, older
+from tests.fixtures import postgres
+from tests.fixtures.reports import ok_run
+from tests.store.test_results import COMPETENT, WRITER, _same, older
 
 KEY = "asked the same"
 

@@ -15,17 +15,17 @@ from pathlib import Path
 import pytest
 
 from harness import tasks
+from harness.observer import Silent
 from harness.records import Run
 from harness.runs.options import Options, order
 from harness.runs.prepare import prepare
 from harness.store.ledger import Ledger
 from harness.store.results import Store
-from harness.trials.round import Silent
-from tests.test_cli import harness
+from tests.cli.test_verbs import harness
 
-OLD = Path(__file__).parent / "fixtures" / "store-of-0.1.0"
+OLD = Path(__file__).parent.parent / "fixtures" / "store-of-0.1.0"
 PROFILE = OLD / "smallest.toml"
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 # The runs that were asked for one by one; the assessment's is a third.
 RUNS = {"gradients": "20261128-183924-affd3d", "optimizers": "20261128-184002-fa0244"}
 ASSESSED = "20261128-184103-f1980b"

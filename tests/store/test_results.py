@@ -26,7 +26,7 @@ from harness.store import blobs, durable
 from harness.store.results import Store
 from harness.store.schema import META, RUNS
 from tests.conftest import TOYS
-from tests.report_fixtures import ok_run
+from tests.fixtures.reports import ok_run
 
 COMPETENT = TOYS / "toy-squares" / "reference_solutions" / "competent"
 

@@ -19,7 +19,7 @@ from harness.store import packets, transfer
 from harness.store.results import Store
 from harness.store.schema import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS
 from tests.conftest import TOYS
-from tests.report_fixtures import ok_run
+from tests.fixtures.reports import ok_run
 
 COMPETENT = TOYS / "toy-squares" / "reference_solutions" / "competent"
 Head = dict[str, Any]

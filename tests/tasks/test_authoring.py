@@ -14,7 +14,7 @@ from harness.proofs import Proof
 from harness.runs.options import Options, order
 from harness.runs.prove import NEEDED_SDS, prove
 
-PAGE = Path(__file__).parent.parent / "docs" / "authoring.md"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "authoring.md"
 BLOCK = re.compile(r"^```(\w+) ?(.*?)\n(.*?)^```", flags=re.S | re.M)
 
 

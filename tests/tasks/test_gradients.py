@@ -15,7 +15,7 @@ from torch.nn import functional
 from harness.errors import TaskError
 from harness.inputs import tasks
 from harness.instances import ArraySpec, Instance
-from tests.benches import Seeded
+from tests.tasks.benches import Seeded
 
 SIZE: dict[str, Any] = {"per_cell": 2, "rows": 6, "classes": 10, "width": 8}
 OPERATIONS = ("cross_entropy", "focal", "info_nce", "layer_norm", "attention")

@@ -16,12 +16,12 @@ import pytest
 from harness.errors import DataError
 from harness.inputs.definition import Definition
 from harness.inputs.tasks import Task
-from tests.instance_ids import LINEAR_ALGEBRA, NUMBERS, catalogue, identity, order_of
+from tests.fixtures.instance_ids import LINEAR_ALGEBRA, NUMBERS, catalogue, identity, order_of
 
 KEPT: dict[str, dict[str, Any]] = json.loads(
-    (Path(__file__).parent / "fixtures" / "instance_ids.json").read_text("utf-8")
+    (Path(__file__).parent.parent / "fixtures" / "instance_ids.json").read_text("utf-8")
 )
-TASKS = catalogue(Path(__file__).parent.parent)
+TASKS = catalogue(Path(__file__).parent.parent.parent)
 # These rest on numbers drawn by seed alone, which are the same on every machine: never skipped.
 DRAWN_ALONE = {
     "long-context", "memory-budget", "small-data", "toy-dialogue", "toy-free", "toy-pairs", "toy-squares",

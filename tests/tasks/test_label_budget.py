@@ -13,7 +13,7 @@ import pytest
 from harness.errors import DataError, Fault
 from harness.inputs import tasks
 from harness.instances import ArraySpec, Instance
-from tests.benches import Data, Part, Seeded, spelt
+from tests.tasks.benches import Data, Part, Seeded, spelt
 
 CLASSES = 7
 SIZE: dict[str, Any] = {"budgets": "2,5", "n_classes": 3, "tests_per_class": 20, "characters": 0}

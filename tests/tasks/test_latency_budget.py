@@ -15,7 +15,7 @@ from harness.instances import BlobSpec, FromItem, Instance
 from harness.records import Trial
 from harness.runs.evaluate import assess
 from harness.trials.schedule import reserve_blocks
-from tests.benches import Seeded
+from tests.tasks.benches import Seeded
 
 TASK = tasks.find("latency-budget")
 module = TASK.module

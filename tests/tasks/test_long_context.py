@@ -14,7 +14,7 @@ from harness.errors import TaskError
 from harness.inputs import tasks
 from harness.instances import Instance
 from harness.records import Measurement
-from tests.benches import Seeded
+from tests.tasks.benches import Seeded
 
 SIZE: dict[str, Any] = {
     "heads": 2,

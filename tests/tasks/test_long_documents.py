@@ -13,7 +13,7 @@ import pytest
 from harness.errors import DataError, Fault
 from harness.inputs import tasks
 from harness.instances import ArraySpec, BlobSpec, Instance
-from tests.benches import Data, Part, Seeded, spelt
+from tests.tasks.benches import Data, Part, Seeded, spelt
 
 CLASSES = 8
 SIZE: dict[str, Any] = {

@@ -16,7 +16,7 @@ import pytest
 from harness.errors import DataError, Fault
 from harness.inputs import tasks
 from harness.instances import FromItem, Instance
-from tests.benches import Part, Seeded
+from tests.tasks.benches import Part, Seeded
 
 SIZE: dict[str, Any] = {
     "problems": 2,

@@ -14,7 +14,7 @@ from harness.errors import DataError, Fault, TaskError
 from harness.inputs import tasks
 from harness.instances import ArraySpec, BlobSpec, FromItem, Instance
 from harness.trials.schedule import base_blocks, reserve_blocks
-from tests.benches import Data, Part, Seeded
+from tests.tasks.benches import Data, Part, Seeded
 
 CLASSES = 5
 SIZE: dict[str, Any] = {

@@ -15,7 +15,7 @@ from harness.inputs import tasks
 from harness.inputs.data import sources
 from harness.instances import FromAnswers, Instance
 from harness.tasks import beside
-from tests.benches import Seeded
+from tests.tasks.benches import Seeded
 
 TASK = tasks.find("optimizers")
 optimisation = beside(str(TASK.folder / "task.py"), "optimisation")

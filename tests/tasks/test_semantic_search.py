@@ -17,7 +17,7 @@ from harness.instances import ArraySpec, FromItem, Instance
 from harness.records import Trial
 from harness.runs.evaluate import assess
 from harness.trials.schedule import base_blocks, reserve_blocks
-from tests.benches import Seeded
+from tests.tasks.benches import Seeded
 
 WORDS = ("axis", "array", "index", "value", "shape", "sparse", "matrix", "window", "kernel", "label")
 

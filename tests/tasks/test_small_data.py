@@ -12,7 +12,7 @@ import pytest
 from harness.errors import DataError, Fault
 from harness.inputs import tasks
 from harness.instances import ArraySpec, BlobSpec, FromItem, Instance
-from tests.benches import Seeded
+from tests.tasks.benches import Seeded
 
 SIZE = {"alphabets": 2, "classes": 4, "labelled": 3, "pool": 12, "test": 48}
 

@@ -14,7 +14,7 @@ from harness.errors import DataError, Fault
 from harness.inputs import tasks
 from harness.instances import ArraySpec, BlobSpec, FromItem, Instance
 from harness.trials.schedule import base_blocks, reserve_blocks
-from tests.benches import Seeded
+from tests.tasks.benches import Seeded
 
 TEXTS, WIDTH = 120, 24
 SIZE = {"vectors": 400, "dimension": 16, "texts": 100, "requests": 5, "bytes_per_vector": 12}
