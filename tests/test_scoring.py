@@ -244,3 +244,40 @@ def test_the_minutes_of_a_suite_are_added_up_once_every_task_was_measured(
     check_verb(asked.suite, tasks=TOYS)
     assert "Scoring a candidate takes 2.0 minutes here" in capsys.readouterr().out
     store.engine.dispose()
+
+
+def test_the_order_leaves_nobody_out_who_has_more_to_measure_than_others() -> None:
+    given = [Unit("a", "t0", "a0", ""), *(Unit("b", f"t{t}", f"b{t}", "") for t in range(3))]
+    found = shuffled(given, b"secret")
+    assert sorted(unit.key for unit in found) == ["a0", "b0", "b1", "b2"]
+    assert "a" in {unit.candidate for unit in found[:2]}
+    assert shuffled([], b"secret") == []
+
+
+def test_a_cell_that_is_asked_anew_is_measured_though_another_assessment_knows_it(
+    asked: Scoring, store: Store
+) -> None:
+    score(asked, store, Fake("inconclusive"), Quiet())
+    suite = Path(asked.suite)
+    before = suite.read_text()
+    suite.write_text(before + "weight = 3\n")
+    elsewhere = Fake()
+    score(asked, store, elsewhere, Quiet())
+    assert len(elsewhere.units) == 4, "what is open is never taken over"
+    suite.write_text(before)
+    engine = Fake()
+    score(replace(asked, retry_open=True), store, engine, Quiet())
+    assert len(engine.units) == 4, "to ask again is to measure again"
+
+
+def test_the_programs_digest_is_the_same_in_whatever_order_files_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(name)
+    listed = sorted(tmp_path.glob("*.py"))
+    digests = set()
+    for order in (listed, listed[::-1]):
+        monkeypatch.setattr(Path, "rglob", lambda self, pattern, order=order: iter(order))
+        digests.add(scoring.program_digest(tmp_path))
+    assert len(digests) == 1

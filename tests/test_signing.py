@@ -153,6 +153,7 @@ def test_another_keys_id_signature_or_public_half_is_broken(ring: KeyRing, docum
         (b'{"a": NaN}', "NaN is no number of JSON"),
         (b'{"a": -Infinity}', "-Infinity is no number of JSON"),
         (b'{"a": 1, "a": 2}', "the key 'a' stands twice"),
+        (b'{"a": 1, "b": 1, "c": 1, "b": 2}', "the key 'b' stands twice"),
         (b'{"a": {"\\u001b]0;x": 1, "\\u001b]0;x": 2}}', "stands twice"),
         (b"[" * 100_000, "nested too deep"),
         (b'{"a": ' + b"9" * 5000 + b"}", "is not strict JSON"),
