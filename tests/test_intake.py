@@ -303,12 +303,19 @@ def test_an_archive_of_several_or_of_a_file_alone_is_not_entered(tmp_path: Path)
     found = intake.read(tmp_path / "handed", TASKS, tmp_path / "keep")
     assert (found.candidates, found.handed) == (("cleo",), {})
     assert found.notes == ("cleo: unknown task 'solution.py'",)
+    zipped(
+        tmp_path / "handed" / "cleo.zip",
+        *((f"{name}/toy-pairs/solution.py", b"") for name in ("first", "second")),
+    )
+    found = intake.read(tmp_path / "handed", TASKS, tmp_path / "keep")
+    assert found.handed == {}
+    assert found.notes == ("cleo: unknown task 'first'", "cleo: unknown task 'second'")
 
 
 def damaged(path: Path, method: int) -> bytes:
     """A zip whose one member, compressed by this method, is damaged from its second third on."""
     with zipfile.ZipFile(path, "w", method) as opened:
-        opened.writestr("solution.py", os.urandom(3000))
+        opened.writestr("solution.py", os.urandom(3000).hex())  # which can be compressed by half
     content = bytearray(path.read_bytes())
     content[1000:1500] = bytes(500)
     return bytes(content)
