@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import artefacts, leftovers, owners, runner
+from harness import artefacts, claims, leftovers, owners, runner
 from harness.database import CLAIMS, INSTANCES
 from harness.errors import SandboxFailed, StoreError
 from harness.ordering import Order
@@ -279,6 +279,20 @@ def test_an_owner_is_gone_only_where_that_is_certain(monkeypatch: pytest.MonkeyP
     assert not owners.is_gone_by_name(unknown["another container"].short())
     assert not owners.is_gone_by_name(unknown["another machine"].short())
     assert not owners.is_gone_by_name("no such name")
+
+
+def test_an_owner_elsewhere_is_gone_once_its_lease_has_run_out() -> None:
+    elsewhere = replace(owners.me(), machine="another", born=1)
+    lease = claims.LEASE_SECONDS
+    assert lease >= 2 * claims.BEAT_SECONDS
+    assert not claims._is_gone(elsewhere, 1000.0, 1000.0 + lease)
+    assert claims._is_gone(elsewhere, 1000.0, 1000.5 + lease)
+    # Nothing is known where it never said that it lives, or where there is no clock that both go by.
+    assert not claims._is_gone(elsewhere, None, 1e9)
+    assert not claims._is_gone(elsewhere, 1000.0, None)
+    # Of this machine the kernel is asked, however long it was silent.
+    assert not claims._is_gone(owners.me(), 0.0, 1e9)
+    assert claims._is_gone(replace(owners.me(), born=owners.me().born - 1), 1000.0, 1000.0)
 
 
 @pytest.fixture

@@ -246,6 +246,10 @@ def test_what_is_no_public_key_is_not_trusted(ring: KeyRing, tmp_path: Path) -> 
     other.write_text("-----BEGIN PUBLIC KEY-----\nnonsense\n-----END PUBLIC KEY-----\n")
     with pytest.raises(UsageError, match="is no public key in PEM"):
         ring.trust(other, "evaluator")
+    for size, words in ((64 * 2**10, "is no public key in PEM"), (64 * 2**10 + 1, "is too large: 64 KiB")):
+        other.write_bytes(b"x" * size)
+        with pytest.raises(UsageError, match=words):
+            ring.trust(other, "evaluator")
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     made = X25519PrivateKey.generate().public_key().public_bytes(serialization.Encoding.PEM, form)
     other.write_bytes(made)

@@ -472,6 +472,17 @@ def test_judgments_without_any_split_are_of_the_test_split(tmp_path: Path) -> No
     assert (found.train_queries, found.train_relevant) == ((), ())
 
 
+def test_an_identifiers_column_may_be_named_for_the_one_table_that_needs_it(tmp_path: Path) -> None:
+    odd = {"number" if name == "_id" else name: values for name, values in CORPUS.items()}
+    write(tmp_path, "corpus.jsonl", odd)
+    write(tmp_path, "queries.jsonl", QUERIES)
+    write(tmp_path, "qrels.tsv", JUDGED)
+    found = sources.retrieval(local(tmp_path, doc_id="number"), tmp_path)
+    assert found.relevant == ({1: 2.0, 2: 1.0}, {0: 1.0})
+    with pytest.raises(DataError, match="corpus has no column 'body' for passage"):
+        sources.retrieval(local(tmp_path, doc_id="number", passage="body"), tmp_path)
+
+
 def test_a_data_folder_may_itself_be_called_qrels(tmp_path: Path) -> None:
     assert collection(tmp_path / "qrels").passages == ("One first", "second", "Three")
 

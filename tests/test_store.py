@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -182,9 +183,43 @@ def test_earlier_scores_stay_in_the_history(copy: Store) -> None:
     rescoring.rescore(whole, copy, _same)
     (row,) = copy.read(RUNS.select().where(RUNS.c.run_id == whole))
     assert row.scored.count('"history"') == 1
-    import json
-
     assert len(json.loads(row.scored)["history"]) == 2
+
+
+def test_the_history_is_in_the_order_of_its_scores(store: Store) -> None:
+    run = ok_run()
+    store.claim(run.head, "{}")
+    for seconds in (1.0, 2.0, 3.0, 4.0):
+        store.scored(run.model_copy(update={"wall_seconds": seconds}))
+    (row,) = store.read(RUNS.select())
+    kept = json.loads(row.scored)
+    assert [one["wall_seconds"] for one in kept["history"]] == [1.0, 2.0, 3.0]
+    assert kept["run"]["wall_seconds"] == store.run("last").wall_seconds == 4.0
+
+
+def test_the_trials_of_one_instance_leave_those_of_another_alone(store: Store) -> None:
+    run = ok_run()
+    store.claim(run.head, "{}")
+    for number in (10, 11, 1, 1):
+        store.keep(run.head.run_id, number, [run.trials[0].model_copy(update={"number": number})])
+    assert [trial.number for trial in store.trials(run.head.run_id)] == [1, 10, 11]
+    assert [trial.number for trial in store.trials(run.head.run_id, 10)] == [10]
+
+
+def test_room_that_is_just_enough_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(artefacts.shutil, "disk_usage", lambda folder: usage._replace(free=2**20))
+    artefacts.insist_on_room(tmp_path, 2**20, "results")
+    with pytest.raises(StoreError, match="has 1 MiB free"):
+        artefacts.insist_on_room(tmp_path, 2**20 + 1, "results")
+
+
+def test_ballast_of_another_size_is_laid_anew_and_dropped_once(tmp_path: Path) -> None:
+    for size in (100, 50, 50):
+        artefacts.set_ballast(tmp_path, size)
+        assert (tmp_path / "ballast").read_bytes() == bytes(size)
+    assert artefacts.drop_ballast(tmp_path)
+    assert not artefacts.drop_ballast(tmp_path)
 
 
 def test_a_damaged_or_missing_artefact_is_noticed(copy_of_files: Store) -> None:
