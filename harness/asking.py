@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from harness import devices, profiles, sources, submissions, tasks
+from harness import devices, profiles, sources, submissions
 from harness.errors import UsageError
+from harness.inputs import tasks
 from harness.isolation.levels import insist_known
-from harness.ordering import Order
 from harness.profiles import Profile
 from harness.records import TIERS, Tier
-from harness.workbench import seed_bytes
+from harness.runs.order import Order
+from harness.runs.seeds import seed_bytes
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,13 @@ from harness.calibration.results import Simulation
 from harness.calibration.tables import Row, of_cell
 from harness.errors import UsageError
 from harness.executors import lease
+from harness.inputs.tasks import find
 from harness.ledger import Ledger
-from harness.ordering import in_one_pair, prepare, setting_of
+from harness.observer import Observer
+from harness.ordering import prepare, setting_of
 from harness.proving import climb
 from harness.records import TIERS
-from harness.tasks import find
-from harness.trials import Observer
+from harness.runs.order import in_one_pair
 
 SETS = 40
 FIT = Design(sets=1, people=50, tasks=12)
@@ -84,7 +85,9 @@ def ladders(
     for task in suite.tasks:
         asked = in_one_pair(order(Asked(task.id, tasks_root=tasks_root, profile=task.profile, seed=seed)))
         with (
-            lease.measuring(asked.task.criteria, asked.device, observer.note, f"calibrate {task.id}"),
+            lease.measuring(
+                asked.task.criteria.is_timed(), asked.device, observer.note, f"calibrate {task.id}"
+            ),
             setting_of(asked) as setting,
         ):
             for number in range(instances):

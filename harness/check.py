@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.assess import assess, side
 from harness.competitor import Entry
-from harness.ordering import Order, in_one_pair, prepare, round_of, setting_of
+from harness.inputs.tasks import Task
+from harness.judging import assess
+from harness.observer import Observer
+from harness.ordering import prepare, round_of, setting_of
 from harness.records import Assessed, Trial
-from harness.sides import Round
-from harness.tasks import Task
-from harness.trials import Observer
+from harness.runs.order import Order, in_one_pair
+from harness.sides import Round, side
 from harness.verdicts import is_time, judge
 
 CHECK_SIZE = "check"

@@ -17,6 +17,22 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 import typer
 
 from harness import __version__, cli_calibrate, cli_reading, cli_score, cli_similar, cli_store, cli_trust
+from harness.cli_options import (
+    Anew,
+    AsJson,
+    Columns,
+    Data,
+    Device,
+    Folder,
+    Isolation,
+    Model,
+    ProfileName,
+    SecretSeed,
+    Seed,
+    TaskName,
+    TasksRoot,
+    open_store,
+)
 from harness.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -29,10 +45,9 @@ from harness.errors import (
 from harness.output import print_json, say, show, show_check, show_doctor, show_proof, write_reports
 
 if TYPE_CHECKING:
-    from harness.ordering import Order
     from harness.progress import Shown
     from harness.records import Run
-    from harness.store import Store
+    from harness.runs.order import Order
 
 app = typer.Typer(
     name="harness",
@@ -47,35 +62,6 @@ app = typer.Typer(
 )
 cli_score.add(app)
 cli_calibrate.add(app)
-
-TaskName = Annotated[str, typer.Argument(metavar="TASK", help="A task's id, as `harness tasks` lists it.")]
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that holds solution.py.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-TasksRoot = Annotated[Path | None, typer.Option("--tasks", metavar="DIR", help="A folder with more tasks.")]
-ProfileName = Annotated[
-    str, typer.Option("--profile", help="laptop-cpu, gpu-box, ci-smoke, or a .toml file.")
-]
-Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda; default: the profile's.")]
-Data = Annotated[
-    str | None,
-    typer.Option("--data", help="builtin:NAME, a folder of parquet, CSV or JSONL, or hub:ORG/NAME@REVISION."),
-]
-Columns = Annotated[
-    str | None,
-    typer.Option("--columns", metavar="ROLE=COLUMN,...", help="Which column is which, for --data."),
-]
-Model = Annotated[
-    str | None, typer.Option("--model", help="builtin:NAME, a folder, or hub:ORG/NAME@REVISION.")
-]
-Seed = Annotated[int | None, typer.Option("--seed", help="Public seed of the instances (default 0).")]
-SecretSeed = Annotated[
-    Path | None, typer.Option("--secret-seed-file", metavar="FILE", help="A file whose content is the seed.")
-]
-Isolation = Annotated[
-    str | None, typer.Option("--isolation", help="auto, process, confined, bubblewrap; default: profile's.")
-]
-Anew = Annotated[bool, typer.Option("--anew", help="Begin a new run, even where this one was cut short.")]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help='A run id or its beginning, or "last".')]
 
 
 def _version(wanted: bool) -> None:
@@ -97,7 +83,7 @@ def _root(
 @app.command("tasks")
 def tasks_verb(as_json: AsJson = False, tasks: TasksRoot = None) -> None:
     """List the tasks: what each asks, and where it runs."""
-    from harness.tasks import all_tasks
+    from harness.inputs.tasks import all_tasks
 
     found = [t.definition for t in all_tasks(tasks).values()]
     if as_json:
@@ -118,7 +104,7 @@ def init(
     tasks: TasksRoot = None,
 ) -> None:
     """Write a starter that runs, the statement and the contract."""
-    from harness.tasks import find
+    from harness.inputs.tasks import find
 
     chosen = find(task, tasks)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -157,7 +143,19 @@ def check(
     from harness.asking import Asked, order
     from harness.check import check as run_check
 
-    asked = order(Asked(task, folder, tasks, profile, device, data, columns, model, seed))
+    asked = order(
+        Asked(
+            task=task,
+            folder=folder,
+            tasks_root=tasks,
+            profile=profile,
+            device=device,
+            data=data,
+            columns=columns,
+            model=model,
+            seed=seed,
+        )
+    )
     with _progress(f"check {asked.task.id}", as_json) as shown:
         found = run_check(asked, shown)
     show_check(asked, found, as_json)
@@ -196,28 +194,34 @@ def run(
     Cut short by a crash or Ctrl-C, the same command goes on where it stopped: instances that were
     measured are kept. A run that was scored is never taken up: the same command then begins a new one.
     """
-    from harness import runner
     from harness.asking import Asked, order
 
     asked = order(
         Asked(
-            task,
-            folder,
-            tasks,
-            profile,
-            device,
-            data,
-            columns,
-            model,
-            seed,
-            secret_seed_file,
-            isolation,
-            trials,
-            against,
-            fresh,
-            anew,
+            task=task,
+            folder=folder,
+            tasks_root=tasks,
+            profile=profile,
+            device=device,
+            data=data,
+            columns=columns,
+            model=model,
+            seed=seed,
+            secret_seed_file=secret_seed_file,
+            isolation=isolation,
+            trials=trials,
+            against=against,
+            fresh=fresh,
+            anew=anew,
         )
     )
+    done = _run(asked, out, as_json)
+    raise typer.Exit(cli_store.status(done))
+
+
+def _run(asked: Order, out: Path | None, as_json: bool) -> Run:
+    from harness import runner
+
     pages: list[Path] = []
     signer = cli_trust.signer(asked)
 
@@ -226,7 +230,7 @@ def run(
         signer.write(finished, pages[0].parent)
 
     with _measuring("run", asked, as_json) as shown:
-        done = runner.run(asked, _store(), shown, keep)
+        done = runner.run(asked, open_store(), shown, keep)
     if as_json:
         from harness.reports.summary import summary
 
@@ -236,7 +240,7 @@ def run(
 
         show(text.render_run(done))
         say(f"Report: {pages[0]}")
-    raise typer.Exit(cli_store.status(done))
+    return done
 
 
 @app.command()
@@ -259,7 +263,18 @@ def prove(
     from harness.asking import Asked, order
     from harness.proving import prove as run_proof
 
-    asked = order(Asked(task, None, tasks, profile, device, data, columns, model, seed))
+    asked = order(
+        Asked(
+            task=task,
+            tasks_root=tasks,
+            profile=profile,
+            device=device,
+            data=data,
+            columns=columns,
+            model=model,
+            seed=seed,
+        )
+    )
     with _measuring("prove", asked, as_json) as shown:
         proof = run_proof(asked, instances, shown)
     show_proof(proof, markdown, as_json)
@@ -332,12 +347,6 @@ def _fail(sentence: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _store() -> Store:
-    from harness.store import Store, home
-
-    return Store(home())
-
-
 @contextmanager
 def _measuring(verb: str, asked: Order, as_json: bool) -> Generator[Shown]:
     """Progress is shown, and the machine held, alone where a clock decides."""
@@ -346,7 +355,7 @@ def _measuring(verb: str, asked: Order, as_json: bool) -> Generator[Shown]:
     what = f"{verb} {asked.task.id}"
     with (
         _progress(what, as_json) as shown,
-        lease.measuring(asked.task.criteria, asked.device, shown.note, what),
+        lease.measuring(asked.task.criteria.is_timed(), asked.device, shown.note, what),
     ):
         yield shown
 

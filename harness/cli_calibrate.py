@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli_options import AsJson
 from harness.errors import UsageError
 from harness.output import print_json, say, show, write_file
 
@@ -49,7 +50,7 @@ def calibrate(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of everything that is drawn.")] = 0,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the report goes.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: AsJson = False,
     tasks: Annotated[Path | None, typer.Option("--tasks", metavar="DIR", help="More tasks.")] = None,
 ) -> None:
     """Calibrate a suite: difficulty, discrimination, reliability, bands.

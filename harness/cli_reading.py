@@ -1,4 +1,4 @@
-"""The verbs that read: leaderboard, report and compare; they launch nothing."""
+"""The verbs that read what is stored: leaderboard, report, compare and export; they launch nothing."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from harness.cli_options import AsJson, open_store
 from harness.errors import UsageError
 from harness.output import print_json, rendered, say, show, write_file, write_out
 
 if TYPE_CHECKING:
     from harness.assessments import Sheet
-    from harness.store import Store
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write here, not to the screen.")]
-SuiteName = Annotated[
+InSuite = Annotated[
     str,
     typer.Option("--suite", metavar="SUITE", help="A suite's name, an assessment's id, or last (default)."),
 ]
@@ -29,6 +28,7 @@ def add(app: typer.Typer) -> None:
     app.command("leaderboard")(leaderboard)
     app.command("report")(report)
     app.command("compare")(compare)
+    app.command("export")(export)
 
 
 def leaderboard(
@@ -76,7 +76,7 @@ def report(
     candidate: Annotated[
         str, typer.Option("--candidate", metavar="ALIAS", help="A candidate's page over a suite, not a run.")
     ] = "",
-    suite: SuiteName = "last",
+    suite: InSuite = "last",
     feedback: Annotated[
         bool, typer.Option("--feedback", help="The version for the candidate, without hidden data.")
     ] = False,
@@ -91,7 +91,7 @@ def report(
     if run_name and feedback:
         raise UsageError("--feedback is about a candidate; give --candidate ALIAS")
     if run_name:
-        body = rendered(_store().run(run_name), form)
+        body = rendered(open_store().run(run_name), form)
     else:
         body = _candidate(candidate, suite, feedback, _form(form, ("text", "html", "json")))
     _deliver(body, out, "Report")
@@ -147,18 +147,18 @@ def compare(
 def _sheet_of(names: list[str]) -> Sheet | None:
     """The newest assessment of which all names are candidates, where the first name is no run; else None."""
     try:
-        _store().run(names[0])
+        open_store().run(names[0])
     except UsageError:
         from harness.ledger import Ledger
 
-        ledger = Ledger(_store())
+        ledger = Ledger(open_store())
         sheets = (ledger.sheet(assessment) for assessment in ledger.assessments())
         return next((sheet for sheet in sheets if set(names) <= set(sheet.candidates)), None)
     return None
 
 
 def _compare_runs(names: list[str], as_json: bool) -> None:
-    found = [_store().run(name) for name in names]
+    found = [open_store().run(name) for name in names]
     tasks = sorted({done.head.task for done in found})
     if len(tasks) > 1:
         raise UsageError(f"these runs are of different tasks ({', '.join(tasks)}); compare runs of one task")
@@ -198,11 +198,51 @@ def _json(value: object) -> str:
 def _sheet(name: str) -> Sheet:
     from harness.ledger import Ledger
 
-    ledger = Ledger(_store())
+    ledger = Ledger(open_store())
     return ledger.sheet(ledger.assessment(name))
 
 
-def _store() -> Store:
-    from harness.store import Store, home
+def export(
+    suite: Annotated[
+        str, typer.Argument(metavar="SUITE", help='A suite, an assessment\'s id, "last" or "all".')
+    ],
+    out: Annotated[
+        str, typer.Option("--out", metavar="DIR", help="A folder, a file for cells alone, or MLflow's URI.")
+    ],
+    form: Annotated[str, typer.Option("--format", help="parquet, csv, json or mlflow.")] = "parquet",
+    raw: Annotated[bool, typer.Option("--raw", help="Also every timed request, as samples.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write an assessment as tables for other programs; launches nothing."""
+    from harness.ledger import Ledger
 
-    return Store(home())
+    ledger = Ledger(open_store())
+    chosen = ledger.assessments() if suite == "all" else [ledger.assessment(suite)]
+    sheets = [ledger.sheet(assessment) for assessment in chosen]
+    if form == "mlflow":
+        from harness import export_mlflow
+
+        if raw:
+            raise UsageError("--raw is for parquet, csv and json; MLflow holds one value of a measure")
+        uri = export_mlflow.target(out)
+        told = export_mlflow.export(sheets, uri)
+        if as_json:
+            print_json({"uri": uri, **told})
+        else:
+            say(f"{told['added']} runs added to MLflow, {told['there']} were there already: {uri}")
+        return
+    from harness.export_files import write
+    from harness.exporting import Table, sample_rows, tables
+
+    names = None if suite == "all" else {cell.run_id for sheet in sheets for cell in sheet.cells}
+    found = tables(sheets, ledger.store.heads(names))
+    if raw:
+        store = ledger.store
+        samples = (row for h in store.heads(names) for row in sample_rows(h, store.trials(h.run_id)))
+        found.append(Table("samples", samples))
+    written = write(found, form, Path(out))
+    if as_json:
+        print_json({"files": {str(path): count for path, count in written.items()}})
+        return
+    for path, count in written.items():
+        say(f"{count:>9,} rows  {path}")

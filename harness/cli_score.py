@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli_options import AsJson, SuiteName, TasksRoot
 from harness.errors import EXIT_INCONCLUSIVE, EXIT_OK, EXIT_OURS, UsageError
 from harness.output import print_json, say, show
 
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from harness.assessments import Sheet
     from harness.executors.base import Executor
     from harness.store import Store
-
-SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="A suite's name, or a .toml file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-TasksRoot = Annotated[Path | None, typer.Option("--tasks", metavar="DIR", help="A folder with more tasks.")]
 
 
 def add(app: typer.Typer) -> None:
@@ -56,7 +53,6 @@ def score_verb(
 ) -> None:
     """Score every candidate on every task of a suite; the same command goes on where it stopped."""
     from harness import scoring
-    from harness.isolation.levels import insist_known
     from harness.progress import Table
     from harness.store import Store, home
 
@@ -68,7 +64,7 @@ def score_verb(
         tasks_root=tasks,
         secret_file=secret_seed_file,
         variants=variants,
-        isolation=insist_known(isolation) if isolation else None,
+        isolation=isolation or None,
         retry_open=retry_open,
     )
     store = Store(home())

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli_options import AsJson
 from harness.errors import UsageError
 from harness.output import print_json, say, write_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from harness.inputs.tasks import Task
     from harness.intake import Intake
-    from harness.tasks import Task
 
 MOST_BYTES = 2**20
 
@@ -36,16 +37,16 @@ def similar_verb(
     threshold: Annotated[
         float, typer.Option("--threshold", min=0.01, max=1.0, help="Share from which a pair is listed.")
     ] = 0.5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: AsJson = False,
     tasks: Annotated[
         Path | None, typer.Option("--tasks", metavar="DIR", help="A folder with more tasks.")
     ] = None,
 ) -> None:
     """Show which submissions to a task share code: a hint to look at, never a verdict."""
     from harness import intake, leftovers
+    from harness.inputs.tasks import all_tasks, find
     from harness.reports import similar
     from harness.similarity import compare
-    from harness.tasks import all_tasks, find
 
     known = all_tasks(tasks)
     if task is not None:
@@ -123,7 +124,7 @@ def _files(folder: Path, whose: str, notes: list[str]) -> Iterator[tuple[str, by
 
 def _content(path: Path) -> bytes | None:
     """A plain file's bytes, at most one more than are compared; None for anything else."""
-    from harness.similarity import MOST_FILE_BYTES
+    from harness.fingerprints import MOST_FILE_BYTES
 
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe would wait
     try:

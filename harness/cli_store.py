@@ -1,4 +1,4 @@
-"""The verbs of what is stored: `rescore`, which launches nothing, and `export`."""
+"""The verb `rescore`: stored runs scored again, one or a whole suite; launches nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli_options import AsJson, TasksRoot, open_store
 from harness.errors import EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, EXIT_OURS, UsageError
 from harness.output import print_json, say, show, write_out
 
@@ -15,16 +16,11 @@ if TYPE_CHECKING:
     from harness.assessments import Suite
     from harness.reassessing import Reassessed
     from harness.records import Run
-    from harness.store import Store
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-TasksRoot = Annotated[Path | None, typer.Option("--tasks", metavar="DIR", help="A folder with more tasks.")]
 
 
 def add(app: typer.Typer) -> None:
-    """Registers the verbs."""
+    """Registers the verb."""
     app.command()(rescore)
-    app.command()(export)
 
 
 def rescore(
@@ -65,7 +61,7 @@ def rescore(
 def _one(run_name: str, as_json: bool, tasks: Path | None) -> None:
     from harness import rescoring
 
-    old, new = rescoring.rescore(run_name, _store(), _finder(tasks))
+    old, new = rescoring.rescore(run_name, open_store(), _finder(tasks))
     if as_json:
         from harness.reports.summary import summary
 
@@ -83,7 +79,7 @@ def _all(name: str, who: tuple[str, str], weight: list[str], as_json: bool, task
     from harness.ledger import Ledger
     from harness.reassessing import reassess, reweighted
 
-    ledger = Ledger(_store())
+    ledger = Ledger(open_store())
     assessment = ledger.assessment(Path(name).stem if name.endswith(".toml") else name)
     suite = reweighted(_suite_now(assessment.suite, name), _weights(weight))
     by, why = who
@@ -133,7 +129,7 @@ def _history(name: str, as_json: bool) -> None:
     from harness.ledger import Ledger
     from harness.reports import rescored
 
-    ledger = Ledger(_store())
+    ledger = Ledger(open_store())
     assessment = ledger.assessment(name)
     cells, suites = ledger.history(assessment.id), ledger.amendments(assessment.id)
     if as_json:
@@ -148,52 +144,6 @@ def _history(name: str, as_json: bool) -> None:
     rows = [(f.replaced_at, f.by, f.why, rescored.was(f.cell)) for f in cells]
     rows += [(f.replaced_at, f.by, f.why, rescored.suite_was(f.was.suite)) for f in suites]
     write_out(rescored.render_history(sorted(rows)))
-
-
-def export(
-    suite: Annotated[
-        str, typer.Argument(metavar="SUITE", help='A suite, an assessment\'s id, "last" or "all".')
-    ],
-    out: Annotated[
-        str, typer.Option("--out", metavar="DIR", help="A folder, a file for cells alone, or MLflow's URI.")
-    ],
-    form: Annotated[str, typer.Option("--format", help="parquet, csv, json or mlflow.")] = "parquet",
-    raw: Annotated[bool, typer.Option("--raw", help="Also every timed request, as samples.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Write an assessment as tables for other programs; launches nothing."""
-    from harness.ledger import Ledger
-
-    ledger = Ledger(_store())
-    chosen = ledger.assessments() if suite == "all" else [ledger.assessment(suite)]
-    sheets = [ledger.sheet(assessment) for assessment in chosen]
-    if form == "mlflow":
-        from harness import export_mlflow
-
-        if raw:
-            raise UsageError("--raw is for parquet, csv and json; MLflow holds one value of a measure")
-        uri = export_mlflow.target(out)
-        told = export_mlflow.export(sheets, uri)
-        if as_json:
-            print_json({"uri": uri, **told})
-        else:
-            say(f"{told['added']} runs added to MLflow, {told['there']} were there already: {uri}")
-        return
-    from harness.export_files import write
-    from harness.exporting import Table, sample_rows, tables
-
-    names = None if suite == "all" else {cell.run_id for sheet in sheets for cell in sheet.cells}
-    found = tables(sheets, ledger.store.heads(names))
-    if raw:
-        store = ledger.store
-        samples = (row for h in store.heads(names) for row in sample_rows(h, store.trials(h.run_id)))
-        found.append(Table("samples", samples))
-    written = write(found, form, Path(out))
-    if as_json:
-        print_json({"files": {str(path): count for path, count in written.items()}})
-        return
-    for path, count in written.items():
-        say(f"{count:>9,} rows  {path}")
 
 
 def _suite_now(kept: Suite, name: str) -> Suite:
@@ -228,7 +178,7 @@ def _weights(said: list[str]) -> dict[str, float]:
 
 def _finder(tasks: Path | None) -> Any:
     """Finds a run's task where it was read from; else, on another machine, by its id."""
-    from harness.tasks import find, read
+    from harness.inputs.tasks import find, read
 
     return lambda name, folder: read(folder) if (folder / "task.toml").is_file() else find(name, tasks)
 
@@ -238,12 +188,6 @@ def _login() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user may have no name
         return ""
-
-
-def _store() -> Store:
-    from harness.store import Store, home
-
-    return Store(home())
 
 
 def status(done: Run) -> int:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli_options import AsJson
 from harness.errors import EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, UsageError
 from harness.output import print_json, say, write_out
 
 if TYPE_CHECKING:
-    from harness.ordering import Order
     from harness.receipts import Signer
+    from harness.runs.order import Order
     from harness.signing import KeyRing, KeyRole
     from harness.verifying import Verified
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Role = Annotated[str, typer.Option("--role", metavar="ROLE", help="evaluator or candidate.")]
 keys = typer.Typer(help="This machine's keys, and the keys it trusts.", no_args_is_help=True)
 

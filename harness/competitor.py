@@ -9,12 +9,12 @@ from typing import Any
 
 from harness import session
 from harness.errors import Fault
+from harness.inputs.tasks import Task
 from harness.instances import Answer, Argument, FromAnswers, FromItem, Request
 from harness.isolation.base import Level
 from harness.readings import MemoryPoint, PairReading, PhaseTime, Sample
 from harness.records import Role, Trial
 from harness.submissions import Submission
-from harness.tasks import Task
 from harness.watch import DeviceReader, Limits
 
 

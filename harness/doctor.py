@@ -19,7 +19,6 @@ from harness import devices, profiles, session, sources, steadiness, store
 from harness.errors import Fault, HarnessError
 from harness.isolation.levels import level
 from harness.measures import conditions
-from harness.reports.words import closed
 from harness.watch import Limits
 
 State = Literal["ok", "note", "bad"]
@@ -89,8 +88,9 @@ def judge(found: steadiness.Steadiness) -> Iterator[Finding]:
         words if even else f"{words}; equal programs look unequal here: see the grade",
     )
     condition = found.condition
-    said = " ".join(closed(text) for text in condition.words)
-    yield Finding("grade", "ok" if condition.grade == "A" else "note", f"{condition.grade}. {said}")
+    sentences = (f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in condition.words)
+    words = " ".join(sentences)
+    yield Finding("grade", "ok" if condition.grade == "A" else "note", f"{condition.grade}. {words}")
     yield _busy(found)
     if found.throttled is not None:
         yield Finding(

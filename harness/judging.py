@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.assess import assess, costs, floors, side
-from harness.competitor import Entry
-from harness.errors import HarnessError
-from harness.instances import Answer, Instance
-from harness.ordering import Order, plan_of
+from harness.errors import Fault, HarnessError
+from harness.inputs.tasks import Task
+from harness.instances import Answer, Evaluation, Instance
+from harness.measures.cost import costs
+from harness.ordering import plan_of
 from harness.records import Assessed, Tier, Trial
+from harness.runs.order import Order
+from harness.runs.references import twin
 from harness.sides import Round as Compared
-from harness.sides import Side
-from harness.submissions import Submission, references
+from harness.sides import Side, floors, side
 from harness.trials import Outcome
 from harness.verdicts import settled
-
-# A tier between the anchors only places the score: where times decide, it takes part in so many pairs.
-PLACING_PAIRS = 2
 
 
 @dataclass(frozen=True)
@@ -26,26 +24,6 @@ class Done:
     round: Compared
     trials: list[Trial]
     assessed: list[Assessed]
-
-
-def reference_entries(order: Order, instance: Instance, fresh: Sequence[Submission]) -> list[Entry]:
-    """How the references take part: those that times are compared with in every pair, the first of
-    them with a copy of itself; the others for their answers, or to place a score that is a time.
-    """
-    criteria = order.task.criteria
-    anchor, timed = criteria.anchor(), criteria.timed_against() | set(order.against)
-    paired = any(stage.paired for stage in instance.stages)
-    entries = []
-    for reference in sorted(fresh, key=lambda r: r.tier != anchor):
-        if reference.tier in timed or not paired:
-            entries.append(Entry(reference, "reference"))
-        elif criteria.objective.ratio_of:
-            entries.append(Entry(reference, "reference", pairs=PLACING_PAIRS))
-        else:
-            entries.append(Entry(reference, "reference", timed=False))
-    if paired and order.profile.pairs > 1:
-        entries += [Entry(r, "copy") for r in fresh if r.tier == anchor]
-    return entries
 
 
 def is_settled(order: Order, outcomes: Sequence[Outcome]) -> bool:
@@ -95,27 +73,17 @@ def judge_round(
     own = assess(order.task, instance, trials[0], answers[0])
     failed = next((t for t in trials[1:] if t.outcome != "ok"), None)
     if failed is not None:
-        _blame(order, failed, failed.outcome, failed.reason)
+        _blame(order.task, failed, failed.outcome, failed.reason)
     if trials[0].outcome != "ok" and any(stage.paired for stage in instance.stages):
         # The pairs ended with the submission: its references have not answered everything.
         return Done(Compared(side(trials[0], own), {}), list(trials), [own, *known.values()])
     judged = [own]
     for trial, given in zip(trials[1:], answers[1:], strict=True):
-        found = assess(order.task, instance, trial, given)
-        if found.outcome != "ok":
-            _blame(order, trial, found.outcome, found.reason)
-        judged.append(found)
+        judged.append(assess_reference(order.task, instance, trial, given))
     shown = [found for found in judged if found.role != "copy"]
     least = {r.item: r.least_seconds for r in instance.requests() if r.least_seconds}
     compared = replace(compare(order, trials, judged, known), least_seconds=least)
     return Done(compared, list(trials), [*shown, *known.values()])
-
-
-def twin(order: Order) -> Tier | None:
-    """The tier between the anchors whose very files were handed in: it need not be run beside itself."""
-    between = references(order.task.id, order.task.folder).get("competent")
-    same = between is not None and between.digest == order.submission.digest
-    return "competent" if same and "competent" not in order.against else None
 
 
 def _with_twin(order: Order, own: Side, sides: dict[Tier, Side]) -> dict[Tier, Side]:
@@ -123,9 +91,71 @@ def _with_twin(order: Order, own: Side, sides: dict[Tier, Side]) -> dict[Tier, S
     return {**sides, tier: own} if tier and tier not in sides and own.assessed.outcome == "ok" else sides
 
 
-def _blame(order: Order, trial: Trial, outcome: str, reason: str) -> None:
-    """A reference that fails is our fault, never the candidate's: no score can be given."""
+def assess_reference(task: Task, instance: Instance, trial: Trial, answers: Mapping[str, Answer]) -> Assessed:
+    """The measurements of a reference's trial; raises HarnessError where it failed.
+
+    That is our fault, never the candidate's: no score can be given.
+    """
+    assessed = assess(task, instance, trial, answers)
+    if assessed.outcome != "ok":
+        _blame(task, trial, assessed.outcome, assessed.reason)
+    return assessed
+
+
+def _blame(task: Task, trial: Trial, outcome: str, reason: str) -> None:
     raise HarnessError(
-        f"the reference {trial.tier} of {order.task.id} ended as {outcome}: {reason}; "
+        f"the reference {trial.tier} of {task.id} ended as {outcome}: {reason}; "
         f"nothing was scored\n{trial.detail}".rstrip()
     )
+
+
+def assess(task: Task, instance: Instance, trial: Trial, answers: Mapping[str, Answer]) -> Assessed:
+    """The trial's measurements; a Fault that `evaluate` raises becomes its outcome."""
+    outcome, reason = trial.outcome, trial.reason
+    evaluation, concluded, paid = Evaluation(()), Evaluation(()), costs(trial)
+    if outcome == "ok":
+        try:
+            evaluation = task.evaluate(instance, _scored(instance, answers, base=True))
+            _insist_on_the_reserve(task, instance, answers, evaluation)
+            concluded = task.conclude(instance, {m.name: m for m in (*evaluation.measurements, *paid)})
+        except Fault as fault:
+            outcome, reason = fault.outcome, fault.reason
+    return Assessed(
+        number=trial.number,
+        role=trial.role,
+        label=trial.label,
+        tier=trial.tier,
+        outcome=outcome,
+        reason=reason,
+        measurements=(*evaluation.measurements, *paid, *concluded.measurements),
+        series=(*evaluation.series, *concluded.series),
+    )
+
+
+def _scored(instance: Instance, answers: Mapping[str, Answer], base: bool) -> dict[str, Answer]:
+    """The answers that `evaluate` sees: all but the reserve's, or all but the base's timed ones."""
+    other = {
+        request.item
+        for stage in instance.stages
+        for request in (stage.reserve if base else (r for r in stage.requests if stage.paired))
+    }
+    return {item: answer for item, answer in answers.items() if item not in other}
+
+
+def _insist_on_the_reserve(
+    task: Task, instance: Instance, answers: Mapping[str, Answer], evaluation: Evaluation
+) -> None:
+    """Answers of further pairs must be as good as those of the first: they are timed as well."""
+    reserve = (r for stage in instance.stages for r in stage.reserve)
+    if not any(r.scored and r.timed and r.item in answers for r in reserve):
+        return
+    again = task.evaluate(instance, _scored(instance, answers, base=False))
+    for first in evaluation.measurements:
+        later = next((m for m in again.measurements if m.name == first.name), None)
+        if later is None or not first.draws or later.high is None or first.low is None:
+            continue
+        if first.direction == "higher" and later.high < first.low:
+            raise Fault(
+                "wrong",
+                f"{first.name} fell from {first.value:.3g} to {later.value:.3g} in the pairs that were added",
+            )

@@ -87,7 +87,7 @@ def packed(store: Store, run_id: str) -> bytes:
             for q in store.read(remembered)
         ),
     )
-    parts = [store.artefacts.read(digest) for digest in moved.answers()]
+    parts = [store.blobs.read(digest) for digest in moved.answers()]
     return sealed(_KIND, json.loads(moved.model_dump_json()), parts)
 
 
@@ -104,7 +104,7 @@ def adopt(store: Store, content: bytes, task_folder: Path | None = None) -> str:
         moved = moved.model_copy(update={"call": {**moved.call, "task_folder": str(task_folder)}})
     for part in parts:
         try:
-            store.artefacts.keep(part)
+            store.blobs.keep(part)
         except OSError as error:
             raise StoreError(f"answers could not be written to {store.where}: {error.strerror}") from error
     kept = store.read(select(RUNS.c.state).where(RUNS.c.run_id == moved.head.run_id))

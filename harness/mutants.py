@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from harness.inputs.definition import Mutant
 from harness.proofs import ProofMutant
 from harness.records import Score
-from harness.tasks import Mutant
 
 # Enough to see which side of a line a mutant falls on; the tiers get every instance.
 MUTANT_INSTANCES = 3

@@ -4,55 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from harness import devices, leftovers, sources
+from harness import devices, leftovers
 from harness.competitor import Setting
 from harness.digests import of_bytes, of_value
 from harness.errors import TaskError
+from harness.inputs.tasks import Task
 from harness.instances import FromAnswers, FromItem, Instance
 from harness.isolation.base import Launch
 from harness.isolation.levels import level
+from harness.observer import Observer
 from harness.pairing import Plan
-from harness.profiles import Profile
-from harness.records import Source, Tier
-from harness.submissions import Submission
-from harness.tasks import Task
-from harness.trials import Observer, Round
-from harness.workbench import Workbench, derived_seed
+from harness.records import Source
+from harness.runs.order import Order
+from harness.runs.seeds import derived_seed
+from harness.trials import Round
+from harness.workbench import Workbench
 from harness.worker.wire import encode_call
 
 # Calls that one worker serves in a row on a GPU, whose contexts take turns by time slices.
 BLOCK_ON_CUDA = 8
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be run. `root` is the root of all seeds; `seed` the public number, if it is one.
-
-    `anew`: a new run, even where the same one was cut short. `assessment` and `candidate` are set where
-    the run is a unit of an assessment: it is then measured once, and a finished one counts for ever.
-    `instead_of` is the run that this one is to take the place of.
-    """
-
-    task: Task
-    submission: Submission
-    profile: Profile
-    device: str
-    root: bytes
-    seed: int | None
-    data: sources.DataSpec
-    model: sources.ModelSpec
-    against: tuple[Tier, ...] = ()
-    fresh: bool = False
-    anew: bool = False
-    assessment: str = ""
-    candidate: str = ""
-    instead_of: str = ""
-    cache: Path = field(default_factory=sources.cache_folder)
 
 
 @dataclass(frozen=True)
@@ -63,12 +38,6 @@ class Prepared:
     instance: Instance
     id: str
     sources: tuple[Source, ...]
-
-
-def in_one_pair(order: Order) -> Order:
-    """The order with a single process pair: for a check, or where instances are the replication."""
-    once = {"pairs": 1, "max_pairs": 1, "memory_pass": False}
-    return replace(order, profile=order.profile.model_copy(update=once))
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from harness.errors import UsageError
 if TYPE_CHECKING:
     from harness.check import Checked
     from harness.doctor import Examined
-    from harness.ordering import Order
     from harness.proofs import Proof
     from harness.records import Run
+    from harness.runs.order import Order
 
 
 def rendered(done: Run, form: str) -> str:

@@ -17,8 +17,6 @@ from pathlib import Path
 
 import psutil
 
-from harness.isolation.tree import born
-
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _MACHINE = Path("/etc/machine-id")
 
@@ -119,3 +117,10 @@ def _text(path: Path) -> str:
 
 def _abridged(text: str) -> str:
     return f"{zlib.crc32(text.encode()) & 0xFFFF:04x}"
+
+
+def born(pid: int) -> int | None:
+    """When `pid` was started, in clock ticks since boot: with the pid it names one process for good."""
+    with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/stat") as file:
+        return int(file.read().rpartition(")")[2].split()[19])
+    return None

@@ -12,16 +12,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from harness.competitor import Competitor
+import numpy as np
+
+from harness.competitor import Competitor, Place
 from harness.counters import Meter, gpu
 from harness.instances import Request, Stage
-from harness.pairing import steady, turns
+from harness.observer import Observer
+from harness.pairing import Plan, steady, turns
 from harness.readings import Counters, PairReading
-
-if TYPE_CHECKING:
-    from harness.trials import Counter, Round
 
 PROBED = 12  # inputs of a pair that the audit probes use
 PING_EVERY = 4  # timed requests between two empty ones
@@ -29,11 +28,16 @@ SAMPLE_EVERY = 16  # timed requests between two looks at the clocks
 METER_EVERY = 3  # turns of the reference between two that the kernel's counters are read around
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Pair:
-    """One pair in a round; its reading goes to the first of its competitors."""
+    """One pair in a round; its reading goes to the first of its competitors.
 
-    round: Round
+    `order` draws the turns; `place` is where the pair's workers are started, and says which stage and pair.
+    """
+
+    plan: Plan
+    order: np.random.Generator
+    place: Place
     stage: Stage
     number: int
     block: Sequence[Request]
@@ -50,7 +54,7 @@ class Pair:
         """Runs the pair; every worker is ended, however it goes."""
         candidates = [c for c in self.competitors if c.entry.role == "candidate"]
         references = [c for c in self.competitors if c.entry.role != "candidate"]
-        probing = bool(candidates and references) and self.round.plan.pairs > 1
+        probing = bool(candidates and references) and self.plan.pairs > 1
         counters = None
         try:
             if self.number % 2 == 0:
@@ -66,11 +70,11 @@ class Pair:
                 self._repeat([*candidates, *references[:1]])
                 if self.number % 2 == 1:
                     for candidate in candidates:
-                        candidate.close(timeline=not self.round.plan.memory_pass)
+                        candidate.close(timeline=not self.plan.memory_pass)
                     self._alone(references)
         finally:
             for competitor in self.competitors:
-                competitor.close(timeline=not self.round.plan.memory_pass)
+                competitor.close(timeline=not self.plan.memory_pass)
         if self.competitors:
             self.competitors[0].pairs.append(
                 PairReading(
@@ -91,12 +95,12 @@ class Pair:
 
     def _begin(self, among: Sequence[Competitor]) -> None:
         """Starts workers in random order, lets each load, and warms them up."""
-        for i in self.round.order.permutation(len(among)):
+        for i in self.order.permutation(len(among)):
             competitor = among[i]
             if competitor.fault is not None:
                 continue
             self.counter.show(self.stage, competitor, "start")
-            competitor.start(self.round.place(self.stage, self.number))
+            competitor.start(self.place)
             self.started.append(competitor.name)
             # What comes right after loading is asked before any warm-up, or work put off from an earlier
             # stage would be done in a call that nobody counts.
@@ -117,7 +121,7 @@ class Pair:
             group = seconds.setdefault(request.label, {})
             if len(group) == len(among) and all(steady(values) for values in group.values()):
                 continue
-            for i in self.round.order.permutation(len(among)):
+            for i in self.order.permutation(len(among)):
                 self._warm_one(among[i], request, group)
             done += 1
         self.warmups = max(self.warmups, done)
@@ -140,7 +144,7 @@ class Pair:
         if anchor is None:
             self._timed(None)
             return None
-        meter = Meter([anchor.launched.pid], gpu(self.round.setting.device))
+        meter = Meter([anchor.launched.pid], gpu(self.place.setting.device))
         meter.start()
         self._timed(meter)
         return meter.stop()
@@ -149,7 +153,7 @@ class Pair:
         asked = [request for request in self.block[len(self._heads()) :] if not request.warmup]
         among = list(self.competitors)
         anchor = next((c for c in among if c.entry.role != "candidate"), None)
-        for number, turn in enumerate(turns(asked, len(among), self.round.plan.block, self.round.order)):
+        for number, turn in enumerate(turns(asked, len(among), self.plan.block, self.order)):
             competitor = among[turn.worker]
             if number % 16 == 0:
                 self.counter.show(self.stage, competitor, turn.request.phase)
@@ -181,14 +185,29 @@ class Pair:
     def _alone(self, references: Sequence[Competitor]) -> None:
         """All references with no candidate there: what differs from the timed part is only the candidate."""
         among = [c for c in references if c.fault is None]
-        for turn in turns(self._probed(), len(among), self.round.plan.block, self.round.order):
+        for turn in turns(self._probed(), len(among), self.plan.block, self.order):
             taken = among[turn.worker].ask(turn.request)
             if taken is not None and among[turn.worker] is references[0] and turn.counted:
                 self.alone[turn.request.item] = taken
 
     def _repeat(self, among: Sequence[Competitor]) -> None:
-        for turn in turns(self._probed(), len(among), self.round.plan.block, self.round.order):
+        for turn in turns(self._probed(), len(among), self.plan.block, self.order):
             competitor = among[turn.worker]
             taken = competitor.ask(turn.request)
             if taken is not None and turn.counted:
                 self.repeats.setdefault(competitor.name, {})[turn.request.item] = taken
+
+
+@dataclass
+class Counter:
+    """How far a round is, for the observer; `number` is the instance's."""
+
+    observer: Observer
+    number: int
+    total: int
+    done: int = 0
+
+    def show(self, stage: Stage, competitor: Competitor, phase: str) -> None:
+        """Tells the observer whose turn it is."""
+        label = competitor.entry.submission.label
+        self.observer.step(self.number, stage.name, label, phase, self.done, self.total)

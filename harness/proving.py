@@ -11,19 +11,20 @@ from itertools import pairwise
 import numpy as np
 
 from harness import machine, submissions
-from harness.assess import assess, floors, side
 from harness.competitor import Entry, Setting
 from harness.errors import HarnessError
 from harness.grading import grade
+from harness.judging import assess, assess_reference
 from harness.mutants import MUTANT_INSTANCES, placed
-from harness.ordering import Order, Prepared, in_one_pair, prepare, round_of, setting_of
+from harness.observer import Observer
+from harness.ordering import Prepared, prepare, round_of, setting_of
 from harness.proofs import Proof, ProofCheat, ProofGap, ProofStarter, ProofTier
-from harness.records import TIERS, Assessed, Score, Tier
-from harness.sides import Round, Side
+from harness.records import TIERS, Score, Tier
+from harness.runs.order import Order, in_one_pair
+from harness.runs.seeds import derived_seed
+from harness.sides import Round, Side, floors, side
 from harness.submissions import Submission
-from harness.trials import Observer, Outcome
 from harness.verdicts import objective_value
-from harness.workbench import derived_seed
 
 # Neighbouring tiers are told apart when their gap is this many standard deviations of the noise.
 NEEDED_SDS = 3.0
@@ -115,7 +116,11 @@ def climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer
     floor = floors(outcomes[0].trial.pairs)
     sides: dict[Tier, Side] = {}
     for tier, outcome in zip(references, outcomes, strict=True):
-        sides[tier] = side(outcome.trial, _sound(order, prepared, outcome), floor)
+        sides[tier] = side(
+            outcome.trial,
+            assess_reference(order.task, prepared.instance, outcome.trial, outcome.answers),
+            floor,
+        )
     criteria = order.task.criteria
     scores = {tier: grade(criteria, [Round(own, sides)]) for tier, own in sides.items()}
     values = {tier: objective_value(criteria.objective, own, sides) for tier, own in sides.items()}
@@ -125,16 +130,6 @@ def climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer
         points={tier: score.points_uncapped or 0.0 for tier, score in scores.items()},
         objective={tier: value.value if value else float("nan") for tier, value in values.items()},
     )
-
-
-def _sound(order: Order, prepared: Prepared, outcome: Outcome) -> Assessed:
-    """What was found of a reference; one that fails is our fault."""
-    found = assess(order.task, prepared.instance, outcome.trial, outcome.answers)
-    if found.outcome != "ok":
-        raise HarnessError(
-            f"the reference {found.tier} ended as {found.outcome}: {found.reason}\n{outcome.trial.detail}"
-        )
-    return found
 
 
 def _alone(
@@ -152,7 +147,11 @@ def _alone(
     if found.outcome == "ok":
         for outcome in others:
             if outcome.trial.tier:
-                sides[outcome.trial.tier] = side(outcome.trial, _sound(order, prepared, outcome), floor)
+                sides[outcome.trial.tier] = side(
+                    outcome.trial,
+                    assess_reference(order.task, prepared.instance, outcome.trial, outcome.answers),
+                    floor,
+                )
     return grade(order.task.criteria, [Round(side(came.trial, found, floor), sides)])
 
 

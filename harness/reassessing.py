@@ -7,11 +7,11 @@ from pathlib import Path
 
 from harness.assessments import Assessment, Cell, Suite, cell_of
 from harness.errors import StoreError, UsageError
+from harness.inputs.tasks import Task
 from harness.ledger import Ledger
 from harness.readings import Record
 from harness.records import OURS, Run
 from harness.rescoring import Instances, rescored
-from harness.tasks import Task
 
 # What a score says of a cell; the rest says what was run and where, which no rescoring changes.
 _SCORED = (

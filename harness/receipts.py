@@ -9,12 +9,12 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from harness.agreement import Result, result
-from harness.artefacts import write_durably
+from harness.durable import write_durably
 from harness.errors import HarnessError, UsageError
-from harness.ordering import Order
 from harness.profiles import Profile
 from harness.readings import Record
 from harness.records import Isolation, Machine, ProfileUsed, Run, Source, Stamp, Tier
+from harness.runs.order import Order
 from harness.signing import KeyRing, OwnKey, Signed, opened, read_bounded, signed
 from harness.sources import DataSpec, ModelSpec
 

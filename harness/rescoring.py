@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import grading, sources
+from harness import grading
 from harness.digests import of_bytes
 from harness.errors import HarnessError, UsageError
+from harness.inputs.tasks import Task
 from harness.judging import Done, judge_round
-from harness.ordering import Order, Prepared, prepare
-from harness.profiles import Profile
+from harness.observer import Silent
+from harness.ordering import Prepared, prepare
 from harness.records import Assessed, Run, in_order
-from harness.runner import known_references
+from harness.runs.order import Order, order_again, read_call
+from harness.runs.references import known_references
 from harness.sides import Round as Compared
 from harness.store import Store
 from harness.submissions import Submission
-from harness.tasks import Task
-from harness.trials import Silent
 
 Instances = dict[str, Prepared]
 
@@ -41,7 +41,7 @@ def rescored(
         raise UsageError(
             f"run {old.head.run_id} was interrupted before its first trial ended; there is nothing to score"
         )
-    order = _order_again(old, store, find)
+    order = _order_of(old, store, find)
     rounds: list[Compared] = []
     assessed: list[Assessed] = []
     for number in sorted({trial.number for trial in old.trials}):
@@ -58,19 +58,10 @@ def rescored(
     return old, new
 
 
-def _order_again(old: Run, store: Store, find: Callable[[str, Path], Task]) -> Order:
-    call = store.call(old.head.run_id)
+def _order_of(old: Run, store: Store, find: Callable[[str, Path], Task]) -> Order:
+    call = read_call(store.call(old.head.run_id))
     empty = Submission(old.head.task, old.head.submission, Path(), (), old.head.submission_digest)
-    return Order(
-        task=find(old.head.task, Path(call["task_folder"])),
-        submission=empty,
-        profile=Profile.model_validate(call["profile"]),
-        device=call["device"],
-        root=bytes.fromhex(call["root"]),
-        seed=call["seed"],
-        data=sources.DataSpec(**call["data"]),
-        model=sources.ModelSpec(**call["model"]),
-    )
+    return order_again(call, find(old.head.task, Path(call.task_folder)), empty)
 
 
 def _round_again(order: Order, old: Run, number: int, store: Store, instances: Instances) -> Done:
@@ -89,7 +80,7 @@ def _round_again(order: Order, old: Run, number: int, store: Store, instances: I
     kept = {a.tier: a for a in old.assessed if a.number == number and a.reused_from and a.tier}
     stored = store.known(old.head.run_id, number)
     if stored is not None:
-        kept = {found.tier: found for found in stored[0] if found.tier}
+        kept = {found.tier: found for found in stored.references if found.tier}
     elif not old.assessed:  # of a store before that was kept: what was remembered then still is
         ran = {trial.tier for trial in trials}
         known, _ = known_references(order, prepared, store, old.head)

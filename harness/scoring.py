@@ -6,32 +6,27 @@ measured again; a fault of ours leaves a cell that the next same command tries a
 
 from __future__ import annotations
 
-import hmac
 import os
-import re
-import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
 from harness import __version__, devices, intake, submissions, suites
+from harness.assessment.secret import secret_of, shuffled
 from harness.assessments import Assessment, Cell, Sheet, Variants, not_attempted
-from harness.digests import of_bytes, of_files, of_value
-from harness.errors import SubmissionError, UsageError
+from harness.digests import of_bytes, of_value
+from harness.errors import SubmissionError
 from harness.executors.base import Done, Event, Executor, Unit
 from harness.executors.payload import Payload
 from harness.intake import Handed
 from harness.ledger import Ledger
+from harness.machine_program import program_digest
 from harness.records import OURS
+from harness.runs.seeds import root_of
 from harness.store import Store
 from harness.suites import Planned
-from harness.workbench import seed_bytes
-
-# What can change no score: how results are shown, kept and asked for.
-_SHOWS = {"reports", "web", "executors", "calibration"}
 
 
 @dataclass(frozen=True)
@@ -228,67 +223,3 @@ def _unit(
         memory_bytes=int(task.definition.limits.memory_gib * 2**30),
     )
     return Wanted(key, unit=unit)
-
-
-def root_of(secret: bytes, task: str, alias: str = "") -> bytes:
-    """The root of a task's instances: HMAC-SHA256 (RFC 2104) of the task, and of the alias for own variants."""
-    return hmac.new(secret, f"unit\0{task}\0{alias}".encode(), sha256).digest()
-
-
-def secret_of(suite: str, home: Path, file: Path | None) -> bytes:
-    """The assessment's secret: from `file`, or 128 bits kept under `home`, made on first use (mode 0600)."""
-    if file is None:
-        file = home / "assessments" / f"{re.sub(r'[^A-Za-z0-9._-]', '-', suite)}.secret"
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if not file.exists():
-                _make_secret(file)
-        except OSError as error:
-            raise UsageError(f"the secret {file} cannot be made: {error.strerror}") from error
-    return seed_bytes(None, file)
-
-
-def _make_secret(file: Path) -> None:
-    """Whole or not at all: a crash in between must not leave a short secret, nor two commands two of them."""
-    making = file.with_name(f".{file.name}-{secrets.token_hex(4)}")
-    opened = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(opened, secrets.token_hex(16).encode() + b"\n")
-        os.fsync(opened)
-    finally:
-        os.close(opened)
-    try:
-        os.link(making, file)
-    except FileExistsError:
-        pass
-    finally:
-        making.unlink()
-
-
-def shuffled(units: Sequence[Unit], secret: bytes) -> list[Unit]:
-    """Rounds in each of which a candidate comes up once, in an order drawn anew: nobody is always first.
-
-    Drawn from the secret, so that a resumed command keeps the order.
-    """
-
-    def drawn(*words: str) -> bytes:
-        return hmac.new(secret, "\0".join(("order", *words)).encode(), sha256).digest()
-
-    by_candidate: dict[str, list[Unit]] = {}
-    for unit in units:
-        by_candidate.setdefault(unit.candidate, []).append(unit)
-    for alias, own in by_candidate.items():
-        own.sort(key=lambda unit, alias=alias: drawn(alias, unit.task))
-    found: list[Unit] = []
-    for number in range(max(map(len, by_candidate.values()), default=0)):
-        turn = sorted(by_candidate, key=lambda alias, number=number: drawn(str(number), alias))
-        found += [by_candidate[alias][number] for alias in turn if number < len(by_candidate[alias])]
-    return found
-
-
-def program_digest(top: Path | None = None) -> str:
-    """sha256 over the program's files that can change a score."""
-    top = top or Path(__file__).parent
-    files = [p for p in sorted(top.rglob("*.py")) if p.relative_to(top).parts[0] not in _SHOWS]
-    shows: Callable[[Path], bool] = lambda p: p.name.startswith(("cli", "output", "progress"))  # noqa: E731
-    return of_files(p for p in files if not shows(p))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +12,7 @@ from harness.measures.cost import QUANTILES, SINGLE_READING_MARGIN
 from harness.measures.estimates import Estimate, geometric
 from harness.measures.paired import Floats
 from harness.readings import PairReading
-from harness.records import Assessed, Measurement, Tier
+from harness.records import Assessed, Measurement, Tier, Trial
 
 # What a call keeps of itself when the floor of an empty request is taken off and nothing is left.
 LEAST_PART = 0.02
@@ -133,3 +133,30 @@ def _readings(group: str, top: Side, bottom: Side, alpha: float) -> Estimate | N
 def _exact(found: Measurement | None) -> bool:
     # A count, not a reading: its interval is its value.
     return found is not None and found.low == found.value == found.high
+
+
+def floors(readings: Iterable[PairReading]) -> dict[int, float]:
+    """What asking costs, by process pair, in seconds: the median of all empty requests of the round.
+
+    One for all: it is the transport's, and a pair that was disturbed tells a worse one.
+    """
+    told = [reading for reading in readings if reading.floor]
+    if not told:
+        return {}
+    floor = float(np.median([seconds for reading in told for seconds in reading.floor]))
+    return {reading.pair: floor for reading in told}
+
+
+def side(trial: Trial | None, assessed: Assessed, floor: Mapping[int, float] | None = None) -> Side:
+    """What grading needs of one submission on one instance; times less the floor of their pair."""
+    times: dict[str, dict[str, float]] = {}
+    pair_of: dict[str, int] = {}
+    readings: dict[str, dict[int, float]] = {}
+    for sample in trial.samples if trial and trial.timed else ():
+        own = (floor or {}).get(sample.pair, 0.0)
+        times.setdefault(sample.group, {})[sample.item] = beyond(sample.seconds, own)
+        pair_of[sample.item] = sample.pair
+    for phase in trial.phases if trial and trial.timed else ():
+        group = readings.setdefault(phase.group, {})
+        group[phase.pair] = group.get(phase.pair, 0.0) + phase.seconds
+    return Side(assessed, times, pair_of, readings)

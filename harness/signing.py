@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import ValidationError
 
-from harness.artefacts import make_folder, write_durably
+from harness.durable import make_folder, write_durably
 from harness.errors import StoreError, UsageError
 from harness.readings import Record
 

@@ -19,6 +19,7 @@ import sqlite3
 import weakref
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,27 +27,32 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from harness import claims, engines
-from harness.artefacts import (
+from harness.blobs import Blobs, DatabaseBlobs, FileBlobs, packed, unpacked
+from harness.database import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS
+from harness.durable import (
     BALLAST_BYTES,
     FLOOR_BYTES,
-    Artefacts,
     drop_ballast,
     insist_on_room,
     make_folder,
     mend,
-    packed,
     set_ballast,
-    unpacked,
 )
-from harness.database import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS
 from harness.errors import StoreError, UsageError
 from harness.instances import Answer
-from harness.kept import InDatabase, Kept
 from harness.migrating import bring_up
 from harness.records import Assessed, Run, RunHead, Trial, in_order
 
 T = TypeVar("T")
 _LEAST_FREE = 2**20  # with less, an error of the disk is put down to its being full
+
+
+@dataclass(frozen=True)
+class KnownInstance:
+    """Of an instance that is measured: what was remembered of references, and the seconds it took."""
+
+    references: tuple[Assessed, ...]
+    seconds: float
 
 
 def home() -> Path:
@@ -75,11 +81,11 @@ class Store:
             self.where = address.render_as_string(hide_password=True)
             self.engine = engines.postgres(address)
             weakref.finalize(self, self.engine.dispose)  # whoever lets go of a store lets go of the server
-            self.artefacts: Kept = InDatabase(self.engine)
+            self.blobs: Blobs = DatabaseBlobs(self.engine)
             self._password = str(address.password or "")
         else:
             self.where, self._password = str(folder), ""
-            self.artefacts = Artefacts(folder)
+            self.blobs = FileBlobs(folder)
         try:
             self._open()
         except (OSError, SQLAlchemyError, sqlite3.Error) as error:
@@ -109,7 +115,7 @@ class Store:
         has_ballast = (self.folder / "ballast").is_file()
         needed = FLOOR_BYTES + answers_bytes + (0 if has_ballast else BALLAST_BYTES)
         insist_on_room(self.folder, needed, "results")
-        self.artefacts.sweep()
+        self.blobs.sweep()
         try:
             set_ballast(self.folder)
         except OSError as error:
@@ -221,18 +227,16 @@ class Store:
 
         self.write(work)
 
-    def known(self, run_id: str, number: int) -> tuple[list[Assessed], float] | None:
-        """Of an instance that is measured: what was remembered of references, and the seconds it took.
-
-        None where it is not measured.
-        """
+    def known(self, run_id: str, number: int) -> KnownInstance | None:
+        """What is kept of an instance that is measured; None where it is not."""
         query = select(INSTANCES.c.known, INSTANCES.c.seconds).where(
             *_is(run_id, number), INSTANCES.c.state.in_(("measured", "scored"))
         )
         rows = self.read(query)
         if not rows:
             return None
-        return [Assessed.model_validate(found) for found in json.loads(rows[0].known)], float(rows[0].seconds)
+        references = tuple(Assessed.model_validate(one) for one in json.loads(rows[0].known))
+        return KnownInstance(references, float(rows[0].seconds))
 
     def trials(self, run_id: str, number: int | None = None) -> list[Trial]:
         """A run's raw trials, or those of one instance of it, in the order of every record."""
@@ -264,21 +268,20 @@ class Store:
         """How many raw trials are kept, over all runs."""
         return int(self.read(select(func.count()).select_from(TRIALS))[0][0])
 
-    def call(self, name: str) -> dict[str, Any]:
-        """What was asked for when a run was begun: enough to prepare its instances again."""
-        found: dict[str, Any] = json.loads(self._row(name).call)
-        return found
+    def call(self, name: str) -> str:
+        """What was asked for when a run was begun, as JSON: enough to prepare its instances again."""
+        return str(self._row(name).call)
 
     def keep_answers(self, answers: Mapping[str, Answer]) -> str:
         """Keeps a submission's answers as one artefact and returns its digest."""
         content = packed(answers)
         try:
             try:
-                return self.artefacts.keep(content)
+                return self.blobs.keep(content)
             except OSError:
                 if not self._can_retry():
                     raise
-                return self.artefacts.keep(content)
+                return self.blobs.keep(content)
         except OSError as error:
             raise StoreError(
                 f"answers could not be written to {self.folder}: {error.strerror}; {mend(error.errno)}"
@@ -291,7 +294,7 @@ class Store:
     def answers(self, digest: str) -> dict[str, Answer]:
         """The answers kept under `digest`, as they were."""
         try:
-            return unpacked(self.artefacts.read(digest))
+            return unpacked(self.blobs.read(digest))
         except SQLAlchemyError as error:
             raise StoreError(f"answers could not be read from {self.where}: {self._said(error)}") from error
 

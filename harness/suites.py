@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import devices, machine, profiles, tasks
+from harness import devices, machine, profiles
 from harness.assessments import Suite, TaskInSuite
 from harness.digests import of_value
+from harness.inputs import tasks
+from harness.inputs.tasks import Task
 from harness.profiles import Profile
-from harness.tasks import Task
+from harness.runs.order import require_known_isolation
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def plan(name: str, tasks_root: Path | None = None, isolation: str | None = None
         task, profile = tasks.find(line.id, tasks_root), profiles.read(line.profile)
         task.size(profile.size)
         if isolation is not None:
-            profile = profile.model_copy(update={"isolation": isolation})
+            profile = profile.model_copy(update={"isolation": require_known_isolation(isolation)})
         found[task.id], settings[task.id] = task, profile
         listed.append(
             TaskInSuite(

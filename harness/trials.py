@@ -13,39 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from harness.competitor import Competitor, Entry, Place, Setting
 from harness.instances import Answer, Instance, Request, Stage
 from harness.isolation.memory import prewarm
+from harness.observer import Observer, Silent
 from harness.pairing import Plan, base_blocks, reserve_blocks, turns
-from harness.pairs import Pair
+from harness.pairs import Counter, Pair
 from harness.records import Trial
 from harness.submissions import Submission, read, staged
-
-
-class Observer(Protocol):
-    """Is told what is going on; prints nothing itself unless it is the command line's."""
-
-    def step(self, trial: int, stage: str, label: str, phase: str, done: int, total: int) -> None:
-        """`done` of `total` requests are answered; now `label` serves `phase`."""
-        ...
-
-    def note(self, text: str) -> None:
-        """Something a person waiting would want to know."""
-        ...
-
-
-class Silent:
-    """An observer that tells nobody."""
-
-    def step(self, trial: int, stage: str, label: str, phase: str, done: int, total: int) -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +59,7 @@ class Round:
             field_ = [Competitor(entry, stack.enter_context(staged(entry.submission))) for entry in entries]
             self.judges = {name: stack.enter_context(staged(judge)) for name, judge in self._judges().items()}
             prewarm([*self.instance.models.values(), *(c.copy for c in field_)])
-            counter = Counter(self, self._total(field_))
+            counter = Counter(self.observer, self.number, self._total(field_))
             for stage in self.instance.stages:
                 (self._paired if stage.paired else self._single)(stage, field_, counter)
         return self._outcomes(field_)
@@ -134,11 +112,21 @@ class Round:
             if number in self.plan.looks()[:-1]:
                 if self.settled(self._outcomes(field_)):
                     break
-                counter.round.observer.note(f"a verdict is open after {number} pairs: more pairs")
+                self.observer.note(f"a verdict is open after {number} pairs: more pairs")
             if number >= self.plan.pairs and time.monotonic() - began > self.plan.seconds:
                 break
             taking = [c for c in timed if c.entry.pairs is None or number < c.entry.pairs]
-            Pair(self, stage, number, block, taking, counter).run()
+            place = self.place(stage, number)
+            Pair(
+                plan=self.plan,
+                order=self.order,
+                place=place,
+                stage=stage,
+                number=number,
+                block=block,
+                competitors=taking,
+                counter=counter,
+            ).run()
             if _over(timed):
                 return
         for competitor in (c for c in field_ if not c.entry.timed and c.fault is None):
@@ -190,17 +178,3 @@ def _hand_to_copies(field_: Sequence[Competitor]) -> None:
         original = next(c for c in field_ if c.entry.role == "reference" and f"{c.name} copy" == copy.name)
         copy.answers |= {item: a for item, a in original.answers.items() if isinstance(a, bytes)}
         copy.fault = copy.fault or original.fault
-
-
-@dataclass
-class Counter:
-    """How far a round is, for the observer."""
-
-    round: Round
-    total: int
-    done: int = 0
-
-    def show(self, stage: Stage, competitor: Competitor, phase: str) -> None:
-        """Tells the observer whose turn it is."""
-        label, number = competitor.entry.submission.label, self.round.number
-        self.round.observer.step(number, stage.name, label, phase, self.done, self.total)

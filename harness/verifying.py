@@ -6,21 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import __version__, agreement, devices, machine, receipts, runner, sources, submissions, tasks
+from harness import __version__, agreement, devices, machine, receipts, runner, sources, submissions
 from harness.agreement import Finding, State
 from harness.digests import of_bytes, of_value
 from harness.errors import HarnessError, UsageError
 from harness.executors import lease
-from harness.isolation.levels import insist_known
-from harness.ordering import Order
+from harness.inputs import tasks
+from harness.inputs.tasks import Task
+from harness.observer import Observer
 from harness.receipts import LOCAL, Receipt
 from harness.records import OURS, Run
+from harness.runs.order import Order, require_known_isolation
+from harness.runs.seeds import seed_bytes
 from harness.signing import KeyRing, Signed, Standing
 from harness.store import Store
 from harness.submissions import Submission
-from harness.tasks import Task
-from harness.trials import Observer
-from harness.workbench import seed_bytes
 
 STANDINGS: dict[Standing, str] = {
     "evaluator": "valid, and the key is trusted as an evaluator's",
@@ -75,7 +75,7 @@ def verify(wanted: Wanted, keys: KeyRing, store: Callable[[], Store], observer: 
     The program comes from whoever handed it in, so it runs behind the strongest isolation of this machine
     unless another is named, whatever the receipt says of its own. Raises UsageError for a wrong call or file.
     """
-    insist_known(wanted.isolation)
+    require_known_isolation(wanted.isolation)
     if wanted.rerun and wanted.folder is None:
         raise UsageError("--rerun needs DIR, the folder of the submission")
     document, said = receipts.read(wanted.receipt)
@@ -246,7 +246,7 @@ def _order(wanted: Wanted, said: Receipt, task: Task, submission: Submission, ro
 
 def _again(order: Order, store: Store, observer: Observer) -> Run:
     what = f"verify {order.task.id}"
-    with lease.measuring(order.task.criteria, order.device, observer.note, what):
+    with lease.measuring(order.task.criteria.is_timed(), order.device, observer.note, what):
         done = runner.run(order, store, observer)
     if done.score is None or done.score.outcome in OURS:
         why = done.score.reasons[0] if done.score and done.score.reasons else "it was not scored"

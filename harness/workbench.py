@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import os
 import shutil
@@ -18,22 +16,17 @@ import numpy as np
 
 from harness import session, sources
 from harness.digests import of_bytes, of_files, of_value
-from harness.errors import DataError, Fault, HarnessError, UsageError
+from harness.errors import Fault, HarnessError
+from harness.inputs.definition import SizeTable
 from harness.instances import Request
 from harness.isolation.levels import level
 from harness.leftovers import private_folder
 from harness.records import Source
-from harness.tasks import SizeTable
+from harness.runs.seeds import derived_seed
 from harness.watch import Limits
 
 _RECIPE_SECONDS = 3600.0
 _RECIPE_BYTES = 32 * 2**30
-
-
-def derived_seed(secret: bytes, *parts: str) -> int:
-    """63 bits from HMAC-SHA256 of the parts under `secret` (RFC 2104): no part tells another."""
-    code = hmac.new(secret, "/".join(parts).encode(), hashlib.sha256).digest()
-    return int.from_bytes(code[:8], "big") >> 1
 
 
 @dataclass
@@ -188,20 +181,3 @@ def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
         else json.loads(json.dumps(value))
         for name, value in arguments.items()
     }
-
-
-def seed_bytes(seed: int | None, secret_file: Path | None) -> bytes:
-    """The root of all instance seeds of a run: a public number, or the content of a secret file."""
-    if secret_file is None:
-        return f"public:{seed or 0}".encode()
-    if seed is not None:
-        raise UsageError("--seed and --secret-seed-file exclude each other; give one of them")
-    try:
-        secret = secret_file.read_bytes().strip()
-    except OSError as error:
-        raise DataError(f"the secret seed file {secret_file} cannot be read: {error.strerror}") from error
-    if len(secret) < 16:
-        raise DataError(
-            f"the secret seed file {secret_file} holds under 16 bytes; `openssl rand -hex 16` makes a good one"
-        )
-    return b"secret:" + secret

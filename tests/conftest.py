@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import sources, tasks
+from harness import sources
 from harness.asking import Asked, order
-from harness.ordering import Order
+from harness.inputs import tasks
+from harness.runs.order import Order
 from harness.store import Store
 from tests import postgres
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from harness.asking import Asked, order
+from harness.inputs.tasks import find
+from harness.observer import Silent
 from harness.proofs import Proof
 from harness.proving import NEEDED_SDS, prove
-from harness.tasks import find
-from harness.trials import Silent
 
 PAGE = Path(__file__).parent.parent / "docs" / "authoring.md"
 BLOCK = re.compile(r"^```(\w+) ?(.*?)\n(.*?)^```", flags=re.S | re.M)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import tasks
+from harness.inputs import tasks
 from tests.bench import __main__ as bench
 from tests.bench import aa, figures, saboteurs, startup
 from tests.bench.running import BASELINE, SERVICE, slower

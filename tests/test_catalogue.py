@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from harness.inputs.tasks import all_tasks
 from harness.proofs import Proof, ProofCheat, ProofGap, ProofMutant, ProofStarter, ProofTier
 from harness.records import Source
 from harness.reports import catalogue
-from harness.tasks import all_tasks
 from tests.catalogue import DOCS, page, proofs
 
 

@@ -219,7 +219,7 @@ def test_a_node_that_is_killed_in_the_middle_loses_and_doubles_nothing(
         assert run.score is not None
         assert run.score.points == cell.points
         assert all(store.answers(trial.answers["archive"]) for trial in run.trials)
-        assert store.call(cell.run_id)["task_folder"] == str(TOY)
+        assert json.loads(store.call(cell.run_id))["task_folder"] == str(TOY)
     slots = {
         int(found["Resources"]["CPU"])
         for found in ray.nodes()

@@ -19,8 +19,8 @@ from harness import claims, engines, migrating, owners, rescoring, runner
 from harness.database import ARTEFACTS, CLAIMS, META, REVISIONS, RUNS, TRIALS, VERSION
 from harness.errors import StoreError, UsageError
 from harness.isolation.base import Launch, environment
-from harness.ordering import Order
 from harness.owners import Owner
+from harness.runs.order import Order
 from harness.store import Store
 from tests import postgres
 from tests.report_fixtures import ok_run

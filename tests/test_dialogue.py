@@ -9,18 +9,20 @@ from pathlib import Path
 import pytest
 
 from harness.asking import Asked, order
-from harness.assess import assess
 from harness.check import check
 from harness.competitor import Competitor, Entry, Place
+from harness.inputs.definition import Mutant
 from harness.instances import FromAnswers
+from harness.judging import assess
 from harness.mutants import placed
-from harness.ordering import in_one_pair, prepare, round_of, setting_of
+from harness.observer import Silent
+from harness.ordering import prepare, round_of, setting_of
 from harness.proving import prove
 from harness.records import Assessed, ConstraintResult, Measurement, Score
 from harness.reports import markdown
+from harness.runs.order import in_one_pair
 from harness.submissions import read, staged
-from harness.tasks import Mutant
-from harness.trials import Outcome, Silent
+from harness.trials import Outcome
 from tests.conftest import TOYS
 
 TASK = TOYS / "toy-dialogue"

@@ -12,10 +12,11 @@ import numpy as np
 import psutil
 import pytest
 
-from harness import channel, session, tasks
+from harness import channel, session
 from harness.channel import Channel, Late
 from harness.competitor import Competitor, Entry, Setting
 from harness.errors import Fault, HarnessError, SandboxFailed
+from harness.inputs import tasks
 from harness.instances import ArraySpec, BlobSpec, Instance, Request, Stage
 from harness.isolation.levels import level
 from harness.isolation.process import ProcessLevel

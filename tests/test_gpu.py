@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness import devices, runner, submissions, tasks
+from harness import devices, runner, submissions
 from harness.asking import Asked, order
+from harness.inputs import tasks
 from harness.store import Store
 
 pytestmark = pytest.mark.gpu

@@ -92,7 +92,7 @@ def test_what_a_clock_decides_is_measured_alone(
 
     monkeypatch.setattr(lease.time, "sleep", lets_go)
     criteria = Criteria(objective=Objective(measure=measure))
-    with lease.measuring(criteria, "cpu", notes.append, "run toy"):
+    with lease.measuring(criteria.is_timed(), "cpu", notes.append, "run toy"):
         pass
     holder.communicate()
     assert bool(notes) == waits

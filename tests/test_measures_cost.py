@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.assess import costs
 from harness.measures import cost
+from harness.measures.cost import costs
 from harness.readings import MemoryPoint, PhaseTime, Sample
 from harness.records import Measurement, Trial
 

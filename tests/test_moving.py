@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from harness import moving, packets, rescoring, runner, tasks
+from harness import moving, packets, rescoring, runner
 from harness.asking import Asked, order
 from harness.database import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS
 from harness.errors import HarnessError, StoreError
+from harness.inputs import tasks
 from harness.reports import markdown
 from harness.store import Store
 from tests.conftest import TOYS
@@ -72,7 +73,7 @@ def test_what_is_adopted_twice_is_there_once(content: bytes, store: Store) -> No
 
 def test_the_task_is_looked_for_where_it_lies_here(content: bytes, store: Store, tmp_path: Path) -> None:
     run_id = moving.adopt(store, content, tmp_path / "toy-squares")
-    assert store.call(run_id)["task_folder"] == str(tmp_path / "toy-squares")
+    assert json.loads(store.call(run_id))["task_folder"] == str(tmp_path / "toy-squares")
 
 
 def test_two_commands_of_the_same_key_keep_both_runs(content: bytes, store: Store) -> None:

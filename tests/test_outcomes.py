@@ -15,8 +15,8 @@ from harness import ordering, runner
 from harness.errors import SandboxFailed
 from harness.isolation.base import Launched
 from harness.isolation.process import ProcessLevel
-from harness.ordering import Order
 from harness.records import Outcome
+from harness.runs.order import Order
 from harness.store import Store
 from tests.conftest import HOSTILE, TOYS
 from tests.hostility.attacks import every

@@ -15,17 +15,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import ordering, rescoring, runner, session, tasks
+from harness import ordering, rescoring, runner, session
 from harness.asking import Asked, order
 from harness.competitor import Entry
+from harness.inputs import tasks
 from harness.instances import ArraySpec, Request, Stage
-from harness.ordering import Order
+from harness.observer import Silent
 from harness.pairing import Plan, base_blocks
 from harness.pairs import Pair
 from harness.records import Certificate, ConstraintResult, Run, Trial
+from harness.runs.order import Order
 from harness.store import Store
 from harness.submissions import references
-from harness.trials import Outcome, Silent
+from harness.trials import Outcome
 from tests.conftest import TOYS
 
 EXPERT = (TOYS / "toy-pairs" / "reference_solutions" / "expert" / "solution.py").read_text()
@@ -332,9 +334,17 @@ def test_what_comes_right_after_loading_is_asked_before_any_warm_up() -> None:
         ask("timed", timed=True),
     )
     stage = Stage("serve", block, each=(ask("loaded"),), paired=True)
-    around = SimpleNamespace(order=np.random.default_rng(0), place=lambda *_: None, plan=Plan())
     counter = SimpleNamespace(show=lambda *_: None, done=0)
-    pair = Pair(around, stage, 0, block, [Recorder()], counter)  # type: ignore[arg-type, list-item]
+    pair = Pair(
+        plan=Plan(),
+        order=np.random.default_rng(0),
+        place=None,  # type: ignore[arg-type]
+        stage=stage,
+        number=0,
+        block=block,
+        competitors=[Recorder()],  # type: ignore[list-item]
+        counter=counter,  # type: ignore[arg-type]
+    )
     pair._begin(pair.competitors)
     assert served == ["start", "loaded", "first", "second", "warm"]
     pair._timed(None)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import runner, tasks
+from harness import runner
 from harness.asking import Asked, order
 from harness.assessments import Assessment, Cell, Cut, Suite, TaskInSuite, cell_of, not_attempted
 from harness.errors import UsageError
+from harness.inputs import tasks
 from harness.ledger import Ledger
 from harness.reassessing import reassess, reweighted
 from harness.store import Store

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from harness import agreement, receipts, runner, tasks
+from harness import agreement, receipts, runner
 from harness.agreement import Result, apart, compare, contradictions
 from harness.asking import Asked, order
 from harness.errors import UsageError
+from harness.inputs import tasks
 from harness.receipts import CONTEXT, Receipt
 from harness.records import Source
 from harness.signing import KeyRing, KeyRole, signed

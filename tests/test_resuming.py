@@ -13,11 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import artefacts, claims, leftovers, owners, runner
+from harness import claims, durable, leftovers, owners, runner
 from harness.database import CLAIMS, INSTANCES
 from harness.errors import SandboxFailed, StoreError
-from harness.ordering import Order
 from harness.owners import Owner
+from harness.runs.order import Order
 from harness.store import Store
 from harness.trials import Round
 from tests.conftest import TOYS
@@ -365,8 +365,8 @@ def test_a_process_that_outlived_its_dead_run_is_ended(temporary: Path) -> None:
 def test_no_run_is_begun_on_a_disk_without_room(
     asked: Order, rounds: list[int], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = artefacts.shutil.disk_usage(store.folder)
-    monkeypatch.setattr(artefacts.shutil, "disk_usage", lambda folder: usage._replace(free=50 * 2**20))
+    usage = durable.shutil.disk_usage(store.folder)
+    monkeypatch.setattr(durable.shutil, "disk_usage", lambda folder: usage._replace(free=50 * 2**20))
     with pytest.raises(
         StoreError, match=r"home, where results go, has 50 MiB free and 136 MiB are needed; free some"
     ):
@@ -378,23 +378,23 @@ def test_a_write_that_takes_a_part_only_is_gone_on_with(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     real = os.write
-    monkeypatch.setattr(artefacts.os, "write", lambda fd, data: real(fd, bytes(data)[:7]))
-    artefacts.write_durably(tmp_path / "file", bytes(range(100)))
+    monkeypatch.setattr(durable.os, "write", lambda fd, data: real(fd, bytes(data)[:7]))
+    durable.write_durably(tmp_path / "file", bytes(range(100)))
     assert (tmp_path / "file").read_bytes() == bytes(range(100))
 
 
 def test_a_damaged_artefact_is_written_again_by_who_has_its_content(store: Store) -> None:
     digest = store.keep_answers({"q": b"content"})
-    store.artefacts.place(digest).write_bytes(b"torn")
+    store.blobs.place(digest).write_bytes(b"torn")
     assert store.keep_answers({"q": b"content"}) == digest
     assert store.answers(digest) == {"q": b"content"}
 
 
 def test_half_written_artefacts_of_the_dead_are_swept(store: Store) -> None:
     digest = store.keep_answers({"q": b"content"})
-    folder = store.artefacts.place(digest).parent
+    folder = store.blobs.place(digest).parent
     (folder / f".part-{replace(owners.me(), born=1).short()}-a").touch()
     (folder / f".part-{owners.me().short()}-b").touch()
     store.make_room(0)
     assert [p.name for p in folder.glob(".part-*")] == [f".part-{owners.me().short()}-b"]
-    assert (store.folder / "ballast").stat().st_size == artefacts.BALLAST_BYTES
+    assert (store.folder / "ballast").stat().st_size == durable.BALLAST_BYTES

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import scoring, suites
+from harness import machine_program, suites
+from harness.assessment.secret import secret_of, shuffled
 from harness.assessments import Assessment, Cell, Sheet, Suite, TaskInSuite
 from harness.cli_score import check_verb
 from harness.criteria import Criteria, Objective, Plausible
@@ -18,7 +19,8 @@ from harness.executors.base import Done, Event, Unit, lost
 from harness.executors.payload import Payload
 from harness.ledger import Ledger
 from harness.records import Rung
-from harness.scoring import Scoring, measure, root_of, score, secret_of, shuffled
+from harness.runs.seeds import root_of
+from harness.scoring import Scoring, measure, score
 from harness.store import Store, home
 from tests.conftest import TOYS
 
@@ -169,12 +171,12 @@ def test_the_programs_digest_is_over_what_can_change_a_score(tmp_path: Path) -> 
     for name in ("grading.py", "cli_x.py", "reports/html.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("1")
-    first = scoring.program_digest(tmp_path)
+    first = machine_program.program_digest(tmp_path)
     (tmp_path / "reports" / "html.py").write_text("2")
     (tmp_path / "cli_x.py").write_text("2")
-    assert scoring.program_digest(tmp_path) == first
+    assert machine_program.program_digest(tmp_path) == first
     (tmp_path / "grading.py").write_text("2")
-    assert scoring.program_digest(tmp_path) != first
+    assert machine_program.program_digest(tmp_path) != first
 
 
 def test_equating_shows_how_far_the_anchors_wander() -> None:

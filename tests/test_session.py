@@ -14,9 +14,10 @@ import numpy as np
 import psutil
 import pytest
 
-from harness import channel, session, tasks
+from harness import channel, session
 from harness.competitor import Entry, Setting
 from harness.errors import Fault
+from harness.inputs import tasks
 from harness.instances import ArraySpec, BlobSpec, FromItem, Instance, Request, Stage
 from harness.isolation.levels import level
 from harness.submissions import read, staged

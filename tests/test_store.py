@@ -18,10 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import artefacts, rescoring, runner, tasks
+from harness import blobs, durable, rescoring, runner
 from harness.asking import Asked, order
 from harness.database import META, RUNS
 from harness.errors import StoreError, UsageError
+from harness.inputs import tasks
 from harness.records import Run
 from harness.store import Store
 from tests.conftest import TOYS
@@ -79,7 +80,7 @@ def copy(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: 
             if rows := [row._asdict() for row in source.read(table.select())]:
                 found.write(lambda c, table=table, rows=rows: c.execute(table.insert(), rows))
         for file in (path for path in kept.glob("artefacts/*/*") if path.is_file()):
-            assert found.artefacts.keep(file.read_bytes()) == file.name
+            assert found.blobs.keep(file.read_bytes()) == file.name
     return found
 
 
@@ -264,7 +265,7 @@ def test_runs_are_found_by_the_beginning_of_their_name_or_last(copy: Store) -> N
 )
 @settings(max_examples=60, deadline=None)
 def test_answers_come_back_as_they_were(answers: dict[str, Any]) -> None:
-    found = artefacts.unpacked(artefacts.packed(answers))
+    found = blobs.unpacked(blobs.packed(answers))
     assert list(found) == list(answers)
     for item, answer in answers.items():
         if isinstance(answer, bytes):
@@ -364,10 +365,10 @@ def test_a_write_that_fails_halfway_leaves_no_half_file(
         raise OSError(28, "No space left on device")
 
     file = tmp_path / "artefact"
-    artefacts.write_durably(file, b"first")
-    monkeypatch.setattr(artefacts, "flush", full)
+    durable.write_durably(file, b"first")
+    monkeypatch.setattr(durable, "flush", full)
     with pytest.raises(OSError, match="No space left"):
-        artefacts.write_durably(file, b"second")
+        durable.write_durably(file, b"second")
     assert [p.name for p in tmp_path.iterdir()] == ["artefact"]
     assert file.read_bytes() == b"first"
     with pytest.raises(StoreError, match="No space left on device; free some space"):

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from harness import tasks
 from harness.errors import TaskError
+from harness.inputs import tasks
 from harness.instances import ArraySpec, Instance
 from tests.benches import Seeded
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import tasks
-from harness.assess import assess
 from harness.errors import DataError
+from harness.inputs import tasks
 from harness.instances import BlobSpec, FromItem, Instance
+from harness.judging import assess
 from harness.pairing import reserve_blocks
 from harness.records import Trial
 from tests.benches import Seeded

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import tasks
 from harness.errors import TaskError
+from harness.inputs import tasks
 from harness.instances import Instance
 from harness.records import Measurement
 from tests.benches import Seeded

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import tasks
 from harness.errors import DataError, Fault, TaskError
+from harness.inputs import tasks
 from harness.instances import ArraySpec, BlobSpec, FromItem, Instance
 from harness.pairing import base_blocks, reserve_blocks
 from tests.benches import Data, Part, Seeded

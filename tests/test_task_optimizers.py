@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import sources, tasks
+from harness import sources
+from harness.inputs import tasks
 from harness.instances import FromAnswers, Instance
+from harness.tasks import beside
 from tests.benches import Seeded
 
 TASK = tasks.find("optimizers")
-optimisation = tasks.beside(str(TASK.folder / "task.py"), "optimisation")
+optimisation = beside(str(TASK.folder / "task.py"), "optimisation")
 
 SIZE: dict[str, Any] = {"copies": 1, "budget": 8, "rows": 60, "update_steps": 10, "update_size": 4}
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import tasks
 from harness.errors import DataError, Fault
+from harness.inputs import tasks
 from harness.instances import ArraySpec, BlobSpec, FromItem, Instance
 from tests.benches import Seeded
 

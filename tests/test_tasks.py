@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import submissions, tasks
+from harness import submissions
 from harness.asking import Asked, order
 from harness.check import CHECK_SIZE, check
+from harness.inputs import tasks
+from harness.observer import Silent
 from harness.proving import NEEDED_SDS, prove
-from harness.trials import Silent
 from harness.worker.loader import load_module, phases_of
 
 TASKS = tasks.all_tasks()

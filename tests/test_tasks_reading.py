@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import tasks
 from harness.errors import TaskError
+from harness.inputs import tasks
 from tests.conftest import TOYS
 
 Change = Callable[[str, str], Path]

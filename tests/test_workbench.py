@@ -12,7 +12,8 @@ import pytest
 from harness import session, sources
 from harness.errors import DataError, HarnessError, UsageError
 from harness.records import Source
-from harness.workbench import Workbench, derived_seed, seed_bytes
+from harness.runs.seeds import derived_seed, seed_bytes
+from harness.workbench import Workbench
 
 RECIPE = """
 from pathlib import Path

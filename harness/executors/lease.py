@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness import devices
-from harness.criteria import Criteria
 from harness.errors import HarnessError
 
 _SHARED_FOLDER = Path("/run/lock")
@@ -56,10 +55,10 @@ def gpu(index: int, note: Callable[[str], object] = lambda text: None, what: str
 
 @contextmanager
 def measuring(
-    criteria: Criteria, device: str, note: Callable[[str], object] = lambda text: None, what: str = ""
+    timed: bool, device: str, note: Callable[[str], object] = lambda text: None, what: str = ""
 ) -> Generator[None]:
-    """Holds what scoring by these criteria needs: the machine, alone where a clock decides or on a GPU; and the GPU."""
-    with machine(criteria.is_timed() or device != "cpu", note, what):
+    """Holds what scoring needs: the machine, alone where a clock decides (`timed`) or on a GPU; and the GPU."""
+    with machine(timed or device != "cpu", note, what):
         if device != "cuda":
             yield
             return

@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import harness
-from harness import machine, moving, packets, submissions, tasks
-from harness.digests import of_bytes, of_files, of_value
+from harness import machine, moving, packets, submissions
+from harness.digests import of_bytes, of_value
 from harness.errors import HarnessError, StoreError, SubmissionError
 from harness.executors import lease
+from harness.inputs import tasks
 from harness.leftovers import remove
+from harness.machine_program import program_digest
 from harness.readings import Record
 from harness.store import Store
 
@@ -53,11 +55,10 @@ class About(Record):
 
 def about(asked: Sequence[TaskThere], device: str) -> About:
     """This node, as far as it matters to units on `device` ("cpu" or "cuda")."""
-    files = sorted(Path(harness.__file__).parent.rglob("*.py"))
     return About(
         machine=machine.fingerprint(device, 1).id,
         version=harness.__version__,
-        program=of_files(files),
+        program=program_digest(),
         tasks={task.id: _digest(task) for task in asked},
     )
 

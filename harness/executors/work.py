@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from harness import devices, runner, sources, submissions, tasks
+from harness import devices, runner, sources, submissions
 from harness.assessments import Cell, cell_of
 from harness.errors import HarnessError, SubmissionError
 from harness.executors.payload import Payload
-from harness.ordering import Order
+from harness.inputs import tasks
+from harness.observer import Observer
 from harness.profiles import DataChoice, Profile
+from harness.runs.order import Order
 from harness.store import Store
-from harness.trials import Observer
 
 
 def do(payload: str, home: str, observer: Observer | None = None) -> str:

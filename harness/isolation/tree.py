@@ -20,6 +20,8 @@ from typing import NamedTuple, Protocol
 
 import psutil
 
+from harness.owners import born
+
 # Looks at a process's state, 15 microseconds each, before it is taken as stopped all the same.
 _LOOKS = 400
 _ROUNDS, _PATIENCE = 500, 0.001
@@ -91,13 +93,6 @@ def processor_seconds(pid: int) -> float:
         times = psutil.Process(pid).cpu_times()
         return float(times.user + times.system)
     return 0.0
-
-
-def born(pid: int) -> int | None:
-    """When `pid` was started, in clock ticks since boot: with the pid it names one process for good."""
-    with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/stat") as file:
-        return int(file.read().rpartition(")")[2].split()[19])
-    return None
 
 
 class Group(Protocol):

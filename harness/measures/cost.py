@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.measures.stats import percentile_interval, resampled, t_interval
 from harness.readings import PhaseTime, Sample
-from harness.records import Measurement
+from harness.records import Measurement, Trial
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 # What a single reading of a clock or of memory may be off by on a shared machine, as a share.
@@ -117,3 +117,33 @@ def peak_memory(
         )
     total = float(host + (device or 0))
     return Measurement(name=name, unit="B", direction="lower", value=total, measured_by=measured_by)
+
+
+def costs(trial: Trial) -> list[Measurement]:
+    """Every cost measurement of a trial: latency, phase times, sizes of blobs, peak memory."""
+    return [
+        *latency(trial.samples),
+        *phase_seconds(trial.phases),
+        *(size(f"{item}_bytes", count) for item, count in trial.blob_bytes.items()),
+        *_memory(trial),
+    ]
+
+
+def _memory(trial: Trial) -> list[Measurement]:
+    by = trial.memory_measured_by
+    found = [peak_memory("peak_memory", trial.peak_host_bytes, trial.peak_device_bytes, by)]
+    stages = list(dict.fromkeys(point.stage for point in trial.memory))
+    for stage in stages if len(stages) > 1 else []:
+        points = [point for point in trial.memory if point.stage == stage]
+        host = max(point.host_bytes for point in points)
+        device = max((point.device_bytes or 0 for point in points), default=0)
+        found.append(peak_memory(f"peak_memory_{stage}", host, device, by))
+    kinds = {
+        "anonymous": max(
+            (p.anonymous_bytes for p in trial.memory if p.anonymous_bytes is not None), default=None
+        ),
+        "file": max((p.file_bytes for p in trial.memory if p.file_bytes is not None), default=None),
+        "base": trial.base_host_bytes,
+        "base_file": trial.base_file_bytes,
+    }
+    return found + [memory_part(f"peak_memory_{k}", n, by) for k, n in kinds.items() if n is not None]

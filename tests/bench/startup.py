@@ -9,13 +9,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness import runner, tasks
+from harness import runner
 from harness.asking import Asked, order
 from harness.competitor import Competitor, Entry, Place, Setting
+from harness.inputs import tasks
 from harness.measures.paired import over_pairs
-from harness.ordering import Order, prepare, setting_of
+from harness.observer import Silent
+from harness.ordering import prepare, setting_of
+from harness.runs.order import Order
 from harness.submissions import read, references, staged
-from harness.trials import Silent
 from tests.bench import figures
 from tests.bench.figures import per_cent
 from tests.bench.rows import Row

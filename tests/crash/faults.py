@@ -180,7 +180,7 @@ def _on_a_full_disk(shown: Shown, disk: Path, free: int, ballast: bool) -> bool:
     store = Store(home)
     store.engine.dispose()
     if ballast:
-        from harness.artefacts import set_ballast
+        from harness.durable import set_ballast
 
         set_ballast(home, 2**20)
     with filler.open("wb") as file:

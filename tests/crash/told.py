@@ -17,7 +17,7 @@ import numpy as np
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
-from harness import artefacts
+from harness import durable
 from harness.digests import of_bytes
 from harness.errors import HarnessError
 from harness.instances import Answer
@@ -169,9 +169,9 @@ def weaken(variant: str) -> Callable[[Store], None]:
         variant
     )
     if variant == "no-folder":
-        artefacts.flush_folder = lambda folder: None
+        durable.flush_folder = lambda folder: None
     if variant == "no-flush":
-        artefacts.flush = lambda fd: None
+        durable.flush = lambda fd: None
 
     def change(store: Store) -> None:
         if pragma:

@@ -18,18 +18,20 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import devices, machine, runner, session, tasks
+from harness import devices, machine, runner, session
 from harness.asking import Asked, order
 from harness.competitor import Competitor, Entry, Place, Setting
+from harness.inputs import tasks
 from harness.isolation.levels import level
 from harness.measures.paired import median_log_ratio
-from harness.ordering import in_one_pair, prepare, round_of, setting_of
+from harness.observer import Silent
+from harness.ordering import prepare, round_of, setting_of
 from harness.pairing import Plan
 from harness.proving import prove
 from harness.records import Run
+from harness.runs.order import in_one_pair
 from harness.store import Store
 from harness.submissions import references, staged
-from harness.trials import Silent
 
 HERE = Path(__file__).parent
 BLOCKS = (1, 2, 4, 8, 16)

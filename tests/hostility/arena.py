@@ -27,16 +27,18 @@ import numpy as np
 
 from harness import runner, submissions
 from harness.asking import Asked, order
-from harness.assess import assess
 from harness.competitor import Entry, Setting
 from harness.errors import HarnessError, SubmissionError
+from harness.inputs.definition import PhaseLimit, TaskLimits
+from harness.inputs.tasks import Task
 from harness.instances import Instance
 from harness.isolation.levels import LEVELS
 from harness.isolation.tree import descendants
+from harness.judging import assess
+from harness.observer import Silent
 from harness.ordering import prepare
 from harness.store import Store
-from harness.tasks import PhaseLimit, Task, TaskLimits
-from harness.trials import Outcome, Round, Silent
+from harness.trials import Outcome, Round
 
 TOYS = Path(__file__).parents[1] / "toy_tasks"
 Words = dict[str, Any]

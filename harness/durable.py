@@ -1,78 +1,26 @@
-"""Files that are whole or absent after a power cut, kept by what they hold; and room on the disk for them.
+"""Files that are whole or absent after a power cut, and room on the disk for them.
 
 A file is written under another name, flushed, renamed, and then its folder is flushed, and the folder
-above wherever one was made: without that the file has its content and no name. Whoever finds a file
-already there flushes its folder too, since the process that wrote it may have died just before.
+above wherever one was made: without that the file has its content and no name.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import json
 import os
 import shutil
 import sys
 import tempfile
-import zlib
-from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from harness import owners
-from harness.digests import of_bytes
 from harness.errors import StoreError
-from harness.instances import Answer
 
 # Given back to the disk when it is full, so that the instance that has just been measured is still kept.
 BALLAST_BYTES = 8 * 2**20
 # Below this no instance is begun: worker's folders, reports and other programs want some as well.
 FLOOR_BYTES = 128 * 2**20
 _FAILING = (errno.EIO, errno.EROFS)
-
-
-class Artefacts:
-    """Byte strings under the hash of their content, in one folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def place(self, digest: str) -> Path:
-        """Where the content with this digest is kept."""
-        return self.folder / "artefacts" / digest[:2] / digest
-
-    def keep(self, content: bytes) -> str:
-        """Keeps `content` and returns its digest; raises OSError."""
-        digest = of_bytes(content)
-        path = self.place(digest)
-        make_folder(path.parent)
-        if _holds(path, digest):
-            flush_folder(path.parent)
-        else:
-            write_durably(path, content)
-        return digest
-
-    def read(self, digest: str) -> bytes:
-        """The content with this digest; raises StoreError where it is gone or is another."""
-        path = self.place(digest)
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise StoreError(
-                f"the answers {digest[:12]} are gone from {path.parent}: {error.strerror}"
-            ) from error
-        if of_bytes(content) != digest:
-            raise StoreError(f"the answers {digest[:12]} in {path} are damaged")
-        return content
-
-    def sweep(self) -> None:
-        """Removes what writers that died left half written."""
-        for part in self.folder.glob("artefacts/*/.part-*"):
-            name = part.name.removeprefix(".part-").rpartition("-")[0]
-            if owners.is_gone_by_name(name):
-                with contextlib.suppress(OSError):
-                    part.unlink()
 
 
 def write_durably(path: Path, content: bytes) -> None:
@@ -128,13 +76,6 @@ def make_folder(folder: Path) -> None:
         flush_folder(folder.parent)
 
 
-def _holds(path: Path, digest: str) -> bool:
-    try:
-        return of_bytes(path.read_bytes()) == digest
-    except OSError:
-        return False
-
-
 def insist_on_room(folder: Path, needed: int, what: str) -> None:
     """Raises StoreError where fewer than `needed` bytes are free in `folder`."""
     free = shutil.disk_usage(folder).free
@@ -167,29 +108,6 @@ def drop_ballast(folder: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def packed(answers: Mapping[str, Answer]) -> bytes:
-    """A JSON index, a zero byte, then the raw answers, compressed: our own bytes, read only by us."""
-    index, buffers = {}, []
-    for item, answer in answers.items():
-        raw = answer if isinstance(answer, bytes) else answer.tobytes()
-        form = None if isinstance(answer, bytes) else [answer.dtype.str, list(answer.shape)]
-        index[item] = [len(raw), form]
-        buffers.append(raw)
-    return zlib.compress(json.dumps(index).encode() + b"\0" + b"".join(buffers), 6)
-
-
-def unpacked(content: bytes) -> dict[str, Answer]:
-    """The answers that `packed` made these bytes of."""
-    head, _, body = zlib.decompress(content).partition(b"\0")
-    found: dict[str, Answer] = {}
-    offset = 0
-    for item, (size, form) in json.loads(head).items():
-        raw = body[offset : offset + size]
-        found[item] = np.frombuffer(raw, dtype=form[0]).reshape(form[1]) if form else raw
-        offset += size
-    return found
 
 
 def mend(error_number: int | None) -> str:

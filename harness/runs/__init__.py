@@ -1,0 +1,4 @@
+"""One order on this machine: prepare, run, judge, check, prove, rescore, doctor.
+
+Never: knows a suite, a leaderboard, a page.
+"""

@@ -1,0 +1,118 @@
+"""What a run is, before anything is measured: its head, stamp and identity, and whether its isolation holds."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+
+from harness import __version__, machine
+from harness.competitor import Setting
+from harness.digests import of_bytes, of_value
+from harness.errors import SandboxFailed
+from harness.isolation import selftest
+from harness.isolation.base import Checked
+from harness.machine_program import program_digest
+from harness.ordering import Prepared
+from harness.records import Isolation, ProfileUsed, RunHead, Stamp
+from harness.runs.order import Order
+from harness.submissions import references
+
+
+class Held:
+    """Whether the level holds what it promises: tried before anything runs, told once the run is on record."""
+
+    def __init__(self, setting: Setting) -> None:
+        level = setting.level
+        self.setting = setting
+        self.fault: SandboxFailed | None = None
+        found = Checked()
+        try:
+            found = level.check()
+        except SandboxFailed as error:
+            self.fault = error
+        self.record = Isolation(
+            level=level.name,
+            official=level.official and not self.fault,
+            promised=len(found.promised),
+            probes=len(found.reached),
+            digest=selftest.digest(found),
+            residual=found.residual,
+            note=level.note,
+        )
+
+    def insist(self) -> None:
+        """Raises SandboxFailed where it does not."""
+        if self.fault:
+            raise self.fault
+
+
+def head_of(order: Order, setting: Setting, prepared: Prepared, held: Held) -> RunHead:
+    """A new run's head: what is asked of whom, on which machine, in which isolation."""
+    profile, now = order.profile, datetime.now(UTC)
+    definition = order.task.definition
+    return RunHead(
+        harness_version=__version__,
+        run_id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
+        started_at=now.isoformat(timespec="milliseconds"),
+        task=definition.id,
+        task_title=definition.title,
+        task_version=definition.version,
+        task_digest=order.task.digest,
+        submission=order.submission.label,
+        submission_digest=order.submission.digest,
+        profile=ProfileUsed(
+            name=profile.name,
+            size=profile.size,
+            device=order.device,
+            isolation=setting.level.name,
+            executor=profile.executor,
+            threads=profile.threads,
+            trials=profile.trials,
+            max_trials=profile.max_trials,
+            split=profile.split,
+            pairs=profile.pairs,
+            max_pairs=profile.max_pairs,
+        ),
+        machine=machine.fingerprint(order.device, profile.threads),
+        sources=prepared.sources,
+        stamp=stamp_of(setting, prepared, order),
+        seed=order.seed if order.seed is not None else None,
+        seed_id=of_bytes(order.root)[:12],
+        facts=dict(prepared.instance.facts),
+        isolation=held.record,
+        assessment=order.assessment,
+        candidate=order.candidate,
+    )
+
+
+def stamp_of(setting: Setting, prepared: Prepared, order: Order) -> Stamp:
+    """practice: answers or seed are public; official: hidden instance and a level that holds attackers."""
+    if any(source.public for source in prepared.sources) or order.seed is not None:
+        return "practice"
+    return "official" if setting.level.official else "self-check"
+
+
+def identity(order: Order, first: Prepared, head: RunHead) -> str:
+    """What makes two commands the same one: the same program is asked the same of the same files and machine.
+
+    Where reports go and which tasks folder was named are no part of it; the secret of a seed only as a hash.
+    """
+    tiers = references(order.task.id, order.task.folder)
+    return of_value(
+        [
+            program_digest(),
+            head.task_digest,
+            head.submission_digest,
+            head.submission,
+            {tier: reference.digest for tier, reference in tiers.items()},
+            order.profile.model_dump(mode="json"),
+            head.profile.model_dump(mode="json"),
+            of_bytes(order.root),
+            first.id,
+            order.against,
+            order.fresh,
+            head.machine.id,
+            [source.digest for source in head.sources],
+            *([order.candidate, order.instead_of] if order.assessment else []),
+        ]
+    )

@@ -1,0 +1,104 @@
+"""An order: what is to be run; and how it is kept beside a run and read again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness import sources
+from harness.errors import StoreError
+from harness.inputs.tasks import Task
+from harness.isolation.levels import insist_known
+from harness.profiles import Profile
+from harness.readings import Record
+from harness.records import Tier
+from harness.submissions import Submission
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be run. `root` is the root of all seeds; `seed` the public number, if it is one.
+
+    `anew`: a new run, even where the same one was cut short. `assessment` and `candidate` are set where
+    the run is a unit of an assessment: it is then measured once, and a finished one counts for ever.
+    `instead_of` is the run that this one is to take the place of.
+    """
+
+    task: Task
+    submission: Submission
+    profile: Profile
+    device: str
+    root: bytes
+    seed: int | None
+    data: sources.DataSpec
+    model: sources.ModelSpec
+    against: tuple[Tier, ...] = ()
+    fresh: bool = False
+    anew: bool = False
+    assessment: str = ""
+    candidate: str = ""
+    instead_of: str = ""
+    cache: Path = field(default_factory=sources.cache_folder)
+
+
+def in_one_pair(order: Order) -> Order:
+    """The order with a single process pair: for a check, or where instances are the replication."""
+    once = {"pairs": 1, "max_pairs": 1, "memory_pass": False}
+    return replace(order, profile=order.profile.model_copy(update=once))
+
+
+class StoredCall(Record):
+    """What was asked for when a run was begun: with its task and the run's head, enough to prepare it again.
+
+    `root` is the root of all seeds, in hexadecimal digits.
+    """
+
+    root: str
+    seed: int | None
+    device: str
+    task_folder: str
+    profile: Profile
+    data: sources.DataSpec
+    model: sources.ModelSpec
+
+
+def stored_call(order: Order) -> StoredCall:
+    """What is kept of an order beside its run."""
+    return StoredCall(
+        root=order.root.hex(),
+        seed=order.seed,
+        device=order.device,
+        task_folder=str(order.task.folder),
+        profile=order.profile,
+        data=order.data,
+        model=order.model,
+    )
+
+
+def read_call(text: str) -> StoredCall:
+    """The call that is kept as JSON in `text`; raises StoreError where it is none."""
+    try:
+        return StoredCall.model_validate_json(text)
+    except ValidationError as error:
+        raise StoreError(f"what a run was asked for cannot be read: {error.errors()[0]['msg']}") from error
+
+
+def order_again(call: StoredCall, task: Task, submission: Submission) -> Order:
+    """The order that a call was kept of, for the same task and submission."""
+    return Order(
+        task=task,
+        submission=submission,
+        profile=call.profile,
+        device=call.device,
+        root=bytes.fromhex(call.root),
+        seed=call.seed,
+        data=call.data,
+        model=call.model,
+    )
+
+
+def require_known_isolation(name: str) -> str:
+    """`name`, where it names an isolation level; raises UsageError that lists those there are."""
+    return insist_known(name)
