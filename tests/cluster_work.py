@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness import runner
-from harness.asking import Asked, order
-from harness.assessments import Cell, cell_of
-from harness.executors.base import Unit
-from harness.store import Store
+from harness.assessment.executors.base import Unit
+from harness.runs import runner
+from harness.runs.options import Asked, order
+from harness.sheets import Cell, cell_of
+from harness.store.results import Store
 
 
 def do(payload: str, home: str) -> str:

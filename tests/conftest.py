@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import sources
-from harness.asking import Asked, order
 from harness.inputs import tasks
+from harness.inputs.data import sources
+from harness.runs.options import Asked, order
 from harness.runs.order import Order
-from harness.store import Store
+from harness.store.results import Store
 from tests import postgres
 
 os.environ["HF_HUB_OFFLINE"] = "1"

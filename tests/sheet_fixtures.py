@@ -5,17 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from harness.assessments import (
-    Assessment,
-    Cell,
-    CellConstraint,
-    Cut,
-    Sheet,
-    Suite,
-    TaskInSuite,
-    not_attempted,
-)
 from harness.records import Rung
+from harness.sheets import Assessment, Cell, CellConstraint, Cut, Sheet, Suite, TaskInSuite, not_attempted
 from tests.report_fixtures import HOSTILE
 
 TASKS = (

@@ -104,7 +104,7 @@ def test_a_worker_costs_little_before_the_submission_is_imported() -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["tasks"]])
 def test_the_start_of_the_command_line_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (
-        "import sys\nfrom harness.cli import main\n"
+        "import sys\nfrom harness.cli.main import main\n"
         f"sys.argv = ['harness', *{arguments!r}]\n"
         "try:\n    main()\nfinally:\n    print(*sorted(sys.modules), file=sys.stderr)\n"
     )

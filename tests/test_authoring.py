@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.asking import Asked, order
 from harness.inputs.tasks import find
 from harness.observer import Silent
 from harness.proofs import Proof
-from harness.proving import NEEDED_SDS, prove
+from harness.runs.options import Asked, order
+from harness.runs.prove import NEEDED_SDS, prove
 
 PAGE = Path(__file__).parent.parent / "docs" / "authoring.md"
 BLOCK = re.compile(r"^```(\w+) ?(.*?)\n(.*?)^```", flags=re.S | re.M)

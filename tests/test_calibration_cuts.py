@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.assessments import Suite, TaskInSuite
-from harness.calibration import cuts
-from harness.calibration.planner import plan
-from harness.cut_files import judges_cut, ratings_cut
+from harness.analysis.calibration import cuts
+from harness.analysis.calibration.planner import plan
+from harness.assessment.cuts import judges_cut, ratings_cut
 from harness.errors import UsageError
+from harness.sheets import Suite, TaskInSuite
 
 SUITE = Suite(name="two", title="Two", tasks=(TaskInSuite(id="a", weight=3.0), TaskInSuite(id="b")))
 
@@ -115,7 +115,7 @@ def test_a_ratings_file_with_a_gap_is_refused(tmp_path: Path, text: str, said: s
 
 
 def test_one_command_sets_one_cut() -> None:
-    from harness.cli_calibrate import _cut
+    from harness.cli.calibrate import _cut
 
     assert _cut(SUITE, None, None, None, None) is None
     by_hand = _cut(SUITE, 40.0, None, None, None)

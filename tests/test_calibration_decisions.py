@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.assessments import Cut, Suite, TaskInSuite
-from harness.calibration import cuts, decisions, rehearsal
-from harness.calibration.analysis import calibrate
-from harness.calibration.generators import CAP, FLOOR
-from harness.calibration.gibbs import Draws
-from harness.calibration.planner import form
-from harness.calibration.tables import Row
+from harness.analysis.calibration import cuts, decisions, rehearsal
+from harness.analysis.calibration.analysis import calibrate
+from harness.analysis.calibration.generators import CAP, FLOOR
+from harness.analysis.calibration.gibbs import Draws
+from harness.analysis.calibration.planner import form
+from harness.analysis.calibration.tables import Row
 from harness.reports import calibration as pages
+from harness.sheets import Cut, Suite, TaskInSuite
 
 
 def draws_of(intercept: list[float], slope: list[float], unique: float = 0.04, noise: float = 0.0) -> Draws:

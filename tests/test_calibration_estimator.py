@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.calibration.generators import CAP, FLOOR, GENERATORS, Design, linear
-from harness.calibration.gibbs import _truncated, fit
-from harness.calibration.recovery import recover, target
-from harness.calibration.scores import of_values
+from harness.analysis.calibration.generators import CAP, FLOOR, GENERATORS, Design, linear
+from harness.analysis.calibration.gibbs import _truncated, fit
+from harness.analysis.calibration.recovery import recover, target
+from harness.analysis.calibration.scores import of_values
 
 
 def test_intervals_cover_what_was_planted_within_binomial_error() -> None:

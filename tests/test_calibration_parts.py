@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.assessments import CellConstraint, Suite, TaskInSuite
-from harness.calibration import limits, parts
-from harness.calibration.analysis import calibrate
-from harness.calibration.results import Calibration
-from harness.calibration.tables import Row
+from harness.analysis.calibration import limits, parts
+from harness.analysis.calibration.analysis import calibrate
+from harness.analysis.calibration.results import Calibration
+from harness.analysis.calibration.tables import Row
 from harness.records import TIERS
 from harness.reports import calibration as pages
+from harness.sheets import CellConstraint, Suite, TaskInSuite
 
 
 def judged(value: float, at_most: bool = True, threshold: float = 2.0, reference: str = "") -> CellConstraint:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.assessments import Assessment, Cell, Suite, TaskInSuite
-from harness.calibrating import past
-from harness.calibration.tables import people_of
-from harness.ledger import Ledger
-from harness.store import Store
+from harness.analysis.calibration.tables import people_of
+from harness.assessment.calibrate import past
+from harness.sheets import Assessment, Cell, Suite, TaskInSuite
+from harness.store.ledger import Ledger
+from harness.store.results import Store
 
 
 def test_past_hand_ins_come_from_the_store_each_once(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ import warnings
 import numpy as np
 import pytest
 
-from harness.assessments import Suite, TaskInSuite
-from harness.calibration import items, reliability
-from harness.calibration.analysis import calibrate
-from harness.calibration.results import Calibration
-from harness.calibration.tables import Row
+from harness.analysis.calibration import items, reliability
+from harness.analysis.calibration.analysis import calibrate
+from harness.analysis.calibration.results import Calibration
+from harness.analysis.calibration.tables import Row
 from harness.records import TIERS
 from harness.reports import calibration as pages
+from harness.sheets import Suite, TaskInSuite
 
 NAMES = ("a", "b", "c", "d")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.assessments import Assessment, Cell, CellConstraint, Cut, Sheet, Suite, TaskInSuite
+from harness.analysis.standings import standings
 from harness.errors import UsageError
 from harness.records import Rung
 from harness.reports import board_html, candidate, candidate_html, feedback, text
-from harness.standings import standings
+from harness.sheets import Assessment, Cell, CellConstraint, Cut, Sheet, Suite, TaskInSuite
 from tests import sheet_fixtures as fixtures
 from tests.chromium import Chromium
 from tests.sheet_fixtures import cell, row

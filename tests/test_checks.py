@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.checks import check_array
 from harness.errors import Fault
 from harness.instances import Array, ArraySpec
+from harness.trials.validation import check_array
 
 FLOATS = ArraySpec("float32", (2, 3), low=0.0, high=1.0)
 RANKS = ArraySpec("int64", (2, 3), low=0, high=9, unique_rows=True)

@@ -20,10 +20,14 @@ from typing import Any
 import psutil
 import pytest
 
-from harness import cli, devices, ordering, runner, steadiness
+from harness.cli import main as cli
 from harness.errors import SandboxFailed
 from harness.isolation.base import Launched
 from harness.isolation.process import ProcessLevel
+from harness.machine import devices
+from harness.runs import prepare as ordering
+from harness.runs import runner
+from harness.trials import steadiness
 from tests.conftest import HOSTILE, TOYS
 
 COMPETENT = TOYS / "toy-squares" / "reference_solutions" / "competent"

@@ -17,15 +17,16 @@ import psutil
 import pytest
 from sqlalchemy import func, select
 
-from harness import moving, packets
-from harness.assessments import Cell
-from harness.database import CLAIMS, INSTANCES, RUNS, TRIALS
+from harness.assessment.executors import cluster, nodes
+from harness.assessment.executors.base import Done, Unit
+from harness.assessment.executors.cluster import RayExecutor, connected
+from harness.assessment.executors.crew import Crew, Node, share
 from harness.errors import HarnessError, StoreError, SubmissionError, UsageError
-from harness.executors import cluster, nodes
-from harness.executors.base import Done, Unit
-from harness.executors.cluster import RayExecutor, connected
-from harness.executors.crew import Crew, Node, share
-from harness.store import Store
+from harness.sheets import Cell
+from harness.store import packets
+from harness.store import transfer as moving
+from harness.store.results import Store
+from harness.store.schema import CLAIMS, INSTANCES, RUNS, TRIALS
 from tests import cluster_work
 from tests.cluster_work import unit
 from tests.conftest import TOYS

@@ -15,8 +15,8 @@ from typing import Any
 import pynvml
 import pytest
 
-from harness import counters, devices
-from harness.counters import Gpu, Meter
+from harness.machine import counters, devices
+from harness.machine.counters import Gpu, Meter
 from harness.measures.conditions import BRAKES, EASINGS, grade, wait_share
 
 HZ = 100

@@ -15,13 +15,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event, func, inspect, select, update
 
-from harness import claims, engines, migrating, owners, rescoring, runner
-from harness.database import ARTEFACTS, CLAIMS, META, REVISIONS, RUNS, TRIALS, VERSION
 from harness.errors import StoreError, UsageError
 from harness.isolation.base import Launch, environment
-from harness.owners import Owner
+from harness.machine import processes as owners
+from harness.machine.processes import Owner
+from harness.runs import rescore as rescoring
+from harness.runs import runner
 from harness.runs.order import Order
-from harness.store import Store
+from harness.store import connections as engines
+from harness.store import ownership as claims
+from harness.store import upgrade as migrating
+from harness.store.results import Store
+from harness.store.schema import ARTEFACTS, CLAIMS, META, REVISIONS, RUNS, TRIALS, VERSION
 from tests import postgres
 from tests.report_fixtures import ok_run
 from tests.test_store import COMPETENT, WRITER, _same, older
@@ -120,7 +125,7 @@ def test_a_store_from_before_revisions_is_upgraded_and_loses_nothing(tmp_path: P
 
 def test_an_up_to_date_store_is_opened_without_loading_alembic(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from harness.store import Store\n"
+        "import sys; from pathlib import Path; from harness.store.results import Store\n"
         "Store(Path(sys.argv[1])); Store(Path(sys.argv[1])); print('alembic' in sys.modules)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "home")]
@@ -134,7 +139,9 @@ def test_a_store_of_a_newer_harness_is_refused(stored: Store) -> None:
         Store(stored.folder)
 
 
-OPENER = "import sys; from pathlib import Path; from harness.store import Store; Store(Path(sys.argv[1]))"
+OPENER = (
+    "import sys; from pathlib import Path; from harness.store.results import Store; Store(Path(sys.argv[1]))"
+)
 
 
 @pytest.mark.parametrize("before", ["nothing", "an older store"])

@@ -9,8 +9,8 @@ from typing import Any
 import pynvml
 import pytest
 
-from harness import devices
 from harness.errors import DeviceError
+from harness.machine import devices
 
 
 @dataclass

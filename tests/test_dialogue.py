@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from harness.asking import Asked, order
-from harness.check import check
-from harness.competitor import Competitor, Entry, Place
 from harness.inputs.definition import Mutant
+from harness.inputs.submissions import read, staged
 from harness.instances import FromAnswers
-from harness.judging import assess
-from harness.mutants import placed
 from harness.observer import Silent
-from harness.ordering import prepare, round_of, setting_of
-from harness.proving import prove
 from harness.records import Assessed, ConstraintResult, Measurement, Score
 from harness.reports import markdown
+from harness.runs.check import check
+from harness.runs.evaluate import assess
+from harness.runs.mutants import placed
+from harness.runs.options import Asked, order
 from harness.runs.order import in_one_pair
-from harness.submissions import read, staged
-from harness.trials import Outcome
+from harness.runs.prepare import prepare, round_of, setting_of
+from harness.runs.prove import prove
+from harness.trials.participant import Competitor, Entry, Place
+from harness.trials.round import Outcome
 from tests.conftest import TOYS
 
 TASK = TOYS / "toy-dialogue"

@@ -25,7 +25,7 @@ def commands() -> list[str]:
 
 
 def test_the_readme_names_every_verb_and_the_two_commands() -> None:
-    from harness.cli import app
+    from harness.cli.main import app
 
     verbs = {
         command.name or (command.callback.__name__ if command.callback else "")

@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 
-from harness import counters, doctor, session, steadiness
-from harness.doctor import Finding, judge
 from harness.errors import Fault
+from harness.inputs.profiles import Profile
+from harness.machine import counters
 from harness.measures.conditions import grade
-from harness.profiles import Profile
 from harness.readings import Counters
-from harness.steadiness import Busy, Steadiness
+from harness.runs import doctor
+from harness.runs.doctor import Finding, judge
+from harness.trials import session, steadiness
+from harness.trials.steadiness import Busy, Steadiness
 
 CALM = Counters(
     seconds=6.0,

@@ -17,12 +17,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.assessments import Cell
-from harness.executors import work
-from harness.executors.base import Done, Executor, Unit
-from harness.executors.cluster import RayExecutor
-from harness.executors.local import Local
-from harness.store import Store
+from harness.assessment.executors import work
+from harness.assessment.executors.base import Done, Executor, Unit
+from harness.assessment.executors.cluster import RayExecutor
+from harness.assessment.executors.local import Local
+from harness.sheets import Cell
+from harness.store.results import Store
 from tests.conftest import TOYS
 
 SUITE = (

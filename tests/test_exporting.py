@@ -12,12 +12,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from harness import export_files, export_mlflow, exporting
-from harness.assessments import Assessment, Cell, CellConstraint, Sheet, Suite, TaskInSuite, not_attempted
+from harness.assessment.export import files as export_files
+from harness.assessment.export import mlflow as export_mlflow
+from harness.assessment.export import rows as exporting
+from harness.assessment.export.rows import COLUMNS, Table
 from harness.errors import StoreError, UsageError
-from harness.exporting import COLUMNS, Table
-from harness.ledger import Ledger
-from harness.store import Store
+from harness.sheets import Assessment, Cell, CellConstraint, Sheet, Suite, TaskInSuite, not_attempted
+from harness.store.ledger import Ledger
+from harness.store.results import Store
 from tests.report_fixtures import ok_run
 from tests.test_cli import harness
 

@@ -12,19 +12,19 @@ import numpy as np
 import psutil
 import pytest
 
-from harness import channel, session
-from harness.channel import Channel, Late
-from harness.competitor import Competitor, Entry, Setting
 from harness.errors import Fault, HarnessError, SandboxFailed
 from harness.inputs import tasks
+from harness.inputs.submissions import read
 from harness.instances import ArraySpec, BlobSpec, Instance, Request, Stage
 from harness.isolation.levels import level
 from harness.isolation.process import ProcessLevel
 from harness.isolation.zygotes import Zygote
-from harness.pairing import Plan
-from harness.submissions import read
-from harness.trials import Outcome, Round
-from harness.watch import Limits
+from harness.trials import channel, session
+from harness.trials.channel import Channel, Late
+from harness.trials.participant import Competitor, Entry, Setting
+from harness.trials.round import Outcome, Round
+from harness.trials.schedule import Plan
+from harness.trials.watch import Limits
 from harness.worker import wire
 from tests.fuzz import __main__ as door
 from tests.fuzz import live, parent_end, worker_end, zygote_end

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness import devices, runner, submissions
-from harness.asking import Asked, order
-from harness.inputs import tasks
-from harness.store import Store
+from harness.inputs import submissions, tasks
+from harness.machine import devices
+from harness.runs import runner
+from harness.runs.options import Asked, order
+from harness.store.results import Store
 
 pytestmark = pytest.mark.gpu
 TASKS = tasks.all_tasks()

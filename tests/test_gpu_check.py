@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.store import Store
+from harness.store.results import Store
 from tests.gpu.__main__ import Check, Row, attempted, table
 
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.criteria import Constraint, Criteria, Objective, Plausible
-from harness.grading import grade, ladder, points
+from harness.grading.comparison import Round, Side, ratio, replicated
+from harness.grading.criteria import Constraint, Criteria, Objective, Plausible
+from harness.grading.grade import grade, ladder, points
+from harness.grading.verdicts import judge, objective_value
 from harness.measures.estimates import Estimate
 from harness.records import Assessed, Measurement, Outcome, Tier
-from harness.sides import Round, Side, ratio, replicated
-from harness.verdicts import judge, objective_value
 
 PLAIN = Objective(measure="accuracy")
 SPEEDUP = Objective(measure="speed-up", scale="log", ratio_of=("one_p50", "batch_p50"), reference="baseline")
@@ -283,7 +283,7 @@ def test_not_measured_is_inconclusive_and_never_a_pass() -> None:
     at_most=st.booleans(),
 )
 def test_nan_can_never_pass(parts: list[float], at_most: bool) -> None:
-    from harness.verdicts import _verdict
+    from harness.grading.verdicts import _verdict
 
     constraint = limit(at_most=1.0) if at_most else limit(at_least=1.0)
     verdict = _verdict(constraint, Estimate(*parts))

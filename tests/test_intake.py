@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import intake
 from harness.errors import SubmissionError, UsageError
+from harness.inputs import hand_ins as intake
 
 TASKS = ["toy-squares", "toy-pairs"]
 

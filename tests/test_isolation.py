@@ -16,17 +16,18 @@ import numpy as np
 import psutil
 import pytest
 
-from harness import session
 from harness.errors import Fault, ProfileError, SandboxFailed
 from harness.instances import ArraySpec, BlobSpec, Request
-from harness.isolation import bubblewrap, cgroups, poolusers, selftest, sharedmemory
+from harness.isolation import cgroups, selftest
 from harness.isolation.base import Checked, Launch, Launched, Level
-from harness.isolation.bubblewrap import BubblewrapLevel
+from harness.isolation.box import bubblewrap, poolusers, sharedmemory
+from harness.isolation.box.bubblewrap import BubblewrapLevel
 from harness.isolation.cgroups import Cgroup
 from harness.isolation.confined import ConfinedLevel
 from harness.isolation.levels import LEVELS, level
 from harness.isolation.process import ProcessLevel
-from harness.watch import Limits
+from harness.trials import session
+from harness.trials.watch import Limits
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the stronger levels are Linux's")
 STRONG = [name for name in LEVELS if name != "process"]

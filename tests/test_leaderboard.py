@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.assessments import Sheet
-from harness.ledger import Ledger
+from harness.analysis.standings import standings
 from harness.reports import board_html, differing, leaderboard, text
-from harness.standings import standings
-from harness.store import Store
+from harness.sheets import Sheet
+from harness.store.ledger import Ledger
+from harness.store.results import Store
 from tests import sheet_fixtures as fixtures
 from tests.sheet_fixtures import cell, failed, row
 from tests.test_cli import harness, refused
@@ -239,7 +239,7 @@ def test_the_verb_report_takes_a_candidate(book: Path) -> None:
 
 
 def test_a_comparison_fits_the_screen_and_is_harmless() -> None:
-    from harness import differences
+    from harness.analysis import differences
 
     said = text.to_text(differing.render_text(differences.compare(hostile(), EVIL, "ann")))
     assert "\x1b" not in said

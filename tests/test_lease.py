@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.criteria import Criteria, Objective
 from harness.errors import HarnessError
-from harness.executors import lease
+from harness.grading.criteria import Criteria, Objective
+from harness.machine import lease
 
 HOLD = (
-    "import sys\nfrom harness.executors import lease\n"
+    "import sys\nfrom harness.machine import lease\n"
     "with lease.machine(sys.argv[1] == 'alone', what='anna on toy'):\n"
     "    print('held', flush=True)\n    sys.stdin.read()\n"
 )

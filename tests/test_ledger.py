@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.assessments import Assessment, Cell, Suite, TaskInSuite, not_attempted
 from harness.errors import UsageError
-from harness.ledger import Ledger
-from harness.store import Store
+from harness.sheets import Assessment, Cell, Suite, TaskInSuite, not_attempted
+from harness.store.ledger import Ledger
+from harness.store.results import Store
 
 
 def suite(name: str = "pairs") -> Suite:

@@ -17,14 +17,14 @@ from typing import Any
 import psutil
 import pytest
 
-from harness import session, watch
 from harness.errors import Fault
+from harness.inputs.submissions import read, staged
 from harness.instances import BlobSpec, Request
 from harness.isolation import cgroups
 from harness.isolation.levels import level
 from harness.isolation.memory import ADVISORY, MemoryMeter, prewarm
-from harness.submissions import read, staged
-from harness.watch import Limits
+from harness.trials import session, watch
+from harness.trials.watch import Limits
 
 MIB = 1 << 20
 HIDDEN = 200 * MIB

@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from harness import moving, packets, rescoring, runner
-from harness.asking import Asked, order
-from harness.database import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS
 from harness.errors import HarnessError, StoreError
 from harness.inputs import tasks
 from harness.reports import markdown
-from harness.store import Store
+from harness.runs import rescore as rescoring
+from harness.runs import runner
+from harness.runs.options import Asked, order
+from harness.store import packets
+from harness.store import transfer as moving
+from harness.store.results import Store
+from harness.store.schema import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS
 from tests.conftest import TOYS
 from tests.report_fixtures import ok_run
 

@@ -11,13 +11,14 @@ from typing import get_args
 import psutil
 import pytest
 
-from harness import ordering, runner
 from harness.errors import SandboxFailed
 from harness.isolation.base import Launched
 from harness.isolation.process import ProcessLevel
 from harness.records import Outcome
+from harness.runs import prepare as ordering
+from harness.runs import runner
 from harness.runs.order import Order
-from harness.store import Store
+from harness.store.results import Store
 from tests.conftest import HOSTILE, TOYS
 from tests.hostility.attacks import every
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.instances import Request, Stage
-from harness.pairing import Plan, Turn, base_blocks, reserve_blocks, steady, turns
+from harness.trials.schedule import Plan, Turn, base_blocks, reserve_blocks, steady, turns
 
 
 def asked(group: str, count: int, prefix: str = "", **how: bool) -> list[Request]:

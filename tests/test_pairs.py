@@ -15,19 +15,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import ordering, rescoring, runner, session
-from harness.asking import Asked, order
-from harness.competitor import Entry
 from harness.inputs import tasks
+from harness.inputs.submissions import references
 from harness.instances import ArraySpec, Request, Stage
 from harness.observer import Silent
-from harness.pairing import Plan, base_blocks
-from harness.pairs import Pair
 from harness.records import Certificate, ConstraintResult, Run, Trial
+from harness.runs import prepare as ordering
+from harness.runs import rescore as rescoring
+from harness.runs import runner
+from harness.runs.options import Asked, order
 from harness.runs.order import Order
-from harness.store import Store
-from harness.submissions import references
-from harness.trials import Outcome
+from harness.store.results import Store
+from harness.trials import session
+from harness.trials.pair import Pair
+from harness.trials.participant import Entry
+from harness.trials.round import Outcome
+from harness.trials.schedule import Plan, base_blocks
 from tests.conftest import TOYS
 
 EXPERT = (TOYS / "toy-pairs" / "reference_solutions" / "expert" / "solution.py").read_text()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import profiles
 from harness.errors import ProfileError
+from harness.inputs import profiles
 
 Write = Callable[[str, str], str]
 

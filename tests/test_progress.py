@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness import progress
-from harness.progress import Shown
+from harness.cli import progress
+from harness.cli.progress import Shown
 
 
 def test_a_phase_has_a_line_when_it_first_comes_up_and_then_time_decides(

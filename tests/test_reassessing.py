@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from harness import runner
-from harness.asking import Asked, order
-from harness.assessments import Assessment, Cell, Cut, Suite, TaskInSuite, cell_of, not_attempted
+from harness.assessment.rescoring import reassess, reweighted
 from harness.errors import UsageError
 from harness.inputs import tasks
-from harness.ledger import Ledger
-from harness.reassessing import reassess, reweighted
-from harness.store import Store
+from harness.runs import runner
+from harness.runs.options import Asked, order
+from harness.sheets import Assessment, Cell, Cut, Suite, TaskInSuite, cell_of, not_attempted
+from harness.store.ledger import Ledger
+from harness.store.results import Store
 from tests.conftest import TOYS
 from tests.test_cli import harness
 from tests.test_store import COMPETENT
@@ -88,7 +88,7 @@ def test_scoring_again_under_the_same_thresholds_changes_nothing(ledger: Ledger)
     assert ledger.sheet(ASSESSMENT) == before
     assert ledger.history("abc123") == []
     run_id = done.changes[0].before.run_id
-    from harness.database import RUNS
+    from harness.store.schema import RUNS
 
     (row,) = ledger.store.read(RUNS.select().where(RUNS.c.run_id == run_id))
     assert json.loads(row.scored)["history"] == []

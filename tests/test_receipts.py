@@ -13,16 +13,18 @@ from typing import Any
 
 import pytest
 
-from harness import agreement, receipts, runner
-from harness.agreement import Result, apart, compare, contradictions
-from harness.asking import Asked, order
+from harness.analysis import agreement
+from harness.analysis.agreement import Result, apart, compare, contradictions
 from harness.errors import UsageError
 from harness.inputs import tasks
-from harness.receipts import CONTEXT, Receipt
+from harness.receipts import receipt as receipts
+from harness.receipts.receipt import CONTEXT, Receipt
+from harness.receipts.signing import KeyRing, KeyRole, signed
+from harness.receipts.verify import Verified, Wanted, verify
 from harness.records import Source
-from harness.signing import KeyRing, KeyRole, signed
-from harness.store import Store
-from harness.verifying import Verified, Wanted, verify
+from harness.runs import runner
+from harness.runs.options import Asked, order
+from harness.store.results import Store
 from tests.conftest import HOSTILE, TOYS
 from tests.test_cli import COMPETENT, SMOKE, TOY, Said, harness, refused
 

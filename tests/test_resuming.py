@@ -13,13 +13,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import claims, durable, leftovers, owners, runner
-from harness.database import CLAIMS, INSTANCES
 from harness.errors import SandboxFailed, StoreError
-from harness.owners import Owner
+from harness.machine import processes as owners
+from harness.machine import temporary as leftovers
+from harness.machine.processes import Owner
+from harness.runs import runner
 from harness.runs.order import Order
-from harness.store import Store
-from harness.trials import Round
+from harness.store import durable
+from harness.store import ownership as claims
+from harness.store.results import Store
+from harness.store.schema import CLAIMS, INSTANCES
+from harness.trials.round import Round
 from tests.conftest import TOYS
 from tests.report_fixtures import ok_run
 
@@ -214,7 +218,7 @@ def test_who_lost_a_run_to_another_process_can_write_to_it_no_more(store: Store)
 TAKER = """
 import os, sys
 from pathlib import Path
-from harness.store import Store
+from harness.store.results import Store
 from tests.report_fixtures import ok_run
 
 store = Store(Path(sys.argv[1]))

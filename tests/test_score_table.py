@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.assessments import Assessment, Cell, Sheet, Suite, TaskInSuite, not_attempted
-from harness.executors.base import Unit
-from harness.progress import MOST_ROWS, Table, table_of
+from harness.assessment.executors.base import Unit
+from harness.cli.progress import MOST_ROWS, Table, table_of
 from harness.reports.text import to_text
+from harness.sheets import Assessment, Cell, Sheet, Suite, TaskInSuite, not_attempted
 
 
 def sheet(count: int) -> Sheet:

@@ -9,19 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from harness import machine_program, suites
+from harness.analysis.equating import equating, in_words
+from harness.assessment import suites
+from harness.assessment.executors.base import Done, Event, Unit, lost
+from harness.assessment.executors.payload import Payload
+from harness.assessment.scoring import Scoring, measure, score
 from harness.assessment.secret import secret_of, shuffled
-from harness.assessments import Assessment, Cell, Sheet, Suite, TaskInSuite
-from harness.cli_score import check_verb
-from harness.criteria import Criteria, Objective, Plausible
-from harness.equating import equating, in_words
-from harness.executors.base import Done, Event, Unit, lost
-from harness.executors.payload import Payload
-from harness.ledger import Ledger
+from harness.cli.assessments import check_verb
+from harness.grading.criteria import Criteria, Objective, Plausible
+from harness.machine import program as machine_program
 from harness.records import Rung
 from harness.runs.seeds import root_of
-from harness.scoring import Scoring, measure, score
-from harness.store import Store, home
+from harness.sheets import Assessment, Cell, Sheet, Suite, TaskInSuite
+from harness.store.ledger import Ledger
+from harness.store.results import Store, home
 from tests.conftest import TOYS
 
 

@@ -14,15 +14,15 @@ import numpy as np
 import psutil
 import pytest
 
-from harness import channel, session
-from harness.competitor import Entry, Setting
 from harness.errors import Fault
 from harness.inputs import tasks
+from harness.inputs.submissions import read, staged
 from harness.instances import ArraySpec, BlobSpec, FromItem, Instance, Request, Stage
 from harness.isolation.levels import level
-from harness.submissions import read, staged
-from harness.trials import Round
-from harness.watch import Limits
+from harness.trials import channel, session
+from harness.trials.participant import Entry, Setting
+from harness.trials.round import Round
+from harness.trials.watch import Limits
 
 LIMITS = Limits(2**31, 16, 60.0, {"look": 30.0, "double": 30.0, "wait": 0.3})
 CONTRACT = """

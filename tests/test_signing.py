@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from harness.errors import UsageError
-from harness.signing import KeyRing, canonical, key_id, opened, public_pem, read_bounded, signed
+from harness.receipts.signing import KeyRing, canonical, key_id, opened, public_pem, read_bounded, signed
 
 CONTEXT = "a test's document v1"
 PAYLOAD: dict[str, Any] = {"b": [1, 2.5, None, True], "a": {"text": "naïve €"}, "n": -0.0}

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import similarity
-from harness.fingerprints import GRAM, WINDOW, grams, tokens, winnow
+from harness.analysis import similarity
+from harness.analysis.fingerprints import GRAM, WINDOW, grams, tokens, winnow
+from harness.analysis.similarity import COMMON_LEAST, Found, Pair, Part, Region, compare
 from harness.inputs import tasks
 from harness.reports import similar as shown
-from harness.similarity import COMMON_LEAST, Found, Pair, Part, Region, compare
 from tests.conftest import TOYS
 from tests.test_cli import harness, refused
 
@@ -220,7 +220,7 @@ def test_a_long_table_of_numbers_has_few_fingerprints() -> None:
 
 
 def test_hashes_are_the_same_in_every_process() -> None:
-    code = "from harness.fingerprints import grams; print(grams(list('abcdefghijklmnopqrst')))"
+    code = "from harness.analysis.fingerprints import grams; print(grams(list('abcdefghijklmnopqrst')))"
     said = {
         subprocess.run(
             [sys.executable, "-c", code],

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness import hub, sources, stackdocs, tables
 from harness.digests import of_files
 from harness.errors import DataError, ModelError
-from harness.sources import DataSpec, ModelSpec
+from harness.inputs.data import hub, sources, stackdocs, tables
+from harness.inputs.data.sources import DataSpec, ModelSpec
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TRAIN = {"text": ["good film", "bad film", "fine play", "poor play"], "label": ["pos", "neg", "pos", "neg"]}

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import stackdocs
 from harness.errors import DataError
-from harness.stackdocs import Corpus, Docstring
+from harness.inputs.data import stackdocs
+from harness.inputs.data.stackdocs import Corpus, Docstring
 
 SMALL = {name: stackdocs.PACKAGES[name] for name in ("datasets", "numpy")}
 

@@ -8,10 +8,10 @@ import re
 
 import pytest
 
-from harness import differences
-from harness.assessments import Cut, Sheet
+from harness.analysis import differences
+from harness.analysis.standings import Apart, Ranked, Span, band, places, profile, span, standings, weighted
 from harness.errors import UsageError
-from harness.standings import Apart, Ranked, Span, band, places, profile, span, standings, weighted
+from harness.sheets import Cut, Sheet
 from tests import sheet_fixtures as fixtures
 from tests.sheet_fixtures import TASKS, cell, failed, row
 

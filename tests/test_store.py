@@ -18,13 +18,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import blobs, durable, rescoring, runner
-from harness.asking import Asked, order
-from harness.database import META, RUNS
 from harness.errors import StoreError, UsageError
 from harness.inputs import tasks
 from harness.records import Run
-from harness.store import Store
+from harness.runs import rescore as rescoring
+from harness.runs import runner
+from harness.runs.options import Asked, order
+from harness.store import blobs, durable
+from harness.store.results import Store
+from harness.store.schema import META, RUNS
 from tests.conftest import TOYS
 from tests.report_fixtures import ok_run
 
@@ -295,7 +297,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from harness.records import Run
-from harness.store import Store
+from harness.store.results import Store
 
 store = Store(Path(sys.argv[1]))
 run = Run.model_validate_json(sys.stdin.read())

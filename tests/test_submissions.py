@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import submissions
 from harness.errors import SubmissionError, TaskError
+from harness.inputs import submissions
 from tests.conftest import TOYS
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import profiles, suites
+from harness.assessment import suites
 from harness.errors import UsageError
+from harness.inputs import profiles
 from tests.conftest import TOYS
 
 GOOD = '[[tasks]]\nid = "toy-squares"\nprofile = "ci-smoke"\n'

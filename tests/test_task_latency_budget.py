@@ -12,9 +12,9 @@ import pytest
 from harness.errors import DataError
 from harness.inputs import tasks
 from harness.instances import BlobSpec, FromItem, Instance
-from harness.judging import assess
-from harness.pairing import reserve_blocks
 from harness.records import Trial
+from harness.runs.evaluate import assess
+from harness.trials.schedule import reserve_blocks
 from tests.benches import Seeded
 
 TASK = tasks.find("latency-budget")

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import sources
 from harness.inputs import tasks
+from harness.inputs.data import sources
 from harness.instances import FromAnswers, Instance
 from harness.tasks import beside
 from tests.benches import Seeded

@@ -14,9 +14,9 @@ import pytest
 from harness.errors import DataError, Fault
 from harness.inputs import tasks
 from harness.instances import ArraySpec, FromItem, Instance
-from harness.judging import assess
-from harness.pairing import base_blocks, reserve_blocks
 from harness.records import Trial
+from harness.runs.evaluate import assess
+from harness.trials.schedule import base_blocks, reserve_blocks
 from tests.benches import Seeded
 
 WORDS = ("axis", "array", "index", "value", "shape", "sparse", "matrix", "window", "kernel", "label")

@@ -13,7 +13,7 @@ import pytest
 from harness.errors import DataError, Fault
 from harness.inputs import tasks
 from harness.instances import ArraySpec, BlobSpec, FromItem, Instance
-from harness.pairing import base_blocks, reserve_blocks
+from harness.trials.schedule import base_blocks, reserve_blocks
 from tests.benches import Seeded
 
 TEXTS, WIDTH = 120, 24

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import submissions
-from harness.asking import Asked, order
-from harness.check import CHECK_SIZE, check
-from harness.inputs import tasks
+from harness.inputs import submissions, tasks
 from harness.observer import Silent
-from harness.proving import NEEDED_SDS, prove
+from harness.runs.check import CHECK_SIZE, check
+from harness.runs.options import Asked, order
+from harness.runs.prove import NEEDED_SDS, prove
 from harness.worker.loader import load_module, phases_of
 
 TASKS = tasks.all_tasks()

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.criteria import Constraint, Criteria, Objective
-from harness.grading import grade
+from harness.grading.certificate import margin, timing, voided
+from harness.grading.comparison import Round, Side
+from harness.grading.criteria import Constraint, Criteria, Objective
+from harness.grading.grade import grade
+from harness.grading.verdicts import judge, settled
 from harness.readings import Counters, PairReading
 from harness.records import Assessed, Measurement, Probe, Role, Tier
-from harness.sides import Round, Side
-from harness.timing import margin, timing, voided
-from harness.verdicts import judge, settled
 
 CALLS = 24
 LATENCY = Constraint(

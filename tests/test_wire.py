@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import channel, session
 from harness.errors import Fault
 from harness.instances import ArraySpec, BlobSpec, Request
+from harness.trials import channel, session
 from harness.worker import wire
 
 NONCE = b"0123456789abcdef"

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import session, sources
 from harness.errors import DataError, HarnessError, UsageError
+from harness.inputs.data import sources
 from harness.records import Source
 from harness.runs.seeds import derived_seed, seed_bytes
-from harness.workbench import Workbench
+from harness.runs.workbench import Workbench
+from harness.trials import session
 
 RECIPE = """
 from pathlib import Path

@@ -11,12 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import session
 from harness.errors import Fault, SandboxFailed
 from harness.instances import ArraySpec, Request
 from harness.isolation import process as level_process
 from harness.isolation.process import ProcessLevel
-from harness.watch import Limits
+from harness.trials import session
+from harness.trials.watch import Limits
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
 STACK = ("numpy", "json", "tempfile:gettempdir", "no_such_module_anywhere")
@@ -35,7 +35,7 @@ class Solution:
         print("CWD", os.getcwd())
         print("FDS", sorted(int(n) for n in os.listdir("/proc/self/fd")))
         print("CHANCE", np.random.random())
-        print("MODULES", "harness.worker.zygote" in sys.modules, "harness.session" in sys.modules)
+        print("MODULES", "harness.worker.zygote" in sys.modules, "harness.trials.session" in sys.modules)
         print("SID", os.getsid(0) == os.getpid())
         print("OUTSIDE", os.environ.get("SECRET_TOKEN"))
         return numbers

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from harness.assessment.executors.base import Unit
 from harness.errors import UsageError
-from harness.executors.base import Unit
 from harness.runs.seeds import seed_bytes
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from harness.criteria import Constraint, Objective, Plausible
+from harness.grading.criteria import Constraint, Objective, Plausible
 
 SizeTable = dict[str, int | float | str]
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness import layout
-from harness.criteria import Criteria
 from harness.digests import of_files
 from harness.errors import TaskError
+from harness.grading.criteria import Criteria
+from harness.inputs import layout
 from harness.inputs.definition import Definition, SizeTable
 from harness.instances import Answer, Evaluation, Instance
 from harness.records import Measurement

@@ -22,7 +22,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.owners import born
+from harness.machine.processes import born
 
 SHELL = "/bin/sh"
 PREFIX = "harness-"

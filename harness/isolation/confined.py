@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import SandboxFailed
-from harness.isolation import selftest, sharedmemory
+from harness.isolation import selftest
 from harness.isolation.base import Checked, Launch, Launched
+from harness.isolation.box import sharedmemory
 from harness.isolation.cgroups import Cgroup
 from harness.isolation.strong import StrongLevel
 from harness.isolation.zygotes import Forked, possible

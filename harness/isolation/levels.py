@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.errors import ProfileError, SandboxFailed
 from harness.isolation.base import Level
-from harness.isolation.bubblewrap import BubblewrapLevel
+from harness.isolation.box.bubblewrap import BubblewrapLevel
 from harness.isolation.confined import ConfinedLevel
 from harness.isolation.process import ProcessLevel
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from harness.isolation.base import Launched
 from harness.isolation.cgroups import Cgroup
 from harness.isolation.tree import Memory, members, memory_of
-from harness.owners import born
+from harness.machine.processes import born
 
 ADVISORY = "(advisory)"
 # The kernel's counters of resident pages are kept per core and may be off by this much.

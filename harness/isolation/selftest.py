@@ -24,8 +24,8 @@ from typing import Any
 
 from harness.digests import of_value
 from harness.errors import SandboxFailed
-from harness.isolation import sharedmemory
 from harness.isolation.base import Checked, Launch, Launched
+from harness.isolation.box import sharedmemory
 from harness.isolation.tree import kill_tree
 from harness.worker.probes import PROBES
 

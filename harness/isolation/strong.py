@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import SandboxFailed
-from harness.isolation import guard, selftest
+from harness.isolation import selftest
 from harness.isolation.base import Checked, Launch, Launched
+from harness.isolation.box import guard
 from harness.isolation.process import ProcessLevel
 from harness.isolation.tree import kill_tree
 

@@ -20,7 +20,7 @@ from typing import NamedTuple, Protocol
 
 import psutil
 
-from harness.owners import born
+from harness.machine.processes import born
 
 # Looks at a process's state, 15 microseconds each, before it is taken as stopped all the same.
 _LOOKS = 400

@@ -27,7 +27,7 @@ from typing import IO, Any
 from harness.errors import SandboxFailed
 from harness.isolation.base import Inherited, Launch, environment
 from harness.isolation.tree import descendants
-from harness.leftovers import private_folder
+from harness.machine.temporary import private_folder
 
 _IMPORT_SECONDS = 180.0
 _FORK_SECONDS = 20.0

@@ -11,11 +11,11 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from harness.assessments import Sheet
+from harness.analysis.standings import FailedTask, Standings, by_candidate, standings
 from harness.reports import boardplot, clean, content, leaderboard, plain, plots, words
 from harness.reports.html import Plot
 from harness.reports.tables import Cell, Table
-from harness.standings import FailedTask, Standings, by_candidate, standings
+from harness.sheets import Sheet
 
 DRAWN = 60  # rows of a plot
 MOST_CELLS = 60_000  # cells of tables in a page: beyond it, a page shows one view and says how to get others

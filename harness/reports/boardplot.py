@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.analysis.standings import Span
 from harness.reports import plain
 from harness.reports.svg import Scale, el, figure, path, rule, text, text_width
-from harness.standings import Span
 
 ROW, TOP = 26.0, 34.0
 TALL = 44.0  # a row whose label stands above its interval

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.calibration.limits import RULE
-from harness.calibration.results import Calibration, Estimate, TaskFigures
+from harness.analysis.calibration.limits import RULE
+from harness.analysis.calibration.results import Calibration, Estimate, TaskFigures
 from harness.reports import calibration_plots, clean, plots, units
 from harness.reports.tables import Cell, Table, cell, row
 

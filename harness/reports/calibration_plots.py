@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.calibration.results import Calibration
+from harness.analysis.calibration.results import Calibration
 from harness.reports import clean
 from harness.reports.svg import MARKERS, Scale, el, figure, marker, path, rule, text, text_width
 

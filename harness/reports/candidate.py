@@ -8,12 +8,12 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.assessments import Cell as Scored
-from harness.assessments import CellConstraint, Sheet, TaskInSuite
+from harness.analysis.standings import Apart, Ranked, Standings, by_candidate, span, standings
 from harness.errors import UsageError
 from harness.reports import clean, content, leaderboard, plain, text, units, words
 from harness.reports.tables import Facts, Mark, Table, cell, facts, row
-from harness.standings import Apart, Ranked, Standings, by_candidate, span, standings
+from harness.sheets import Cell as Scored
+from harness.sheets import CellConstraint, Sheet, TaskInSuite
 
 FEW_TASKS = 3
 FEW_INSTANCES = 3

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness.assessments import Sheet
+from harness.analysis.standings import standings
 from harness.reports import boardplot, candidate, clean, plain
 from harness.reports.board_html import both, template
 from harness.reports.feedback import Feedback
-from harness.standings import standings
+from harness.sheets import Sheet
 
 WIDE = 800.0
 

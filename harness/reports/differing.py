@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.differences import Difference, TaskDifference
+from harness.analysis.differences import Difference, TaskDifference
+from harness.analysis.standings import Span
 from harness.reports import clean, plain, text
 from harness.reports.tables import Cell, Table, cell, row
-from harness.standings import Span
 
 FOOT = (
     "Difference: first less second, with its 95 % interval; it could be noise where the interval holds 0. Paired: the "

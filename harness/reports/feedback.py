@@ -14,13 +14,13 @@ from datetime import datetime
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.assessments import Cell, Sheet
+from harness.analysis.standings import Competency, Ranked, standings
 from harness.readings import Record
 from harness.records import Outcome, Verdict
 from harness.reports import clean, plain, text, words
 from harness.reports.candidate import ROOMY, found_or_refused
 from harness.reports.tables import Mark
-from harness.standings import Competency, Ranked, standings
+from harness.sheets import Cell, Sheet
 
 STEP = 10
 VERDICTS: dict[Verdict, str] = {"pass": "kept", "fail": "not kept", "inconclusive": "too close to call"}

@@ -8,12 +8,12 @@ from statistics import fmean, median
 
 import numpy as np
 
+from harness.grading.comparison import beyond
 from harness.measures.cost import STARTS
 from harness.measures.paired import median_log_ratio
 from harness.readings import MemoryPoint
 from harness.records import TIERS, Assessed, Run, Series, Tier, Trial
 from harness.reports import clean, words
-from harness.sides import beyond
 
 CANDIDATE = "Submission"
 

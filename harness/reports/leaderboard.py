@@ -9,11 +9,11 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.assessments import Cell as Scored
-from harness.assessments import Sheet, TaskInSuite
+from harness.analysis.standings import Apart, Gap, Ranked, Standings, by_candidate, span
 from harness.reports import clean, content, plain, text, units, words
 from harness.reports.tables import Cell, Facts, Table, cell, facts, row
-from harness.standings import Apart, Gap, Ranked, Standings, by_candidate, span
+from harness.sheets import Cell as Scored
+from harness.sheets import Sheet, TaskInSuite
 
 By = Mapping[str, Mapping[str, Scored]]
 ALIAS = 28

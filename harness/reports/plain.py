@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness.assessments import Cell, CellConstraint, Standing
+from harness.analysis.standings import Band, Ranked, Span
 from harness.records import Outcome, Stamp
 from harness.reports import clean, units, words
 from harness.reports.tables import Mark
-from harness.standings import Band, Ranked, Span
+from harness.sheets import Cell, CellConstraint, Standing
 
 TIERS = {
     "expert": "as good as the expert reference",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness.assessments import Cell, Suite
 from harness.reports import clean
+from harness.sheets import Cell, Suite
 
 _WIDTHS = (20, 20, 24, 24)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.fingerprints import GRAM, WINDOW
+from harness.analysis.fingerprints import GRAM, WINDOW
+from harness.analysis.similarity import Found, Pair, Part
 from harness.reports import clean
-from harness.similarity import Found, Pair, Part
 
 HINT = (
     "Shared code is a hint to look at, never a verdict: two people may write the same lines, learn them from the "

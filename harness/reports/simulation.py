@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.calibration.rehearsal import INSTANCES, PEOPLE, TASKS
-from harness.calibration.results import Recovery, Simulation, Target
+from harness.analysis.calibration.rehearsal import INSTANCES, PEOPLE, TASKS
+from harness.analysis.calibration.results import Recovery, Simulation, Target
 from harness.reports import markdown as pipes
 from harness.reports import units
 from harness.reports.markdown import escape

@@ -5,17 +5,18 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 
-from harness import __version__, machine
-from harness.competitor import Setting
+from harness import __version__
 from harness.digests import of_bytes, of_value
 from harness.errors import SandboxFailed
+from harness.inputs.submissions import references
 from harness.isolation import selftest
 from harness.isolation.base import Checked
-from harness.machine_program import program_digest
-from harness.ordering import Prepared
+from harness.machine import fingerprint as machine
+from harness.machine.program import program_digest
 from harness.records import Isolation, ProfileUsed, RunHead, Stamp
 from harness.runs.order import Order
-from harness.submissions import references
+from harness.runs.prepare import Prepared
+from harness.trials.participant import Setting
 
 
 class Held:

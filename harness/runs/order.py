@@ -7,14 +7,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness import sources
 from harness.errors import StoreError
+from harness.inputs.data import sources
+from harness.inputs.profiles import Profile
+from harness.inputs.submissions import Submission
 from harness.inputs.tasks import Task
 from harness.isolation.levels import insist_known
-from harness.profiles import Profile
 from harness.readings import Record
 from harness.records import Tier
-from harness.submissions import Submission
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.competitor import Entry
 from harness.digests import of_value
+from harness.inputs.submissions import Submission, references
 from harness.instances import Instance
-from harness.ordering import Prepared
 from harness.records import Assessed, RunHead, Tier
 from harness.runs.order import Order
-from harness.store import Store
-from harness.submissions import Submission, references
+from harness.runs.prepare import Prepared
+from harness.store.results import Store
+from harness.trials.participant import Entry
 
 
 def known_references(

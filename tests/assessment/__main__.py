@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.ledger import Ledger
 from harness.records import Run
-from harness.store import Store
+from harness.store.ledger import Ledger
+from harness.store.results import Store
 from tests.assessment.people import PEOPLE, TASKS, lay_out
 from tests.chromium import Chromium
 

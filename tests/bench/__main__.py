@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from harness import machine
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
+from harness.machine import fingerprint as machine
 from tests.bench import aa, others, overhead, page, power, saboteurs, startup, truth
 from tests.bench.running import Bench, Counts
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.measures.estimates import Estimate
 from harness.measures.stats import paired_log_ratio_interval
-from harness.pairing import Plan
+from harness.trials.schedule import Plan
 from tests.bench import figures
 from tests.bench.figures import middle, per_cent, share, spread
 from tests.bench.rows import Row, by_pair, ratio, usable

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.grading.comparison import LEAST_PART, floors
 from harness.measures import conditions, paired
 from harness.measures.estimates import Estimate
 from harness.records import Run, Trial
-from harness.sides import LEAST_PART, floors
 
 Row = dict[str, Any]
 Floats = NDArray[np.float64]

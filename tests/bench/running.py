@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness import runner
-from harness.asking import Asked, order
 from harness.inputs import tasks
 from harness.isolation.base import Launch, environment
 from harness.records import Run
+from harness.runs import runner
+from harness.runs.options import Asked, order
 from harness.runs.order import Order
-from harness.store import Store
+from harness.store.results import Store
 from tests.bench.load import load, workers_core
 from tests.bench.rows import Row, row_of
 

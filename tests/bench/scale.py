@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from harness.machine import fingerprint, in_words
+from harness.machine.fingerprint import fingerprint, in_words
 from tests.bench import page, scale_others, scale_store, scale_units
 from tests.bench.scale_kit import ROOT, SMALLEST, Sizes
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.ledger import Ledger
-from harness.store import Store
+from harness.store.ledger import Ledger
+from harness.store.results import Store
 from tests.bench.figures import middle, table
 from tests.bench.scale_kit import (
     JOBS,

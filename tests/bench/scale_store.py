@@ -12,10 +12,10 @@ from typing import Any
 
 from sqlalchemy import Table, insert, select
 
-from harness.assessments import Assessment, Cell, TaskInSuite
-from harness.database import CELLS, CLAIMS, INSTANCES, RUNS, TRIALS
-from harness.ledger import Ledger
-from harness.store import Store
+from harness.sheets import Assessment, Cell, TaskInSuite
+from harness.store.ledger import Ledger
+from harness.store.results import Store
+from harness.store.schema import CELLS, CLAIMS, INSTANCES, RUNS, TRIALS
 from tests.bench.figures import table
 from tests.bench.scale_kit import (
     TASK,

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.ledger import Ledger
-from harness.store import Store
+from harness.store.ledger import Ledger
+from harness.store.results import Store
 from tests.bench.figures import middle, table
 from tests.bench.scale_kit import (
     JOBS,

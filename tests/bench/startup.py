@@ -9,15 +9,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness import runner
-from harness.asking import Asked, order
-from harness.competitor import Competitor, Entry, Place, Setting
 from harness.inputs import tasks
+from harness.inputs.submissions import read, references, staged
 from harness.measures.paired import over_pairs
 from harness.observer import Silent
-from harness.ordering import prepare, setting_of
+from harness.runs import runner
+from harness.runs.options import Asked, order
 from harness.runs.order import Order
-from harness.submissions import read, references, staged
+from harness.runs.prepare import prepare, setting_of
+from harness.trials.participant import Competitor, Entry, Place, Setting
 from tests.bench import figures
 from tests.bench.figures import per_cent
 from tests.bench.rows import Row

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
 
-from harness import judging, runner
-from harness.competitor import Competitor
-from harness.pairs import Pair
-from harness.session import Session
-from harness.store import Store
-from harness.trials import Round
+from harness.runs import evaluate as judging
+from harness.runs import runner
+from harness.store.results import Store
+from harness.trials.pair import Pair
+from harness.trials.participant import Competitor
+from harness.trials.round import Round
+from harness.trials.session import Session
 
 # What is wrapped: where it stands, its name, and what its time is called on the page.
 WRAPPED: tuple[tuple[Any, str, str], ...] = (

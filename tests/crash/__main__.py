@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import machine
 from harness.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE
+from harness.machine import fingerprint as machine
 from tests.bench.figures import table
 from tests.crash import power
 from tests.crash.faults import DISK, KINDS

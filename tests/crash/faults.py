@@ -23,7 +23,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from harness.errors import EXIT_OURS, HarnessError
-from harness.store import Store
+from harness.store.results import Store
 from tests.crash.told import INSTANCES, Ack, Told, lost, results
 
 # The kind of fault -> the calls that it meets, one after the other.
@@ -180,7 +180,7 @@ def _on_a_full_disk(shown: Shown, disk: Path, free: int, ballast: bool) -> bool:
     store = Store(home)
     store.engine.dispose()
     if ballast:
-        from harness.durable import set_ballast
+        from harness.store.durable import set_ballast
 
         set_ballast(home, 2**20)
     with filler.open("wb") as file:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from harness.store import Store
+from harness.store.results import Store
 from tests.conftest import TOYS
 
 SLOW_IMPORT = """

@@ -23,10 +23,10 @@ from typing import Any
 
 import psutil
 
-from harness import cli
-from harness import store as storing
+from harness.cli import main as cli
 from harness.isolation import cgroups
-from harness.store import Store
+from harness.store import results as storing
+from harness.store.results import Store
 from tests.conftest import TOYS
 from tests.crash.told import Ack, Told, lost
 

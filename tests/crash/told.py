@@ -17,12 +17,12 @@ import numpy as np
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
-from harness import durable
 from harness.digests import of_bytes
 from harness.errors import HarnessError
 from harness.instances import Answer
 from harness.records import Assessed, Run, RunHead, Trial
-from harness.store import Store
+from harness.store import durable
+from harness.store.results import Store
 from tests.report_fixtures import ok_run
 
 INSTANCES = 3
@@ -183,8 +183,8 @@ def weaken(variant: str) -> Callable[[Store], None]:
 
 def real(folder: Path) -> None:
     """A whole run of a toy task by the one path, workers and all."""
-    from harness import runner
-    from harness.asking import Asked, order
+    from harness.runs import runner
+    from harness.runs.options import Asked, order
     from tests.conftest import TOYS
 
     competent = TOYS / "toy-squares" / "reference_solutions" / "competent"

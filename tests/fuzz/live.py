@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.channel import guard
 from harness.errors import Fault
 from harness.instances import ArraySpec, Request
-from harness.watch import Limits
+from harness.trials.channel import guard
+from harness.trials.watch import Limits
 from harness.worker import wire
 from tests.fuzz.judged import Found, counted
 from tests.fuzz.parent_end import Parent

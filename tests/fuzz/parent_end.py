@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from harness import session
-from harness.channel import Outgoing, guard
 from harness.errors import Fault
 from harness.instances import ArraySpec, BlobSpec, Request
-from harness.watch import Limits
+from harness.trials import session
+from harness.trials.channel import Outgoing, guard
+from harness.trials.watch import Limits
 from harness.worker import wire
 from tests.fuzz import frames
 from tests.fuzz.frames import Due, Said

@@ -18,20 +18,23 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import devices, machine, runner, session
-from harness.asking import Asked, order
-from harness.competitor import Competitor, Entry, Place, Setting
 from harness.inputs import tasks
+from harness.inputs.submissions import references, staged
 from harness.isolation.levels import level
+from harness.machine import devices
+from harness.machine import fingerprint as machine
 from harness.measures.paired import median_log_ratio
 from harness.observer import Silent
-from harness.ordering import prepare, round_of, setting_of
-from harness.pairing import Plan
-from harness.proving import prove
 from harness.records import Run
+from harness.runs import runner
+from harness.runs.options import Asked, order
 from harness.runs.order import in_one_pair
-from harness.store import Store
-from harness.submissions import references, staged
+from harness.runs.prepare import prepare, round_of, setting_of
+from harness.runs.prove import prove
+from harness.store.results import Store
+from harness.trials import session
+from harness.trials.participant import Competitor, Entry, Place, Setting
+from harness.trials.schedule import Plan
 
 HERE = Path(__file__).parent
 BLOCKS = (1, 2, 4, 8, 16)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import psutil
 
-from harness import machine
 from harness.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from harness.isolation.levels import LEVELS
+from harness.machine import fingerprint as machine
 from tests.hostility import overview, page
 from tests.hostility.attacks import HONEST, Attack, controls, every
 from tests.hostility.judge import Judge

@@ -25,20 +25,21 @@ from typing import Any
 
 import numpy as np
 
-from harness import runner, submissions
-from harness.asking import Asked, order
-from harness.competitor import Entry, Setting
 from harness.errors import HarnessError, SubmissionError
+from harness.inputs import submissions
 from harness.inputs.definition import PhaseLimit, TaskLimits
 from harness.inputs.tasks import Task
 from harness.instances import Instance
 from harness.isolation.levels import LEVELS
 from harness.isolation.tree import descendants
-from harness.judging import assess
 from harness.observer import Silent
-from harness.ordering import prepare
-from harness.store import Store
-from harness.trials import Outcome, Round
+from harness.runs import runner
+from harness.runs.evaluate import assess
+from harness.runs.options import Asked, order
+from harness.runs.prepare import prepare
+from harness.store.results import Store
+from harness.trials.participant import Entry, Setting
+from harness.trials.round import Outcome, Round
 
 TOYS = Path(__file__).parents[1] / "toy_tasks"
 Words = dict[str, Any]

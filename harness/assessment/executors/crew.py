@@ -1,0 +1,202 @@
+"""The nodes of a cluster that may be used: which they are, what hardware they have, and who is at work.
+
+Times of different machines are never compared, so by default only nodes of one hardware are used: of the
+largest group of equal ones, at a tie that of the driver's own. With `mix` all are, and then the timed units
+of one task still go to one hardware, as long as any of it is left.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.assessment.executors import nodes
+from harness.assessment.executors.base import Unit
+from harness.errors import UsageError
+
+_GRAIN = 10_000  # Ray counts resources in ten-thousandths
+_PROBE_SECONDS = 60.0
+
+
+@dataclass
+class Node:
+    """A node: its id in Ray, its name for people, its processors (slots), GPUs and memory, and who is at work."""
+
+    id: str
+    words: str
+    slots: int
+    gpus: int
+    machine: str
+    memory_bytes: int = 0
+    units: list[Unit] = field(default_factory=list)
+
+    def has_room(self, unit: Unit) -> bool:
+        """Whether it can take the unit now: a timed one only where nothing runs, and nothing beside a timed one."""
+        if unit.device == "cuda" and self.gpus <= sum(u.device == "cuda" for u in self.units):
+            return False
+        if unit.timed:
+            return not self.units
+        if any(u.timed for u in self.units):
+            return False
+        threads = sum(u.threads for u in self.units) + unit.threads
+        memory = sum(u.memory_bytes for u in self.units) + unit.memory_bytes
+        return not self.units or (threads <= self.slots and memory <= (self.memory_bytes or memory))
+
+
+def share(slots: int) -> float:
+    """What a unit without a clock takes of a node's one `harness_timing`; all slots together take at most 1."""
+    return (_GRAIN // max(1, min(slots, _GRAIN))) / _GRAIN
+
+
+class Crew:
+    """The nodes in use. `look` brings it up to date; nodes that join later are taken in as well."""
+
+    TIMING = "harness_timing"
+
+    def __init__(
+        self,
+        ray: Any,
+        tasks: Sequence[nodes.TaskThere],
+        device: str,
+        *,
+        mix: bool,
+        warn: Callable[[str], object],
+    ) -> None:
+        self.ray = ray
+        self.tasks = tasks
+        self.device = device
+        self.mix = mix
+        self.warn = warn
+        self.own = nodes.about(tasks, device)
+        self.nodes: list[Node] = []
+        self.hardware = ""
+        self._asked: set[str] = set()
+        self._of_task: dict[str, str] = {}
+
+    def look(self) -> None:
+        """Takes in nodes that are new and lets go of those that are gone. Raises UsageError where none can be used."""
+        alive = {found["NodeID"]: found for found in self.ray.nodes() if found["Alive"]}
+        gone = [node for node in self.nodes if node.id not in alive]
+        self.nodes = [node for node in self.nodes if node.id in alive]
+        for node in gone:
+            self.warn(f"{node.words} is lost; what ran there is measured elsewhere")
+        offering = {n: found for n, found in alive.items() if found["Resources"].get(self.TIMING)}
+        if not offering and not self._asked:
+            raise UsageError(
+                f"no node of the cluster offers {self.TIMING}; start each node that may measure with "
+                f"--resources '{{\"{self.TIMING}\": 1}}'"
+            )
+        fresh = [found for node_id, found in offering.items() if node_id not in self._asked]
+        if fresh:
+            first = not self._asked
+            self._take_in(fresh)
+            if first and not self.nodes:
+                raise UsageError("no node of the cluster can be used; the warnings above say what mends it")
+
+    def _take_in(self, fresh: Sequence[dict[str, Any]]) -> None:
+        self._asked |= {found["NodeID"] for found in fresh}
+        asked = json.dumps([task.model_dump() for task in self.tasks])
+        remote = self.ray.remote(max_retries=0)(nodes.probe)
+        waits = [
+            (f, remote.options(**self._at(f["NodeID"]), num_cpus=0).remote(asked, self.device)) for f in fresh
+        ]
+        sound = [node for found, reference in waits if (node := self._probed(found, reference)) is not None]
+        if not self.mix and sound:
+            self.hardware = self.hardware or self._largest(sound)
+            others = [node for node in sound if node.machine != self.hardware]
+            sound = [node for node in sound if node.machine == self.hardware]
+            if others:
+                self.warn(
+                    f"other hardware or software than the {len(self.nodes) + len(sound)} nodes in use: "
+                    f"{', '.join(node.words for node in others)}; not used, unless by --mix-machines"
+                )
+        self.nodes += sound
+
+    def _probed(self, found: dict[str, Any], reference: Any) -> Node | None:
+        """The node, once it said what it is; None, with a warning, where it may not be used."""
+        words = f"node {found['NodeManagerHostname']} ({found['NodeID'][:8]})"
+        try:
+            said = nodes.About.model_validate_json(self.ray.get(reference, timeout=_PROBE_SECONDS))
+        except (self.ray.exceptions.RayError, ValueError) as error:
+            why = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
+            self.warn(
+                f"{words} is not used: it does not answer as a harness does ({why}); install the same there"
+            )
+            return None
+        if said.program != self.own.program:
+            self.warn(
+                f"{words} is not used: its harness (version {said.version}) is another program than this one "
+                f"(version {self.own.version}); install the same on both"
+            )
+            return None
+        for task in self.tasks:
+            if said.tasks.get(task.id) != task.digest:
+                self.warn(
+                    f"{words} is not used: its task {task.id} is missing or differs from this machine's; install the "
+                    "same task pack there, in the same place"
+                )
+                return None
+        resources = found["Resources"]
+        return Node(
+            id=found["NodeID"],
+            words=words,
+            slots=max(1, int(resources.get("CPU", 1))),
+            gpus=int(resources.get("GPU", 0)),
+            machine=said.machine,
+            memory_bytes=int(resources.get("memory", 0)),
+        )
+
+    def _largest(self, sound: Sequence[Node]) -> str:
+        sizes = {node.machine: sum(n.machine == node.machine for n in sound) for node in sound}
+        return max(sizes, key=lambda machine: (sizes[machine], machine == self.own.machine, machine))
+
+    def next_for(self, node: Node, waiting: Sequence[Unit]) -> Unit | None:
+        """The first unit that this node can take now; none without a clock where one with a clock waits for it."""
+        for unit in waiting:
+            if not self._suits(node, unit):
+                continue
+            if node.has_room(unit):
+                return unit
+            if unit.timed:
+                return None
+        return None
+
+    def _suits(self, node: Node, unit: Unit) -> bool:
+        if unit.device == "cuda" and not node.gpus:
+            return False
+        hardware = self._of_task.get(unit.task)
+        return not unit.timed or hardware in (None, node.machine) or not self._has(hardware)
+
+    def _has(self, hardware: str | None) -> bool:
+        return any(node.machine == hardware for node in self.nodes)
+
+    def take(self, node: Node, unit: Unit) -> None:
+        """Notes that the unit is at work there."""
+        node.units.append(unit)
+        if unit.timed:
+            before = self._of_task.get(unit.task)
+            if before not in (None, node.machine):
+                self.warn(f"{unit.task} goes on with other hardware: none of what it began on is left")
+            self._of_task[unit.task] = node.machine
+
+    def give_back(self, node: Node, unit: Unit) -> None:
+        """Notes that it is not any more."""
+        node.units.remove(unit)
+
+    def options(self, node: Node, unit: Unit) -> dict[str, Any]:
+        """What Ray is asked for: this node, and what the unit takes of it."""
+        taken = 1.0 if unit.timed else share(node.slots)
+        gpus = 1 if unit.device == "cuda" else 0
+        return {
+            **self._at(node.id),
+            "num_cpus": min(unit.threads, node.slots),
+            "num_gpus": gpus,
+            "resources": {self.TIMING: taken},
+        }
+
+    def _at(self, node_id: str) -> dict[str, Any]:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node_id, soft=False)}

@@ -1,0 +1,59 @@
+"""One unit of an assessment, done: the same on every engine, in whatever process and on whatever node."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from harness.assessment.executors.payload import Payload
+from harness.errors import HarnessError, SubmissionError
+from harness.inputs import submissions, tasks
+from harness.inputs.data import sources
+from harness.inputs.profiles import DataChoice, Profile
+from harness.machine import devices
+from harness.observer import Observer
+from harness.runs import runner
+from harness.runs.order import Order
+from harness.sheets import Cell, cell_of
+from harness.store.results import Store
+
+
+def do(payload: str, home: str, observer: Observer | None = None) -> str:
+    """Runs the unit, or goes on with it where it was cut short, and returns its cell as JSON.
+
+    Results are kept under the folder `home`. What goes wrong for reasons of ours is a cell that says so.
+    """
+    asked = Payload.model_validate_json(payload)
+    blank = Cell(
+        candidate=asked.candidate, task=asked.task, outcome="harness_error", submission_digest=asked.digest
+    )
+    try:
+        found = cell_of(asked.candidate, runner.run(_order(asked), Store(Path(home)), observer))
+    except SubmissionError as error:
+        # It was read when the unit was planned: that it cannot be now is not the candidate's doing.
+        found = blank.model_copy(update={"reasons": (f"the submission could not be read again: {error}",)})
+    except HarnessError as error:
+        found = blank.model_copy(update={"reasons": (str(error),)})
+    return found.model_dump_json()
+
+
+def _order(asked: Payload) -> Order:
+    task = tasks.read(Path(asked.task_folder))
+    submission = submissions.read(task.id, Path(asked.folder), asked.candidate)
+    if submission.digest != asked.digest:
+        raise SubmissionError(f"{asked.folder} changed since the scoring began; leave it alone meanwhile")
+    profile = Profile.model_validate(asked.profile)
+    choice = profile.data.get(task.definition.data, DataChoice())
+    return Order(
+        task=task,
+        submission=submission,
+        profile=profile,
+        device=devices.resolve(profile.device),
+        root=bytes.fromhex(asked.root),
+        seed=None,
+        data=replace(sources.parse_data(choice.source), columns=choice.columns),
+        model=sources.parse_model(profile.model),
+        assessment=asked.assessment,
+        candidate=asked.candidate,
+        instead_of=asked.instead_of,
+    )

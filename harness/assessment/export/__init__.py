@@ -1,0 +1,1 @@
+"""An assessment as tables for other programs: rows, files, MLflow."""

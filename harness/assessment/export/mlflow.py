@@ -1,0 +1,198 @@
+"""Assessments in MLflow: an experiment for each, a run for each candidate's submission to a task.
+
+What is there already is left as it is. A cell that was scored again since is a new run, and the one that it
+took the place of is tagged so.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.digests import of_bytes
+from harness.errors import StoreError, UsageError
+from harness.sheets import Assessment, Cell, Sheet
+
+_KEY, _CELL, _REPLACED = "harness.key", "harness.cell", "harness.replaced"
+_LONGEST = 500  # of a tag or parameter; MLflow's own limits are higher
+
+
+def target(out: str) -> str:
+    """The URI that `out` names; a folder stands for an SQLite database in it. Raises UsageError."""
+    scheme = out.split("://")[0] if "://" in out else ""
+    if scheme in ("http", "https", "sqlite", "postgresql", "mysql"):
+        return out
+    if scheme:
+        raise UsageError(
+            f"--out {out} is not known to MLflow here; give a folder, sqlite:///FILE or http://HOST"
+        )
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error.strerror}") from error
+    return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
+
+
+def export(sheets: list[Sheet], uri: str) -> dict[str, int]:
+    """Adds what is not there yet; returns how many runs were added, and how many were there already.
+
+    Raises UsageError where MLflow is not installed, StoreError where it cannot be reached.
+    """
+    with warnings.catch_warnings():
+        # MLflow's own use of what its libraries will drop one day: nothing that a user here can mend.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        return _export(_client(uri), sheets, uri)
+
+
+def _export(client: Any, sheets: list[Sheet], uri: str) -> dict[str, int]:
+    from mlflow.exceptions import MlflowException
+
+    told = {"added": 0, "there": 0}
+    try:
+        for sheet in sheets:
+            _one(client, sheet, told)
+    except MlflowException as error:
+        why = (str(error).splitlines() or ["no reason given"])[0]
+        raise StoreError(f"MLflow at {_shown(uri)} refused: {why}; type the same command again") from error
+    return told
+
+
+def _client(uri: str) -> Any:
+    # What candidates do is nobody else's business: MLflow would report its own use over the network.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # by itself it tries for minutes
+    try:
+        import mlflow
+    except ImportError as error:
+        raise UsageError(
+            "--format mlflow needs MLflow's client, which is not installed; pip install 'ml-skills-harness[mlflow]'"
+        ) from error
+    for name in ("alembic", "mlflow"):  # each revision of its own tables would be a line
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return mlflow.MlflowClient(tracking_uri=uri)
+
+
+def _one(client: Any, sheet: Sheet, told: dict[str, int]) -> None:
+    experiment = _experiment(client, sheet.assessment)
+    known: dict[str, str] = {}
+    current: dict[str, list[str]] = {}
+    for run in _runs(client, experiment):
+        tags = run.data.tags
+        if _KEY not in tags:
+            continue  # somebody else's
+        if run.info.status != "FINISHED":
+            client.delete_run(run.info.run_id)  # an export that was cut short
+        else:
+            known[tags[_KEY]] = run.info.run_id
+            if _REPLACED not in tags:
+                current.setdefault(tags[_CELL], []).append(run.info.run_id)
+    for cell in sheet.cells:
+        if cell.outcome == "not_attempted":
+            continue
+        name = of_bytes(f"{cell.candidate}\0{cell.task}".encode())[:16]
+        key = of_bytes(cell.model_dump_json().encode())[:32]
+        if key in known:
+            told["there"] += 1
+            continue
+        _add(client, experiment, sheet.assessment, cell, {_KEY: key, _CELL: name})
+        told["added"] += 1
+        for earlier in current.get(name, []):
+            client.set_tag(earlier, _REPLACED, "true")
+
+
+def _experiment(client: Any, assessment: Assessment) -> str:
+    name = f"{assessment.suite.name} {assessment.id}"
+    found = client.get_experiment_by_name(name)
+    return str(found.experiment_id if found is not None else client.create_experiment(name))
+
+
+def _runs(client: Any, experiment: str) -> Iterator[Any]:
+    token: str | None = ""
+    while token is not None:
+        page = client.search_runs([experiment], max_results=1000, page_token=token or None)
+        yield from page
+        token = page.token or None
+
+
+def _add(client: Any, experiment: str, assessment: Assessment, cell: Cell, marks: dict[str, str]) -> None:
+    from mlflow.entities import Metric, Param
+
+    values = tags(assessment, cell) | marks
+    run = client.create_run(experiment, tags=values, run_name=f"{cell.candidate} {cell.task}"[:250])
+    at = int(run.info.start_time)
+    found = [Metric(name, value, at, 0) for name, value in metrics(cell).items()]
+    said = [Param(name, value) for name, value in params(assessment, cell).items()]
+    client.log_batch(run.info.run_id, metrics=found, params=said)
+    client.set_terminated(run.info.run_id)
+
+
+def metrics(cell: Cell) -> dict[str, float]:
+    """Points with their interval, the objective with its own, and every constraint's value; what was measured."""
+    found: dict[str, float | None] = {
+        "points": cell.points,
+        "points_uncapped": cell.points_uncapped,
+        "points_low": cell.points_low,
+        "points_high": cell.points_high,
+        "objective": cell.value,
+        "objective_low": cell.low,
+        "objective_high": cell.high,
+        "wall_seconds": cell.wall_seconds,
+    }
+    for constraint in cell.constraints:
+        name = _name(constraint.name)
+        found[f"constraint.{name}"] = constraint.value
+        found[f"threshold.{name}"] = constraint.threshold
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def params(assessment: Assessment, cell: Cell) -> dict[str, str]:
+    """What was asked, and the verdict of every constraint."""
+    found = {
+        "suite": assessment.suite.name,
+        "task": cell.task,
+        "task_digest": cell.task_digest,
+        "measure": cell.measure,
+        "unit": cell.unit,
+        "direction": cell.direction,
+        "isolation": cell.isolation,
+        "machine": cell.machine_id,
+        "instances": str(len(cell.instances)),
+    }
+    found |= {f"verdict.{_name(c.name)}": c.verdict for c in cell.constraints}
+    return {name: value[:_LONGEST] for name, value in found.items() if value}
+
+
+def tags(assessment: Assessment, cell: Cell) -> dict[str, str]:
+    """Who and how it ended."""
+    found = {
+        "harness.assessment": assessment.id,
+        "harness.candidate": cell.candidate,
+        "harness.task": cell.task,
+        "harness.run": cell.run_id,
+        "harness.outcome": cell.outcome,
+        "harness.standing": cell.standing,
+        "harness.tier": cell.tier,
+        "harness.stamp": cell.stamp or "",
+        "harness.grade": cell.grade or "",
+        "harness.submission_digest": cell.submission_digest,
+        "harness.started_at": cell.started_at,
+        "harness.reasons": "; ".join(cell.reasons),
+    }
+    return {name: value[:_LONGEST] for name, value in found.items() if value}
+
+
+def _name(text: str) -> str:
+    """As MLflow allows names to be."""
+    return re.sub(r"[^\w./ -]", "_", text)[:200]
+
+
+def _shown(uri: str) -> str:
+    """Without what stands before the @: it may hold a password."""
+    return re.sub(r"//[^/@]*@", "//", uri)

@@ -1,0 +1,229 @@
+"""The one path from a suite and a folder of submissions to a sheet: what is missing is measured, and kept.
+
+The same command finds the same assessment again. A cell whose unit is as it was asked before is not
+measured again; a fault of ours leaves a cell that the next same command tries again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from harness import __version__
+from harness.assessment import suites
+from harness.assessment.executors.base import Done, Event, Executor, Unit
+from harness.assessment.executors.payload import Payload
+from harness.assessment.secret import secret_of, shuffled
+from harness.assessment.suites import Planned
+from harness.digests import of_bytes, of_value
+from harness.errors import SubmissionError
+from harness.inputs import hand_ins as intake
+from harness.inputs import submissions
+from harness.inputs.hand_ins import Handed
+from harness.machine import devices
+from harness.machine.program import program_digest
+from harness.records import OURS
+from harness.runs.seeds import root_of
+from harness.sheets import Assessment, Cell, Sheet, Variants, not_attempted
+from harness.store.ledger import Ledger
+from harness.store.results import Store
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What was asked of `harness score`; `named` takes the place of the suite's own name."""
+
+    suite: str
+    place: Path
+    tasks_root: Path | None = None
+    secret_file: Path | None = None
+    variants: Variants = "same"
+    isolation: str | None = None
+    retry_open: bool = False
+    named: str = ""
+
+
+class Watcher(Protocol):
+    """Is told how the table fills."""
+
+    def begin(self, sheet: Sheet, missing: Sequence[Unit]) -> None:
+        """What is known already, and what will be measured."""
+
+    def event(self, unit: Unit, event: Event) -> None:
+        """A unit waits, runs, or is tried again."""
+
+    def done(self, unit: Unit, cell: Cell, seconds: float) -> None:
+        """A unit's cell is kept."""
+
+    def note(self, text: str) -> None:
+        """Something a person should know."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One cell that is due: a unit to be measured, or a cell that is known without."""
+
+    key: str
+    unit: Unit | None = None
+    cell: Cell | None = None
+
+
+@dataclass
+class _Plan:
+    asked: Scoring
+    planned: Planned
+    secret: bytes
+    assessment: Assessment
+    references: dict[str, dict[str, str]]
+    program: str = field(default_factory=lambda: program_digest())
+
+
+def score(asked: Scoring, store: Store, engine: Executor, watch: Watcher) -> Sheet:
+    """Measures what is missing, keeps each cell as it comes, and returns the whole sheet."""
+    planned = suites.plan(asked.suite, asked.tasks_root, asked.isolation)
+    suite = planned.suite.model_copy(update={"name": asked.named or planned.suite.name})
+    secret = secret_of(suite.name, store.folder, asked.secret_file)
+    references = {
+        name: {str(tier): found.digest for tier, found in submissions.references(name, task.folder).items()}
+        for name, task in planned.tasks.items()
+    }
+    seed_id = of_bytes(secret)[:12]
+    assessment = Assessment(
+        id=of_value([planned.suite.digest, seed_id, asked.variants, references])[:12],
+        suite=suite,
+        seed_id=seed_id,
+        variants=asked.variants,
+        begun_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        harness_version=__version__,
+    )
+    taken = intake.read(asked.place, list(planned.tasks), store.folder / "assessments" / "unpacked")
+    for note in taken.notes:
+        watch.note(note)
+    ledger = Ledger(store)
+    assessment = ledger.open(assessment, taken.candidates)
+    plan = _Plan(asked, planned, secret, assessment, references)
+    known = ledger.units(assessment.id)
+    missing: list[Unit] = []
+    for alias in taken.candidates:
+        for task in planned.tasks:
+            old = known.get((alias, task))
+            wanted = _wanted(plan, alias, task, taken.handed.get((alias, task)), old)
+            if old is not None and old[0] == wanted.key and not _open(old[1], asked.retry_open):
+                continue
+            if wanted.cell is not None:
+                ledger.keep(assessment.id, wanted.cell, wanted.key, why="handed in anew" if old else "")
+            if wanted.unit is not None:
+                missing.append(wanted.unit)
+    missing = _taken_over(ledger, assessment.id, missing, known)
+    watch.begin(ledger.sheet(assessment), missing)
+
+    def kept(done: Done) -> None:
+        cell = Cell.model_validate_json(done.cell)
+        ledger.keep(assessment.id, cell, done.unit.key, why="measured again")
+        watch.done(done.unit, cell, done.seconds)
+
+    if missing:
+        engine.run(shuffled(missing, secret), kept, watch.event)
+    return ledger.sheet(assessment)
+
+
+def _taken_over(
+    ledger: Ledger,
+    assessment: str,
+    missing: Sequence[Unit],
+    known: Mapping[tuple[str, str], tuple[str, Cell]],
+) -> list[Unit]:
+    """Keeps what another assessment has measured for the very same unit; returns what is still to be measured."""
+    fresh = [unit for unit in missing if known.get((unit.candidate, unit.task), ("",))[0] != unit.key]
+    found = {key: cell for key, cell in ledger.known([u.key for u in fresh]).items() if not _open(cell, True)}
+    for unit in fresh:
+        if unit.key in found:
+            ledger.keep(assessment, found[unit.key], unit.key, why="measured in another assessment")
+    taken = {id(unit) for unit in fresh if unit.key in found}
+    return [unit for unit in missing if id(unit) not in taken]
+
+
+def measure(suite: str, tasks_root: Path | None, store: Store, engine: Executor, watch: Watcher) -> Sheet:
+    """Scores each task's expert once, under a suite name of its own, to see how long a candidate takes here."""
+    planned = suites.plan(suite, tasks_root)
+    folder = store.folder / "assessments" / "references"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = folder / f"{planned.suite.digest[:16]}.csv"
+    lines = ["candidate,task,path"]
+    for name, task in planned.tasks.items():
+        expert = submissions.references(name, task.folder)["expert"]
+        lines.append(f'expert,{name},"{expert.folder.absolute()}"')
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    named = f"{planned.suite.name}-references"
+    return score(Scoring(suite, file, tasks_root, named=named), store, engine, watch)
+
+
+def _open(cell: Cell, retry_open: bool) -> bool:
+    return cell.outcome in OURS or (retry_open and cell.outcome == "inconclusive")
+
+
+def _wanted(
+    plan: _Plan, alias: str, name: str, handed: Handed | None, old: tuple[str, Cell] | None
+) -> Wanted:
+    if handed is None:
+        return Wanted(of_value("not attempted"), cell=not_attempted(alias, name))
+    try:
+        if handed.folder is None:
+            raise SubmissionError(handed.refused)
+        found = submissions.read(name, handed.folder, alias)
+    except SubmissionError as error:
+        digest = plan.planned.tasks[name].digest
+        # Where the evaluator keeps the folder is nothing that a page should tell.
+        why = str(error).replace(f"{plan.asked.place}{os.sep}", "")
+        cell = Cell(candidate=alias, task=name, outcome="malformed", task_digest=digest, reasons=(why,))
+        return Wanted(of_value(["malformed", why]), cell=cell)
+    return _unit(plan, alias, name, found, old)
+
+
+def _unit(
+    plan: _Plan, alias: str, name: str, found: submissions.Submission, old: tuple[str, Cell] | None
+) -> Wanted:
+    task, profile = plan.planned.tasks[name], plan.planned.profiles[name]
+    device = devices.resolve("auto") if profile.device == "auto" else profile.device
+    profile = profile.model_copy(update={"device": device})
+    root = root_of(plan.secret, name, alias if plan.asked.variants == "per-candidate" else "")
+    settings = profile.model_dump(mode="json")
+    key = of_value(
+        [
+            plan.program,
+            task.digest,
+            found.digest,
+            alias,
+            settings,
+            of_bytes(root),
+            plan.references[name],
+            plan.asked.variants,
+        ]
+    )
+    again = old[1].run_id if old and old[1].outcome == "inconclusive" and old[0] == key else ""
+    payload = Payload(
+        candidate=alias,
+        task=name,
+        task_folder=str(task.folder),
+        folder=str(found.folder.absolute()),
+        digest=found.digest,
+        profile=settings,
+        root=root.hex(),
+        assessment=plan.assessment.id,
+        instead_of=again,
+    )
+    unit = Unit(
+        candidate=alias,
+        task=name,
+        key=key,
+        payload=payload.model_dump_json(),
+        timed=task.criteria.is_timed(),
+        device=device,
+        threads=profile.threads,
+        memory_bytes=int(task.definition.limits.memory_gib * 2**30),
+    )
+    return Wanted(key, unit=unit)

@@ -1,0 +1,198 @@
+"""The verbs of assessments: score a suite, and look at suites."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import AsJson, SuiteName, TasksRoot
+from harness.cli.output import print_json, say, show
+from harness.errors import EXIT_INCONCLUSIVE, EXIT_OK, EXIT_OURS, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.assessment.executors.base import Executor
+    from harness.sheets import Sheet
+    from harness.store.results import Store
+
+
+def add(app: typer.Typer) -> None:
+    """Registers `score` and `suite`."""
+    app.command("score")(score_verb)
+    suite = typer.Typer(help="List the suites, or look at one.", no_args_is_help=True, rich_markup_mode=None)
+    suite.command("list")(list_verb)
+    suite.command("check")(check_verb)
+    app.add_typer(suite, name="suite")
+
+
+def score_verb(
+    suite: SuiteName,
+    place: Annotated[
+        Path, typer.Argument(metavar="SUBMISSIONS", help="A folder of candidates, a CSV, or an archive.")
+    ],
+    secret_seed_file: Annotated[
+        Path | None, typer.Option("--secret-seed-file", metavar="FILE", help="The assessment's secret.")
+    ] = None,
+    variants: Annotated[str, typer.Option("--variants", help="same or per-candidate instances.")] = "same",
+    executor: Annotated[str, typer.Option("--executor", help="local or ray.")] = "local",
+    address: Annotated[str | None, typer.Option("--address", help="Of a ray cluster.")] = None,
+    mix_machines: Annotated[
+        bool, typer.Option("--mix-machines", help="Use a cluster's nodes of different hardware together.")
+    ] = False,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Most untimed units at once.")] = None,
+    isolation: Annotated[str | None, typer.Option("--isolation", help="Instead of the profiles'.")] = None,
+    retry_open: Annotated[
+        bool, typer.Option("--retry-open", help="Also measure again what is inconclusive.")
+    ] = False,
+    as_json: AsJson = False,
+    tasks: TasksRoot = None,
+) -> None:
+    """Score every candidate on every task of a suite; the same command goes on where it stopped."""
+    from harness.assessment import scoring
+    from harness.cli.progress import Table
+    from harness.store.results import Store, home
+
+    if variants not in ("same", "per-candidate"):
+        raise UsageError(f"--variants {variants} is not known; give same or per-candidate")
+    asked = scoring.Scoring(
+        suite=suite,
+        place=place,
+        tasks_root=tasks,
+        secret_file=secret_seed_file,
+        variants=variants,
+        isolation=isolation or None,
+        retry_open=retry_open,
+    )
+    store = Store(home())
+    with Table(f"score {suite}", quiet=as_json) as table:
+        engine = _engine(executor, store, jobs, _Cluster(address, mix_machines), table.note)
+        sheet = scoring.score(asked, store, engine, table)
+    _tell(sheet, as_json)
+    raise typer.Exit(_status(sheet))
+
+
+@dataclass(frozen=True)
+class _Cluster:
+    """What was asked of a cluster."""
+
+    address: str | None
+    mix: bool
+
+
+def _engine(
+    name: str, store: Store, jobs: int | None, cluster: _Cluster, note: Callable[[str], object]
+) -> Executor:
+    if name == "local":
+        if cluster.address is not None or cluster.mix:
+            raise UsageError("--address and --mix-machines go with --executor ray")
+        from harness.assessment.executors.local import Local
+
+        return Local(store.folder, jobs, note)
+    if name == "ray":
+        if jobs is not None:
+            raise UsageError(
+                "--jobs goes with --executor local; a node's processors say how many it does at once"
+            )
+        from harness.assessment.executors.cluster import RayExecutor
+        from harness.assessment.executors.work import do
+
+        return RayExecutor(store, do, cluster.address or "", mix=cluster.mix, warn=note)
+    raise UsageError(f"--executor {name} is not known; give local or ray")
+
+
+def _tell(sheet: Sheet, as_json: bool) -> None:
+    from harness.analysis import equating
+
+    own = sheet.assessment.variants == "per-candidate"
+    rows = equating.equating(sheet) if own else ()
+    if as_json:
+        print_json(
+            {**sheet.model_dump(mode="json"), "equating": [row.model_dump(mode="json") for row in rows]}
+        )
+        return
+    from harness.cli.progress import table_of
+
+    show(table_of(sheet))
+    for line in equating.in_words(rows):
+        say(f"equating: {line}")
+    for cell in (c for c in sheet.cells if c.outcome in ("harness_error", "sandbox_failed")):
+        say(f"ours: {cell.candidate} on {cell.task}: {cell.reasons[0] if cell.reasons else cell.outcome}")
+    say(f"Next: harness leaderboard {sheet.assessment.suite.name}")
+
+
+def _status(sheet: Sheet) -> int:
+    outcomes = {cell.outcome for cell in sheet.cells}
+    if outcomes & {"harness_error", "sandbox_failed"}:
+        return EXIT_OURS
+    return EXIT_INCONCLUSIVE if "inconclusive" in outcomes else EXIT_OK
+
+
+def list_verb(as_json: AsJson = False) -> None:
+    """List the suites that come with the project."""
+    from harness.inputs import profiles
+
+    found = [profiles.suite(name) for name in profiles.suite_names()]
+    if as_json:
+        print_json({"suites": [suite.model_dump(mode="json") for suite in found]})
+        return
+    for suite in found:
+        say(f"{suite.name:<10}{len(suite.tasks)} tasks  {suite.title}")
+    say("Next: harness suite check SUITE")
+
+
+def check_verb(
+    suite: SuiteName,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Score each task's expert once, to see how long it takes here.")
+    ] = False,
+    as_json: AsJson = False,
+    tasks: TasksRoot = None,
+) -> None:
+    """Say what a suite covers and how long it takes."""
+    if measure:
+        _measure(suite, tasks, as_json)
+    from harness.assessment import suites
+    from harness.store.ledger import Ledger
+    from harness.store.results import Store, home
+
+    found = suites.read(suite, tasks)
+    whole = sum(task.weight for task in found.tasks)
+    minutes = Ledger(Store(home())).minutes(found, suites.machines(found))
+    rows = []
+    for task in found.tasks:
+        took = minutes.get(task.id)
+        rows.append({**task.model_dump(mode="json"), "share": task.weight / whole, "scoring_minutes": took})
+    if as_json:
+        print_json({"suite": found.name, "digest": found.digest, "tasks": rows})
+        return
+    count = "1 task" if len(rows) == 1 else f"{len(rows)} tasks"
+    say(f"{found.title}: {count}, {sum(t.minutes for t in found.tasks)} min for a candidate.")
+    if len(minutes) == len(rows):
+        middle = sum(took[1] for took in minutes.values())
+        say(f"Scoring a candidate takes {middle:.1f} minutes here, one task after the other.")
+    for task in found.tasks:
+        took = minutes.get(task.id)
+        here = (
+            f"scoring a candidate took {took[1]:.1f} minutes here ({took[0]:.1f} to {took[2]:.1f})"
+            if took
+            else f"not measured here yet: harness suite check {suite} --measure"
+        )
+        say(
+            f"{task.id}  profile {task.profile}, weight {task.weight / whole:.0%}, {task.minutes} min; {here}"
+        )
+        say(f"    covers {', '.join(task.competencies)}")
+
+
+def _measure(suite: str, tasks: Path | None, as_json: bool) -> None:
+    from harness.assessment import scoring
+    from harness.assessment.executors.local import Local
+    from harness.cli.progress import Table
+    from harness.store.results import Store, home
+
+    store = Store(home())
+    with Table(f"measure {suite}", quiet=as_json) as table:
+        scoring.measure(suite, tasks, store, Local(store.folder, note=table.note), table)

@@ -1,0 +1,147 @@
+"""The verb `calibrate`: how hard a suite's tasks are, how well they tell people apart, and what follows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import AsJson
+from harness.cli.output import print_json, say, show, write_file
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.analysis.calibration.results import Calibration, Simulation
+    from harness.sheets import Cut, Suite
+
+
+def add(app: typer.Typer) -> None:
+    """Registers the verb."""
+    app.command()(calibrate)
+
+
+def calibrate(
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="A suite, or tasks as A,B,C.")] = "",
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Instances that the ladder is run on.")] = 5,
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=1, help="Seeds of the workers on each instance.")
+    ] = 2,
+    profile: Annotated[
+        str, typer.Option("--profile", help="A profile's name or a .toml file.")
+    ] = "laptop-cpu",
+    minutes: Annotated[int | None, typer.Option("--minutes", min=1, help="Plan a form of so many.")] = None,
+    cut_judges: Annotated[
+        Path | None, typer.Option("--cut-judges", metavar="CSV", help="Judges' cut: judge,task,points.")
+    ] = None,
+    cut_ratings: Annotated[
+        Path | None,
+        typer.Option("--cut-ratings", metavar="CSV", help="Borderline cut: candidate,[task,]points,rating."),
+    ] = None,
+    borderline: Annotated[
+        float | None, typer.Option("--borderline", help="Rating of the borderline; 2 unless given.")
+    ] = None,
+    cut: Annotated[float | None, typer.Option("--cut", help="A cut in points, set by hand.")] = None,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Plant known skills, and see how well they come back.")
+    ] = False,
+    generator: Annotated[
+        str | None, typer.Option("--generator", metavar="NAME", help="Simulate only from this one.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of everything that is drawn.")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the report goes.")] = None,
+    as_json: AsJson = False,
+    tasks: Annotated[Path | None, typer.Option("--tasks", metavar="DIR", help="More tasks.")] = None,
+) -> None:
+    """Calibrate a suite: difficulty, discrimination, reliability, bands.
+
+    Runs every task's reference tiers over many instances, and adds what the store holds of people.
+    """
+    if simulate:
+        _simulate(generator, seed, out, as_json)
+        return
+    if generator is not None:
+        raise UsageError("--generator only goes with --simulate; give both or neither")
+    from harness.analysis.calibration.analysis import calibrate as analyse
+    from harness.assessment import calibrate as calibrating
+    from harness.cli.progress import Shown
+    from harness.store.ledger import Ledger
+    from harness.store.results import Store, home
+
+    chosen = calibrating.suite_of(suite, tasks, profile)
+    set_to = _cut(chosen, cut, cut_judges, cut_ratings, borderline)
+    if set_to is not None:
+        chosen = chosen.model_copy(update={"cut": set_to})
+    with Shown("calibrate", quiet=as_json) as shown:
+        rows = calibrating.ladders(chosen, tasks, seeds, repeats, seed, shown)
+        known, others = calibrating.past(Ledger(Store(home())), chosen)
+        shown.note("fitting")
+        found = analyse(chosen, rows + known, seed, minutes)
+    if others:
+        note = f"Past hand-ins left out, as their task was another version or of another profile: {others}."
+        found = found.model_copy(update={"notes": (*found.notes, note)})
+    _present(found, out, as_json)
+
+
+def _cut(
+    suite: Suite, points: float | None, judges: Path | None, ratings: Path | None, at: float | None
+) -> Cut | None:
+    """The cut that was asked for; None where none was, and then the suite's own or a provisional one is shown."""
+    from harness.assessment import cuts as cut_files
+
+    if sum(one is not None for one in (points, judges, ratings)) > 1:
+        raise UsageError("--cut, --cut-judges and --cut-ratings each set the cut; give one of them")
+    if at is not None and ratings is None:
+        raise UsageError("--borderline only goes with --cut-ratings; give both or neither")
+    if points is not None:
+        return cut_files.by_hand(points)
+    if judges is not None:
+        return cut_files.judges_cut(suite, judges)
+    return None if ratings is None else cut_files.ratings_cut(suite, ratings, 2.0 if at is None else at)
+
+
+def _present(found: Calibration, out: Path | None, as_json: bool) -> None:
+    from harness.reports import calibration, text
+
+    if out is not None:
+        write_file(out / "calibration.html", calibration.render_html(found))
+        write_file(out / "calibration.json", found.model_dump_json(indent=1) + "\n")
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    say(calibration.headline(found))
+    for one in calibration.tables(found):
+        show(text.table(one))
+    for note in found.notes:
+        say(f"- {note}")
+    if out is not None:
+        say(f"Report: {out / 'calibration.html'}")
+
+
+def _simulate(generator: str | None, seed: int, out: Path | None, as_json: bool) -> None:
+    from harness.analysis.calibration.generators import GENERATORS
+    from harness.assessment import calibrate as calibrating
+    from harness.cli.progress import Shown
+
+    if generator is not None and generator not in GENERATORS:
+        raise UsageError(f"--generator {generator} is not known; give one of {', '.join(GENERATORS)}")
+    with Shown("simulate", quiet=as_json) as shown:
+        found = calibrating.simulate(generator, calibrating.SETS, seed, shown.note)
+    if out is not None:
+        from harness.reports.simulation import markdown
+
+        write_file(out / "simulation.json", found.model_dump_json(indent=1) + "\n")
+        write_file(out / "simulation.md", markdown(found))
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        _show(found)
+
+
+def _show(found: Simulation) -> None:
+    from harness.reports import simulation, text
+
+    say(simulation.headline(found))
+    show(text.table(simulation.table(found)))
+    if found.forecasts:
+        show(text.table(simulation.forecasts(found.forecasts)))

@@ -1,0 +1,148 @@
+"""The command line's other half: rendering, report files and standard output; `cli` alone decides and exits."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.proofs import Proof
+    from harness.records import Run
+    from harness.runs.check import Checked
+    from harness.runs.doctor import Examined
+    from harness.runs.order import Order
+
+
+def rendered(done: Run, form: str) -> str:
+    """The run in one of the report formats; raises UsageError for an unknown one."""
+    if form == "json":
+        from harness.reports.summary import summary
+
+        return json.dumps(summary(done), indent=2, allow_nan=False) + "\n"
+    if form == "html":
+        from harness.reports.html import render_html
+
+        return render_html(done)
+    if form == "markdown":
+        from harness.reports.markdown import render_run
+
+        return render_run(done)
+    if form != "text":
+        raise UsageError(f"--format {form} is not known; give text, markdown, html or json")
+    from harness.reports import text
+
+    return text.to_text(text.render_run(done))
+
+
+def write_reports(done: Run, out: Path | None) -> Path:
+    """Writes every form of a run's report into `out`, and returns the page's path."""
+    folder = out or Path("runs") / done.head.run_id
+    for name, form in (("report.html", "html"), ("report.md", "markdown"), ("summary.json", "json")):
+        write_file(folder / name, rendered(done, form))
+    write_file(folder / "run.json", done.model_dump_json(indent=1) + "\n")
+    return folder / "report.html"
+
+
+def write_file(path: Path, body: str) -> None:
+    """Writes `body`, making its folder."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(body, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}; the run itself is kept") from error
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One JSON object; NaN and infinity are refused."""
+    write_out(json.dumps(value, indent=2, allow_nan=False))
+
+
+def show(renderable: Any) -> None:
+    """A rich renderable: styled on a terminal, plain text elsewhere."""
+    from rich.console import Console
+
+    console = Console()
+    if console.is_terminal:
+        console.print(renderable)
+        return
+    from harness.reports import text
+
+    write_out(text.to_text(renderable))
+
+
+def write_out(body: str) -> None:
+    """`body` on standard output, ended by one newline."""
+    sys.stdout.write(body if body.endswith("\n") else body + "\n")
+
+
+def say(sentence: str) -> None:
+    """One sentence on standard output."""
+    write_out(sentence)
+
+
+def show_check(asked: Order, found: Checked, as_json: bool) -> None:
+    """What `harness check` found, for people or for machines."""
+    if as_json:
+        values = {m.name: m.value for m in found.assessed.measurements if m.value is not None}
+        print_json(
+            {
+                "task": asked.task.id,
+                "passed": found.passed,
+                "outcome": found.assessed.outcome,
+                "problems": list(found.problems),
+                "warnings": list(found.warnings),
+                "measurements": values,
+                "detail": found.trial.detail,
+            }
+        )
+        return
+    from harness.reports.checking import render_check
+
+    show(render_check(found.assessed, found.trial, found.problems, found.warnings))
+    if found.passed:
+        say(f"Next: harness run {asked.task.id} {asked.submission.folder}")
+
+
+def show_proof(proof: Proof, markdown: Path | None, as_json: bool) -> None:
+    """A proof on the screen, and as Markdown into a file when one is named."""
+    from harness.reports import markdown as md
+    from harness.reports import text
+
+    if markdown is not None:
+        write_file(markdown, md.render_proof(proof))
+    if as_json:
+        print_json(proof.model_dump(mode="json"))
+    else:
+        show(text.render_proof(proof))
+
+
+def show_doctor(found: Examined, as_json: bool) -> None:
+    """What `harness doctor` found, for people or for machines."""
+    steady = found.steadiness
+    if as_json:
+        print_json(
+            {
+                "ready": found.ready,
+                "findings": [{"name": f.name, "state": f.state, "words": f.words} for f in found.findings],
+                "steadiness": steady
+                and {
+                    "ratio": steady.ratio,
+                    "ratios": list(steady.ratios),
+                    "spread": steady.spread,
+                    "seconds": steady.seconds,
+                    "requests": steady.requests,
+                    "throttled": steady.throttled,
+                    "busy": [{"pid": b.pid, "name": b.name, "share": b.share} for b in steady.busy],
+                    **steady.condition.model_dump(mode="json"),
+                },
+            }
+        )
+        return
+    for finding in found.findings:
+        say(f"{finding.state:<5}{finding.name:<22}{finding.words}")
+    times = f" Grade of its times now: {steady.condition.grade}." if steady else ""
+    say(("This machine is ready." if found.ready else "This machine is not ready.") + times)

@@ -1,0 +1,229 @@
+"""Progress for people: a live bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Column
+from rich.table import Table as Grid
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from harness.assessment.executors.base import Event, Unit
+    from harness.sheets import Cell, Sheet
+
+PLAIN_SECONDS = 10.0
+
+
+class Shown:
+    """An observer that writes to standard error, so that standard output stays the result's alone."""
+
+    def __init__(self, title: str, quiet: bool = False) -> None:
+        self.console = Console(stderr=True)
+        self.title = title
+        self.quiet = quiet
+        self.live: Progress | None = None
+        self._last = 0.0
+        self._seen: set[tuple[int, str, str]] = set()
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if not self.quiet and self.console.is_terminal:
+            kept = Column(no_wrap=True, min_width=7)
+            columns = (
+                SpinnerColumn(),
+                TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+                BarColumn(bar_width=10),
+                MofNCompleteColumn(table_column=kept),
+                TimeElapsedColumn(table_column=kept),
+                # What gives way on a narrow terminal is the words, never the count or the clock.
+                TextColumn(
+                    "[dim]{task.fields[doing]}",
+                    table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+                ),
+            )
+            self.live = Progress(*columns, console=self.console, transient=True, expand=True)
+            self.live.start()
+            self._bar = self.live.add_task(self.title, total=None, doing="starting")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live:
+            self.live.stop()
+
+    def step(self, trial: int, stage: str, label: str, phase: str, done: int, total: int) -> None:
+        """`done` of `total` requests are answered; now `label` serves `phase`."""
+        doing = f"waiting for {label}: {phase} ({stage})"
+        if self.live:
+            name = f"{self.title}, instance {trial + 1}"
+            self.live.update(self._bar, description=name, completed=done, total=total, doing=doing)
+        else:
+            # Turns go round: a phase is worth a line of its own only when it comes up for the first time.
+            new = (trial, stage, phase) not in self._seen
+            self._seen.add((trial, stage, phase))
+            self._plain(f"instance {trial + 1}: {done} of {total} requests, {doing}", always=new)
+
+    def note(self, text: str) -> None:
+        """Something a person waiting would want to know."""
+        if self.live:
+            self.live.update(self._bar, doing=text)
+        else:
+            self._plain(text, always=True)
+
+    def _plain(self, text: str, always: bool = False) -> None:
+        now = time.monotonic()
+        if self.quiet or (not always and now - self._last < PLAIN_SECONDS):
+            return
+        self._last = now
+        sys.stderr.write(f"[{now - self._began:5.0f} s] {self.title}: {text}\n")
+        sys.stderr.flush()
+
+
+MOST_ROWS = 40
+_GLYPHS = {"waits": "·", "runs": "▶", "again": "↻", "ok": "✓", "not_attempted": "–"}
+
+
+class Table:
+    """The table of candidates by tasks as it fills: live on a terminal, one line for each unit elsewhere."""
+
+    def __init__(self, title: str, quiet: bool = False) -> None:
+        self.console = Console(stderr=True)
+        self.title, self.quiet = title, quiet
+        self.words: dict[tuple[str, str], str] = {}
+        self.candidates: tuple[str, ...] = ()
+        self.tasks: tuple[str, ...] = ()
+        self.left: dict[tuple[str, str], Unit] = {}
+        self.took: dict[str, list[float]] = {}
+        self.count = self.all = 0
+        self.said = ""
+        self.live: Live | None = None
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if not self.quiet and self.console.is_terminal:
+            self.live = Live(
+                get_renderable=self._shown, console=self.console, transient=True, refresh_per_second=2
+            )
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live:
+            self.live.stop()
+
+    def begin(self, sheet: Sheet, missing: Sequence[Unit]) -> None:
+        """What is known already, and what will be measured."""
+        self.candidates = sheet.candidates
+        self.tasks = tuple(task.id for task in sheet.assessment.suite.tasks)
+        self.words = {(c.candidate, c.task): _word(c.outcome) for c in sheet.cells}
+        self.left = {(u.candidate, u.task): u for u in missing}
+        self.all = len(missing)
+        known = len(sheet.candidates) * len(self.tasks) - self.all
+        self.note(f"{self.all} to measure, {known} known already")
+
+    def event(self, unit: Unit, event: Event) -> None:
+        """A unit waits, runs, or is tried again."""
+        self.words[unit.candidate, unit.task] = _word(event)
+
+    def done(self, unit: Unit, cell: Cell, seconds: float) -> None:
+        """A unit's cell is kept."""
+        self.words[unit.candidate, unit.task] = _word(cell.outcome)
+        self.left.pop((unit.candidate, unit.task), None)
+        self.took.setdefault(unit.task, []).append(seconds)
+        self.count += 1
+        self._plain(
+            f"{self.count} of {self.all}: {unit.candidate} on {unit.task}: {cell.outcome}; {self._remains()}"
+        )
+
+    def note(self, text: str) -> None:
+        """Something a person should know."""
+        self.said = text
+        self._plain(text)
+
+    def _remains(self) -> str:
+        """How long what is left will take if it is like what was measured."""
+        known = [sorted(took)[len(took) // 2] for took in self.took.values()]
+        if not known:
+            return "remaining time not known yet"
+        usual = sorted(known)[len(known) // 2]
+        each = {task: sorted(took)[len(took) // 2] for task, took in self.took.items()}
+        seconds = sum(each.get(unit.task, usual) for unit in self.left.values())
+        return f"about {_clock(seconds)} remaining"
+
+    def _plain(self, text: str) -> None:
+        if not self.quiet and self.live is None:
+            sys.stderr.write(f"[{_clock(time.monotonic() - self._began)}] {self.title}: {_clean(text)}\n")
+            sys.stderr.flush()
+
+    def _shown(self) -> Grid:
+        elapsed = _clock(time.monotonic() - self._began)
+        remains = "" if not self.left else f", {self._remains()}"
+        grid = Grid(
+            title=Text(f"{self.title}: {self.count} of {self.all} measured, {elapsed} elapsed{remains}"),
+            caption=Text(_clean(self.said)),
+            title_justify="left",
+            caption_justify="left",
+        )
+        if len(self.candidates) > MOST_ROWS:
+            return self._summed(grid)
+        for name in ("candidate", *self.tasks):
+            grid.add_column(Text(name))
+        for alias in self.candidates:
+            grid.add_row(Text(alias), *(Text(self.words.get((alias, task), "")) for task in self.tasks))
+        return grid
+
+    def _summed(self, grid: Grid) -> Grid:
+        for name in ("task", "known", "left"):
+            grid.add_column(Text(name))
+        for task in self.tasks:
+            left = sum(unit.task == task for unit in list(self.left.values()))
+            grid.add_row(Text(task), str(len(self.candidates) - left), str(left))
+        return grid
+
+
+def _word(state: str) -> str:
+    return f"{_GLYPHS.get(state, '✗')} {state.replace('_', ' ')}"
+
+
+def _clock(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole % 3600 // 60:02}:{whole % 60:02}"
+
+
+def _clean(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def table_of(sheet: Sheet) -> Grid:
+    """The finished table: points where a candidate has some, else the outcome."""
+    grid = Grid()
+    tasks = [task.id for task in sheet.assessment.suite.tasks]
+    for name in ("candidate", *tasks):
+        grid.add_column(Text(name))
+    for alias in sheet.candidates:
+        cells = {cell.task: cell for cell in sheet.of(alias)}
+        words = []
+        for task in tasks:
+            cell = cells.get(task)
+            points = f" {cell.points:.1f}" if cell and cell.outcome == "ok" else ""
+            words.append(Text(_word(cell.outcome) + points if cell else ""))
+        grid.add_row(Text(alias), *words)
+    return grid

@@ -1,0 +1,200 @@
+"""The verb `rescore`: stored runs scored again, one or a whole suite; launches nothing."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.options import AsJson, TasksRoot, open_store
+from harness.cli.output import print_json, say, show, write_out
+from harness.errors import EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, EXIT_OURS, UsageError
+
+if TYPE_CHECKING:
+    from harness.assessment.rescoring import Reassessed
+    from harness.records import Run
+    from harness.sheets import Suite
+
+
+def add(app: typer.Typer) -> None:
+    """Registers the verb."""
+    app.command()(rescore)
+
+
+def rescore(
+    run_name: Annotated[
+        str, typer.Argument(metavar="RUN", help='A run id or its beginning, or "last".')
+    ] = "",
+    suite: Annotated[
+        str | None, typer.Option("--suite", metavar="SUITE", help="Every cell of this suite (or .toml file).")
+    ] = None,
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Why; kept with --suite.")] = "",
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who; default: your login name.")] = "",
+    weight: Annotated[
+        list[str] | None,
+        typer.Option("--weight", metavar="TASK=N", help="A task's new weight, with --suite."),
+    ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Show what was replaced; score nothing again.")
+    ] = False,
+    as_json: AsJson = False,
+    tasks: TasksRoot = None,
+) -> None:
+    """Score stored runs again from their raw records; launches nothing."""
+    if suite is None:
+        if not run_name or why or by or weight or history:
+            raise UsageError("give a RUN, or --suite SUITE with --why TEXT or --history")
+        _one(run_name, as_json, tasks)
+        return
+    if run_name:
+        raise UsageError("give a RUN or --suite, not both")
+    if history:
+        _history(suite, as_json)
+        return
+    if not why.strip():
+        raise UsageError("--suite needs --why TEXT: it is kept beside every score that changes")
+    _all(suite, (by or _login(), why), weight or [], as_json, tasks)
+
+
+def _one(run_name: str, as_json: bool, tasks: Path | None) -> None:
+    from harness.runs import rescore as rescoring
+
+    old, new = rescoring.rescore(run_name, open_store(), _finder(tasks))
+    if as_json:
+        from harness.reports.summary import summary
+
+        print_json({**summary(new), "points_before": old.score.points if old.score else None})
+    else:
+        from harness.reports import text
+
+        show(text.render_run(new))
+        before = f"{old.score.points:.1f} points, {old.score.outcome}" if old.score else "not scored"
+        say(f"Before: {before}.")
+    raise typer.Exit(status(new))
+
+
+def _all(name: str, who: tuple[str, str], weight: list[str], as_json: bool, tasks: Path | None) -> None:
+    from harness.assessment.rescoring import reassess, reweighted
+    from harness.store.ledger import Ledger
+
+    ledger = Ledger(open_store())
+    assessment = ledger.assessment(Path(name).stem if name.endswith(".toml") else name)
+    suite = reweighted(_suite_now(assessment.suite, name), _weights(weight))
+    by, why = who
+    done = reassess(ledger, assessment, _finder(tasks), suite=suite, by=by, why=why)
+    faults = [change for change in done.changes if change.fault]
+    if as_json:
+        print_json(_as_json(done, by, why))
+    else:
+        from harness.reports import rescored
+
+        write_out(rescored.render_changes((c.before, c.after, c.fault) for c in done.changes))
+        if said := rescored.render_weights(done.suite_before, done.assessment.suite):
+            say(said)
+        changed = sum(change.changed for change in done.changes)
+        say(
+            f"{changed} of {len(done.changes)} cells changed, {len(faults)} could not be scored again, "
+            f"{done.left} have nothing to score. What they were: harness rescore --suite {name} --history"
+        )
+    raise typer.Exit(EXIT_OURS if faults else EXIT_OK)
+
+
+def _as_json(done: Reassessed, by: str, why: str) -> dict[str, Any]:
+    rows = [
+        {
+            "candidate": c.before.candidate,
+            "task": c.before.task,
+            "run": c.before.run_id,
+            "changed": c.changed,
+            "fault": c.fault,
+            "before": c.before.model_dump(mode="json"),
+            "after": c.after.model_dump(mode="json") if c.after else None,
+        }
+        for c in done.changes
+    ]
+    return {
+        "assessment": done.assessment.id,
+        "suite": done.assessment.suite.model_dump(mode="json"),
+        "suite_before": done.suite_before.model_dump(mode="json"),
+        "by": by,
+        "why": why,
+        "cells": rows,
+        "left": done.left,
+    }
+
+
+def _history(name: str, as_json: bool) -> None:
+    from harness.reports import rescored
+    from harness.store.ledger import Ledger
+
+    ledger = Ledger(open_store())
+    assessment = ledger.assessment(name)
+    cells, suites = ledger.history(assessment.id), ledger.amendments(assessment.id)
+    if as_json:
+        print_json(
+            {
+                "assessment": assessment.id,
+                "cells": [found.model_dump(mode="json") for found in cells],
+                "assessments": [found.model_dump(mode="json") for found in suites],
+            }
+        )
+        return
+    rows = [(f.replaced_at, f.by, f.why, rescored.was(f.cell)) for f in cells]
+    rows += [(f.replaced_at, f.by, f.why, rescored.suite_was(f.was.suite)) for f in suites]
+    write_out(rescored.render_history(sorted(rows)))
+
+
+def _suite_now(kept: Suite, name: str) -> Suite:
+    """The suite with the weights and the cut that its file has now; as it is kept where there is no file.
+
+    A file that sets no cut leaves the one that people have set since.
+    """
+    from harness.inputs import profiles
+
+    if not name.endswith(".toml") and kept.name not in profiles.suite_names():
+        return kept
+    file = profiles.suite(name if name.endswith(".toml") else kept.name)
+    known = {task.id for task in kept.tasks}
+    weights = {task.id: task.weight for task in file.tasks if task.id in known}
+    from harness.assessment.rescoring import reweighted
+
+    return reweighted(kept, weights).model_copy(update={"cut": file.cut or kept.cut})
+
+
+def _weights(said: list[str]) -> dict[str, float]:
+    found = {}
+    for text in said:
+        task, _, number = text.partition("=")
+        try:
+            found[task] = float(number)
+        except ValueError:
+            raise UsageError(f"--weight {text!r} is not TASK=NUMBER") from None
+        if not 0 < found[task] < float("inf"):
+            raise UsageError(f"--weight {text!r}: a weight is above 0")
+    return found
+
+
+def _finder(tasks: Path | None) -> Any:
+    """Finds a run's task where it was read from; else, on another machine, by its id."""
+    from harness.inputs.tasks import find, read
+
+    return lambda name, folder: read(folder) if (folder / "task.toml").is_file() else find(name, tasks)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return ""
+
+
+def status(done: Run) -> int:
+    """The exit code that a run's outcome stands for."""
+    from harness.records import OURS
+
+    outcome = done.score.outcome if done.score else "harness_error"
+    if outcome in OURS:
+        return EXIT_OURS
+    return {"ok": EXIT_OK, "inconclusive": EXIT_INCONCLUSIVE}.get(outcome, EXIT_FAILED)

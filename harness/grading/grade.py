@@ -1,0 +1,279 @@
+"""Pure: measurements and criteria in, a Score out. Touches no disk, clock, process or environment.
+
+points = 100 * (f(v) - f(baseline)) / (f(expert) - f(baseline)) for each instance, with both
+references measured on that instance and machine, then the mean over instances. A constraint is a
+gate with three answers; one that fails gives 0 points, and the unconstrained value is still shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+
+from harness.grading.certificate import timing
+from harness.grading.comparison import Round
+from harness.grading.criteria import Criteria, Objective
+from harness.grading.verdicts import EDGE, judge, log_of, objective_value, or_else
+from harness.measures.estimates import Estimate, combine
+from harness.measures.stats import percentile_interval, t_interval
+from harness.records import OURS, TIERS, Assessed, ConstraintResult, Measurement, Outcome, Rung, Score, Timing
+
+Reached = Literal["below baseline", "baseline", "competent", "expert", "none"]
+SHOWN_LOW, SHOWN_HIGH = -25.0, 125.0
+# A tier counts as reached from this many points below it: two runs of one solution differ a little.
+TIER_TOLERANCE = 5.0
+
+
+def scale(name: str) -> Callable[[float], float]:
+    """The f of the points' formula: identity, log (times and sizes), logit (rates near 1)."""
+    if name == "log":
+        return lambda v: math.log(max(v, EDGE))
+    if name == "logit":
+        return lambda v: math.log(min(max(v, EDGE), 1 - EDGE) / (1 - min(max(v, EDGE), 1 - EDGE)))
+    return lambda v: v
+
+
+def points(objective: Objective, value: float, baseline: float, expert: float) -> float | None:
+    """Points of a value between its instance's anchors; None where the expert is no better than the baseline."""
+    f = scale(objective.scale)
+    span = f(expert) - f(baseline)
+    better = -span if objective.direction == "lower" else span
+    return 100.0 * (f(value) - f(baseline)) / span if better > 0 else None
+
+
+def grade(criteria: Criteria, rounds: Sequence[Round]) -> Score:
+    """The score of the candidate over all rounds; the first round that failed speaks for all."""
+    failed = next((r.candidate.assessed for r in rounds if r.candidate.assessed.outcome != "ok"), None)
+    if failed is not None:
+        return unscored(criteria, failed.outcome, failed.reason, failed.measurements)
+    estimates = [objective_value(criteria.objective, r.candidate, r.references, r.alpha) for r in rounds]
+    known = [e for e in estimates if e is not None]
+    measurements = merged([r.candidate.assessed for r in rounds])
+    if len(known) < len(rounds):
+        reason = f"{criteria.objective.measure} could not be measured"
+        return unscored(criteria, "harness_error", reason, measurements)
+    value = combine(known, log_of if criteria.objective.ratio_of else None)
+    each = _each(criteria.objective, rounds, known)
+    uncapped, low, high = _points(criteria.objective, rounds, each, value)
+    trust = timing(criteria, rounds)
+    constraints = tuple(judge(c, rounds, trust) for c in criteria.constraints)
+    strange = _implausible(criteria, measurements, value, trust)
+    outcome = _outcome(constraints, strange, uncapped)
+    reached = _tier(criteria.objective, rounds, uncapped)
+    counted = _shown(uncapped) if outcome in ("ok", "inconclusive") else 0.0
+    return Score(
+        outcome=outcome,
+        points=counted,
+        points_uncapped=uncapped,
+        points_low=low,
+        points_high=high,
+        points_each=each,
+        tier=reached if outcome in ("ok", "inconclusive") else "none",
+        objective=_objective(criteria.objective, value, known),
+        constraints=constraints,
+        measurements=measurements,
+        reasons=_reasons(outcome, uncapped, reached, constraints, strange),
+        timing=trust,
+    )
+
+
+def ladder(criteria: Criteria, rounds: Sequence[Round]) -> tuple[Rung, ...]:
+    """The references' places: mean objective and mean points over the rounds in which each stands."""
+    rungs = []
+    for tier in TIERS:
+        sides = [(r, r.references[tier]) for r in rounds if tier in r.references]
+        if not sides:
+            continue
+        values = [objective_value(criteria.objective, side, r.references) for r, side in sides]
+        known = [v.value for v in values if v is not None]
+        scored = [
+            p
+            for r, v in zip(rounds, values, strict=False)
+            if v and (p := _of_round(criteria.objective, r, v.value)) is not None
+        ]
+        assessed = sides[-1][1].assessed
+        rungs.append(
+            Rung(
+                tier=tier,
+                objective=float(np.mean(known)) if known else None,
+                points=float(np.mean(scored)) if scored else None,
+                reused_from=assessed.reused_from,
+                outcome=assessed.outcome,
+            )
+        )
+    return tuple(rungs)
+
+
+def merged(assessed: Sequence[Assessed]) -> tuple[Measurement, ...]:
+    """One measurement for each name: the only one, or the mean over instances with its interval."""
+    if len(assessed) == 1:
+        return assessed[0].measurements
+    found = []
+    for first in assessed[0].measurements:
+        same = [m for a in assessed if (m := a.get(first.name)) is not None]
+        if any(m.value is None for m in same):
+            found.append(first)
+            continue
+        estimates = [
+            Estimate(m.value or 0.0, or_else(m.low, m.value), or_else(m.high, m.value)) for m in same
+        ]
+        value = combine(estimates, None)
+        samples = tuple(sample for m in same for sample in m.samples)
+        update = {"value": value.value, "low": value.low, "high": value.high, "samples": samples}
+        found.append(first.model_copy(update=update))
+    return tuple(found)
+
+
+def _of_round(objective: Objective, r: Round, value: float) -> float | None:
+    anchors = []
+    for tier in ("baseline", "expert"):
+        side = r.references.get(tier)
+        anchor = objective_value(objective, side, r.references) if side else None
+        if anchor is None:
+            return None
+        anchors.append(anchor.value)
+    return points(objective, value, anchors[0], anchors[1])
+
+
+def _each(objective: Objective, rounds: Sequence[Round], known: Sequence[Estimate]) -> tuple[float, ...]:
+    """The uncapped points of each instance; empty where one of them has none."""
+    each = [_of_round(objective, r, e.value) for r, e in zip(rounds, known, strict=True)]
+    found = tuple(p for p in each if p is not None)
+    return found if len(found) == len(each) else ()
+
+
+def _points(
+    objective: Objective, rounds: Sequence[Round], each: Sequence[float], value: Estimate
+) -> tuple[float | None, float | None, float | None]:
+    if not each:
+        return None, None, None
+    centre = float(np.mean(each))
+    if len(each) >= 3:
+        low, high = t_interval(np.array(each))
+        return centre, low, high
+    paired = _paired_points(objective, rounds[0]) if len(rounds) == 1 else None
+    if paired is not None:
+        return centre, *paired
+    edges = [
+        [p for r in rounds if (p := _of_round(objective, r, edge)) is not None]
+        for edge in (value.low, value.high)
+    ]
+    low, high = sorted(float(np.mean(edge)) for edge in edges)
+    return centre, low, high
+
+
+def _paired_points(objective: Objective, r: Round) -> tuple[float, float] | None:
+    """The points' interval over resampled items, drawn alike for candidate and anchors; None without draws.
+
+    Anchors that are measured on the same items share most of the candidate's luck: unpaired, the
+    interval would be several times too wide.
+    """
+    anchors = [r.references[tier].assessed for tier in ("baseline", "expert")]
+    found = [side.get(objective.measure) for side in (r.candidate.assessed, *anchors)]
+    draws = [m.draws for m in found if m is not None]
+    if len(draws) < len(found) or not draws[0] or len({len(d) for d in draws}) > 1:
+        return None
+    each = [p for v, b, e in zip(*draws, strict=True) if (p := points(objective, v, b, e)) is not None]
+    return percentile_interval(np.array(each)) if each else None
+
+
+def _tier(objective: Objective, rounds: Sequence[Round], uncapped: float | None) -> Reached:
+    if uncapped is None:
+        return "none"
+    reached: Reached = "below baseline"
+    for tier in TIERS:
+        at = []
+        for r in rounds:
+            side = r.references.get(tier)
+            estimate = objective_value(objective, side, r.references) if side else None
+            place = _of_round(objective, r, estimate.value) if estimate else None
+            at += [place] if place is not None else []
+        if at and uncapped >= float(np.mean(at)) - TIER_TOLERANCE:
+            reached = tier
+    return reached
+
+
+def _outcome(constraints: Sequence[ConstraintResult], strange: str, uncapped: float | None) -> Outcome:
+    if strange:
+        return "implausible"
+    verdicts = {c.verdict for c in constraints}
+    if "fail" in verdicts:
+        return "budget_exceeded"
+    if uncapped is None:
+        return "harness_error"
+    return "inconclusive" if "inconclusive" in verdicts else "ok"
+
+
+def _implausible(
+    criteria: Criteria, measurements: Sequence[Measurement], value: Estimate, trust: Timing | None
+) -> str:
+    impossible = next((p.words for p in trust.probes if p.verdict == "implausible"), "") if trust else ""
+    if impossible:
+        return impossible
+    values = {m.name: m.value for m in measurements} | {criteria.objective.measure: value.value}
+    for bound in criteria.plausible:
+        found = values.get(bound.measure)
+        if found is None:
+            continue
+        if (bound.low is not None and found < bound.low) or (bound.high is not None and found > bound.high):
+            return f"{bound.measure} is {found:.4g}: {bound.because}"
+    return ""
+
+
+def _reasons(
+    outcome: Outcome, uncapped: float | None, tier: str, constraints: Sequence[ConstraintResult], strange: str
+) -> tuple[str, ...]:
+    if strange:
+        return (f"the result is not believed and gives no points: {strange}",)
+    if outcome in ("budget_exceeded", "inconclusive"):
+        wanted = "fail" if outcome == "budget_exceeded" else "inconclusive"
+        words = tuple(c.words for c in constraints if c.verdict == wanted)
+        provisional = "the points are provisional: nothing is certified while a verdict is open"
+        return words if outcome == "budget_exceeded" else (*words, provisional)
+    if uncapped is None:
+        return ("no points can be given: the expert is absent or no better than the baseline on an instance",)
+    return (f"every constraint passed; the objective reaches the tier {tier!r}",)
+
+
+def unscored(
+    criteria: Criteria, outcome: Outcome, reason: str, measurements: tuple[Measurement, ...] = ()
+) -> Score:
+    """The score of what did not finish: 0 points, no objective, and the reason in words."""
+    who = "the harness" if outcome in OURS else "the submission"
+    objective = criteria.objective
+    absent = Measurement(
+        name=objective.measure,
+        unit=objective.unit,
+        direction=objective.direction,
+        value=None,
+        absent_because=f"{who} did not finish: {outcome}",
+    )
+    return Score(
+        outcome=outcome,
+        points=0.0,
+        points_uncapped=None,
+        tier="none",
+        objective=absent,
+        constraints=(),
+        measurements=measurements,
+        reasons=(f"{outcome.replace('_', ' ')}: {reason}",),
+    )
+
+
+def _objective(objective: Objective, value: Estimate, known: Sequence[Estimate]) -> Measurement:
+    return Measurement(
+        name=objective.measure,
+        unit=objective.unit,
+        direction=objective.direction,
+        value=value.value,
+        low=value.low,
+        high=value.high,
+        samples=tuple(e.value for e in known),
+    )
+
+
+def _shown(uncapped: float | None) -> float:
+    return 0.0 if uncapped is None else min(max(uncapped, SHOWN_LOW), SHOWN_HIGH)

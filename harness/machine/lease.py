@@ -1,0 +1,136 @@
+"""Leases on the machine and its GPUs: locks on files that every harness process of the machine shares.
+
+What only needs to be right holds the machine shared; what is timed holds it alone, and its GPU too. The
+kernel lets a lock go when its process ends, however it ends. A container with a file system of its own
+has locks of its own: run the harness on one side only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.machine import devices
+
+_SHARED_FOLDER = Path("/run/lock")
+POLL_SECONDS = 0.1
+
+
+def place() -> Path:
+    """Where the locks are: $HARNESS_LOCKS, else a folder that all users of the machine share."""
+    chosen = os.environ.get("HARNESS_LOCKS")
+    if chosen:
+        Path(chosen).mkdir(parents=True, exist_ok=True)
+        return Path(chosen)
+    return _SHARED_FOLDER if os.access(_SHARED_FOLDER, os.W_OK) else Path(tempfile.gettempdir())
+
+
+@contextmanager
+def machine(
+    alone: bool, note: Callable[[str], object] = lambda text: None, what: str = ""
+) -> Generator[None]:
+    """Holds the machine: alone for what is timed, else beside others that need only to be right.
+
+    While it waits, `note` is told once who is in the way, in words.
+    """
+    with _held("machine", alone, note, what):
+        yield
+
+
+@contextmanager
+def gpu(index: int, note: Callable[[str], object] = lambda text: None, what: str = "") -> Generator[None]:
+    """Holds one GPU alone, by its NVML index."""
+    with _held(f"gpu-{index}", True, note, what):
+        yield
+
+
+@contextmanager
+def measuring(
+    timed: bool, device: str, note: Callable[[str], object] = lambda text: None, what: str = ""
+) -> Generator[None]:
+    """Holds what scoring needs: the machine, alone where a clock decides (`timed`) or on a GPU; and the GPU."""
+    with machine(timed or device != "cpu", note, what):
+        if device != "cuda":
+            yield
+            return
+        with gpu(devices.index(), note, what):
+            yield
+
+
+@contextmanager
+def _held(name: str, alone: bool, note: Callable[[str], object], what: str) -> Generator[None]:
+    file = _opened(place() / f"ml-skills-harness-{name}.lock")
+    try:
+        _wait(file, alone, lambda holder: note(f"waiting for the {_thing(name)}: {holder}"))
+        if alone:
+            _sign(file, f"process {os.getpid()} measures{f' {what}' if what else ''}")
+        yield
+        if alone:
+            _sign(file, "")
+    finally:
+        os.close(file)
+
+
+def _thing(name: str) -> str:
+    return name.replace("gpu-", "GPU ")
+
+
+def _wait(file: int, alone: bool, waits: Callable[[str], object]) -> None:
+    how = (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB
+    told = False
+    while True:
+        try:
+            fcntl.flock(file, how)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise HarnessError(f"this machine's lock cannot be taken: {error.strerror}") from error
+        if not told:
+            told = True
+            waits(_signed(file) or "another harness process is using it")
+        time.sleep(POLL_SECONDS)
+
+
+def _opened(path: Path) -> int:
+    """The lock's file, made if need be; never what a link points at, and never anything but a plain file."""
+    plain = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        try:
+            file = os.open(path, plain)  # without O_CREAT: in a sticky folder it would refuse another's file
+        except FileNotFoundError:
+            try:
+                file = os.open(path, plain | os.O_CREAT | os.O_EXCL, 0o666)
+                os.fchmod(file, 0o666)  # whatever the umask: other users take the same lock
+            except FileExistsError:
+                file = os.open(path, plain)
+    except OSError as error:
+        raise HarnessError(
+            f"the lock {path} cannot be opened: {error.strerror}; set HARNESS_LOCKS to a folder that every "
+            "user of the harness on this machine may write to"
+        ) from error
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise HarnessError(f"{path} is no plain file; remove it, or set HARNESS_LOCKS to another folder")
+    return file
+
+
+def _sign(file: int, text: str) -> None:
+    with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
+        os.ftruncate(file, 0)
+        os.pwrite(file, text.encode()[:200], 0)
+
+
+def _signed(file: int) -> str:
+    with contextlib.suppress(OSError):
+        said = os.pread(file, 200, 0).decode("utf-8", "replace")
+        return "".join(letter for letter in said if letter.isprintable())
+    return ""

@@ -1,0 +1,75 @@
+"""Private temporary folders that say whose they are, and the sweep of those whose owner is dead.
+
+A run that is ended by kill -9 or a power cut removes nothing. The next start takes away what is
+provably ours and dead: a folder of this user, named by us, whose process has ended; and any process
+whose HOME is such a folder, for only a worker is given one. What a submission put elsewhere (another
+folder, named shared memory) bears no such name, and stays; a stronger isolation level does not let it
+be made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from harness.machine import processes as owners
+
+_NAMED = re.compile(r"harness-[a-z]+-([0-9a-f]{16}-[0-9a-f]+-[0-9a-f]+)-[^-]+")
+
+
+def private_folder(kind: str) -> Path:
+    """A new folder that only this user may enter, named by its kind and by this process.
+
+    Names are short: below a worker's, libraries make unix sockets, whose paths end at 107 bytes.
+    """
+    return Path(tempfile.mkdtemp(prefix=f"harness-{kind}-{owners.me().short()}-"))
+
+
+def sweep() -> list[Path]:
+    """Takes away what dead runs of this user left, and says which folders it found."""
+    found = sorted(_dead(Path(tempfile.gettempdir())))
+    if found:
+        _end_processes({str(folder) for folder in found})
+    for folder in found:
+        remove(folder)
+    return found
+
+
+def remove(folder: Path) -> None:
+    """Removes a folder that may hold others without leave to write; never what a link in it points at."""
+    for inner, _, _ in os.walk(folder):
+        with contextlib.suppress(OSError):
+            os.chmod(inner, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _dead(top: Path) -> Iterator[Path]:
+    with contextlib.suppress(OSError), os.scandir(top) as entries:
+        for entry in entries:
+            named = _NAMED.fullmatch(entry.name)
+            if named and _is_ours(entry.path) and owners.is_gone_by_name(named.group(1)):
+                yield Path(entry.path)
+
+
+def _is_ours(path: str) -> bool:
+    """Whether it is a folder, not a link to one, and belongs to this user."""
+    with contextlib.suppress(OSError):
+        found = os.lstat(path)
+        return stat.S_ISDIR(found.st_mode) and (not hasattr(os, "getuid") or found.st_uid == os.getuid())
+    return False
+
+
+def _end_processes(homes: set[str]) -> None:
+    """Ends every process that was given one of these folders as its HOME."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get("HOME") in homes:
+                process.kill()

@@ -1,8 +1,0 @@
-"""What Alembic runs for each upgrade: the revisions, in the transaction that `migrating` has begun."""
-
-from alembic import context
-
-from harness.database import META
-
-context.configure(connection=context.config.attributes["connection"], target_metadata=META)
-context.run_migrations()

@@ -1,0 +1,4 @@
+"""Signed records of runs: keys, receipts, and whether one holds.
+
+Never: scores; a signature changes no number.
+"""

@@ -1,0 +1,275 @@
+"""Whether a receipt holds: who signed it, whether task and files are still those, and what a new run finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness import __version__
+from harness.analysis import agreement
+from harness.analysis.agreement import Finding, State
+from harness.digests import of_bytes, of_value
+from harness.errors import HarnessError, UsageError
+from harness.inputs import submissions, tasks
+from harness.inputs.data import sources
+from harness.inputs.submissions import Submission
+from harness.inputs.tasks import Task
+from harness.machine import devices, lease
+from harness.machine import fingerprint as machine
+from harness.observer import Observer
+from harness.receipts import receipt as receipts
+from harness.receipts.receipt import LOCAL, Receipt
+from harness.receipts.signing import KeyRing, Signed, Standing
+from harness.records import OURS, Run
+from harness.runs import runner
+from harness.runs.order import Order, require_known_isolation
+from harness.runs.seeds import seed_bytes
+from harness.store.results import Store
+
+STANDINGS: dict[Standing, str] = {
+    "evaluator": "valid, and the key is trusted as an evaluator's",
+    "candidate": "valid, and the key is known as a candidate's",
+    "unknown": "valid, and nobody here knows the key: anybody could have made it",
+    "broken": "broken: what the receipt says is not what was signed",
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The options of `verify`, as typed. `rerun` None: run again where the files are given and the same."""
+
+    receipt: Path
+    folder: Path | None = None
+    rerun: bool | None = None
+    secret_seed_file: Path | None = None
+    isolation: str = "auto"
+    data: str | None = None
+    model: str | None = None
+    tasks_root: Path | None = None
+
+
+@dataclass
+class Verified:
+    """What was found. `receipt` is None where it is broken beyond reading; `again` is the new run."""
+
+    standing: Standing
+    key_id: str
+    receipt: Receipt | None
+    official: bool = False
+    findings: list[Finding] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    again: Run | None = None
+
+    @property
+    def verdict(self) -> str:
+        """agrees, differs or inconclusive."""
+        states = {finding.state for finding in self.findings}
+        return "differs" if "differs" in states else "inconclusive" if "open" in states else "agrees"
+
+    def add(self, name: str, state: State, words: str) -> None:
+        """Adds a finding."""
+        self.findings.append(Finding(name=name, state=state, words=words))
+
+
+def verify(wanted: Wanted, keys: KeyRing, store: Callable[[], Store], observer: Observer) -> Verified:
+    """Looks at a receipt, and runs the submission again where that is asked for and means something.
+
+    The program comes from whoever handed it in, so it runs behind the strongest isolation of this machine
+    unless another is named, whatever the receipt says of its own. Raises UsageError for a wrong call or file.
+    """
+    require_known_isolation(wanted.isolation)
+    if wanted.rerun and wanted.folder is None:
+        raise UsageError("--rerun needs DIR, the folder of the submission")
+    document, said = receipts.read(wanted.receipt)
+    found = _signature(document, said, keys)
+    if found.standing == "broken" or said is None:
+        return found
+    task = tasks.all_tasks(wanted.tasks_root).get(said.task)
+    submission = submissions.read(said.task, wanted.folder) if wanted.folder else None
+    _inside(found, said)
+    _task(found, said, task)
+    _files(found, said, submission)
+    _place(found, said)
+    root = _root(said, wanted.secret_seed_file)
+    asked = wanted.folder is not None if wanted.rerun is None else wanted.rerun
+    why = _obstacle(found, said, root, asked) if submission else "no DIR was given"
+    if not why and task and submission and root is not None:
+        order = _order(wanted, said, task, submission, root)
+        found.again = _again(order, store(), observer)
+        _compare(found, said, found.again, task)
+    elif found.standing == "evaluator" and not (wanted.rerun or found.verdict == "differs"):
+        found.add("new run", "note", f"none: {why}; an evaluator of yours vouches for the result")
+    else:
+        found.add("new run", "open", f"none: {why}; a signature alone shows no number to be true")
+    return found
+
+
+def _signature(document: Signed, said: Receipt | None, keys: KeyRing) -> Verified:
+    standing: Standing = keys.standing(document.public) if document.intact else "broken"
+    found = Verified(standing, document.key_id, said)
+    words = f"{STANDINGS[standing]} (key {document.key_id})"
+    found.add("signature", "differs" if standing == "broken" else "same", words)
+    if said is None or standing == "broken":
+        return found
+    found.official = receipts.is_official(said, standing == "evaluator")
+    if said.stamp == "official" and not found.official:
+        by = "nobody trusted here as an evaluator signed it"
+        why = by if standing != "evaluator" else "its seed, data or isolation speak against it"
+        found.add("stamp", "open", f"NOT official: the receipt claims it, and {why}")
+    else:
+        found.add("stamp", "note", said.stamp)
+    return found
+
+
+def _inside(found: Verified, said: Receipt) -> None:
+    """Whether the receipt agrees with itself."""
+    wrong = agreement.contradictions(said.result)
+    if said.seed is not None and of_bytes(seed_bytes(said.seed, None))[:12] != said.seed_id:
+        wrong.append("its seed is not the one that its seed_id tells of")
+    if of_value([[file.path, file.sha256] for file in said.files]) != said.submission_digest:
+        wrong.append("its files are not those of its submission_digest")
+    found.official = found.official and not wrong
+    for words in wrong:
+        found.add("the receipt", "differs", f"contradicts itself: {words}")
+
+
+def _task(found: Verified, said: Receipt, task: Task | None) -> None:
+    if task is None:
+        found.add("task", "open", f"there is no task {said.task} here; --tasks DIR names a folder with more")
+    elif task.digest != said.task_digest:
+        mine = task.definition.version
+        found.add(
+            "task",
+            "differs",
+            f"{said.task} is another here: version {mine}, {task.digest[:12]}, "
+            f"and {said.task_version}, {said.task_digest[:12]} in the receipt",
+        )
+    else:
+        found.add("task", "same", f"{said.task}, version {said.task_version}, {said.task_digest[:12]}")
+    version = said.harness_version
+    words = f"version {version}" + ("" if version == __version__ else f", and {__version__} here")
+    found.add("harness", "same" if version == __version__ else "note", words)
+
+
+def _files(found: Verified, said: Receipt, submission: Submission | None) -> None:
+    if submission is None:
+        found.add("files", "note", "not looked at: no DIR was given")
+        return
+    was = {file.path: file.sha256 for file in said.files}
+    now = dict(zip((file.as_posix() for file in submission.files), submission.hashes, strict=True))
+    found.changed = sorted(name for name in was.keys() & now.keys() if was[name] != now[name])
+    found.added, found.removed = sorted(now.keys() - was.keys()), sorted(was.keys() - now.keys())
+    parts = (("changed", found.changed), ("added", found.added), ("removed", found.removed))
+    words = [
+        f"{what}: {', '.join(names[:10])}{', ...' if len(names) > 10 else ''}"
+        for what, names in parts
+        if names
+    ]
+    if words or submission.digest != said.submission_digest:
+        found.add("files", "differs", "; ".join(words) or "not those that the receipt's digest was taken of")
+    else:
+        found.add("files", "same", f"all {len(now)} as they were")
+
+
+def _place(found: Verified, said: Receipt) -> None:
+    """Machine and isolation: what may be compared, and what held the submission."""
+    here = machine.fingerprint(said.profile.device, said.profile.threads)
+    if here.id == said.machine.id:
+        found.add("machine", "same", machine.in_words(here))
+    else:
+        words = f"another: {machine.in_words(said.machine)}; absolute times and sizes are not compared"
+        found.add("machine", "note", words)
+    held = said.isolation
+    if held is None:
+        found.add("isolation", "note", "not recorded")
+    else:
+        strength = (
+            "strong enough for an official result" if held.official else "not enough for an official result"
+        )
+        refused = (
+            f"{held.promised} of the {held.probes} attacks of its self-test were to be refused, and were"
+        )
+        refused = refused if held.promised else "it promises to refuse nothing"
+        found.add("isolation", "note", f"{held.level}: {strength}; {refused}")
+
+
+def _root(said: Receipt, secret: Path | None) -> bytes | None:
+    """The root of the seeds; None where it is secret and was not given."""
+    if said.seed is not None:
+        if secret is not None:
+            raise UsageError("the receipt is of a run with a public seed; leave out --secret-seed-file")
+        return seed_bytes(said.seed, None)
+    if secret is None:
+        return None
+    root = seed_bytes(None, secret)
+    if of_bytes(root)[:12] != said.seed_id:
+        raise UsageError(f"{secret} holds another seed than the receipt's run had; give the file of that run")
+    return root
+
+
+def _obstacle(found: Verified, said: Receipt, root: bytes | None, asked: bool) -> str:
+    """Why there can be no new run that says anything; empty where there can."""
+    states = {f.name: f.state for f in found.findings}
+    if not asked:
+        return "it was not asked for"
+    if states["task"] != "same":
+        return "the task is not the receipt's"
+    if states["files"] != "same":
+        return "the files are not the receipt's"
+    if states.get("the receipt"):
+        return "the receipt contradicts itself"
+    if said.result.outcome in OURS:
+        return "the receipt's run failed by the harness's own fault"
+    return "" if root is not None else "its seed is secret; --secret-seed-file names the file that holds it"
+
+
+def _order(wanted: Wanted, said: Receipt, task: Task, submission: Submission, root: bytes) -> Order:
+    data, model = wanted.data or said.asked.data, wanted.model or said.asked.model
+    for option, given, text in (("--data", wanted.data, data), ("--model", wanted.model, model)):
+        if not given and not text.startswith(("builtin:", "hub:")):
+            what = "a folder of its own" if text == LOCAL else "no source that a receipt may name"
+            raise UsageError(f"the receipt's run used {what}; {option} names where you have the same")
+    spec = sources.parse_data(data)
+    profile = receipts.profile_of(said).model_copy(update={"isolation": wanted.isolation})
+    task.size(profile.size)  # raises where there is none such, before anything is begun
+    return Order(
+        task=task,
+        submission=submission,
+        profile=profile,
+        device=devices.resolve(profile.device),
+        root=root,
+        seed=said.seed,
+        data=sources.DataSpec(spec.source, spec.name, dict(said.asked.columns), spec.revision),
+        model=sources.parse_model(model),
+        against=said.asked.against,
+        anew=True,
+    )
+
+
+def _again(order: Order, store: Store, observer: Observer) -> Run:
+    what = f"verify {order.task.id}"
+    with lease.measuring(order.task.criteria.is_timed(), order.device, observer.note, what):
+        done = runner.run(order, store, observer)
+    if done.score is None or done.score.outcome in OURS:
+        why = done.score.reasons[0] if done.score and done.score.reasons else "it was not scored"
+        raise HarnessError(f"the submission could not be run again: {why}")
+    return done
+
+
+def _compare(found: Verified, said: Receipt, done: Run, task: Task) -> None:
+    head = done.head
+    level = head.isolation.level if head.isolation else head.profile.isolation
+    words = f"{head.run_id}, same profile and seed, isolation {level}"
+    found.add("new run", "note", words)
+    mine, theirs = (
+        [(s.role, s.digest) for s in one if s.kind != "derived"] for one in (head.sources, said.sources)
+    )
+    if mine != theirs:
+        found.add("data", "differs", "the data or models here are not those of the receipt")
+        return
+    if done.score is not None:
+        same = head.machine.id == said.machine.id
+        found.findings += agreement.compare(said.result, agreement.result(done.score), task.criteria, same)

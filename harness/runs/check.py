@@ -1,0 +1,121 @@
+"""The candidate's fast loop: one pass on the smallest instance, and what would make the real run fail."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.grading.comparison import Round, side
+from harness.grading.verdicts import is_time, judge
+from harness.inputs.tasks import Task
+from harness.observer import Observer
+from harness.records import Assessed, Trial
+from harness.runs.evaluate import assess
+from harness.runs.order import Order, in_one_pair
+from harness.runs.prepare import prepare, round_of, setting_of
+from harness.trials.participant import Entry
+
+CHECK_SIZE = "check"
+_OURS = {"harness", "tasks", "reference_solutions"}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found: the trial, what was measured, what is wrong and what to look out for."""
+
+    trial: Trial
+    assessed: Assessed
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the real run may be expected to go through."""
+        return not self.problems
+
+
+def check(order: Order, observer: Observer) -> Checked:
+    """Runs the submission alone on the size called `check`, without references and without a score."""
+    once = in_one_pair(order)
+    small = replace(once, profile=once.profile.model_copy(update={"size": CHECK_SIZE}))
+    with setting_of(small) as setting:
+        prepared = prepare(small, 0, observer)
+        (outcome,) = round_of(small, setting, prepared, observer).run([Entry(order.submission)])
+    found = assess(order.task, prepared.instance, outcome.trial, outcome.answers)
+    problems = [f"{found.outcome.replace('_', ' ')}: {found.reason}"] if found.outcome != "ok" else []
+    problems += list(_forbidden_imports(order.submission.folder, order.submission.files))
+    missed = list(_missed(order, outcome.trial, found)) if found.outcome == "ok" else []
+    problems += [words for kind, words in missed if kind == "absolute"]
+    warnings = [
+        *(f"{words} (sizes of this small pass)" for kind, words in missed if kind != "absolute"),
+        *_slow(order, found),
+        *_chatty(outcome.trial),
+    ]
+    return Checked(outcome.trial, found, tuple(problems), tuple(warnings))
+
+
+def growth(task: Task, size: str) -> float:
+    """How many times larger the real instance is: the largest ratio among the sizes' counts."""
+    small, real = task.size(CHECK_SIZE), task.size(size)
+    ratios = [1.0]
+    for key, value in small.items():
+        large = real.get(key)
+        if isinstance(value, int) and isinstance(large, int) and value > 0:
+            ratios.append(large / value)
+    return max(ratios)
+
+
+def _missed(order: Order, trial: Trial, found: Assessed) -> Iterator[tuple[str, str]]:
+    """Constraints on the submission alone that it fails here already, by how they compare.
+
+    Those on a clock or on memory are left out: so small an instance tells nothing of them.
+    """
+    alone = [Round(side(trial, found), {})]
+    for constraint in order.task.criteria.constraints:
+        costly = is_time(constraint.measure) or "memory" in constraint.measure
+        if constraint.compare in ("absolute", "own_ratio") and not costly:
+            result = judge(constraint, alone)
+            if result.verdict == "fail":
+                yield constraint.compare, result.words
+
+
+def _slow(order: Order, found: Assessed) -> Iterator[str]:
+    """Phases that would pass their limit if their time grew as the data do."""
+    factor = growth(order.task, order.profile.size)
+    for phase, limit in order.task.definition.phases.items():
+        measured = found.get(f"{phase}_seconds")
+        if measured is None or measured.value is None:
+            continue
+        allowed = limit.wall_seconds * order.profile.limit_factor
+        if measured.value * factor > allowed:
+            yield (
+                f"{phase} took {measured.value:.1f} s here; the data of profile {order.profile.name} are up to "
+                f"{factor:.0f} times larger, so it may pass its limit of {allowed:.0f} s"
+            )
+
+
+def _chatty(trial: Trial) -> Iterator[str]:
+    if trial.log_bytes > 1_000_000:
+        yield f"the submission printed {trial.log_bytes / 1e6:.1f} MB; a run is ended at its limit on printed bytes"
+
+
+def _forbidden_imports(folder: Path, files: tuple[Path, ...]) -> Iterator[str]:
+    for file in files:
+        if file.suffix != ".py":
+            continue
+        try:
+            tree = ast.parse((folder / file).read_bytes())
+        except (SyntaxError, ValueError):
+            continue
+        for node in ast.walk(tree):
+            for name in _imported(node):
+                if name.split(".")[0] in _OURS:
+                    yield f"{file}: a submission may not import {name}; copy what you need"
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []

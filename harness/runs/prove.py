@@ -1,0 +1,229 @@
+"""A task proves itself: the starter runs, the tiers stand in order beyond the noise, no cheat pays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import numpy as np
+
+from harness.errors import HarnessError
+from harness.grading.comparison import Round, Side, floors, side
+from harness.grading.grade import grade
+from harness.grading.verdicts import objective_value
+from harness.inputs import submissions
+from harness.inputs.submissions import Submission
+from harness.machine import fingerprint as machine
+from harness.observer import Observer
+from harness.proofs import Proof, ProofCheat, ProofGap, ProofStarter, ProofTier
+from harness.records import TIERS, Score, Tier
+from harness.runs.evaluate import assess, assess_reference
+from harness.runs.mutants import MUTANT_INSTANCES, placed
+from harness.runs.order import Order, in_one_pair
+from harness.runs.prepare import Prepared, prepare, round_of, setting_of
+from harness.runs.seeds import derived_seed
+from harness.trials.participant import Entry, Setting
+
+# Neighbouring tiers are told apart when their gap is this many standard deviations of the noise.
+NEEDED_SDS = 3.0
+EMPTY_POINTS = 0.0
+# A tier that never varies is separated by as much as can be said: a thousandth of a point is no noise.
+_LEAST_SPREAD = 0.001
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The tiers on one instance: each one's side, its points and its score under the constraints."""
+
+    sides: dict[Tier, Side]
+    points: dict[Tier, float]
+    objective: dict[Tier, float]
+    scores: dict[Tier, Score]
+
+
+def prove(order: Order, instances: int, observer: Observer, cheats: bool = True) -> Proof:
+    """Runs the ladder on `instances` instances, the starter and (with `cheats`) every cheat on the first.
+
+    Each instance is one process pair: the spread over instances holds that over pairs.
+    """
+    order = in_one_pair(order)
+    with setting_of(order) as setting:
+        return _prove(order, setting, instances, observer, cheats)
+
+
+def _prove(order: Order, setting: Setting, instances: int, observer: Observer, cheats: bool) -> Proof:
+    began = time.monotonic()
+    ladders: list[Ladder] = []
+    first: Prepared | None = None
+    mutants = submissions.mutants(order.task.id, order.task.folder)
+    came: dict[str, list[Score]] = {}
+    seconds: list[float] = []
+    for number in range(instances):
+        prepared = prepare(order, number, observer)
+        first = first or prepared
+        started = time.monotonic()
+        ladders.append(climb(order, setting, prepared, observer))
+        seconds.append(time.monotonic() - started)
+        if number < MUTANT_INSTANCES:
+            for name, mutant in mutants.items():
+                alone = _alone(order, setting, prepared, mutant, ladders[-1], observer)
+                came.setdefault(name, []).append(alone)
+    if first is None:
+        raise HarnessError("a proof needs at least one instance; give --instances 1 or more")
+    task = order.task
+    own = submissions.read(task.id, task.starter)
+    starter = _alone(order, setting, first, own, ladders[0], observer)
+    tried = [
+        ProofCheat(id=name, points=score.points, outcome=score.outcome, reason="; ".join(score.reasons))
+        for name, cheat in (submissions.cheats(task.id, task.folder) if cheats else {}).items()
+        for score in [_alone(order, setting, first, cheat, ladders[0], observer)]
+    ]
+    tiers = tuple(_tier(tier, ladders) for tier in TIERS)
+    gaps = tuple(_gap(low, high, ladders) for low, high in pairwise(TIERS))
+    tested, missing = placed(order.task.definition.mutants, came)
+    doubts = [*_doubts(ladders, gaps, starter, tried), *missing]
+    return Proof(
+        task=order.task.id,
+        profile=order.profile.name,
+        proven=not doubts,
+        tiers=tiers,
+        separation=gaps,
+        cheats=tuple(tried),
+        starter=ProofStarter(outcome=starter.outcome, points=starter.points),
+        instances=instances,
+        wall_seconds=time.monotonic() - began,
+        reasons=tuple(doubts),
+        mutants=tested,
+        ladder_seconds=tuple(seconds),
+        minutes=order.task.definition.minutes,
+        machine=machine.in_words(machine.fingerprint(order.device, order.profile.threads)),
+        proven_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        competencies=order.task.definition.competencies,
+        sources=first.sources,
+    )
+
+
+def climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer, repeat: int = 0) -> Ladder:
+    """Runs every tier on an instance; `repeat` draws another seed for the workers, and only for them."""
+    references = submissions.references(order.task.id, order.task.folder)
+    once = round_of(order, setting, prepared, observer)
+    if repeat:
+        seed = derived_seed(order.root, order.task.id, "worker", f"{prepared.number}/{repeat}")
+        once = replace(once, worker_seed=seed & 0x7FFFFFFF)
+    outcomes = once.run([Entry(r, "reference") for r in references.values()])
+    floor = floors(outcomes[0].trial.pairs)
+    sides: dict[Tier, Side] = {}
+    for tier, outcome in zip(references, outcomes, strict=True):
+        sides[tier] = side(
+            outcome.trial,
+            assess_reference(order.task, prepared.instance, outcome.trial, outcome.answers),
+            floor,
+        )
+    criteria = order.task.criteria
+    scores = {tier: grade(criteria, [Round(own, sides)]) for tier, own in sides.items()}
+    values = {tier: objective_value(criteria.objective, own, sides) for tier, own in sides.items()}
+    return Ladder(
+        sides=sides,
+        scores=scores,
+        points={tier: score.points_uncapped or 0.0 for tier, score in scores.items()},
+        objective={tier: value.value if value else float("nan") for tier, value in values.items()},
+    )
+
+
+def _alone(
+    order: Order, setting: Setting, prepared: Prepared, own: Submission, ladder: Ladder, observer: Observer
+) -> Score:
+    """The score of one submission on the ladder's instance, beside the references that times go by."""
+    references = submissions.references(order.task.id, order.task.folder)
+    timed = [references[tier] for tier in TIERS if tier in order.task.criteria.timed_against()]
+    came, *others = round_of(order, setting, prepared, observer).run(
+        [Entry(own), *(Entry(r, "reference") for r in timed)]
+    )
+    floor = floors(came.trial.pairs)
+    sides = dict(ladder.sides)
+    found = assess(order.task, prepared.instance, came.trial, came.answers)
+    if found.outcome == "ok":
+        for outcome in others:
+            if outcome.trial.tier:
+                sides[outcome.trial.tier] = side(
+                    outcome.trial,
+                    assess_reference(order.task, prepared.instance, outcome.trial, outcome.answers),
+                    floor,
+                )
+    return grade(order.task.criteria, [Round(side(came.trial, found, floor), sides)])
+
+
+def _tier(tier: Tier, ladders: Sequence[Ladder]) -> ProofTier:
+    points = np.array([ladder.points[tier] for ladder in ladders])
+    values = np.array([ladder.objective[tier] for ladder in ladders])
+    return ProofTier(
+        tier=tier,
+        points_mean=float(points.mean()),
+        points_sd=_sd(points),
+        objective_mean=float(values.mean()),
+        objective_sd=_sd(values),
+    )
+
+
+def _gap(lower: Tier, upper: Tier, ladders: Sequence[Ladder]) -> ProofGap:
+    """The gap in points and in standard deviations of the gap itself over instances.
+
+    Points are anchored on each instance, so the gap's own spread is what a candidate between the
+    two tiers would feel as noise.
+    """
+    gaps = np.array([ladder.points[upper] - ladder.points[lower] for ladder in ladders])
+    spread = _sd(gaps)
+    return ProofGap(
+        lower=lower,
+        upper=upper,
+        gap_points=float(gaps.mean()),
+        pooled_sds=float(gaps.mean()) / max(spread, _LEAST_SPREAD),
+        inversions=int((gaps <= 0).sum()),
+    )
+
+
+def _sd(values: np.ndarray) -> float:
+    return float(values.std(ddof=1)) if len(values) > 1 else 0.0
+
+
+def _doubts(
+    ladders: Sequence[Ladder], gaps: Sequence[ProofGap], starter: Score, cheats: Sequence[ProofCheat]
+) -> list[str]:
+    doubts = [
+        f"{gap.upper} stands only {gap.pooled_sds:.1f} standard deviations above {gap.lower}; {NEEDED_SDS:g} are needed"
+        for gap in gaps
+        if gap.pooled_sds < NEEDED_SDS and len(ladders) > 1
+    ]
+    doubts += [
+        f"{gap.upper} fell below {gap.lower} on {gap.inversions} instances" for gap in gaps if gap.inversions
+    ]
+    for tier in ("competent", "expert"):
+        failed = [
+            ladder.scores[tier] for ladder in ladders if ladder.scores[tier].outcome == "budget_exceeded"
+        ]
+        doubts += (
+            [f"{tier} breaks a constraint on {len(failed)} instances: {failed[0].reasons[0]}"]
+            if failed
+            else []
+        )
+    doubts += _starter_doubts(ladders, starter)
+    doubts += [
+        f"cheat {cheat.id} got {cheat.points:.1f} points, more than an empty submission's {EMPTY_POINTS:g}"
+        for cheat in cheats
+        if cheat.points > EMPTY_POINTS
+    ]
+    return doubts
+
+
+def _starter_doubts(ladders: Sequence[Ladder], starter: Score) -> list[str]:
+    if starter.points_uncapped is None:
+        return [f"the starter does not run as it is: {'; '.join(starter.reasons)}"]
+    competent = float(np.mean([ladder.points["competent"] for ladder in ladders]))
+    if starter.points_uncapped >= competent:
+        return [
+            f"the starter already reaches {starter.points_uncapped:.0f} points, the competent tier {competent:.0f}"
+        ]
+    return []

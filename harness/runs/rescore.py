@@ -1,0 +1,90 @@
+"""A run scored again from its raw trials and answers; launches nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.digests import of_bytes
+from harness.errors import HarnessError, UsageError
+from harness.grading import grade as grading
+from harness.grading.comparison import Round as Compared
+from harness.inputs.submissions import Submission
+from harness.inputs.tasks import Task
+from harness.observer import Silent
+from harness.records import Assessed, Run, in_order
+from harness.runs.evaluate import Done, judge_round
+from harness.runs.order import Order, order_again, read_call
+from harness.runs.prepare import Prepared, prepare
+from harness.runs.references import known_references
+from harness.store.results import Store
+
+Instances = dict[str, Prepared]
+
+
+def rescore(name: str, store: Store, find: Callable[[str, Path], Task]) -> tuple[Run, Run]:
+    """The run as it was scored and as it is scored now, from its raw trials and answers; launches nothing.
+
+    `find` gives the task by its id and the folder it was read from.
+    """
+    old, new = rescored(name, store, find)
+    store.scored(new)
+    return old, new
+
+
+def rescored(
+    name: str, store: Store, find: Callable[[str, Path], Task], instances: Instances | None = None
+) -> tuple[Run, Run]:
+    """As `rescore`, and keeps nothing. `instances` holds those that were prepared, for runs that share them."""
+    old = store.run(name)
+    if not old.trials:
+        raise UsageError(
+            f"run {old.head.run_id} was interrupted before its first trial ended; there is nothing to score"
+        )
+    order = _order_of(old, store, find)
+    rounds: list[Compared] = []
+    assessed: list[Assessed] = []
+    for number in sorted({trial.number for trial in old.trials}):
+        done = _round_again(order, old, number, store, {} if instances is None else instances)
+        rounds.append(done.round)
+        assessed += done.assessed
+    criteria = order.task.criteria
+    update = {
+        "assessed": tuple(assessed),
+        "score": grading.grade(criteria, rounds),
+        "ladder": grading.ladder(criteria, rounds),
+    }
+    new = old.model_copy(update=update)
+    return old, new
+
+
+def _order_of(old: Run, store: Store, find: Callable[[str, Path], Task]) -> Order:
+    call = read_call(store.call(old.head.run_id))
+    empty = Submission(old.head.task, old.head.submission, Path(), (), old.head.submission_digest)
+    return order_again(call, find(old.head.task, Path(call.task_folder)), empty)
+
+
+def _round_again(order: Order, old: Run, number: int, store: Store, instances: Instances) -> Done:
+    asked = (order.task.digest, order.profile, order.device, order.root, order.data, order.model, number)
+    key = of_bytes(repr(asked).encode())
+    if key not in instances:
+        instances[key] = prepare(order, number, Silent(), may_derive=False)
+    prepared = instances[key]
+    trials = in_order(t for t in old.trials if t.number == number)
+    if any(trial.instance_id != prepared.id for trial in trials):
+        raise UsageError(
+            f"run {old.head.run_id} cannot be scored again: its task asks other questions now (data, sizes or "
+            "the preparation changed); run the submission again"
+        )
+    answers = [store.answers(trial.answers["archive"]) for trial in trials]
+    kept = {a.tier: a for a in old.assessed if a.number == number and a.reused_from and a.tier}
+    stored = store.known(old.head.run_id, number)
+    if stored is not None:
+        kept = {found.tier: found for found in stored.references if found.tier}
+    elif not old.assessed:  # of a store before that was kept: what was remembered then still is
+        ran = {trial.tier for trial in trials}
+        known, _ = known_references(order, prepared, store, old.head)
+        kept = {tier: found for tier, found in known.items() if tier not in ran}
+    if not trials or trials[0].role != "candidate":
+        raise HarnessError(f"run {old.head.run_id} holds no trial of its candidate; run the submission again")
+    return judge_round(order, prepared.instance, trials, answers, kept)

@@ -1,0 +1,155 @@
+"""The one path from a submission to a score, readable from top to bottom."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from harness.errors import HarnessError, SandboxFailed, StoreError, UsageError
+from harness.grading import grade as grading
+from harness.grading.comparison import Round as Compared
+from harness.inputs.submissions import references
+from harness.instances import ArraySpec
+from harness.observer import Observer, Silent
+from harness.records import OURS, Run, RunHead, in_order
+from harness.records import Outcome as EndedAs
+from harness.runs.evaluate import Done, is_settled, judge_round
+from harness.runs.head import Held, head_of, identity
+from harness.runs.order import Order, stored_call
+from harness.runs.prepare import Prepared, plan_of, prepare, round_of, setting_of
+from harness.runs.references import key_of, known_references, quality_only, reference_entries
+from harness.store.durable import FLOOR_BYTES, insist_on_room
+from harness.store.results import Store
+from harness.trials.participant import Entry, Setting
+
+Show = Callable[[Run], object]
+
+
+def run(
+    order: Order, store: Store, observer: Observer | None = None, show: Show = lambda finished: None
+) -> Run:
+    """Runs a submission and the references it needs, keeps everything, and returns the scored run.
+
+    `show` is given the run before it is let go: one that was scored by a process that died before it
+    was shown is shown by the next same command.
+    """
+    with setting_of(order) as setting:
+        return _run(order, setting, store, observer or Silent(), show)
+
+
+def _run(order: Order, setting: Setting, store: Store, watch: Observer, show: Show) -> Run:
+    held = Held(setting)
+    if setting.level.note:
+        watch.note(setting.level.note)
+    first = prepare(order, 0, watch)
+    fresh = head_of(order, setting, first, held)
+    key = identity(order, first, fresh)
+    if order.assessment and (concluded := store.concluded(key)) is not None:
+        return concluded  # it was scored, and whoever asked died before the cell was kept
+    head = store.claim(fresh, stored_call(order).model_dump_json(), key, order.anew)
+    if head.taken_up:
+        watch.note(f"going on with run {head.run_id}, which was cut short; --anew begins a new one")
+    try:
+        finished = _finished(order, held, first, store, head, watch)
+        show(finished)
+    except KeyboardInterrupt:
+        raise  # at once: that this process is gone will say that nobody works on the run
+    except BaseException:
+        with contextlib.suppress(StoreError):
+            store.release(head.run_id)
+        raise
+    store.release(head.run_id)
+    return finished
+
+
+def _finished(order: Order, held: Held, first: Prepared, store: Store, head: RunHead, watch: Observer) -> Run:
+    began = time.monotonic()
+    done: list[Done] = []
+    earlier = 0.0
+    criteria = order.task.criteria
+    try:
+        held.insist()
+        while _more(order, [d.round for d in done]):
+            prepared = first if not done else prepare(order, len(done), watch)
+            kept = store.known(head.run_id, prepared.number)
+            earlier += kept.seconds if kept else 0.0
+            if kept is None:
+                _measure(order, held.setting, prepared, store, head, watch)
+            done.append(_judged(order, prepared, store, head))
+        store.measured(head)
+        score = grading.grade(criteria, [d.round for d in done])
+    except (UsageError, StoreError):
+        raise
+    except HarnessError as error:
+        outcome: EndedAs = "sandbox_failed" if isinstance(error, SandboxFailed) else "harness_error"
+        score = grading.unscored(criteria, outcome, str(error))
+    finished = Run(
+        head=head,
+        trials=tuple(in_order(t for d in done for t in d.trials)),
+        assessed=tuple(a for d in done for a in d.assessed),
+        score=score,
+        ladder=grading.ladder(criteria, [d.round for d in done]),
+        wall_seconds=earlier + time.monotonic() - began,
+    )
+    store.scored(finished, final=score.outcome not in OURS)
+    return finished
+
+
+def _more(order: Order, rounds: Sequence[Compared]) -> bool:
+    """Whether another instance is due: the profile's count, then more while a verdict is open."""
+    if len(rounds) < order.profile.trials:
+        return True
+    if len(rounds) >= order.profile.max_trials:
+        return False
+    return grading.grade(order.task.criteria, rounds).outcome == "inconclusive"
+
+
+def _measure(
+    order: Order, setting: Setting, prepared: Prepared, store: Store, head: RunHead, observer: Observer
+) -> None:
+    """Runs one instance and keeps everything raw: from here on it is never run again."""
+    began = time.monotonic()
+    known, fresh = known_references(order, prepared, store, head)
+    entries = [Entry(order.submission), *reference_entries(order, prepared.instance, fresh)]
+    store.make_room(len(entries) * _array_bytes(prepared))
+    insist_on_room(Path(tempfile.gettempdir()), FLOOR_BYTES, "the workers' files")
+    store.begin(head.run_id, prepared.number)
+    around = round_of(order, setting, prepared, observer, plan_of(order))
+    around.settled = lambda outcomes: is_settled(order, outcomes)
+    trials = [
+        outcome.trial.model_copy(update={"answers": {"archive": store.keep_answers(outcome.answers)}})
+        for outcome in around.run(entries)
+    ]
+    store.keep(head.run_id, prepared.number, trials, known.values(), time.monotonic() - began)
+
+
+def _judged(order: Order, prepared: Prepared, store: Store, head: RunHead) -> Done:
+    """What is derived from one instance, all of it from what is kept."""
+    kept = store.known(head.run_id, prepared.number)
+    trials = store.trials(head.run_id, prepared.number)
+    if kept is None or not trials or any(t.instance_id != prepared.id for t in trials):
+        raise HarnessError(
+            f"run {head.run_id} does not hold instance {prepared.number + 1} as it is asked now"
+        )
+    answers = [store.answers(trial.answers["archive"]) for trial in trials]
+    known = {found.tier: found for found in kept.references if found.tier}
+    try:
+        done = judge_round(order, prepared.instance, trials, answers, known)
+    except HarnessError:
+        store.void(head.run_id, prepared.number)
+        raise
+    of_tier = references(order.task.id, order.task.folder)
+    for found in done.assessed:
+        if found.role == "reference" and found.tier and not found.reused_from:
+            key = key_of(prepared, of_tier[found.tier], head)
+            store.keep_quality(key, head.run_id, quality_only(found))
+    return done
+
+
+def _array_bytes(prepared: Prepared) -> int:
+    """The bytes of all arrays that one submission answers with."""
+    returns = (request.returns for request in prepared.instance.requests())
+    return sum(spec.nbytes for spec in returns if isinstance(spec, ArraySpec))

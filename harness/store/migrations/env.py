@@ -1,0 +1,8 @@
+"""What Alembic runs for each upgrade: the revisions, in the transaction that `migrating` has begun."""
+
+from alembic import context
+
+from harness.store.schema import META
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=META)
+context.run_migrations()

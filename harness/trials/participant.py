@@ -1,0 +1,316 @@
+"""One submission in a round: its worker of the moment, and everything that was read of it so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.errors import Fault
+from harness.inputs.submissions import Submission
+from harness.inputs.tasks import Task
+from harness.instances import Answer, Argument, FromAnswers, FromItem, Request
+from harness.isolation.base import Level
+from harness.readings import MemoryPoint, PairReading, PhaseTime, Sample
+from harness.records import Role, Trial
+from harness.trials import session
+from harness.trials.watch import DeviceReader, Limits
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all workers of a round share.
+
+    `forks`: workers may be forked from a process that has imported the task's stack.
+    """
+
+    task: Task
+    level: Level
+    device: str
+    threads: int
+    limit_factor: float = 1.0
+    device_reader: DeviceReader | None = None
+    forks: bool = True
+
+    def limits(self) -> Limits:
+        """The task's limits, its times stretched by the profile's factor."""
+        limits, phases = self.task.definition.limits, self.task.definition.limited()
+        return Limits(
+            memory_bytes=int(limits.memory_gib * 2**30),
+            processes=limits.processes,
+            start_seconds=limits.start_seconds * self.limit_factor,
+            phase_seconds={name: phase.wall_seconds * self.limit_factor for name, phase in phases.items()},
+            printed_bytes=limits.printed_mib * 2**20,
+        )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A submission that takes part in a round.
+
+    `timed`: in the process pairs with the others, else alone, for its answers only. `pairs`: in so
+    many pairs at most (a tier that only places the score needs no narrow interval).
+    """
+
+    submission: Submission
+    role: Role = "candidate"
+    timed: bool = True
+    pairs: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What the records of a pair call it."""
+        if self.role == "candidate":
+            return "candidate"
+        tier = self.submission.tier or self.submission.label
+        return f"{tier} copy" if self.role == "copy" else tier
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a worker is started: the setting, the models it may read, its seed, its stage and pair.
+
+    `judge` is the staged program of the task's own that serves in the submission's place, if one does.
+    """
+
+    setting: Setting
+    models: Mapping[str, Path]
+    seed: int
+    stage: str
+    pair: int = 0
+    judge: Path | None = None
+
+
+@dataclass
+class Competitor:
+    """One submission in a round, and what was read of it so far."""
+
+    entry: Entry
+    copy: Path
+    worker: session.Session | None = None
+    pair: int = 0
+    fault: Fault | None = None
+    answers: dict[str, Answer] = field(default_factory=dict)
+    phases: list[PhaseTime] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    memory: list[MemoryPoint] = field(default_factory=list)
+    pairs: list[PairReading] = field(default_factory=list)
+    peaks_host: list[int] = field(default_factory=list)
+    peaks_device: list[int] = field(default_factory=list)
+    bases_host: list[int] = field(default_factory=list)
+    bases_file: list[int] = field(default_factory=list)
+    memory_measured_by: dict[str, None] = field(default_factory=dict)
+    log: bytes = b""
+    log_bytes: int = 0
+    says: dict[str, str] = field(default_factory=dict)
+    idle_cpu: float = 0.0
+    busy_cpu: float = 0.0
+    turn_seconds: float = 0.0
+    judged: bool = False
+    _cpu_mark: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What the records of a pair call it."""
+        return self.entry.name
+
+    def start(self, place: Place, keep: bool = True) -> None:
+        """A fresh worker, paused; a submission that cannot be loaded has its fault from now on.
+
+        `keep`: whether the times of starting are of use.
+        """
+        setting = place.setting
+        seat = session.Seat(
+            submission=place.judge or self.copy,
+            contract=place.judge / "contract.py" if place.judge else setting.task.contract,
+            models=place.models,
+            device=setting.device,
+            threads=setting.threads,
+            seed=place.seed,
+            limits=setting.limits(),
+            device_reader=setting.device_reader,
+            stack=setting.task.definition.stack if setting.forks else (),
+        )
+        self.pair, self.idle_cpu, self.busy_cpu, self.turn_seconds = place.pair, 0.0, 0.0, 0.0
+        self.judged = place.judge is not None
+        if (outsized := self._outsized(setting)) is not None:
+            self.fault = outsized
+            return
+        try:
+            self.worker = session.start(setting.level, seat, place.stage)
+        except session.StartFault as failed:
+            self.worker, self.fault = failed.session, self._whose(failed.fault)
+            return
+        self.worker.pause()
+        self._cpu_mark = self.worker.cpu_seconds()
+        if keep and not self.judged:
+            for group, seconds in (("shim", self.worker.shim_seconds), ("start", self.worker.start_seconds)):
+                self.phases.append(
+                    PhaseTime(item=f"{group} {place.stage}", group=group, seconds=seconds, pair=place.pair)
+                )
+
+    def _outsized(self, setting: Setting) -> Fault | None:
+        """The fault of a folder that holds more than the task takes."""
+        most = setting.task.definition.limits.submission_kib
+        # What was handed in: a worker's interpreter may have left compiled files beside it.
+        held = sum((self.copy / file).stat().st_size for file in self.entry.submission.files)
+        if most is None or held <= most * 1024:
+            return None
+        return Fault(
+            "malformed",
+            f"the folder holds {held / 1024:.0f} KiB, and this task takes {most} KiB at most; hand in code alone",
+        )
+
+    def ask(self, request: Request) -> float | None:
+        """Serves one request in this worker's turn: seconds, or None where it failed; keeps the answer."""
+        if self.worker is None or self.fault is not None:
+            return None
+        try:
+            arguments = self._arguments(request)
+        except Fault as fault:
+            self.fault = fault
+            return None
+        before = self._turn_begins()
+        try:
+            answer, seconds = self.worker.call(request, arguments)
+        except Fault as fault:
+            self.fault = self._whose(fault)
+            return None
+        self._turn_ends(before, seconds)
+        if not request.timed and not request.warmup:
+            self.worker.watch.read_now()
+        if answer is not None and not request.warmup:
+            self.answers.setdefault(request.item, answer)
+        return seconds
+
+    def _arguments(self, request: Request) -> dict[str, Any]:
+        return {name: self._argument(value) for name, value in request.arguments.items()}
+
+    def _argument(self, value: Argument) -> Any:
+        if isinstance(value, FromAnswers):
+            return value.compute(self.answers)
+        return self.answers[value.item] if isinstance(value, FromItem) else value
+
+    def _whose(self, fault: Fault) -> Fault:
+        """A fault in a judge's worker is ours: the submission's code was not there."""
+        if not self.judged:
+            return fault
+        return Fault(
+            "harness_error", f"the task's own judge ended as {fault.outcome}: {fault.reason}", fault.detail
+        )
+
+    def ping(self, request: Request) -> float | None:
+        """Seconds of a request like this one that nothing is worked on for, in this worker's turn."""
+        if self.worker is None or self.fault is not None:
+            return None
+        before = self._turn_begins()
+        try:
+            seconds = self.worker.ping(request, self._arguments(request))
+        except Fault as fault:
+            self.fault = self._whose(fault)
+            return None
+        self._turn_ends(before, seconds)
+        return seconds
+
+    def _turn_begins(self) -> float | None:
+        assert self.worker is not None
+        now = self.worker.cpu_seconds()
+        if now is not None and self._cpu_mark is not None:
+            self.idle_cpu += max(0.0, now - self._cpu_mark)
+        return now
+
+    def _turn_ends(self, before: float | None, seconds: float) -> None:
+        """Pauses the worker; what it works between its answer and its standing still is nobody's turn."""
+        assert self.worker is not None
+        answered = self.worker.cpu_seconds()
+        self.worker.pause()
+        self._cpu_mark = self.worker.cpu_seconds()
+        self.turn_seconds += seconds
+        if before is not None and answered is not None and self._cpu_mark is not None:
+            self.busy_cpu += max(0.0, answered - before)
+            self.idle_cpu += max(0.0, self._cpu_mark - answered)
+
+    def keep(self, request: Request, seconds: float | None, counted: bool = True) -> None:
+        """Keeps a request's time: as a sample where it is timed, else as its phase's."""
+        if seconds is None or request.warmup:
+            return
+        if not request.timed:
+            self.phases.append(
+                PhaseTime(item=request.item, group=request.label, seconds=seconds, pair=self.pair)
+            )
+        elif counted:
+            self.samples.append(
+                Sample(
+                    item=request.item,
+                    group=request.label,
+                    seconds=seconds,
+                    count=request.count,
+                    position=len(self.samples),
+                    pair=self.pair,
+                )
+            )
+
+    def keep_first(self, request: Request, seconds: float) -> None:
+        """Keeps the time of a worker's very first call of a group: the cold one."""
+        group = f"first_{request.label}"
+        self.phases.append(PhaseTime(item=request.item, group=group, seconds=seconds, pair=self.pair))
+
+    def close(self, timeline: bool = True) -> None:
+        """Ends the worker and takes over what its watch has read; `timeline`: its curve of memory too."""
+        worker, self.worker = self.worker, None
+        if worker is None:
+            return
+        worker.close()
+        watch = worker.watch
+        self.log += watch.log.head + (b"\n[...]\n" if watch.log.tail else b"") + watch.log.tail
+        self.log_bytes += watch.log.total
+        late = watch.breach or worker.broken
+        self.fault = self.fault or (self._whose(late) if late else None)
+        if self.judged:
+            return
+        self.memory += [point.model_copy(update={"pair": self.pair}) for point in watch.points if timeline]
+        self.peaks_host += [watch.peak_host] if watch.peak_host is not None else []
+        self.peaks_device += [watch.peak_device] if watch.peak_device is not None else []
+        self.bases_host += [watch.base_host] if watch.base_host is not None else []
+        self.bases_file += [watch.base_file] if watch.base_file is not None else []
+        self.memory_measured_by[watch.measured_by] = None
+        self.says |= worker.says
+
+    def trial(self, number: int, instance_id: str) -> Trial:
+        """The raw record of everything so far."""
+        places = {str(self.copy) + "/": "", str(self.copy): "."}
+        text = _without(self.log.decode(errors="replace"), places)
+        submission = self.entry.submission
+        return Trial(
+            number=number,
+            role=self.entry.role,
+            label=submission.label,
+            tier=submission.tier,
+            submission_digest=submission.digest,
+            instance_id=instance_id,
+            outcome=self.fault.outcome if self.fault else "ok",
+            reason=_without(self.fault.reason, places) if self.fault else "",
+            detail=_without(self.fault.detail, places) if self.fault else "",
+            phases=tuple(self.phases),
+            samples=tuple(self.samples),
+            pairs=tuple(self.pairs),
+            memory=tuple(self.memory),
+            timed=self.entry.timed,
+            peak_host_bytes=max(self.peaks_host, default=None),
+            peak_device_bytes=max(self.peaks_device, default=None),
+            base_host_bytes=max(self.bases_host, default=None),
+            base_file_bytes=max(self.bases_file, default=None),
+            memory_measured_by="; ".join(self.memory_measured_by),
+            blob_bytes={item: len(a) for item, a in self.answers.items() if isinstance(a, bytes)},
+            log_head=text[:65536],
+            log_tail=text[65536:][-65536:],
+            log_bytes=self.log_bytes,
+            worker_says=self.says,
+        )
+
+
+def _without(text: str, places: Mapping[str, str]) -> str:
+    for place, instead in places.items():
+        text = text.replace(place, instead)
+    return text
