@@ -1,95 +1,168 @@
-"""The walls of the house, read off the source: who may import whom, and which door leads outside."""
+"""The walls of the house, read off the source; each is shown to bite by a breach planted in a copy."""
 
 from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from harness.machine import program
+from tests import house
+from tests.house import Sources, libraries, tree_of
+
 TOP = Path(__file__).parent.parent
 PACKAGE = TOP / "harness"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-
 HEAVY = ("torch", "transformers", "datasets", "faiss", "sklearn", "sentence_transformers", "pandas", "scipy")
+SOURCES = house.sources(PACKAGE)
+WALLS = (
+    house.rooms,
+    house.loops,
+    house.pure,
+    house.inits,
+    house.doors,
+    house.inner_rooms,
+    house.readers,
+    house.crowded,
+)
+# A wall, where the breach is planted, and the line that is one.
+BREACHES = (
+    (house.rooms, "utilities", '"""A new word."""'),
+    (house.rooms, "attic.things", '"""A new room."""'),
+    (house.rooms, "store.results", "from harness.grading import grade"),
+    (house.rooms, "grading.grade", "def late():\n    from harness.store import results"),
+    (house.rooms, "grading.grade", "if TYPE_CHECKING:\n    from harness.runs.order import Order"),
+    (house.rooms, "inputs.profiles", "from harness.machine import lease"),
+    (house.rooms, "inputs.profiles", "from harness.grading import verdicts"),
+    (house.rooms, "runs.runner", "from harness.worker import serve"),
+    (house.rooms, "worker.serve", "from harness import errors"),
+    (house.rooms, "records", "from harness.measures import stats"),
+    (house.rooms, "store.results", "from . import ledger"),
+    (house.loops, "records", "if TYPE_CHECKING:\n    from harness.sheets import Sheet"),
+    (house.loops, "store.schema", "from harness.store.results import Store"),
+    (house.pure, "measures.stats", "import os"),
+    (house.pure, "grading.grade", "def late():\n    import time"),
+    (house.pure, "reports.text", "Path('x').write_text('')"),
+    (house.pure, "analysis.standings", "rng = np.random.default_rng()"),
+    (house.pure, "records", "from harness import digests"),
+    (house.pure, "runs.mutants", "from harness.store import results"),
+    (house.inits, "grading.__init__", "from harness.grading.grade import grade"),
+    (house.doors, "runs.runner", "print('done')"),
+    (house.doors, "store.results", "sys.exit(1)"),
+    (house.doors, "reports.text", "sys.stdout.write('')"),
+    (house.doors, "machine.lease", "import subprocess"),
+    (house.doors, "runs.doctor", "os.fork()"),
+    (house.doors, "assessment.scoring", "import sqlite3"),
+    (house.doors, "grading.grade", "import time"),
+    (house.doors, "inputs.submissions", "pickle.loads(b'')"),
+    (house.inner_rooms, "assessment.scoring", "from harness.trials import session"),
+    (house.inner_rooms, "cli.main", "from harness.isolation import levels"),
+    (house.inner_rooms, "runs.runner", "from harness.worker.wire import encode_call"),
+    (house.readers, "runs.runner", "layout.folder('tasks')"),
+    (house.readers, "inputs.profiles", "layout.folder(name)"),
+)
+
+
+@pytest.mark.parametrize("wall", WALLS, ids=lambda wall: wall.__name__)
+def test_the_wall_stands(wall: Callable[[Sources], list[str]]) -> None:
+    breaches = wall(SOURCES)
+    assert not breaches
+
+
+@pytest.mark.parametrize(
+    ("wall", "place", "line"),
+    BREACHES,
+    ids=[f"{wall.__name__} {place} {i}" for i, (wall, place, _) in enumerate(BREACHES)],
+)
+def test_the_wall_bites(wall: Callable[[Sources], list[str]], place: str, line: str) -> None:
+    breaches = wall({**SOURCES, place: f"{SOURCES.get(place, '')}\n{line}\n"})
+    assert any(place in breach for breach in breaches), breaches
+
+
+def test_a_room_with_a_seventeenth_module_is_crowded() -> None:
+    more = {f"grading.part_{number}": '"""One more."""' for number in range(17)}
+    assert house.crowded({**SOURCES, **more})
+
+
+def test_the_table_of_rooms_is_small_and_without_a_circle() -> None:
+    assert len(house.ROOMS) <= 20
+    for room, entries in house.ROOMS.items():
+        for entry in entries.split():
+            assert room not in house.reach(entry.split(".")[0])
+
+
+def _authored() -> dict[str, str]:
+    files = _solutions("tasks/**/*.py", "tests/toy_tasks/**/*.py", "reference_solutions/**/*.py")
+    return {str(file.relative_to(TOP)): file.read_text("utf-8") for file in files}
+
+
+def test_task_authors_import_their_words_only() -> None:
+    assert len(files := _authored()) > 100
+    assert not house.authors(files)
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("tasks/new/task.py", "from harness.grading import grade"),
+        ("tasks/new/inputs.py", "from tests import house"),
+        ("tasks/new/contract.py", "from harness import records"),
+        ("tasks/new/starter/solution.py", "import harness"),
+        ("tasks/new/judge/solution.py", "from harness.measures import stats"),
+        ("tasks/new/cheats/peek/solution.py", "from harness import records"),
+        ("reference_solutions/new/expert/solution.py", "from harness.measures import stats"),
+    ],
+)
+def test_the_authors_wall_bites(path: str, line: str) -> None:
+    assert house.authors({path: line})
+
+
+def test_the_programs_digest_covers_what_a_run_can_reach(tmp_path: Path) -> None:
+    reached = house.reach("runs") | {name for name in house.AUTHORS if name in house.ROOMS}
+    assert set(program.ROOMS) == reached
+    copy = tmp_path / "harness"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    before = program.program_digest(copy)
+    assert before == program.program_digest()
+    for room in sorted(house.ROOMS):
+        (copy / room / "one_more.py").write_text('"""One more."""')
+        assert (program.program_digest(copy) != before) == (room in reached), room
+        (copy / room / "one_more.py").unlink()
+    (copy / "records.py").write_text('"""Another dictionary."""')
+    assert program.program_digest(copy) != before
+
+
+def test_git_hides_no_file_of_ours() -> None:
+    hidden = subprocess.run(
+        ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "harness", "tasks", "tests"],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert not [name for name in hidden if "__pycache__" not in name]
+    for name in ("harness/runs/new.py", "tests/runs/test_new.py", "tasks/new/task.py"):
+        ignored = subprocess.run(["git", "check-ignore", "-q", name], cwd=TOP, check=False)
+        assert ignored.returncode == 1, name
 
 
 def name_of(file: Path) -> str:
     """A module's dotted name inside the package; a folder's own for its __init__."""
-    parts = file.relative_to(PACKAGE).with_suffix("").parts
-    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
-
-
-@cache
-def tree_of(file: Path) -> ast.Module:
-    return ast.parse(file.read_text("utf-8"))
-
-
-def running(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node that is executed: not what stands under `if TYPE_CHECKING`."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
-            continue
-        yield node
-        yield from running(node)
-
-
-def imported(nodes: Iterator[ast.AST]) -> set[str]:
-    """Dotted names of all imports, `from a import b` as a.b."""
-    found: set[str] = set()
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, "a relative import hides whom it reaches"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
-
-
-def libraries(nodes: Iterator[ast.AST]) -> set[str]:
-    return {name.split(".")[0] for name in imported(nodes)} - {"__future__"}
-
-
-@cache
-def ours(file: Path) -> frozenset[str]:
-    """The modules of the package that `file` imports, at its top or later."""
-    known = {name_of(module) for module in MODULES}
-    found = set()
-    for name in imported(running(tree_of(file))):
-        if name.split(".")[0] != "harness":
-            continue
-        inner = name.removeprefix("harness.")
-        found.add(inner if inner in known else inner.rpartition(".")[0] or "__init__")
-    return frozenset(found)
-
-
-def calls(file: Path) -> Iterator[str]:
-    """Every call as it is written: `print`, `sys.exit`, `os.fork`."""
-    for node in ast.walk(tree_of(file)):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func)
+    return ".".join(file.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
 
 
 every_module = pytest.mark.parametrize("file", MODULES, ids=name_of)
 
 
-def test_no_import_loops() -> None:
-    waiting = {name_of(file): set(ours(file)) - {name_of(file)} for file in MODULES}
-    while free := [name for name, needs in waiting.items() if not needs & waiting.keys()]:
-        for name in free:
-            del waiting[name]
-    assert not waiting
-
-
 @pytest.mark.parametrize("file", sorted((PACKAGE / "worker").glob("*.py")), ids=name_of)
 def test_the_worker_knows_nothing_of_ours_and_little_else(file: Path) -> None:
-    assert all(name.split(".")[0] in ("worker", "__init__") for name in ours(file))
-    top = libraries(iter(tree_of(file).body)) - {"harness"}
+    top = libraries(iter(tree_of(file.read_text("utf-8")).body)) - {"harness"}
     assert top <= set(sys.stdlib_module_names)
 
 
@@ -118,7 +191,7 @@ def test_the_start_of_the_command_line_loads_nothing_heavy(arguments: list[str])
 @every_module
 def test_modules_and_functions_stay_short(file: Path) -> None:
     assert len(file.read_text("utf-8").splitlines()) <= 400
-    for node in ast.walk(tree_of(file)):
+    for node in ast.walk(tree_of(file.read_text("utf-8"))):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             length = (node.end_lineno or 0) - node.lineno + 1
             assert length <= 60, f"{node.name} has {length} lines"
@@ -126,7 +199,7 @@ def test_modules_and_functions_stay_short(file: Path) -> None:
 
 @every_module
 def test_every_signature_is_typed(file: Path) -> None:
-    for node in ast.walk(tree_of(file)):
+    for node in ast.walk(tree_of(file.read_text("utf-8"))):
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             continue
         a = node.args
@@ -138,7 +211,7 @@ def test_every_signature_is_typed(file: Path) -> None:
 
 @every_module
 def test_every_module_says_what_it_is(file: Path) -> None:
-    said = ast.get_docstring(tree_of(file))
+    said = ast.get_docstring(tree_of(file.read_text("utf-8")))
     assert said
     assert said.split("\n\n")[0].strip().endswith((".", "`."))
 
@@ -156,7 +229,12 @@ def test_references_and_starters_have_no_privilege() -> None:
     )
     assert len(files) >= 4
     for file in files:
-        reached = libraries(ast.walk(tree_of(file))) & {"harness", "tasks", "reference_solutions", "tests"}
+        reached = libraries(ast.walk(tree_of(file.read_text("utf-8")))) & {
+            "harness",
+            "tasks",
+            "reference_solutions",
+            "tests",
+        }
         assert not reached, f"{file.relative_to(TOP)} imports {reached}"
 
 
@@ -164,7 +242,7 @@ def test_contracts_need_numpy_at_most() -> None:
     files = _solutions("tasks/*/contract.py", "tests/toy_tasks/*/contract.py")
     assert files
     for file in files:
-        reached = libraries(ast.walk(tree_of(file))) - set(sys.stdlib_module_names)
+        reached = libraries(ast.walk(tree_of(file.read_text("utf-8")))) - set(sys.stdlib_module_names)
         assert reached <= {"numpy"}, f"{file.relative_to(TOP)} imports {reached}"
 
 

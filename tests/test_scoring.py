@@ -169,15 +169,17 @@ def test_a_lost_unit_is_ours() -> None:
 
 
 def test_the_programs_digest_is_over_what_can_change_a_score(tmp_path: Path) -> None:
-    for name in ("grading.py", "cli_x.py", "reports/html.py"):
+    for name in ("records.py", "grading/grade.py", "cli/x.py", "reports/html.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("1")
     first = machine_program.program_digest(tmp_path)
     (tmp_path / "reports" / "html.py").write_text("2")
-    (tmp_path / "cli_x.py").write_text("2")
+    (tmp_path / "cli" / "x.py").write_text("2")
     assert machine_program.program_digest(tmp_path) == first
-    (tmp_path / "grading.py").write_text("2")
-    assert machine_program.program_digest(tmp_path) != first
+    for name in ("grading/grade.py", "records.py"):
+        before = machine_program.program_digest(tmp_path)
+        (tmp_path / name).write_text("2")
+        assert machine_program.program_digest(tmp_path) != before
 
 
 def test_equating_shows_how_far_the_anchors_wander() -> None:

@@ -1,4 +1,4 @@
-"""What task.toml may say: the schema of a task's definition; pure."""
+"""Pure: what task.toml may say, the schema of a task's definition."""
 
 from __future__ import annotations
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import harness
 from harness.digests import of_files
 
-# What can change no score: how results are shown, kept together and asked for.
-_SHOWS = {"reports", "web", "executors", "calibration", "assessment", "analysis", "receipts", "cli"}
+# `runs` and every room that it or a task can reach. The others only show, sign or gather what is stored.
+ROOMS = ("grading", "inputs", "isolation", "machine", "measures", "runs", "store", "trials", "worker")
 
 
 def program_digest(top: Path | None = None) -> str:
-    """sha256 over the program's files that can change a score; `top` is the folder of the package."""
+    """sha256 over the root's files and those of ROOMS; `top` is the folder of the package."""
     top = top or Path(harness.__file__).parent
-    files = (p for p in sorted(top.rglob("*.py")) if p.relative_to(top).parts[0] not in _SHOWS)
-    return of_files(p for p in files if not p.name.startswith(("cli", "output", "progress")))
+    files = [*top.glob("*.py"), *(file for room in ROOMS for file in (top / room).rglob("*.py"))]
+    return of_files(sorted(files))
