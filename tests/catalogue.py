@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from harness.proofs import Proof
-from harness.reports.catalogue import render
+from harness.reports.run.catalogue import render
 
 DOCS = Path(__file__).parent.parent / "docs"
 

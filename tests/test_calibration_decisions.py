@@ -11,7 +11,7 @@ from harness.analysis.calibration.generators import CAP, FLOOR
 from harness.analysis.calibration.gibbs import Draws
 from harness.analysis.calibration.planner import form
 from harness.analysis.calibration.tables import Row
-from harness.reports import calibration as pages
+from harness.reports.calibration import report as pages
 from harness.sheets import Cut, Suite, TaskInSuite
 
 

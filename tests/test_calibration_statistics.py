@@ -12,7 +12,7 @@ from harness.analysis.calibration.analysis import calibrate
 from harness.analysis.calibration.results import Calibration
 from harness.analysis.calibration.tables import Row
 from harness.records import TIERS
-from harness.reports import calibration as pages
+from harness.reports.calibration import report as pages
 from harness.sheets import Suite, TaskInSuite
 
 NAMES = ("a", "b", "c", "d")

@@ -12,7 +12,9 @@ import pytest
 from harness.analysis.standings import standings
 from harness.errors import UsageError
 from harness.records import Rung
-from harness.reports import board_html, candidate, candidate_html, feedback, text
+from harness.reports.assessment import candidate, candidate_html, feedback
+from harness.reports.assessment import leaderboard_html as board_html
+from harness.reports.run import text
 from harness.sheets import Assessment, Cell, CellConstraint, Cut, Sheet, Suite, TaskInSuite
 from tests import sheet_fixtures as fixtures
 from tests.chromium import Chromium

@@ -7,7 +7,7 @@ import pytest
 from harness.inputs.tasks import all_tasks
 from harness.proofs import Proof, ProofCheat, ProofGap, ProofMutant, ProofStarter, ProofTier
 from harness.records import Source
-from harness.reports import catalogue
+from harness.reports.run import catalogue
 from tests.catalogue import DOCS, page, proofs
 
 

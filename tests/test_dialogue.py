@@ -13,7 +13,7 @@ from harness.inputs.submissions import read, staged
 from harness.instances import FromAnswers
 from harness.observer import Silent
 from harness.records import Assessed, ConstraintResult, Measurement, Score
-from harness.reports import markdown
+from harness.reports.run import markdown
 from harness.runs.check import check
 from harness.runs.evaluate import assess
 from harness.runs.mutants import placed

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from harness.analysis.standings import standings
-from harness.reports import board_html, differing, leaderboard, text
+from harness.reports.assessment import differences as differing
+from harness.reports.assessment import leaderboard
+from harness.reports.assessment import leaderboard_html as board_html
+from harness.reports.run import text
 from harness.sheets import Sheet
 from harness.store.ledger import Ledger
 from harness.store.results import Store
@@ -248,7 +251,7 @@ def test_a_comparison_fits_the_screen_and_is_harmless() -> None:
 
 
 def test_a_cell_keeps_its_reference_for_words() -> None:
-    from harness.reports import plain
+    from harness.reports.parts import plain
 
     one = cell("a", "noisy-labels").constraints[0]
     assert plain.limit(one) == "at most 6.00 times the baseline reference's"

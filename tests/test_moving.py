@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from harness.errors import HarnessError, StoreError
 from harness.inputs import tasks
-from harness.reports import markdown
+from harness.reports.run import markdown
 from harness.runs import rescore as rescoring
 from harness.runs import runner
 from harness.runs.options import Asked, order

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.reports.html import render_html
+from harness.reports.run.html import render_html
 from tests.chromium import Chromium
 from tests.report_fixtures import RUNS
 

@@ -15,22 +15,14 @@ import pytest
 from markdown_it import MarkdownIt
 
 from harness.records import Run
-from harness.reports import (
-    clean,
-    content,
-    figures,
-    markdown,
-    pairplot,
-    plots,
-    schema,
-    svg,
-    text,
-    units,
-    words,
-)
-from harness.reports.comparison import WITHHELD, compare
-from harness.reports.html import render_html
-from harness.reports.summary import summary
+from harness.reports.parts import clean, svg, units, words
+from harness.reports.run import markdown, plots, schema, text
+from harness.reports.run import pair_plot as pairplot
+from harness.reports.run import run_series as figures
+from harness.reports.run import run_tables as content
+from harness.reports.run.comparison import WITHHELD, compare
+from harness.reports.run.html import render_html
+from harness.reports.run.summary import summary
 from tests.report_fixtures import IN_PAIRS, RUNS, head, machine, ok_run, paired_run, proof, timing
 
 SCHEMA = Path(schema.__file__).with_name("run-summary.schema.json")

@@ -6,7 +6,7 @@ import pytest
 
 from harness.assessment.executors.base import Unit
 from harness.cli.progress import MOST_ROWS, Table, table_of
-from harness.reports.text import to_text
+from harness.reports.run.text import to_text
 from harness.sheets import Assessment, Cell, Sheet, Suite, TaskInSuite, not_attempted
 
 

@@ -18,7 +18,7 @@ from harness.analysis import similarity
 from harness.analysis.fingerprints import GRAM, WINDOW, grams, tokens, winnow
 from harness.analysis.similarity import COMMON_LEAST, Found, Pair, Part, Region, compare
 from harness.inputs import tasks
-from harness.reports import similar as shown
+from harness.reports.assessment import similar as shown
 from tests.conftest import TOYS
 from tests.test_cli import harness, refused
 

@@ -101,7 +101,8 @@ def _cut(
 
 
 def _present(found: Calibration, out: Path | None, as_json: bool) -> None:
-    from harness.reports import calibration, text
+    from harness.reports.calibration import report as calibration
+    from harness.reports.run import text
 
     if out is not None:
         write_file(out / "calibration.html", calibration.render_html(found))
@@ -128,7 +129,7 @@ def _simulate(generator: str | None, seed: int, out: Path | None, as_json: bool)
     with Shown("simulate", quiet=as_json) as shown:
         found = calibrating.simulate(generator, calibrating.SETS, seed, shown.note)
     if out is not None:
-        from harness.reports.simulation import markdown
+        from harness.reports.calibration.simulation import markdown
 
         write_file(out / "simulation.json", found.model_dump_json(indent=1) + "\n")
         write_file(out / "simulation.md", markdown(found))
@@ -139,7 +140,8 @@ def _simulate(generator: str | None, seed: int, out: Path | None, as_json: bool)
 
 
 def _show(found: Simulation) -> None:
-    from harness.reports import simulation, text
+    from harness.reports.calibration import simulation
+    from harness.reports.run import text
 
     say(simulation.headline(found))
     show(text.table(simulation.table(found)))

@@ -96,7 +96,7 @@ def tasks_verb(as_json: AsJson = False, tasks: TasksRoot = None) -> None:
         keys = ("id", "title", "competencies", "minutes", "devices", "summary")
         print_json({"tasks": [{key: getattr(found_one, key) for key in keys} for found_one in found]})
         return
-    from harness.reports import text
+    from harness.reports.run import text
 
     show(text.render_tasks(cast("list[text.TaskRow]", found)))
     say("Next: harness init TASK DIR")
@@ -238,11 +238,11 @@ def _run(asked: Order, out: Path | None, as_json: bool) -> Run:
     with _measuring("run", asked, as_json) as shown:
         done = runner.run(asked, open_store(), shown, keep)
     if as_json:
-        from harness.reports.summary import summary
+        from harness.reports.run.summary import summary
 
         print_json(summary(done))
     else:
-        from harness.reports import text
+        from harness.reports.run import text
 
         show(text.render_run(done))
         say(f"Report: {pages[0]}")

@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 def rendered(done: Run, form: str) -> str:
     """The run in one of the report formats; raises UsageError for an unknown one."""
     if form == "json":
-        from harness.reports.summary import summary
+        from harness.reports.run.summary import summary
 
         return json.dumps(summary(done), indent=2, allow_nan=False) + "\n"
     if form == "html":
-        from harness.reports.html import render_html
+        from harness.reports.run.html import render_html
 
         return render_html(done)
     if form == "markdown":
-        from harness.reports.markdown import render_run
+        from harness.reports.run.markdown import render_run
 
         return render_run(done)
     if form != "text":
         raise UsageError(f"--format {form} is not known; give text, markdown, html or json")
-    from harness.reports import text
+    from harness.reports.run import text
 
     return text.to_text(text.render_run(done))
 
@@ -69,7 +69,7 @@ def show(renderable: Any) -> None:
     if console.is_terminal:
         console.print(renderable)
         return
-    from harness.reports import text
+    from harness.reports.run import text
 
     write_out(text.to_text(renderable))
 
@@ -100,7 +100,7 @@ def show_check(asked: Order, found: Checked, as_json: bool) -> None:
             }
         )
         return
-    from harness.reports.checking import render_check
+    from harness.reports.run.check import render_check
 
     show(render_check(found.assessed, found.trial, found.problems, found.warnings))
     if found.passed:
@@ -109,8 +109,8 @@ def show_check(asked: Order, found: Checked, as_json: bool) -> None:
 
 def show_proof(proof: Proof, markdown: Path | None, as_json: bool) -> None:
     """A proof on the screen, and as Markdown into a file when one is named."""
-    from harness.reports import markdown as md
-    from harness.reports import text
+    from harness.reports.run import markdown as md
+    from harness.reports.run import text
 
     if markdown is not None:
         write_file(markdown, md.render_proof(proof))

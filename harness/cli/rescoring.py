@@ -63,11 +63,11 @@ def _one(run_name: str, as_json: bool, tasks: Path | None) -> None:
 
     old, new = rescoring.rescore(run_name, open_store(), _finder(tasks))
     if as_json:
-        from harness.reports.summary import summary
+        from harness.reports.run.summary import summary
 
         print_json({**summary(new), "points_before": old.score.points if old.score else None})
     else:
-        from harness.reports import text
+        from harness.reports.run import text
 
         show(text.render_run(new))
         before = f"{old.score.points:.1f} points, {old.score.outcome}" if old.score else "not scored"
@@ -88,7 +88,7 @@ def _all(name: str, who: tuple[str, str], weight: list[str], as_json: bool, task
     if as_json:
         print_json(_as_json(done, by, why))
     else:
-        from harness.reports import rescored
+        from harness.reports.assessment import rescored
 
         write_out(rescored.render_changes((c.before, c.after, c.fault) for c in done.changes))
         if said := rescored.render_weights(done.suite_before, done.assessment.suite):
@@ -126,7 +126,7 @@ def _as_json(done: Reassessed, by: str, why: str) -> dict[str, Any]:
 
 
 def _history(name: str, as_json: bool) -> None:
-    from harness.reports import rescored
+    from harness.reports.assessment import rescored
     from harness.store.ledger import Ledger
 
     ledger = Ledger(open_store())

@@ -48,9 +48,9 @@ def leaderboard(
 ) -> None:
     """Rank the candidates of an assessment, ties as ties."""
     from harness.analysis.standings import standings
-    from harness.reports import board_html
-    from harness.reports import leaderboard as board
-    from harness.reports.text import to_text
+    from harness.reports.assessment import leaderboard as board
+    from harness.reports.assessment import leaderboard_html as board_html
+    from harness.reports.run.text import to_text
 
     if failed_task not in ("apart", "zero"):
         raise UsageError(f"--failed-task {failed_task} is not known; give apart or zero")
@@ -98,8 +98,8 @@ def report(
 
 
 def _candidate(alias: str, suite: str, for_them: bool, form: str) -> str:
-    from harness.reports import candidate, candidate_html, feedback
-    from harness.reports.text import to_text
+    from harness.reports.assessment import candidate, candidate_html, feedback
+    from harness.reports.run.text import to_text
 
     sheet = _sheet(suite)
     if for_them:
@@ -135,7 +135,7 @@ def compare(
     if len(names) != 2:
         raise UsageError("compare takes two candidates at a time; name two of them")
     from harness.analysis import differences
-    from harness.reports import differing
+    from harness.reports.assessment import differences as differing
 
     found = differences.compare(sheet, *names)
     if as_json:
@@ -163,12 +163,12 @@ def _compare_runs(names: list[str], as_json: bool) -> None:
     if len(tasks) > 1:
         raise UsageError(f"these runs are of different tasks ({', '.join(tasks)}); compare runs of one task")
     if as_json:
-        from harness.reports.summary import summary
+        from harness.reports.run.summary import summary
 
         same = len({done.head.machine.id for done in found}) == 1
         print_json({"task": tasks[0], "same_machine": same, "runs": [summary(done) for done in found]})
         return
-    from harness.reports import text
+    from harness.reports.run import text
 
     show(text.render_compare(found))
 

@@ -47,7 +47,7 @@ def similar_verb(
     from harness.inputs import hand_ins as intake
     from harness.inputs.tasks import all_tasks, find
     from harness.machine import temporary as leftovers
-    from harness.reports import similar
+    from harness.reports.assessment import similar
 
     known = all_tasks(tasks)
     if task is not None:

@@ -52,7 +52,7 @@ def make(role: Role = "candidate", as_json: AsJson = False) -> None:
 def list_keys(as_json: AsJson = False) -> None:
     """List this machine's keys and those it trusts."""
     from harness.receipts.signing import ROLES
-    from harness.reports import clean
+    from harness.reports.parts import clean
 
     ring = _ring()
     own = [key for role in ROLES if (key := ring.own(role))]
@@ -155,7 +155,7 @@ def verify(
     from harness.cli.progress import Shown
     from harness.receipts.verify import Wanted
     from harness.receipts.verify import verify as run_verify
-    from harness.reports import clean
+    from harness.reports.parts import clean
     from harness.store.results import Store, home
 
     wanted = Wanted(receipt, folder, rerun, secret_seed_file, isolation, data, model, tasks)
@@ -173,7 +173,7 @@ def verify(
 
 
 def _show(found: Verified) -> None:
-    from harness.reports import clean
+    from harness.reports.parts import clean
 
     said = found.receipt
     if said is not None and found.standing != "broken":

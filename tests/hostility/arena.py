@@ -106,7 +106,7 @@ class Arena:
 
     def _run(self, job: Words) -> Words:
         """A whole run with its references, and every report of it."""
-        from harness.reports import html, markdown, summary, text
+        from harness.reports.run import html, markdown, summary, text
 
         asked = order(
             Asked(

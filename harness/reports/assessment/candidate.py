@@ -1,0 +1,348 @@
+"""What an evaluator reads about one candidate: in words, from a sheet; as text and JSON, and for the page."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from harness.analysis.standings import Apart, Ranked, Standings, by_candidate, span, standings
+from harness.errors import UsageError
+from harness.reports.assessment import leaderboard
+from harness.reports.parts import clean, plain, units, words
+from harness.reports.parts.tables import Facts, Mark, Table, cell, facts, row
+from harness.reports.run import run_tables as content
+from harness.reports.run import text
+from harness.sheets import Cell as Scored
+from harness.sheets import CellConstraint, Sheet, TaskInSuite
+
+FEW_TASKS = 3
+FEW_INSTANCES = 3
+WIDE_HALF = 10.0  # points to each side, beyond which an interval is called wide
+ROOMY = 0.9  # a limit of which less than this share is used was kept with room
+
+
+@dataclass(frozen=True)
+class Side:
+    """One strength, weakness or remark, with its mark."""
+
+    text: str
+    mark: Mark
+
+
+@dataclass(frozen=True)
+class TaskPart:
+    """What one task says about the candidate. `points` are words, as `number` is a short form of them."""
+
+    id: str
+    title: str
+    asked: str
+    number: str
+    told: str
+    strengths: tuple[Side, ...]
+    weaknesses: tuple[Side, ...]
+    facts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """The whole of a candidate's page, in printable words."""
+
+    candidate: str
+    suite: str
+    number: str
+    note: str
+    mark: Mark
+    sentence: str
+    key: tuple[tuple[str, str], ...]
+    profile: Table
+    tasks: tuple[TaskPart, ...]
+    caveats: tuple[str, ...]
+    provenance: Facts
+
+
+def page(sheet: Sheet, candidate: str) -> Page:
+    """The page of one candidate; raises UsageError for one who is not on the sheet."""
+    suite, cells = sheet.assessment.suite, by_candidate(sheet).get(candidate, {})
+    found = standings(sheet)
+    one = found_or_refused(found, candidate)
+    ranked = isinstance(one, Ranked)
+    return Page(
+        candidate=clean.short(candidate, 60),
+        suite=clean.line(suite.title or suite.name, 100),
+        number=plain.points(one.points.points) if isinstance(one, Ranked) else "Not ranked",
+        note=_note(one, len(suite.tasks)),
+        mark="pass" if ranked else plain.STANDINGS[one.standing][1],
+        sentence=_sentence(one, found, candidate),
+        key=_key(one, found),
+        profile=profile(one),
+        tasks=tuple(_task(task, cells.get(task.id)) for task in suite.tasks),
+        caveats=_caveats(sheet, one, list(cells.values())),
+        provenance=_provenance(sheet, list(cells.values())),
+    )
+
+
+def found_or_refused(found: Standings, candidate: str) -> Ranked | Apart:
+    """Where a candidate stands; raises UsageError for one who is not on the sheet."""
+    one = found.of(candidate)
+    if one is None:
+        known = [clean.short(name.candidate, 30) for name in (*found.ranked, *found.apart)]
+        shown = ", ".join(known[:8]) + (f" and {len(known) - 8:,} more" if len(known) > 8 else "")
+        raise UsageError(
+            f"there is no candidate {clean.short(candidate, 40)!r} in {found.suite}; there are {shown or 'none'}"
+        )
+    return one
+
+
+def _note(one: Ranked | Apart, tasks: int) -> str:
+    if isinstance(one, Ranked):
+        return f"of 100 points over {plain.count(tasks, 'task')}, 95 % interval {plain.between(one.points)}"
+    if one.points is None:
+        return f"no result counts yet, of {plain.count(tasks, 'task')}"
+    return (
+        f"{plain.span(one.points)} points over the {one.counted} of {plain.count(tasks, 'task')} that count"
+    )
+
+
+def _sentence(one: Ranked | Apart, found: Standings, candidate: str) -> str:
+    name, tasks = clean.short(candidate, 60), plain.count(len(found.tasks), "task")
+    if isinstance(one, Apart):
+        missing = [
+            f"{leaderboard.title(task)} ({plain.gap(gap.outcome).lower()})"
+            for gap in one.gaps
+            for task in found.tasks
+            if task.id == gap.task
+        ]
+        return f"{name} is not ranked, because not every task counts: {words.join(missing)}."
+    shared = sum(other.rank == one.rank for other in found.ranked) - 1
+    tie = f", shared with {plain.count(shared, 'other')}" if shared else ""
+    return (
+        f"{name} reached {plain.points(one.points.points)} of 100 points over {tasks}: on average "
+        f"{_average(one.points.points)}. Rank {one.rank} of {len(found.ranked)}{tie}."
+    )
+
+
+def _average(points: float) -> str:
+    if points >= 95:
+        return "as good as the expert reference, or better"
+    if points >= 5:
+        way = f"{round(points)} % of the way from the simplest working solution to the expert reference"
+        return f"{way}, on the tasks' own scales"
+    return (
+        "about as good as the simplest working solution"
+        if points > -5
+        else "worse than the simplest working solution"
+    )
+
+
+def _key(one: Ranked | Apart, found: Standings) -> tuple[tuple[str, str], ...]:
+    if isinstance(one, Apart):
+        return (
+            ("Standing", plain.STANDINGS[one.standing][0]),
+            ("Tasks that count", f"{one.counted} of {len(found.tasks)}"),
+        )
+    rows = [("Rank", f"{plain.place(one)} of {len(found.ranked)} ({plain.possible(one)})")]
+    rows.append(("Lowest tier reached", one.tier))
+    if one.band and found.cut:
+        rows.append((f"Against the cut at {plain.points(found.cut.points)}", plain.BANDS[one.band][0]))
+    return tuple(rows)
+
+
+def profile(one: Ranked | Apart) -> Table:
+    """Points in each competency, and how many tasks stand behind them."""
+    rows = tuple(
+        row(
+            clean.line(c.name, 80),
+            plain.points(c.points.points) if c.points else "none",
+            plain.between(c.points) if c.points else "",
+            plain.count(c.tasks, "task")
+            if c.counted == c.tasks
+            else f"{c.counted} of {plain.count(c.tasks, 'task')}",
+        )
+        for c in one.competencies
+    )
+    note = "A competency behind which one task stands says how that task went, not more."
+    return Table("Competencies", ("Competency", "Points", "95 % interval", "Behind it"), rows, (1,), note)
+
+
+def _task(task: TaskInSuite, found: Scored | None) -> TaskPart:
+    strengths, weaknesses = sides(found) if found else ((), ())
+    return TaskPart(
+        id=clean.line(task.id, 60),
+        title=leaderboard.title(task),
+        asked=_asked(task),
+        number=plain.points(found.points) if found and found.standing == "fit" else "–",
+        told=_told(found),
+        strengths=strengths,
+        weaknesses=weaknesses,
+        facts=_facts(found),
+    )
+
+
+def _asked(task: TaskInSuite) -> str:
+    parts = [f"{task.minutes} minutes for the candidate"] if task.minutes else []
+    parts += [f"weight {task.weight:g}"]
+    parts += [", ".join(clean.line(c, 60) for c in task.competencies)] if task.competencies else []
+    return "; ".join(parts)
+
+
+def _told(found: Scored | None) -> str:
+    if found is None:
+        return "Not scored yet."
+    if found.standing == "fit":
+        tier = plain.TIERS.get(found.tier, "not placed")
+        return f"{plain.span(span(found))} points: {tier}."
+    said = words.closed(clean.line(found.reasons[0], 300)) if found.reasons else ""
+    closing = {
+        "unfit": "It gives no points.",
+        "open": "It counts neither for nor against the candidate.",
+        "not attempted": "",
+    }[found.standing]
+    return f"{plain.outcome(found)}. {said} {closing}".strip()
+
+
+def sides(found: Scored) -> tuple[tuple[Side, ...], tuple[Side, ...]]:
+    """Strengths and weaknesses of a cell: the objective against the ladder, each constraint against its limit."""
+    good, bad = [], []
+    if told := _objective(found):
+        strong = found.tier in ("competent", "expert") and found.standing == "fit"
+        (good if strong else bad).append(Side(told, "pass" if strong else ""))
+    for constraint in found.constraints:
+        side = Side(_constraint(constraint), constraint.verdict)
+        (good if constraint.verdict == "pass" else bad).append(side)
+    return tuple(good), tuple(bad)
+
+
+def _objective(found: Scored) -> str:
+    if found.value is None or not (where := plain.on_ladder(found)):
+        return ""
+    name = words.measure(clean.line(found.measure, 60))
+    value = units.spread(found.value, found.low, found.high, found.unit)
+    before = "" if found.standing == "fit" else ", before the constraints"
+    return f"{name} {value}{before}: {where}."
+
+
+def _constraint(c: CellConstraint) -> str:
+    name, limit = clean.line(c.name, 60).capitalize(), plain.limit(c)
+    if c.value is None:
+        return f"{name}: could not be measured, so it is not judged; {limit} is allowed."
+    told, used = f"{name}: {plain.measured(c)}, where {limit} is allowed", plain.used(c)
+    if c.verdict == "inconclusive":
+        return f"{told}. The readings do not decide it."
+    if c.verdict == "fail":
+        return f"{told}: not kept{', with ' + used if used else ''}."
+    if not used or c.value <= ROOMY * c.threshold:
+        return f"{told}{f' ({used})' if used else ''}."
+    return f"{told}: close to the limit ({used})."
+
+
+def _facts(found: Scored | None) -> tuple[str, ...]:
+    if found is None or not found.run_id:
+        return ()
+    certified = {True: "times certified", False: "times not certified", None: ""}[found.certified]
+    grade = f"machine grade {found.grade}" if found.grade else ""
+    instances = plain.count(len(found.instances), "instance") if found.instances else ""
+    stamp = words.STAMPS[found.stamp][0].lower() if found.stamp else ""
+    parts = [certified, grade, instances, stamp, f"run {clean.line(found.run_id, 80)}"]
+    return tuple(part for part in parts if part)
+
+
+def _caveats(sheet: Sheet, one: Ranked | Apart, cells: list[Scored]) -> tuple[str, ...]:
+    suite = sheet.assessment.suite
+    told = [
+        (
+            len(suite.tasks) < FEW_TASKS,
+            f"Only {plain.count(len(suite.tasks), 'task')}: little of what the work asks",
+        ),
+        (any(c.tasks == 1 for c in one.competencies), "Some competencies rest on a single task"),
+        *_doubts(suite.tasks, cells),
+        (any(c.stamp == "practice" for c in cells), plain.STAMPS["practice"]),
+        (any(c.stamp == "self-check" for c in cells), plain.STAMPS["self-check"]),
+        (
+            one.points is not None and one.points.high - one.points.low > 2 * WIDE_HALF,
+            "The interval is wide: do not read much into small differences",
+        ),
+        (len({c.machine_id for c in cells if c.run_id}) > 1, "The tasks were measured on different machines"),
+        (
+            suite.cut is not None and suite.cut.method == "provisional",
+            "The cut is provisional: nobody has checked it against people's work yet",
+        ),
+    ]
+    return tuple(f"{said}." for holds, said in told if holds)
+
+
+def _doubts(tasks: tuple[TaskInSuite, ...], cells: list[Scored]) -> list[tuple[bool, str]]:
+    """What is open, not certified, or measured on few instances, each with the tasks it concerns."""
+    titles = {task.id: leaderboard.title(task) for task in tasks}
+    fit = [c for c in cells if c.standing == "fit"]
+    few = f"Measured on fewer than {FEW_INSTANCES} instances, so the interval says little about other data"
+    kinds = (
+        ("Still open", [c for c in cells if c.standing == "open"]),
+        ("Times not certified, good for orientation only", [c for c in cells if c.certified is False]),
+        (few, [c for c in fit if len(c.instances) < FEW_INSTANCES]),
+    )
+    return [
+        (bool(found), f"{said}: {words.join([titles.get(c.task, clean.line(c.task, 60)) for c in found])}")
+        for said, found in kinds
+    ]
+
+
+def _provenance(sheet: Sheet, cells: list[Scored]) -> Facts:
+    a, ran = sheet.assessment, [c for c in cells if c.run_id]
+    machines = sorted({content.short_digest(c.machine_id) for c in ran} - {""})
+    digests = sorted({content.short_digest(c.submission_digest) for c in ran} - {""})
+    return facts(
+        "What these numbers stand on",
+        [
+            ("Suite", cell(a.suite.name, a.suite.digest)),
+            ("Assessment", f"{a.id}, begun {content.moment(a.begun_at)}"),
+            ("Seed", f"{a.seed_id} (a hash; the seed is secret)"),
+            ("Stamp", words.join(sorted({words.STAMPS[c.stamp][0] for c in ran if c.stamp}))),
+            ("Isolation", words.join(sorted({clean.line(c.isolation, 40) for c in ran} - {""}))),
+            ("Machine", words.join(machines)),
+            ("Submissions", words.join(digests)),
+            ("Harness", a.harness_version),
+        ],
+    )
+
+
+def render_text(found: Page) -> RenderableType:
+    """The page for a terminal."""
+    parts: list[RenderableType] = [
+        Text(f"{found.candidate}: {found.suite}", style="bold"),
+        Text(f"{found.number} {found.note}", style=text.STYLES[found.mark]),
+        Text(found.sentence),
+        *(Text(f"{name}: {value}") for name, value in found.key),
+        Text(""),
+    ]
+    if found.profile.rows:
+        parts.append(text.table(found.profile))
+    for task in found.tasks:
+        parts += [
+            Text(task.title, style="bold"),
+            Text(f"  {task.asked}", style="dim"),
+            Text(f"  {task.told}"),
+        ]
+        for side in (*task.strengths, *task.weaknesses):
+            parts.append(Text(f"  {text.SIGNS[side.mark] or '- '}{side.text}", style=text.STYLES[side.mark]))
+        parts.append(Text(f"  {'; '.join(task.facts)}\n" if task.facts else "", style="dim"))
+    parts += [Text(f"! {caveat}", style="yellow") for caveat in found.caveats]
+    last = "; ".join(f"{name} {value.text}" for name, value in found.provenance.rows)
+    return Group(*parts, Text(last, style="dim"))
+
+
+def summary(sheet: Sheet, candidate: str) -> dict[str, Any]:
+    """The page as one JSON-ready object, with the standing and the cells it was made of."""
+    one = found_or_refused(standings(sheet), candidate)
+    shown = asdict(page(sheet, candidate))
+    return {
+        "assessment": sheet.assessment.id,
+        "suite": sheet.assessment.suite.name,
+        "candidate": candidate,
+        "ranked": isinstance(one, Ranked),
+        "standing": one.model_dump(mode="json"),
+        **{key: shown[key] for key in ("sentence", "tasks", "caveats")},
+        "cells": [c.model_dump(mode="json") for c in sheet.of(candidate)],
+    }

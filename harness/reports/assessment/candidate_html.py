@@ -1,0 +1,35 @@
+"""A candidate's page for the evaluator, and the feedback for the candidate, as self-contained HTML."""
+
+from __future__ import annotations
+
+from harness.analysis.standings import standings
+from harness.reports.assessment import candidate
+from harness.reports.assessment import leaderboard_plot as boardplot
+from harness.reports.assessment.feedback import Feedback
+from harness.reports.assessment.leaderboard_html import both, template
+from harness.reports.parts import clean, plain
+from harness.sheets import Sheet
+
+WIDE = 800.0
+
+
+def render_html(sheet: Sheet, alias: str) -> str:
+    """The evaluator's page; raises UsageError for a candidate who is not on the sheet."""
+    shown = candidate.page(sheet, alias)
+    one = candidate.found_or_refused(standings(sheet), alias)
+    rows = [
+        boardplot.Dot(clean.short(c.name, 44), _behind(c.counted, c.tasks), c.points)
+        for c in one.competencies
+        if c.points is not None
+    ]
+    plot = both(rows, "profile", "Points by competency", None, WIDE)
+    return template("candidate.html.j2").render(page=shown, plot=plot, assessment=sheet.assessment)
+
+
+def _behind(counted: int, tasks: int) -> str:
+    return plain.count(tasks, "task") if counted == tasks else f"{counted} of {plain.count(tasks, 'task')}"
+
+
+def render_feedback(found: Feedback) -> str:
+    """The candidate's page, made of the feedback alone."""
+    return template("feedback.html.j2").render(page=found)

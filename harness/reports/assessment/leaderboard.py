@@ -1,0 +1,328 @@
+"""An assessment's leaderboard as tables, text, CSV and JSON: who stands where, who is apart and why."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from harness.analysis.standings import Apart, Gap, Ranked, Standings, by_candidate, span
+from harness.reports.parts import clean, plain, units, words
+from harness.reports.parts.tables import Cell, Facts, Table, cell, facts, row
+from harness.reports.run import run_tables as content
+from harness.reports.run import text
+from harness.sheets import Cell as Scored
+from harness.sheets import Sheet, TaskInSuite
+
+By = Mapping[str, Mapping[str, Scored]]
+ALIAS = 28
+ASKED = "95 % interval"
+
+
+def over(found: Standings) -> str:
+    """What the ranks are over, in words."""
+    if found.competency:
+        return f"Competency: {clean.line(found.competency, 80)}"
+    if not found.filtered:
+        return f"All {len(found.tasks)} tasks" if len(found.tasks) > 1 else title(found.tasks[0])
+    return words.join([title(task) for task in found.tasks])
+
+
+def title(task: TaskInSuite) -> str:
+    """A task's title, or its id where it has none."""
+    return clean.line(task.title or task.id, 80)
+
+
+def headline(found: Standings) -> str:
+    """How many are ranked and how many apart, in a sentence."""
+    if not found.ranked:
+        return "Nobody is ranked yet: no candidate has a result that counts on every task."
+    first = [clean.short(one.candidate, ALIAS) for one in found.ranked if one.rank == 1]
+    lead = first[0] if len(first) == 1 else f"{len(first)} candidates who cannot be told apart"
+    ranked = f"{plain.count(len(found.ranked), 'candidate')} ranked"
+    apart = f", {len(found.apart):,} not" if found.apart else ""
+    return f"{ranked}{apart}. First: {lead}."
+
+
+def ranks(found: Standings, by: By, tasks: bool = True) -> Table:
+    """The ranked in their order: place, points with interval, tier, band, and each task."""
+    shown = found.tasks if tasks and len(found.tasks) > 1 else ()
+    columns = ["Rank", "Candidate", "Points", "Lowest tier", *(["Cut"] if found.cut else [])]
+    columns += [title(task) for task in shown]
+    rows = tuple(
+        row(
+            cell(plain.place(one), plain.possible(one) if one.worst > one.rank else ""),
+            clean.short(one.candidate, ALIAS),
+            cell(plain.points(one.points.points), plain.between(one.points)),
+            cell(*_tiers(one)),
+            *([cell(plain.BANDS[one.band][0], "", plain.BANDS[one.band][1])] if one.band else []),
+            *(task_cell(by.get(one.candidate, {}).get(task.id), one.zeros) for task in shown),
+        )
+        for one in found.ranked
+    )
+    return Table("Ranked", tuple(columns), rows, (2,), foot(found))
+
+
+def _tiers(one: Ranked) -> tuple[str, str]:
+    """The lowest tier, and how many tasks reached each; what counts as 0 reached none: failed."""
+    name = lambda tier: "failed" if tier == "none" else tier  # noqa: E731
+    if len(one.tiers) < 2:
+        return name(one.tier), ""
+    return name(one.tier), ", ".join(f"{name(tier)} {number}" for tier, number in reversed(one.tiers.items()))
+
+
+def foot(found: Standings) -> str:
+    """How to read it, with the notes of the standings."""
+    lead = (
+        "Points: 0 is the baseline reference, 100 the expert reference on the same machine; below them the "
+        f"{ASKED}. = marks a shared rank."
+    )
+    cut = found.cut
+    if cut is not None:
+        error = (
+            "" if cut.standard_error is None else f", standard error {units.points(cut.standard_error, 1)}"
+        )
+        lead += (
+            f" Cut at {plain.points(cut.points)} points ({cut.method}, by {clean.line(cut.set_by, 60)}{error}): "
+            "pass or not yet where the whole interval lies on one side, else review."
+        )
+    return " ".join([lead, *(words.closed(clean.line(note)) for note in found.notes)])
+
+
+def task_cell(found: Scored | None, zeros: Sequence[str] = ()) -> Cell:
+    """One candidate on one task: points and tier, or in words why there are none."""
+    if found is None:
+        return cell("–", "not scored yet")
+    if found.standing == "fit":
+        return cell(plain.points(found.points), found.tier)
+    name, mark = plain.STANDINGS[found.standing]
+    if found.standing == "unfit":
+        return cell("0" if found.task in zeros else name, plain.outcome(found).lower(), mark)
+    return cell(name, plain.outcome(found).lower() if found.standing == "open" else "", mark)
+
+
+def apart(found: Standings, by: By, tasks: bool = True) -> Table:
+    """Whoever is not ranked, why, and what counts so far."""
+    shown = found.tasks if tasks and len(found.tasks) > 1 else ()
+    columns = ("Candidate", "Why not ranked", *(title(task) for task in shown))
+    order = {name: number for number, name in enumerate(("unfit", "open", "not attempted"))}
+    people = sorted(found.apart, key=lambda one: order[one.standing])
+    rows = tuple(
+        row(
+            clean.short(one.candidate, ALIAS),
+            cell(*why(one, found.tasks)),
+            *(task_cell(by.get(one.candidate, {}).get(task.id)) for task in shown),
+        )
+        for one in people
+    )
+    note = (
+        "Nobody here counts as 0: a failed task is shown as failed, and what is open is nobody's fault yet."
+    )
+    return Table("Not ranked", columns, rows, (), note)
+
+
+def why(one: Apart, tasks: Sequence[TaskInSuite]) -> tuple[str, str, Any]:
+    """In words why a candidate is apart, each task's reason below it, and the mark."""
+    name, mark = plain.STANDINGS[one.standing]
+    kinds = dict.fromkeys(plain.gap(gap.outcome) for gap in one.gaps if gap.standing == one.standing)
+    titles = {task.id: title(task) for task in tasks}
+    told = " ".join(words.closed(f"{titles[gap.task]}: {reason(gap)}") for gap in one.gaps)
+    said = words.join([kind.lower() for kind in kinds if kind.lower() != name])
+    return f"{name.capitalize()}: {said}" if said else name.capitalize(), told, mark
+
+
+def reason(gap: Gap) -> str:
+    """The first reason of a gap, on one line."""
+    return clean.line(gap.reasons[0], 200) if gap.reasons else plain.gap(gap.outcome).lower()
+
+
+def warnings(sheet: Sheet) -> tuple[str, ...]:
+    """What keeps cells from being read side by side: machines, isolation, stamps, versions, certificates."""
+    ran = [one for one in sheet.cells if one.run_id]
+    found = []
+    for key, what in (("machine_id", "machines"), ("isolation", "isolation levels"), ("stamp", "stamps")):
+        values = {getattr(one, key) for one in ran} - {"", None}
+        if len(values) > 1:
+            shown = (
+                f" ({words.join(sorted(clean.line(str(v), 40) for v in values))})"
+                if key != "machine_id"
+                else ""
+            )
+            found.append(f"The results come from {len(values)} {what}{shown}: {_UNLIKE[key]}.")
+    for task in sheet.assessment.suite.tasks:
+        if len({one.task_digest for one in ran if one.task == task.id} - {""}) > 1:
+            found.append(f"{title(task)}: not everybody was given the same version of the task.")
+    if doubtful := sum(one.certified is False for one in ran):
+        found.append(f"{plain.count(doubtful, 'result')} of {len(ran):,} with times that are not certified.")
+    if ran and {one.stamp for one in ran} == {"practice"}:
+        found.append(f"{plain.STAMPS['practice']}.")
+    return tuple(found)
+
+
+_UNLIKE = {
+    "machine_id": "points are relative to references on one machine; between machines they were not compared",
+    "isolation": "what a submission could reach was not the same for all",
+    "stamp": "a practice result is no evidence beside an official one",
+}
+
+
+def provenance(sheet: Sheet) -> Facts:
+    """What the numbers stand on: suite, seed, version, stamps, machines."""
+    a, ran = sheet.assessment, [one for one in sheet.cells if one.run_id]
+    stamps = sorted({one.stamp for one in ran if one.stamp} | ({a.stamp} if a.stamp else set()))
+    variants = "the same for all" if a.variants == "same" else "of their own for each candidate"
+    return facts(
+        "What these numbers stand on",
+        [
+            ("Suite", cell(f"{a.suite.title or a.suite.name} ({a.suite.name})", a.suite.digest)),
+            ("Assessment", f"{a.id}, begun {content.moment(a.begun_at)}"),
+            ("Seed", f"{a.seed_id} (a hash; the seed is secret), instances {variants}"),
+            ("Stamp", words.join([words.STAMPS[stamp][0] for stamp in stamps])),
+            ("Isolation", words.join(sorted({clean.line(one.isolation, 40) for one in ran} - {""}))),
+            ("Machines", words.join(sorted({content.short_digest(one.machine_id) for one in ran} - {""}))),
+            ("Harness", a.harness_version),
+            ("Results", f"{len(ran):,} of {len(sheet.candidates) * len(a.suite.tasks):,} measured"),
+        ],
+    )
+
+
+def render_text(sheet: Sheet, found: Standings) -> RenderableType:
+    """The leaderboard for a terminal."""
+    by, suite = by_candidate(sheet), sheet.assessment.suite
+    head = Text(f"{clean.line(suite.title or suite.name, 80)} ({clean.line(suite.name, 40)})", style="bold")
+    parts: list[RenderableType] = [head, Text(f"{over(found)}. {headline(found)}"), Text("")]
+    if found.ranked:
+        parts.append(text.table(ranks(found, by, tasks=False)))
+    if found.ranked and len(found.tasks) > 1:
+        parts.append(text.table(numbered(found, by)))
+    if found.apart:
+        parts.append(text.table(apart(found, by, False)))
+    parts += [Text(f"! {warning}", style="bold yellow") for warning in warnings(sheet)]
+    a = sheet.assessment
+    last = f"Assessment {a.id}, suite {a.suite.digest[:19]}, seed {a.seed_id}, harness {a.harness_version}."
+    return Group(*parts, Text(clean.line(last), style="dim"))
+
+
+def numbered(found: Standings, by: By) -> Table:
+    """Points by task under numbers, for a narrow screen; the footnote names the tasks."""
+    columns = ("Candidate", *(str(number) for number, _ in enumerate(found.tasks, 1)))
+    rows = tuple(
+        row(
+            clean.short(one.candidate, ALIAS),
+            *(task_cell(by.get(one.candidate, {}).get(t.id), one.zeros).text for t in found.tasks),
+        )
+        for one in found.ranked
+    )
+    legend = "; ".join(f"{number} {title(task)}" for number, task in enumerate(found.tasks, 1))
+    return Table("Points by task", columns, rows, tuple(range(1, len(columns))), f"{legend}.")
+
+
+def render_csv(sheet: Sheet, found: Standings) -> str:
+    """One line for each candidate, ranked first; a rank is empty where there is none (RFC 4180)."""
+    by, lines = by_candidate(sheet), _Lines()
+    writer = csv.writer(lines, lineterminator="\n")
+    head = [
+        "rank",
+        "worst",
+        "tied",
+        "candidate",
+        "standing",
+        "points",
+        "low",
+        "high",
+        "band",
+        "tier",
+        "reason",
+    ]
+    each = [
+        f"{task.id} {what}" for task in found.tasks for what in ("points", "low", "high", "tier", "standing")
+    ]
+    writer.writerow([harmless(name) for name in (*head, *each)])
+    for one in found.ranked:
+        own = [
+            one.rank,
+            one.worst,
+            "yes" if one.tied else "no",
+            harmless(one.candidate),
+            "ranked",
+            *_numbers(one.points.points, one.points.low, one.points.high),
+            one.band or "",
+            one.tier,
+            "",
+        ]
+        writer.writerow([*own, *_task_values(by.get(one.candidate, {}), found.tasks)])
+    for one in found.apart:
+        told = "; ".join(f"{gap.task}: {reason(gap)}" for gap in one.gaps)
+        own = ["", "", "", harmless(one.candidate), one.standing, "", "", "", "", "", harmless(told)]
+        writer.writerow([*own, *_task_values(by.get(one.candidate, {}), found.tasks)])
+    return "".join(lines.kept)
+
+
+class _Lines:
+    """Where the writer leaves its lines; nothing is opened."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+
+    def write(self, line: str) -> None:
+        """One line."""
+        self.kept.append(line)
+
+
+def _task_values(cells: Mapping[str, Scored], tasks: Iterable[TaskInSuite]) -> list[str]:
+    values: list[str] = []
+    for task in tasks:
+        one = cells.get(task.id)
+        found = span(one) if one is not None and one.standing == "fit" else None
+        if one is None or found is None:
+            values += ["", "", "", "", one.standing if one else "not scored yet"]
+        else:
+            values += [*_numbers(found.points, found.low, found.high), harmless(one.tier), one.standing]
+    return values
+
+
+def _numbers(*values: float) -> list[str]:
+    return [f"{value:.2f}".replace("-0.00", "0.00") for value in values]
+
+
+def harmless(text_: str) -> str:
+    """A field that no spreadsheet takes for a formula: a leading = + - @ gets an apostrophe before it."""
+    shown = clean.line(text_, 300)
+    return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
+
+
+def summary(sheet: Sheet, found: Standings) -> dict[str, Any]:
+    """The leaderboard as one JSON-ready object: standings, cells in short, warnings, provenance."""
+    a = sheet.assessment
+    keep = (
+        "candidate",
+        "task",
+        "outcome",
+        "standing",
+        "points",
+        "points_low",
+        "points_high",
+        "tier",
+        "run_id",
+        "certified",
+        "stamp",
+        "isolation",
+        "machine_id",
+    )
+    asked = {task.id for task in found.tasks}
+    return {
+        "assessment": a.id,
+        "suite": a.suite.name,
+        "title": a.suite.title,
+        "suite_digest": a.suite.digest,
+        "seed_id": a.seed_id,
+        "variants": a.variants,
+        "harness_version": a.harness_version,
+        "begun_at": a.begun_at,
+        **found.model_dump(mode="json", exclude={"suite"}),
+        "cells": [{key: getattr(one, key) for key in keep} for one in sheet.cells if one.task in asked],
+        "warnings": list(warnings(sheet)),
+    }

@@ -1,0 +1,134 @@
+"""The leaderboard as one self-contained HTML page: no script, no network, everything from outside escaped.
+
+Each filter is a view of its own, with its own ranks; a link shows it, by the address alone (`:target`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from harness.analysis.standings import FailedTask, Standings, by_candidate, standings
+from harness.reports.assessment import leaderboard
+from harness.reports.assessment import leaderboard_plot as boardplot
+from harness.reports.parts import clean, plain, words
+from harness.reports.parts.tables import Cell, Table
+from harness.reports.run import plots
+from harness.reports.run import run_tables as content
+from harness.reports.run.html import Plot
+from harness.sheets import Sheet
+
+DRAWN = 60  # rows of a plot
+MOST_CELLS = 60_000  # cells of tables in a page: beyond it, a page shows one view and says how to get others
+WIDE = 1080.0
+
+
+@dataclass(frozen=True)
+class View:
+    """One choice of tasks, ranked."""
+
+    id: str
+    name: str
+    kind: str
+    sentence: str
+    plot: Plot | None
+    more: str
+    ranked: Table
+    apart: Table
+
+
+def render_html(sheet: Sheet, found: Standings) -> str:
+    """The page; where `found` is the whole suite, with a view for each task and competency."""
+    suite = sheet.assessment.suite
+    others = [] if found.filtered else _others(sheet, found)
+    views = [*(_view(sheet, one, f"v{n}") for n, one in enumerate(others, 1)), _view(sheet, found, "all")]
+    stamps = {cell.stamp for cell in sheet.cells if cell.stamp}
+    return template("board.html.j2").render(
+        title=clean.line(suite.title or suite.name, 100),
+        name=clean.line(suite.name, 60),
+        description=clean.line(suite.description),
+        begun=content.moment(sheet.assessment.begun_at),
+        views=views,
+        people=plain.count(len(sheet.candidates), "candidate"),
+        tasks=plain.count(len(suite.tasks), "task"),
+        stamp=words.STAMPS[stamps.pop()] if len(stamps) == 1 else ("", ""),
+        warnings=leaderboard.warnings(sheet),
+        provenance=leaderboard.provenance(sheet),
+        left_out=not others and not found.filtered and _many(sheet),
+        tints=tint,
+        assessment=sheet.assessment,
+    )
+
+
+@cache
+def template(name: str) -> Template:
+    """One of the templates beside this module, everything in it escaped."""
+    environment = Environment(
+        loader=PackageLoader("harness.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
+
+
+def tint(value: Cell) -> str:
+    """The class of a task's cell: its tier's, beside the words that name it."""
+    return f"tier-{value.note.replace(' ', '-')}" if value.note in plain.TIERS and not value.mark else ""
+
+
+def _many(sheet: Sheet) -> bool:
+    suite = sheet.assessment.suite
+    return len(sheet.candidates) * 4 * (len(suite.tasks) + len(suite.competencies())) > MOST_CELLS
+
+
+def _others(sheet: Sheet, found: Standings) -> list[Standings]:
+    """Each task and each competency by itself, where that is another choice than the whole."""
+    suite, failed = sheet.assessment.suite, found.failed_task
+    if _many(sheet) or len(suite.tasks) < 2:
+        return []
+    by_task = [standings(sheet, [task.id], None, failed) for task in suite.tasks]
+    return [*by_task, *_competencies(sheet, failed)]
+
+
+def _competencies(sheet: Sheet, failed: FailedTask) -> list[Standings]:
+    return [standings(sheet, None, name, failed) for name in sheet.assessment.suite.competencies()]
+
+
+def _view(sheet: Sheet, found: Standings, uid: str) -> View:
+    by = by_candidate(sheet)
+    kind = "competency" if found.competency else "task" if found.filtered else "all"
+    rows = [
+        boardplot.Dot(
+            f"{plain.place(one)}  {clean.short(one.candidate, leaderboard.ALIAS)}",
+            plain.points(one.points.points),
+            one.points,
+        )
+        for one in found.ranked[:DRAWN]
+    ]
+    return View(
+        id=uid,
+        name=leaderboard.over(found).removeprefix("Competency: "),
+        kind=kind,
+        sentence=leaderboard.headline(found),
+        plot=both(rows, uid, "Candidates by points", found.cut.points if found.cut else None),
+        more=f"The first {DRAWN} of {len(found.ranked):,} are drawn; the table has all."
+        if len(found.ranked) > DRAWN
+        else "",
+        ranked=leaderboard.ranks(found, by),
+        apart=leaderboard.apart(found, by),
+    )
+
+
+def both(
+    rows: list[boardplot.Dot], uid: str, title: str, cut: float | None, wide: float = WIDE
+) -> Plot | None:
+    """The drawing at both widths; None without rows. What it returns was escaped by svg.py."""
+    if not rows:
+        return None
+    shown = Markup(boardplot.dots(rows, wide, f"{uid}-w", title, cut))
+    return Plot("", shown, Markup(boardplot.dots(rows, plots.NARROW, f"{uid}-n", title, cut)))

@@ -1,0 +1,82 @@
+"""An assessment that was scored again, old beside new, and the history of its cells: values in, lines out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from harness.reports.parts import clean
+from harness.sheets import Cell, Suite
+
+_WIDTHS = (20, 20, 24, 24)
+
+
+def render_changes(rows: Iterable[tuple[Cell, Cell | None, str]]) -> str:
+    """A line for each cell (before, after, fault); those that did not change say so."""
+    lines = [_line("CANDIDATE", "TASK", "BEFORE", "AFTER")]
+    for before, after, fault in rows:
+        said = f"not scored again: {clean.line(fault, 200)}" if after is None else _ended(after)
+        said = "the same" if after == before else said
+        lines.append(_line(before.candidate, before.task, _ended(before), said))
+        if after is not None and after != before:
+            lines += [f"    {words}" for words in _verdicts(before, after)]
+    return "\n".join(lines)
+
+
+def render_weights(before: Suite, after: Suite) -> str:
+    """A sentence for each weight and for the cut, where they changed; empty where none did."""
+    was = {task.id: task.weight for task in before.tasks}
+    said = [
+        f"The weight of {clean.line(task.id, 60)} is {task.weight:g}; it was {was[task.id]:g}."
+        for task in after.tasks
+        if was[task.id] != task.weight
+    ]
+    if before.cut != after.cut:
+        cuts = [f"{cut.points:g} points" if cut else "none" for cut in (after.cut, before.cut)]
+        said.append(f"The cut is {cuts[0]}; it was {cuts[1]}.")
+    return "\n".join(said)
+
+
+def render_history(rows: Sequence[tuple[str, str, str, str]]) -> str:
+    """What was replaced, the oldest first: when, by whom, why, and what it was (from `was` or `suite_was`)."""
+    if not rows:
+        return "Nothing was replaced."
+    lines = []
+    for at, by, why, was in rows:
+        who = clean.line(by, 60) or "nobody named"
+        lines += [f"{clean.line(at, 40)}  {who}: {clean.line(why, 200) or 'no reason given'}", f"    {was}"]
+    return "\n".join(lines)
+
+
+def was(cell: Cell) -> str:
+    """A cell in one line."""
+    return f"{clean.line(cell.candidate, 60)}, {clean.line(cell.task, 60)}: {_ended(cell)}"
+
+
+def suite_was(suite: Suite) -> str:
+    """A suite's weights and cut in one line."""
+    weights = ", ".join(f"{clean.line(task.id, 60)} {task.weight:g}" for task in suite.tasks)
+    return f"weights {weights}; cut {f'{suite.cut.points:g} points' if suite.cut else 'none'}"
+
+
+def _ended(cell: Cell) -> str:
+    return f"{cell.points:.1f} {cell.outcome}"
+
+
+def _verdicts(before: Cell, after: Cell) -> list[str]:
+    old = {constraint.name: constraint for constraint in before.constraints}
+    said = []
+    for new in after.constraints:
+        then = old.get(new.name)
+        verdict, threshold = (then.verdict, f"{then.threshold:g}") if then else ("none", "none")
+        if (verdict, threshold) != (new.verdict, f"{new.threshold:g}"):
+            name = clean.line(new.name, 60)
+            said.append(f"{name}: threshold {threshold} -> {new.threshold:g}, {verdict} -> {new.verdict}")
+    return said
+
+
+def _line(*parts: str) -> str:
+    cells = [clean.line(part, 400) for part in parts]
+    *first, last = cells
+    return "  ".join(
+        [*(cell.ljust(width) for cell, width in zip(first, _WIDTHS, strict=False)), last]
+    ).rstrip()

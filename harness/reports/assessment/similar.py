@@ -1,0 +1,110 @@
+"""Shared code as text: pairs with their lines, and each submission's share; aliases and files are cleaned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.analysis.fingerprints import GRAM, WINDOW
+from harness.analysis.similarity import Found, Pair, Part
+from harness.reports.parts import clean
+
+HINT = (
+    "Shared code is a hint to look at, never a verdict: two people may write the same lines, learn them from the "
+    "same page, or be given them. Read both sides before you think anything of anybody."
+)
+MOST_REGIONS = 12
+MOST_PARTS = 20
+
+
+def render(task: str, found: Found, threshold: float) -> str:
+    """One task's comparison as lines for a terminal."""
+    listed = len(found.pairs) + found.left_out
+    lines = [
+        f"{task}: {len(found.parts)} submissions, {listed} {'pair' if listed == 1 else 'pairs'} with a share of "
+        f"{threshold:.0%} or more"
+    ]
+    for pair in found.pairs:
+        lines += _pair(pair)
+    if found.left_out:
+        lines.append(f"  {found.left_out:,} more pairs are not listed; raise --threshold")
+    lines += _parts(found.parts)
+    lines += [note(text) for text in found.notes]
+    return "\n".join(lines) + "\n"
+
+
+def note(text: str) -> str:
+    """What a person should know, as a line."""
+    return f"note: {clean.line(text)}"
+
+
+def as_json(task: str, found: Found, threshold: float) -> dict[str, Any]:
+    """The same as one object; shares are from 0 to 1, lines from 1 and inclusive."""
+    pairs = [
+        {
+            "candidates": [pair.one, pair.other],
+            "shared": pair.shared,
+            "shares": [pair.share, pair.other_share],
+            "few": pair.few,
+            "regions": [
+                {"files": [r.file, r.other_file], "lines": [list(r.lines), list(r.other_lines)]}
+                for r in pair.regions
+            ],
+        }
+        for pair in found.pairs
+    ]
+    parts = [
+        {
+            "candidate": part.candidate,
+            "own": part.own,
+            "starter": part.starter,
+            "common": part.common,
+            "closest": part.closest or None,
+            "share": part.share,
+            "elsewhere": part.elsewhere,
+        }
+        for part in found.parts
+    ]
+    return {
+        "task": task,
+        "threshold": threshold,
+        "gram": GRAM,
+        "window": WINDOW,
+        "submissions": parts,
+        "pairs": pairs,
+        "pairs_left_out": found.left_out,
+        "notes": list(found.notes),
+    }
+
+
+def _pair(pair: Pair) -> list[str]:
+    one, other = clean.line(pair.one, 64), clean.line(pair.other, 64)
+    few = "; so little code of one's own that a share says little" if pair.few else ""
+    lines = [
+        f"  {one} and {other}: {pair.share:.0%} of what {one} wrote and {pair.other_share:.0%} of what {other} "
+        f"wrote ({pair.shared} fingerprints{few})"
+    ]
+    for r in pair.regions[:MOST_REGIONS]:
+        lines.append(f"    {_place(r.file, r.lines)}  is like  {_place(r.other_file, r.other_lines)}")
+    if len(pair.regions) > MOST_REGIONS:
+        lines.append(f"    and {len(pair.regions) - MOST_REGIONS} more regions; --json has them all")
+    return lines
+
+
+def _place(file: str, lines: tuple[int, int]) -> str:
+    first, last = lines
+    return f"{clean.short(file, 60)}:{first}" + (f"-{last}" if last != first else "")
+
+
+def _parts(parts: tuple[Part, ...]) -> list[str]:
+    ordered = sorted(parts, key=lambda part: (-part.share, part.candidate))
+    names = [clean.short(part.candidate, 30) for part in ordered[:MOST_PARTS]]
+    width = max([len("submission"), *map(len, names)])
+    lines = [f"  {'submission':<{width}}  {'own':>5}  {'starter':>7}  {'common':>6}  {'share':>5}  closest"]
+    for name, part in zip(names, ordered, strict=False):
+        said = clean.short(part.closest, 30) or ("none" if part.own else "no code of its own")
+        lines.append(
+            f"  {name:<{width}}  {part.own:>5}  {part.starter:>7}  {part.common:>6}  {part.share:>5.0%}  {said}"
+        )
+    if len(ordered) > MOST_PARTS:
+        lines.append(f"  and {len(ordered) - MOST_PARTS:,} more with smaller shares; --json has them all")
+    return lines

@@ -1,0 +1,1 @@
+"""What every report is made of: tables, units, words, strokes, and text made harmless."""

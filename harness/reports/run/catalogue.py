@@ -1,0 +1,93 @@
+"""Pure: what all tasks separate, as proven: one table over the proofs, and each proof below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness.measures.stats import t_interval_of
+from harness.proofs import Proof, ProofTier
+from harness.reports.parts import units
+from harness.reports.parts.tables import Cell, Table, cell, row
+from harness.reports.run import markdown
+
+INTRODUCTION = """# What the tasks separate, as proven
+
+Written by `scripts/prove-all` from the proofs in `docs/proofs`, each of them what `harness prove TASK --json` printed.
+Points are anchored on each instance: the baseline is 0 and the expert 100 by definition, so the spread that matters,
+the noise of drawing another instance, is the competent tier's. Intervals are 95 % (Student's t over instances).
+"Apart" is the gap between neighbouring tiers in standard deviations of the gap itself; 3 are needed. A ladder is all
+three tiers on one instance. How to read a row: `CONTRIBUTING.md`."""
+
+COLUMNS = (
+    "Task",
+    "Profile",
+    "Baseline",
+    "Competent",
+    "Expert",
+    "Competent's points",
+    "Apart",
+    "Mutants",
+    "Cheats",
+    "A ladder",
+    "Minutes stated",
+)
+FOOTNOTE = (
+    "A task is tuned on its own data; here it shows what carries over, and a gap below 3 is no fault of it."
+)
+
+
+def render(proofs: Sequence[Proof], after: str = "") -> str:
+    """The page: a table of all proofs by task, then each proof; `after` is text that people wrote."""
+    ordered = sorted(proofs, key=lambda proof: (proof.task, proof.profile, len(proof.brought)))
+    own, brought = [p for p in ordered if not p.brought], [p for p in ordered if p.brought]
+    parts = [INTRODUCTION, *([markdown.section(overview(own))] if own else [])]
+    parts += [markdown.section(on_other_data(brought))] if brought else []
+    parts += [_lower(markdown.render_proof(proof)) for proof in ordered]
+    return "\n\n".join(part.strip() for part in (*parts, after) if part.strip()) + "\n"
+
+
+def overview(proofs: Sequence[Proof]) -> Table:
+    """One row for each proof on the data that a task has of its own."""
+    return Table("All tasks", COLUMNS, tuple(_row(proof) for proof in proofs), (2, 3, 4, 5, 6, 9, 10))
+
+
+def on_other_data(proofs: Sequence[Proof]) -> Table:
+    """One row for each proof on data that were brought along, with their names and licences."""
+    rows = tuple(
+        (
+            *row(cell(", ".join(s.name for s in proof.brought), "; ".join(s.license for s in proof.brought))),
+            *_row(proof),
+        )
+        for proof in proofs
+    )
+    return Table("On real data", ("Data", *COLUMNS), rows, (3, 4, 5, 6, 7, 10, 11), FOOTNOTE)
+
+
+def _row(proof: Proof) -> tuple[Cell, ...]:
+    by = {tier.tier: tier for tier in proof.tiers}
+    competent = by["competent"]
+    caught = sum(cheat.points <= cheat.expected_at_most for cheat in proof.cheats)
+    placed = sum(mutant.in_place for mutant in proof.mutants)
+    return row(
+        cell(proof.task, ", ".join(proof.competencies), mark="" if proof.proven else "fail"),
+        proof.profile,
+        *(_objective(by[tier], proof.instances) for tier in ("baseline", "competent", "expert")),
+        f"{competent.points_mean:.0f} \u00b1 {competent.points_sd:.1f}",
+        " and ".join(f"{gap.pooled_sds:.1f}" for gap in proof.separation),
+        f"{placed} of {len(proof.mutants)} in place" if proof.mutants else "none",
+        f"{caught} of {len(proof.cheats)} caught",
+        units.seconds(float(np.mean(proof.ladder_seconds))) if proof.ladder_seconds else "",
+        str(proof.minutes) if proof.minutes else "",
+    )
+
+
+def _objective(tier: ProofTier, instances: int) -> Cell:
+    low, high = t_interval_of(tier.objective_mean, tier.objective_sd, instances)
+    return cell(f"{tier.objective_mean:.3g}", f"{low:.3g} to {high:.3g}" if instances > 1 else "")
+
+
+def _lower(page: str) -> str:
+    """A page's headings, each a level lower."""
+    return "\n".join(f"#{line}" if line.startswith("#") else line for line in page.splitlines())

@@ -1,0 +1,45 @@
+"""The result of `harness check`, for the terminal: problems first, then what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from harness.records import Assessed, Trial
+from harness.reports.parts.clean import block as printable
+from harness.reports.parts.units import quantity
+
+_SHOWN_LOG = 2000
+
+
+def render_check(
+    found: Assessed, trial: Trial, problems: Sequence[str], warnings: Sequence[str]
+) -> RenderableType:
+    """What the candidate needs to know before the real run."""
+    parts: list[RenderableType] = []
+    head = "Check passed: the contract holds and every answer is well formed."
+    parts.append(Text(head if not problems else "Check failed: the real run would fail.", style="bold"))
+    parts += [Text(f"- {printable(problem)}") for problem in problems]
+    parts += [Text(f"- look out: {printable(warning)}") for warning in warnings]
+    if trial.detail:
+        parts.append(Padding(Text(printable(trial.detail)), (1, 2)))
+    if found.measurements:
+        parts.append(_measured(found))
+    if trial.log_head.strip():
+        parts.append(Text("Your submission printed:"))
+        parts.append(Padding(Text(printable(trial.log_head[-_SHOWN_LOG:]).rstrip()), (0, 2)))
+    return Group(*parts)
+
+
+def _measured(found: Assessed) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
+    for m in found.measurements:
+        if m.value is not None and not m.name.endswith(("_p95", "_p99")):
+            table.add_row(
+                Text(f"  {m.name.replace('_', ' ')}"), Text(quantity(m.value, m.unit), justify="right")
+            )
+    return table

@@ -1,0 +1,203 @@
+"""One self-contained HTML file for a run: no script, no network, everything from outside escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from harness.records import OURS, Run
+from harness.reports.parts import clean, units, words
+from harness.reports.parts.tables import Facts, Table
+from harness.reports.run import pair_plot as pairplot
+from harness.reports.run import plots, trust
+from harness.reports.run import run_series as figures
+from harness.reports.run import run_tables as content
+from harness.reports.run.run_tables import Log
+
+LADDER_LEAD = (
+    "The baseline reference is 0 and the expert reference 100, both measured on this machine. "
+    "What counts is held between -25 and 125."
+)
+TIMES_LEAD = (
+    "Service time as the harness's own clock saw it, one request at a time, all trials together. "
+    "Each stroke under a curve is one request."
+)
+MEMORY_LEAD = (
+    "The whole process tree as the harness read it, in one worker of each stage on the first instance; "
+    "the mark is the peak."
+)
+PAIRS_LEAD = (
+    "Each small mark is one process pair, from the first at the top to the last; the bar is the interval over "
+    "pairs, by which verdicts go. The copy is the same program as the reference: whatever it shows beside 1 is the "
+    "clock's own error. The band is the tolerance, within which no difference is claimed."
+)
+TRIALS_LEAD = "Each trial is one instance of the data in fresh processes."
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawing at both widths; the style sheet shows the one that fits."""
+
+    caption: str
+    wide: Markup
+    narrow: Markup
+
+
+@dataclass(frozen=True)
+class Section:
+    """One heading and what stands under it."""
+
+    id: str
+    title: str
+    lead: str = ""
+    parts: tuple[Plot | Table | Facts | Log, ...] = ()
+
+
+def render_html(run: Run) -> str:
+    """The report as one HTML document."""
+    return _template().render(
+        run=run.head,
+        label=clean.short(run.head.submission, 80),
+        headline=_headline(run),
+        stamp=words.STAMPS[run.head.stamp],
+        started=content.moment(run.head.started_at),
+        sections=[section for section in _sections(run) if section.parts or section.lead],
+        kind=lambda part: type(part).__name__.lower(),
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("harness.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2")
+
+
+def _headline(run: Run) -> dict[str, object]:
+    score = run.score
+    outcome = score.outcome if score else "inconclusive"
+    mark = "pass" if outcome == "ok" else "inconclusive" if outcome in ("inconclusive", *OURS) else "fail"
+    title = words.OUTCOMES[outcome][0] if score else "Not scored"
+    reasons = [words.closed(clean.line(reason)) for reason in score.reasons[1:]] if score else []
+    return {
+        "points": units.points(score.points).replace("-", "\N{MINUS SIGN}") if score else "–",
+        "note": content.points_note(run),
+        "mark": mark,
+        "outcome": title,
+        "tier": score.tier if score else "none",
+        "objective": content.objective(run) or "none",
+        "sentence": clean.line(words.sentence(run)),
+        "reasons": reasons,
+        "times": trust.state(run),
+        "logged": any(log.failed for log in content.logs(run)),
+    }
+
+
+def _sections(run: Run) -> list[Section]:
+    return [
+        _ladder(run),
+        _constraints(run),
+        *_trust(run),
+        Section("times", "Response times", TIMES_LEAD, parts)
+        if (parts := _latency(run))
+        else Section("times", "Response times", "This run has no timed requests."),
+        Section(
+            "memory",
+            "Memory over time",
+            MEMORY_LEAD if (found := _memory(run)) else "No memory readings were kept.",
+            found,
+        ),
+        _curves(run),
+        _table("measurements", "Measurements", content.measurements(run)),
+        _table("phases", "Phase times", content.phases(run), "Untimed phases, by the harness's own clock."),
+        Section("trials", "How each trial ended", TRIALS_LEAD, (content.trials(run), *content.logs(run))),
+        _provenance(run),
+    ]
+
+
+def _table(id_: str, title: str, table: Table, lead: str = "") -> Section:
+    return Section(id_, title, lead, (table,)) if table.rows else Section(id_, title)
+
+
+def _both(caption: str, draw: Callable[[float, str], str], uid: str) -> Plot:
+    """Both widths; what `draw` returns was escaped by svg.py."""
+    wide, narrow = draw(plots.WIDE, f"{uid}w"), draw(plots.NARROW, f"{uid}n")
+    return Plot(clean.line(caption), Markup(wide), Markup(narrow))
+
+
+def _ladder(run: Run) -> Section:
+    plot = _both("", lambda width, uid: plots.ladder(run, width, uid), "ladder")
+    if not plot.wide:
+        return Section("ladder", "Score against the ladder", "There is no ladder to place it on.")
+    lead = f"{content.place(run)} {LADDER_LEAD}".strip()
+    return Section("ladder", "Score against the ladder", lead, (plot, content.rungs(run)))
+
+
+def _constraints(run: Run) -> Section:
+    table = content.constraints(run)
+    if not table.rows:
+        return Section("constraints", "Constraints", "No constraint was judged.")
+    counts = [sum(c.verdict == v for c in run.score.constraints) for v in VERDICTS] if run.score else []
+    told = [f"{n} {name}" for n, name in zip(counts, ("passed", "failed", "inconclusive"), strict=True) if n]
+    return Section("constraints", "Constraints", f"{words.join(told).capitalize()}.", (table,))
+
+
+def _trust(run: Run) -> list[Section]:
+    table, lead = trust.checks(run), trust.lead(run)
+    if not lead:
+        return []
+    parts: list[Plot | Table] = [table] if table.rows else []
+    for i, chart in enumerate(figures.pair_charts(run)):
+        draw = lambda width, uid, c=chart: pairplot.pairs(c, width, uid)  # noqa: E731
+        parts.append(
+            _both(
+                f"Median time of {words.measure(chart.group)} in each pair, by the {chart.anchor}'s",
+                draw,
+                f"pairs{i}",
+            )
+        )
+    pairs = [Section("pairs", "Pair by pair", PAIRS_LEAD, tuple(p for p in parts if isinstance(p, Plot)))]
+    shown = [Section("trust", trust.TITLE, lead, tuple(p for p in parts if isinstance(p, Table)))]
+    return [*shown, *(s for s in pairs if s.parts)]
+
+
+VERDICTS = ("pass", "fail", "inconclusive")
+
+
+def _latency(run: Run) -> tuple[Plot | Table, ...]:
+    parts: list[Plot | Table] = []
+    for i, (group, times) in enumerate(figures.latencies(run).items()):
+        draw = lambda width, uid, g=clean.line(group, 40), t=times: plots.latency(g, t, width, uid)  # noqa: E731
+        parts += [_both(words.measure(group), draw, f"times{i}"), content.latency(group, times)]
+    return tuple(parts)
+
+
+def _memory(run: Run) -> tuple[Plot | Table, ...]:
+    kinds = content.memory_kinds(run)
+    return (*_charts(figures.memory(run), "memory"), *([kinds] if kinds.rows else []))
+
+
+def _charts(charts: list[figures.Chart], uid: str) -> tuple[Plot, ...]:
+    return tuple(
+        _both(chart.title, lambda width, id_, c=chart: plots.lines(c, width, id_), f"{uid}{i}")
+        for i, chart in enumerate(charts)
+    )
+
+
+def _curves(run: Run) -> Section:
+    return Section("curves", "Curves", "", _charts(figures.curves(run), "curve"))
+
+
+def _provenance(run: Run) -> Section:
+    parts = [content.provenance(run), content.sources(run), content.machine(run)]
+    parts += [content.instance_facts(run), content.worker_says(run)]
+    return Section("provenance", "Machine and provenance", "", tuple(p for p in parts if p.rows))

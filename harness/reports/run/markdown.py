@@ -1,0 +1,116 @@
+"""Markdown for issues, mails and wikis: the same tables as every other report, with everything escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from harness.proofs import Proof
+from harness.records import Run
+from harness.reports.parts import clean, units, words
+from harness.reports.parts.tables import Cell, Facts, Table
+from harness.reports.run import comparison, proofs, trust
+from harness.reports.run import run_series as figures
+from harness.reports.run import run_tables as content
+
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#$@!&])")
+
+
+def escape(text: str) -> str:
+    """`text` with everything that Markdown or HTML would act on made literal."""
+    shown = SPECIAL.sub(r"\\\1", clean.line(text))
+    return shown.replace("://", ":\\//")
+
+
+def render_run(run: Run) -> str:
+    """A run's report."""
+    head, stamp = run.head, words.STAMPS[run.head.stamp]
+    outcome = words.OUTCOMES[run.score.outcome][0] if run.score else "Not scored"
+    points = units.points(run.score.points) if run.score else "none"
+    tier = run.score.tier if run.score else "none"
+    objective = escape(content.objective(run)) or "No objective"
+    lines = [
+        f"# {escape(head.task_title)}: {escape(head.submission)}",
+        f"**{outcome}: {points}** {escape(content.points_note(run))}. Tier: {tier}. {objective}.",
+        *([_items(run.score.reasons)] if run.score and run.score.reasons else [escape(words.sentence(run))]),
+        f"**{stamp[0]}.** {stamp[1]}",
+    ]
+    return _document([*lines, *_tables(run), *_logs(run), *_about(run)])
+
+
+def _tables(run: Run) -> list[str]:
+    times = [content.latency(group, rows) for group, rows in figures.latencies(run).items()]
+    own = (content.rungs(run), content.constraints(run), trust.checks(run), content.measurements(run))
+    others = (content.memory_kinds(run), content.phases(run), content.trials(run))
+    return [section(t) for t in (*own, *times, *others) if t.rows]
+
+
+def _about(run: Run) -> list[str]:
+    found = (content.provenance(run), content.machine(run), content.instance_facts(run))
+    sources = content.sources(run)
+    return [*(_facts(f) for f in found if f.rows), *([section(sources)] if sources.rows else [])]
+
+
+def _logs(run: Run) -> list[str]:
+    parts = []
+    for log in content.logs(run):
+        if log.failed:
+            body = "\n\n".join(part for part in (log.detail, log.output) if part)
+            parts.append(f"## {escape(log.title)}\n\n{fenced(body)}")
+    return parts
+
+
+def fenced(body: str) -> str:
+    """A block of verbatim text, with a fence longer than any in it."""
+    longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{body}\n{fence}"
+
+
+def render_compare(runs: Sequence[Run]) -> str:
+    """Two or more runs side by side, cautions first."""
+    found = comparison.compare(runs)
+    cautions = [f"> {escape(caution)}" for caution in found.cautions]
+    return _document(["# Comparison", *cautions, table(found.table)])
+
+
+def render_proof(proof: Proof) -> str:
+    """A task's proof of itself."""
+    told = [_items(proof.reasons)] if proof.reasons else []
+    head = [f"# Proof of {escape(proof.task)}", escape(proofs.verdict(proof))]
+    return _document([*head, *told, *(section(t) for t in proofs.everything(proof))])
+
+
+def _document(parts: Sequence[str]) -> str:
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _items(reasons: Sequence[str]) -> str:
+    return "\n".join(f"- {escape(reason)}" for reason in reasons)
+
+
+def section(found: Table) -> str:
+    """A table under a heading of its own, with its footnote."""
+    foot = f"\n\n{escape(found.footnote)}" if found.footnote else ""
+    return f"## {escape(found.caption)}\n\n{table(found)}{foot}"
+
+
+def table(found: Table) -> str:
+    """A pipe table; it says right-aligned where numbers stand."""
+    rule = ["---:" if i in found.numeric else "---" for i in range(len(found.columns))]
+    rows = [[escape(name) for name in found.columns], rule, *([_cell(c) for c in r] for r in found.rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
+def _cell(value: Cell) -> str:
+    shown = f"**{escape(value.text)}**" if value.mark else escape(value.text)
+    return f"{shown}<br>{escape(value.note)}" if value.note else shown
+
+
+def _facts(found: Facts) -> str:
+    rows = "\n".join(f"- {escape(name)}: {_fact(value)}" for name, value in found.rows)
+    return f"## {escape(found.caption)}\n\n{rows}"
+
+
+def _fact(value: Cell) -> str:
+    return f"{escape(value.text)}. {escape(value.note)}" if value.note else escape(value.text)

@@ -1,0 +1,81 @@
+"""What a task's proof of itself says, as tables: the tiers, the gaps between them, the cheats."""
+
+from __future__ import annotations
+
+from harness.proofs import Proof
+from harness.reports.parts import units, words
+from harness.reports.parts.tables import Table, cell, row
+
+
+def verdict(proof: Proof) -> str:
+    """One sentence."""
+    data = f"with {', '.join(source.name for source in proof.brought)}, " if proof.brought else ""
+    settings = f"on {proof.profile}, {data}{proof.instances} instances, {units.seconds(proof.wall_seconds)}"
+    return f"{proof.task} {'proves itself' if proof.proven else 'does not prove itself'} ({settings})."
+
+
+def tiers(proof: Proof) -> Table:
+    """Mean and spread of each tier, and the starter."""
+    rows = [
+        row(
+            t.tier.capitalize(),
+            f"{t.points_mean:.1f}",
+            f"{t.points_sd:.1f}",
+            f"{t.objective_mean:.4g}",
+            f"{t.objective_sd:.2g}",
+        )
+        for t in proof.tiers
+    ]
+    starter = proof.starter
+    rows.append(row("Starter", f"{starter.points:.1f}", "", words.OUTCOMES[starter.outcome][0].lower(), ""))
+    return Table("Tiers", ("Tier", "Points", "SD", "Objective", "SD"), tuple(rows), (1, 2, 3, 4))
+
+
+def separation(proof: Proof) -> Table:
+    """The gaps between neighbouring tiers, in points and in noise."""
+    rows = tuple(
+        row(
+            f"{gap.lower} to {gap.upper}",
+            f"{gap.gap_points:.1f}",
+            f"{gap.pooled_sds:.1f}",
+            f"{gap.inversions} of {proof.instances}",
+        )
+        for gap in proof.separation
+    )
+    return Table("Separation", ("Between", "Points", "Pooled SDs", "Inversions"), rows, (1, 2, 3))
+
+
+def mutants(proof: Proof) -> Table:
+    """The expert less one idea each, and where that came out."""
+    rows = tuple(
+        row(
+            cell(m.id, f"without {m.without}"),
+            cell("in place", mark="pass") if m.in_place else cell("out of place", mark="fail"),
+            ", ".join(f"{points:.0f}" for points in m.points) or "none",
+            m.expected,
+            ", ".join(m.broke),
+        )
+        for m in proof.mutants
+    )
+    return Table("Mutants", ("Mutant", "Verdict", "Points", "Expected", "Broke"), rows, (2,))
+
+
+def cheats(proof: Proof) -> Table:
+    """Every cheat, what it got, and whether that is no more than it should."""
+    rows = tuple(
+        row(
+            cell(c.id, c.reason),
+            cell("caught", mark="pass") if c.points <= c.expected_at_most else cell("pays", mark="fail"),
+            f"{c.points:.1f}",
+            f"{c.expected_at_most:.1f}",
+            words.OUTCOMES[c.outcome][0].lower(),
+        )
+        for c in proof.cheats
+    )
+    return Table("Cheats", ("Cheat", "Verdict", "Points", "At most", "Outcome"), rows, (2, 3))
+
+
+def everything(proof: Proof) -> tuple[Table, ...]:
+    """All tables that have a row, in the order of reading."""
+    found = (tiers(proof), separation(proof), mutants(proof), cheats(proof))
+    return tuple(table for table in found if table.rows)

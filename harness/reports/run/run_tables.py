@@ -1,0 +1,351 @@
+"""What a run's report says, section by section, as tables of printable cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from harness.records import ConstraintResult, Measurement, Run, Score, Trial
+from harness.reports.parts import clean, units, words
+from harness.reports.parts.tables import Cell, Facts, Table, cell, facts, row
+from harness.reports.run import run_series as figures
+from harness.reports.run import trust
+from harness.reports.run.run_series import Subject, Times
+
+MAX_LOGS = 12
+QUANTILES = (0.5, 0.95, 0.99, 1.0)
+ARROWS = {"higher": " ↑", "lower": " ↓", "neither": ""}
+BOUNDS = {"at_most": "at most", "at_least": "at least"}
+INTERVAL = "95 % interval"
+
+
+@dataclass(frozen=True)
+class Log:
+    """What one trial of the submission left behind: its own output and its traceback."""
+
+    title: str
+    reason: str
+    detail: str
+    output: str
+    failed: bool
+
+
+def moment(started_at: str) -> str:
+    """A time stamp for people; as it stands where it is not ISO 8601."""
+    try:
+        at = datetime.fromisoformat(started_at)
+    except ValueError:
+        return clean.line(started_at, 40)
+    return f"{at:%Y-%m-%d %H:%M} {at.tzname() or ''}".strip()
+
+
+def short_digest(digest: str) -> str:
+    """The first twelve digits of a digest."""
+    return clean.line(digest.split(":")[-1], 200)[:12]
+
+
+def objective(run: Run) -> str:
+    """The objective's name and value: "macro-F1 0.812 (0.801 to 0.823)"."""
+    if run.score is None:
+        return ""
+    m = run.score.objective
+    value = absent(m) if m.value is None else units.spread(m.value, m.low, m.high, m.unit)
+    return f"{words.measure(m.name)} {value}"
+
+
+def absent(m: Measurement) -> str:
+    """Why a measurement is absent."""
+    return f"{units.ABSENT}: {m.absent_because}" if m.absent_because else units.ABSENT
+
+
+def points_note(run: Run) -> str:
+    """What stands beside the points: their interval, or what they would have been."""
+    score = run.score
+    if score is None:
+        return "no points: the run was not scored"
+    if score.outcome == "inconclusive" and score.points_uncapped is not None:
+        return "of 100 points, provisional: a verdict is open"
+    if score.outcome != "ok":
+        if score.points_uncapped is None:
+            return "points: nothing could be placed on the ladder"
+        return f"points; {units.points(score.points_uncapped)} before the constraints"
+    parts = ["of 100 points"]
+    if score.points_low is not None and score.points_high is not None:
+        parts.append(f"{INTERVAL} {units.points(score.points_low)} to {units.points(score.points_high)}")
+    if score.points_uncapped is not None and abs(score.points_uncapped - score.points) >= 0.5:
+        parts.append(f"{units.points(score.points_uncapped)} uncapped")
+    return ", ".join(parts)
+
+
+def place(run: Run) -> str:
+    """Where the submission stands among the references, in one sentence."""
+    rungs = sorted((r.points, r.tier) for r in run.ladder if r.points is not None)
+    if run.score is None or run.score.points_uncapped is None or not rungs:
+        return ""
+    own = run.score.points_uncapped
+    lead = (
+        "Before the constraints the submission stands"
+        if run.score.outcome != "ok"
+        else "The submission stands"
+    )
+    below = [f"{tier} ({units.points(p)})" for p, tier in rungs if p <= own]
+    above = [f"{tier} ({units.points(p)})" for p, tier in rungs if p > own]
+    if below and above:
+        return f"{lead} between {below[-1]} and {above[0]}."
+    return f"{lead} at or above {below[-1]}." if below else f"{lead} below {above[0]}."
+
+
+def rungs(run: Run) -> Table:
+    """The ladder from the top down, with the submission in its place."""
+    own = run.score
+    unit = own.objective.unit if own else ""
+    entries: list[tuple[float, tuple[Cell, ...]]] = []
+    for rung in run.ladder:
+        note = f"quality taken over from run {clean.short(rung.reused_from, 60)}" if rung.reused_from else ""
+        ended = "" if rung.outcome == "ok" else words.OUTCOMES[rung.outcome][0]
+        shown = cell(rung.tier.capitalize(), ended or note)
+        value = units.quantity(rung.objective, unit)
+        entries.append((_or_last(rung.points), row(shown, units.points(rung.points), value)))
+    if own is not None:
+        entries.append((_or_last(own.points_uncapped), _own_rung(own, run.head.submission)))
+    entries.sort(key=lambda entry: -entry[0])
+    name = words.measure(own.objective.name) if own else "Objective"
+    return Table("Ladder", ("Who", "Points", name), tuple(r for _, r in entries), (1, 2), compact=True)
+
+
+def _own_rung(own: Score, label: str) -> tuple[Cell, ...]:
+    m = own.objective
+    early = "" if own.outcome == "ok" or own.points_uncapped is None else "before the constraints"
+    points = cell(units.points(own.points_uncapped), early)
+    value = cell(units.quantity(m.value, m.unit), units.interval(m.low, m.high, m.unit))
+    return row(cell(figures.CANDIDATE, clean.short(label, 40)), points, value)
+
+
+def _or_last(points: float | None) -> float:
+    return float("-inf") if points is None else points
+
+
+def bound(constraint: ConstraintResult) -> str:
+    """A constraint's threshold: "at most 6.00x"."""
+    return f"{BOUNDS[constraint.bound]} {units.quantity(constraint.threshold, constraint.unit)}"
+
+
+def constraints(run: Run) -> Table:
+    """Every constraint with its verdict, what was judged, and the sentence that says why."""
+    found = run.score.constraints if run.score else ()
+    rows = tuple(
+        row(
+            cell(c.name, " ".join(part for part in (words.closed(c.words), trust.explained(c)) if part)),
+            cell(c.verdict, mark=c.verdict),
+            cell(units.quantity(c.value, c.unit), units.interval(c.low, c.high, c.unit)),
+            cell(bound(c), trust.basis(c)),
+            c.reference or "a fixed bound",
+        )
+        for c in found
+    )
+    note = trust.OPEN if any(c.verdict == "inconclusive" for c in found) else ""
+    return Table(
+        "Constraints", ("Constraint", "Verdict", "Measured", "Allowed", "Against"), rows, (2, 3), note
+    )
+
+
+def measurements(run: Run) -> Table:
+    """The submission's measurements beside the references', and who measured them."""
+    if run.score is None:
+        return Table("Measurements", (), ())
+    others = [s for s in figures.subjects(run) if s.style]
+    values = figures.reference_values(run)
+    others = [s for s in others if any(s in by for by in values.values())]
+    rows = tuple(_measured(m, others, values.get(m.name, {})) for m in _objective_first(run))
+    columns = ("Measure", figures.CANDIDATE, *(s.name for s in others), "Measured by")
+    note = (
+        "↑ higher is better, ↓ lower is better. With a value, its 95 % interval; without, a single reading. "
+        "References: the median of their trials."
+    )
+    alone = sorted({figures.subject(t).name.lower() for t in figures.rivals(run) if not t.timed})
+    if alone:
+        note += f" Not timed beside the submission, but alone for its answers: {words.join(alone)}."
+    return Table("Measurements", columns, rows, tuple(range(1, 2 + len(others))), note)
+
+
+def _objective_first(run: Run) -> list[Measurement]:
+    if run.score is None:
+        return []
+    first = run.score.objective
+    return [first, *(m for m in run.score.measurements if m.name != first.name)]
+
+
+def _measured(m: Measurement, others: Sequence[Subject], values: dict[Subject, float]) -> tuple[Cell, ...]:
+    name = cell(words.measure(m.name) + ARROWS[m.direction], absent(m) if m.value is None else "")
+    value = cell(units.quantity(m.value, m.unit, "absent"), units.interval(m.low, m.high, m.unit))
+    shown = (units.quantity(values.get(s), m.unit, "absent") for s in others)
+    return row(name, value, *shown, words.measurer(m.measured_by))
+
+
+def latency(group: str, times: Sequence[Times]) -> Table:
+    """The quantiles of one timed group."""
+    rows = tuple(
+        row(
+            cell(t.subject.name, f"{len(t.seconds):,} requests"),
+            *(units.seconds(t.quantile(q)) for q in QUANTILES),
+        )
+        for t in times
+    )
+    columns = ("Who", "p50", "p95", "p99", "Slowest")
+    return Table(f"Response times of {words.measure(group)}", columns, rows, (1, 2, 3, 4), compact=True)
+
+
+def phases(run: Run) -> Table:
+    """Seconds of each untimed phase, for everyone."""
+    found = figures.phase_seconds(run)
+    everyone = [s for s in figures.subjects(run) if any(s in by for by in found.values())]
+    rows = tuple(
+        row(words.measure(group), *(units.quantity(by.get(s), "s", "did not run") for s in everyone))
+        for group, by in found.items()
+    )
+    columns = ("Phase", *(s.name for s in everyone))
+    return Table("Phase times", columns, rows, tuple(range(1, len(columns))), compact=len(columns) < 6)
+
+
+def memory_kinds(run: Run) -> Table:
+    """Each subject's highest reading and what it was made of; nothing where kinds were not told apart."""
+    found = figures.memory_kinds(run)
+    kinds = (
+        ("Anonymous", lambda p: p.anonymous_bytes),
+        ("File-backed", lambda p: p.file_bytes),
+        ("Shared", lambda p: p.shared_bytes),
+        ("Device", lambda p: p.device_bytes),
+    )
+    told = [(name, read) for name, read in kinds if any(read(point) is not None for _, _, point in found)]
+    if not any(name != "Device" for name, _ in told):
+        return Table("Memory at its peak, by kind", (), ())
+    rows = tuple(
+        row(
+            cell(who.name, f"stage {clean.line(stage, 40)}"),
+            units.quantity(point.host_bytes, "B"),
+            *(units.quantity(read(point), "B", "not told") for _, read in told),
+        )
+        for who, stage, point in found
+    )
+    columns = ("Who", "Host", *(name for name, _ in told))
+    note = "Host: anonymous (what the program allocated), file-backed (mapped files, libraries) and shared together."
+    return Table("Memory at its peak, by kind", columns, rows, tuple(range(1, len(columns))), note)
+
+
+def trials(run: Run) -> Table:
+    """How each trial ended; the device's column only where something was read there."""
+    device = any(t.peak_device_bytes is not None for t in run.trials)
+    rows = tuple(
+        row(
+            f"{t.number}",
+            figures.subject(t).name + (", its copy" if t.role == "copy" else ""),
+            short_digest(t.instance_id),
+            cell(words.OUTCOMES[t.outcome][0] if t.outcome != "ok" else "Ran to the end", t.reason),
+            units.quantity(t.peak_host_bytes, "B"),
+            *([units.quantity(t.peak_device_bytes, "B")] if device else []),
+            units.size(t.log_bytes) if t.log_bytes else "none",
+        )
+        for t in run.trials
+    )
+    peaks = ("Peak host memory", "Peak device memory") if device else ("Peak memory",)
+    columns = ("Trial", "Who", "Instance", "How it ended", *peaks, "Output")
+    by = words.join(sorted({clean.line(t.memory_measured_by) for t in run.trials if t.memory_measured_by}))
+    note = f"Memory measured by: {by}." if by else ""
+    return Table("Trials", columns, rows, tuple(range(4, len(columns))), note)
+
+
+def logs(run: Run) -> list[Log]:
+    """The submission's own output and tracebacks, trial by trial; references' stay private."""
+    own = [t for t in run.trials if t.role == "candidate" and (t.detail or t.log_head or t.log_tail)]
+    return [_log(t) for t in own[:MAX_LOGS]]
+
+
+def _log(trial: Trial) -> Log:
+    ended = (
+        "what the submission printed" if trial.outcome == "ok" else words.OUTCOMES[trial.outcome][0].lower()
+    )
+    return Log(
+        title=f"Trial {trial.number}: {ended}",
+        reason=clean.line(trial.reason),
+        detail=clean.block(trial.detail),
+        output=clean.log(trial.log_head, trial.log_tail, trial.log_bytes),
+        failed=trial.outcome != "ok",
+    )
+
+
+def machine(run: Run) -> Facts:
+    """Where it ran."""
+    m = run.head.machine
+    load = "" if m.load_before is None else f"{m.load_before:.2f}"
+    return facts(
+        "Machine",
+        [
+            ("System", m.system),
+            ("Processor", f"{m.processor}, {m.cores} cores"),
+            ("Memory", units.size(m.memory_bytes)),
+            ("Device", m.device),
+            ("Threads", str(m.threads)),
+            ("Load before the run", load),
+            ("Python", m.python),
+            ("Packages", ", ".join(f"{name} {version}" for name, version in sorted(m.packages.items()))),
+            ("Fingerprint", m.id),
+        ],
+    )
+
+
+def provenance(run: Run) -> Facts:
+    """What was run, with which settings, and what identifies it."""
+    head, profile = run.head, run.head.profile
+    settings = f"{profile.name}: size {profile.size}, split {profile.split}, executor {profile.executor}"
+    trials = f"{profile.trials}, at most {profile.max_trials}"
+    return facts(
+        "Provenance",
+        [
+            ("Run", head.run_id),
+            ("Started", f"{moment(head.started_at)}, took {units.seconds(run.wall_seconds)}"),
+            *(("Went on, after it was cut short", moment(when)) for when in head.taken_up),
+            ("Profile", settings),
+            ("Trials planned", trials),
+            ("Device asked for", profile.device),
+            ("Isolation", profile.isolation),
+            ("Stamp", cell(*words.STAMPS[head.stamp])),
+            ("Seed", head.seed_id + (f" (seed {head.seed})" if head.seed is not None else "")),
+            ("Task", f"{head.task}, version {head.task_version}"),
+            ("Task digest", head.task_digest),
+            ("Submission digest", head.submission_digest),
+            ("Harness", f"{head.harness_version}, record schema {head.schema_version}"),
+        ],
+    )
+
+
+def sources(run: Run) -> Table:
+    """Data sets and models, with licence and digest."""
+    rows = tuple(
+        row(
+            cell(s.role, s.kind),
+            cell(s.name, f"revision {s.revision}" if s.revision else ""),
+            s.license,
+            units.size(s.size_bytes),
+            "public" if s.public else "not public",
+            cell(short_digest(s.digest)),
+        )
+        for s in run.head.sources
+    )
+    return Table("Data and models", ("Role", "Name", "Licence", "Size", "Access", "Digest"), rows, (3,))
+
+
+def instance_facts(run: Run) -> Facts:
+    """Figures of the task's instance."""
+    found = run.head.facts.items()
+    rows = [(words.measure(k), v if isinstance(v, str) else units.fraction(v)) for k, v in found]
+    return facts("The task's data in this run", rows)
+
+
+def worker_says(run: Run) -> Facts:
+    """What the submission's own process reported; not checked."""
+    told: dict[str, str] = {}
+    for trial in run.trials:
+        if trial.role == "candidate":
+            told |= trial.worker_says
+    return facts("Said by the submission's process, not checked", sorted(told.items())[:20])
