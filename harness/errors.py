@@ -20,6 +20,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+
     from harness.records import Outcome
 
 EXIT_OK = 0
@@ -82,3 +84,11 @@ class Fault(Exception):
         self.outcome: Outcome = outcome
         self.reason = reason
         self.detail = detail
+
+
+def first_of(error: ValidationError) -> str:
+    """What a validator objects to first: where in the value, and what is wrong there."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    words = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {words}" if where else words

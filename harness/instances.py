@@ -1,7 +1,8 @@
-"""What a task hands to the runner for one seed: the requests, what each must return, the hidden answers.
+"""What a task's author works with: the workbench that `prepare` is given, and the instance that it makes of it.
 
-These values hold arrays and never leave the parent. What crosses the wall is one request's
-`arguments`, never its `Instance`.
+Instances hold arrays and never leave the parent. What crosses the wall is one request's `arguments`,
+never its `Instance`. The workbench and the data that it gives are described here by Protocols, so that
+a task depends on nothing but what it may use of them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,201 @@ if TYPE_CHECKING:
     from harness.records import Measurement, Series
 
 Array = NDArray[Any]
-
-
 Answer = Array | bytes
+
+
+class LabelledTexts(Protocol):
+    """One part of a data set for classification."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts, as they are in the data."""
+        ...
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """int64[n], one for each text: its place in the data set's `label_names`."""
+        ...
+
+    @property
+    def noisy_labels(self) -> NDArray[np.int64] | None:
+        """int64[n], labels that somebody gave in earnest and partly wrong; None where the data has none."""
+        ...
+
+
+class TextClassification(Protocol):
+    """Texts with one label each."""
+
+    @property
+    def train(self) -> LabelledTexts:
+        """The training part."""
+        ...
+
+    @property
+    def test(self) -> LabelledTexts:
+        """The test part; some of its texts may be in the training part too."""
+        ...
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """What each label is called."""
+        ...
+
+
+class MarkedTexts(Protocol):
+    """One part of a data set whose labels do not exclude each other."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts, as they are in the data."""
+        ...
+
+    @property
+    def marks(self) -> NDArray[np.bool_]:
+        """bool[n, labels], true where the text has the label."""
+        ...
+
+
+class MultiLabel(Protocol):
+    """Texts with any number of labels each."""
+
+    @property
+    def train(self) -> MarkedTexts:
+        """The training part."""
+        ...
+
+    @property
+    def test(self) -> MarkedTexts:
+        """The test part; some of its texts may be in the training part too."""
+        ...
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """What each column of `marks` is called."""
+        ...
+
+
+class Retrieval(Protocol):
+    """Passages, and queries with the passages that answer them."""
+
+    @property
+    def passages(self) -> tuple[str, ...]:
+        """The passages; a passage's number is its place here."""
+        ...
+
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """The queries of the test part."""
+        ...
+
+    @property
+    def relevant(self) -> tuple[Mapping[int, float], ...]:
+        """For each query the passages that answer it, by number, with their grades (above 0)."""
+        ...
+
+    @property
+    def train_queries(self) -> tuple[str, ...]:
+        """The queries of the training part; none where the data has no such part."""
+        ...
+
+    @property
+    def train_relevant(self) -> tuple[Mapping[int, float], ...]:
+        """As `relevant`, for the training queries."""
+        ...
+
+
+class Tabular(Protocol):
+    """A table of numbers with a class for each row."""
+
+    @property
+    def x(self) -> NDArray[np.float64]:
+        """float64[rows, features]."""
+        ...
+
+    @property
+    def y(self) -> NDArray[np.int64]:
+        """int64[rows], the place of each row's class in `label_names`."""
+        ...
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """What each column of `x` is called."""
+        ...
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """What each class is called."""
+        ...
+
+
+class Workbench(Protocol):
+    """What `prepare` is given. The same seed, size and data must always make the same instance.
+
+    Data and models are read at the first call. What cannot be read raises DataError or ModelError with
+    one sentence for the user.
+    """
+
+    @property
+    def seed(self) -> int:
+        """The instance's seed. Draw from `rng` instead, which keeps one stream from moving another."""
+        ...
+
+    @property
+    def size(self) -> Mapping[str, int | float | str]:
+        """The size table of the profile, from task.toml."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Where workers compute: `cpu` or `cuda`."""
+        ...
+
+    @property
+    def pairs(self) -> int:
+        """How many process pairs share a paired stage's requests at first."""
+        ...
+
+    @property
+    def max_pairs(self) -> int:
+        """How many there may be when the first leave a verdict open; at least `pairs`."""
+        ...
+
+    def reserve(self, base: int) -> int:
+        """How many further requests the pairs beyond the first need, for a group of `base` requests."""
+        ...
+
+    def rng(self, name: str) -> np.random.Generator:
+        """A stream of random numbers of this instance; streams of other names are independent of it."""
+        ...
+
+    def text_classification(self) -> TextClassification:
+        """The run's data set: texts with one label each."""
+        ...
+
+    def multi_label(self) -> MultiLabel | None:
+        """The run's data set: texts with any number of labels each. None where it has no such labels."""
+        ...
+
+    def retrieval(self) -> Retrieval:
+        """The run's data set: passages and queries."""
+        ...
+
+    def tabular(self, name: str) -> Tabular:
+        """One of scikit-learn's bundled tables: breast_cancer, digits, iris or wine."""
+        ...
+
+    def model(self, name: str = "encoder") -> Path:
+        """The folder of the run's model (transformers format), which the record lists as `name`."""
+        ...
+
+    def derive(self, name: str, recipe: Path, arguments: Mapping[str, Any]) -> Path:
+        """The folder that `recipe` writes: run once in a worker of its own, then cached by content.
+
+        The recipe is a file like a solution, whose phase `make(**arguments)` writes into
+        `context.scratch / "out"`; the encoder is in `context.models`. When answers are only scored
+        again, nothing is made, and the folder may be missing.
+        """
+        ...
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from harness.readings import Record
 from harness.records import Outcome, Source, Tier
 
@@ -59,12 +61,61 @@ class ProofStarter(Record):
     points: float
 
 
+class MadeOf(Record):
+    """What a proof was made of: a later proof of the same parts would say the same, but for noise.
+
+    Digests are sha256, in hex; '' where a part is missing. `task` is of the task's folder but for its notes;
+    `references` of its references and mutants; `common` of what it uses of `tasks/common_*`; `profile` of the
+    settings that the profile's file gives. `sources` holds the digest of every data set and model by its role
+    and name, `stack` the version of every package that the task's `stack` names, `python` is as "3.11".
+    `program` is the digest of the harness itself, the one part that is not the task's own.
+    """
+
+    task: str = ""
+    references: str = ""
+    common: str = ""
+    profile: str = ""
+    sources: dict[str, str] = Field(default_factory=dict)
+    stack: dict[str, str] = Field(default_factory=dict)
+    python: str = ""
+    program: str = ""
+
+    def changes(self, now: MadeOf) -> tuple[str, ...]:
+        """In words, which of the task's own parts are not as they were; empty if all are."""
+        digests = {
+            "the task's folder": (self.task, now.task),
+            "its references": (self.references, now.references),
+            "what it uses of tasks/common_*": (self.common, now.common),
+            "the profile": (self.profile, now.profile),
+            **{
+                name: (self.sources.get(name), now.sources.get(name))
+                for name in _names(self.sources, now.sources)
+            },
+        }
+        versions = {
+            "Python": (self.python, now.python),
+            **{name: (self.stack.get(name), now.stack.get(name)) for name in _names(self.stack, now.stack)},
+        }
+        words = [name for name, (before, after) in digests.items() if before != after]
+        words += [
+            f"{name} ({before or 'none'}, now {after or 'none'})"
+            for name, (before, after) in versions.items()
+            if before != after
+        ]
+        return tuple(words)
+
+
+def _names(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    return sorted(before.keys() | after.keys())
+
+
 class Proof(Record):
     """A task's proof of itself on one machine: tiers in order, apart, and no cheat pays.
 
     `ladder_seconds` is what all tiers together took on each instance, preparation left out; `minutes`
     what the task states for a candidate; `machine` names in words where it was, `proven_at` when (UTC, ISO 8601);
-    `sources` are the data and models that the first instance was made from.
+    `sources` are the data and models that its instances were made from, derived ones of the first only;
+    `made_of` names its parts, and is None in a proof that was kept before parts were.
     """
 
     task: str
@@ -84,6 +135,7 @@ class Proof(Record):
     competencies: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
+    made_of: MadeOf | None = None
 
     @property
     def brought(self) -> tuple[Source, ...]:

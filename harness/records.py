@@ -14,7 +14,7 @@ History of the schema (`SCHEMA_VERSION`):
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -44,8 +44,20 @@ Stamp = Literal["practice", "self-check", "official"]
 Role = Literal["candidate", "reference", "copy"]
 Grade = Literal["A", "B", "C"]
 Tier = Literal["baseline", "competent", "expert"]
+# What a score reaches: the highest tier whose value it has, if any.
+Reached = Literal["below baseline", "baseline", "competent", "expert", "none"]
 Split = Literal["smoke", "practice", "final"]
 
+
+class Bounds(NamedTuple):
+    """The least and the highest of a range."""
+
+    low: float
+    high: float
+
+
+# Points are shown and counted within these; beyond them they are kept uncapped.
+SHOWN = Bounds(-25.0, 125.0)
 TIERS: tuple[Tier, ...] = ("baseline", "competent", "expert")
 OURS: tuple[Outcome, ...] = ("sandbox_failed", "harness_error")
 
@@ -237,7 +249,7 @@ class Score(Record):
     points_low: float | None = None
     points_high: float | None = None
     points_each: tuple[float, ...] = ()
-    tier: Literal["below baseline", "baseline", "competent", "expert", "none"]
+    tier: Reached
     objective: Measurement
     constraints: tuple[ConstraintResult, ...]
     measurements: tuple[Measurement, ...]

@@ -11,11 +11,12 @@ import pytest
 
 from harness.inputs import tasks
 from harness.inputs.data import sources
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.runs.order import Order
 from harness.store.results import Store
 from tests import postgres
 
+pytest_plugins = ("tests.proof_plugin",)
 os.environ["HF_HUB_OFFLINE"] = "1"
 HERE = Path(__file__).parent
 
@@ -79,7 +80,7 @@ def toy_order() -> Callable[..., Order]:
     """Makes an order for a folder on the toy task."""
 
     def make(folder: Path, root: Path = TOYS, **options: object) -> Order:
-        return order(Asked("toy-squares", folder, root, "ci-smoke", **options))  # type: ignore[arg-type]
+        return order(Options("toy-squares", folder, root, "ci-smoke", **options))  # type: ignore[arg-type]
 
     return make
 

@@ -11,7 +11,7 @@ import pytest
 from harness.inputs.tasks import find
 from harness.observer import Silent
 from harness.proofs import Proof
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.runs.prove import NEEDED_SDS, prove
 
 PAGE = Path(__file__).parent.parent / "docs" / "authoring.md"
@@ -44,7 +44,7 @@ def proof(top: Path) -> Proof:
     """What the page's command finds."""
     (command,) = re.findall(r"^\$ harness prove (.*)$", PAGE.read_text(), flags=re.M)
     assert command == "thresholds --tasks . --profile ci-smoke --instances 5"
-    return prove(order(Asked("thresholds", tasks_root=top, profile="ci-smoke")), 5, Silent())
+    return prove(order(Options("thresholds", tasks_root=top, profile="ci-smoke")), 5, Silent())
 
 
 def test_the_task_of_the_page_proves_itself(proof: Proof) -> None:
@@ -73,5 +73,7 @@ def test_the_page_shows_every_hook(top: Path) -> None:
 
 
 def test_the_page_names_only_files_that_are_there() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", PAGE.read_text()):
+    targets = re.findall(r"\]\(([^)#]+)\)", PAGE.read_text())
+    assert "../CONTRIBUTING.md" in targets
+    for target in targets:
         assert (PAGE.parent / target).exists(), target

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.analysis.calibration import cuts, decisions, rehearsal
+from harness.analysis.calibration import cuts, decisions, rehearsal, reliability
 from harness.analysis.calibration.analysis import calibrate
 from harness.analysis.calibration.generators import CAP, FLOOR
 from harness.analysis.calibration.gibbs import Draws
@@ -65,11 +65,11 @@ def test_far_from_the_middle_points_say_less_of_skill() -> None:
 
 def test_accuracy_and_consistency_by_the_orthant_formulas() -> None:
     # cut at the mean: P(signs agree) = 1/2 + asin(rho) / pi, with rho = sqrt(reliability) and reliability
-    for reliability in (0.5, 0.8, 0.95):
-        error = np.array([(1 / reliability - 1) ** 0.5])
+    for share in (0.5, 0.8, 0.95):
+        error = np.array([(1 / share - 1) ** 0.5])
         accurate, consistent = decisions.sides(np.zeros(1), error)
-        assert accurate[0] == pytest.approx(0.5 + np.arcsin(reliability**0.5) / np.pi, abs=0.003)
-        assert consistent[0] == pytest.approx(0.5 + np.arcsin(reliability) / np.pi, abs=0.003)
+        assert accurate[0] == pytest.approx(0.5 + np.arcsin(share**0.5) / np.pi, abs=0.003)
+        assert consistent[0] == pytest.approx(0.5 + np.arcsin(share) / np.pi, abs=0.003)
 
 
 def test_the_planner_asks_what_tasks_say_at_the_cut_that_was_set() -> None:
@@ -148,3 +148,47 @@ def test_the_page_shows_the_curve_the_forecasts_and_whether_the_cut_was_set(
     assert "Standard error of skill over skill" in page
     few = [r for r in rows if r.tier or r.person in ("p0", "p1")]
     assert "Standard error of skill over skill" not in pages.render_html(calibrate(suite, few))
+
+
+def test_what_a_task_says_of_skill_by_hand() -> None:
+    # far from floor and cap: squared slope by variance, .01 and .03 / 3 of a replicate
+    draws = draws_of([0.5, 0.4], [0.3, 0.1], unique=0.01, noise=0.03)
+    found = decisions.information(draws, np.zeros(20), seeds=3)
+    assert found.shape == (20, 2)
+    assert found[0] == pytest.approx([0.09 / 0.02, 0.01 / 0.02], rel=1e-3)
+    # at the cap half of the scores are held: slope / 2, and the variance of half a normal at 0
+    held = decisions.information(draws_of([1.25 - 0.6], [0.3], unique=0.01), np.full(20, 2.0))
+    half_normal = 0.01 * (0.5 - 0.5 / np.pi)
+    assert held[0, 0] == pytest.approx(0.15**2 / half_normal, rel=1e-6)
+
+
+def test_the_skill_of_a_cut_by_hand() -> None:
+    # weights 3/4 and 1/4: .4 + .25 skill is .65 at skill 1
+    cut = Cut(points=65.0, method="set by hand", set_by="me")
+    found = decisions.skill_at(suite_of(a=3.0, b=1.0), draws_of([0.5, 0.1], [0.3, 0.1]), cut)
+    assert found == pytest.approx(np.ones(20))
+
+
+def test_accuracy_of_a_suite_by_the_orthant_formula() -> None:
+    # one task, .3 skill beside an error of .2: reliability .09 / .13, and the cut in the middle
+    cut = Cut(points=50.0, method="set by hand", set_by="me")
+    accurate, consistent = decisions.agreement(suite_of(a=1.0), draws_of([0.5], [0.3]), cut, 1, 30)
+    share = 0.09 / 0.13
+    assert accurate.value == pytest.approx(0.5 + np.arcsin(share**0.5) / np.pi, abs=0.003)
+    assert consistent.value == pytest.approx(0.5 + np.arcsin(share) / np.pi, abs=0.003)
+    # nearly all lie above a cut four spreads below
+    low = Cut(points=50.0 - 4 * 30, method="set by hand", set_by="me")
+    assert decisions.agreement(suite_of(a=1.0), draws_of([0.5], [0.3]), low, 1, 30)[0].value > 0.999
+
+
+def test_components_and_omega_of_draws_by_hand() -> None:
+    draws = draws_of([0.5, 0.3], [0.4, 0.2], unique=0.04, noise=0.03)
+    parts = reliability.drawn(draws)
+    # slopes with mean .3 and variance .01; intercepts .5 and .3 about .4
+    assert parts.person == pytest.approx(np.full(20, 0.09))
+    assert parts.task == pytest.approx(np.full(20, 0.02))
+    assert parts.crossed == pytest.approx(np.full(20, 0.05))
+    assert parts.seed == pytest.approx(np.full(20, 0.03))
+    assert not parts.held
+    # (.4 + .2)^2 over itself and twice .04 + .03 / 3
+    assert reliability.omega(draws, 3, 20).value == pytest.approx(0.36 / (0.36 + 0.1))

@@ -10,6 +10,7 @@ import pytest
 from harness.analysis.calibration import items, reliability
 from harness.analysis.calibration.analysis import calibrate
 from harness.analysis.calibration.results import Calibration
+from harness.analysis.calibration.scores import Floats
 from harness.analysis.calibration.tables import Row
 from harness.records import TIERS
 from harness.reports.calibration import report as pages
@@ -167,3 +168,95 @@ def test_what_people_wrote_is_escaped_on_the_page() -> None:
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert "\x1b" not in page
+
+
+def test_components_of_a_table_of_one_seed_by_hand() -> None:
+    # rows 2 and 5, columns 1.5 and 5.5 around 3.5: mean squares 9 and 16, and 4 of what is left
+    found = reliability.balanced(np.array([[1.0, 3.0], [2.0, 8.0]])[..., None])
+    assert (found.person, found.task, found.crossed, found.seed) == pytest.approx((2.5, 6.0, 4.0, 0.0))
+    assert not found.held
+
+
+def test_components_of_two_seeds_by_hand() -> None:
+    # the same table, a replicate 1 above and one 1 below in each cell: mean square of seeds 2 * 4 / 4
+    values = np.array([[1.0, 3.0], [2.0, 8.0]])[..., None] + np.array([1.0, -1.0])
+    found = reliability.balanced(values)
+    assert (found.person, found.task, found.crossed, found.seed) == pytest.approx((2.5, 6.0, 3.0, 2.0))
+
+
+def test_each_component_below_nothing_is_held_and_said() -> None:
+    # nobody differs from anybody: the persons' mean square is 0 and that of what is left is not
+    alike = reliability.balanced(np.array([[0.0, 2.0], [2.0, 0.0]])[..., None])
+    assert (alike.person, alike.task, alike.crossed) == (0.0, 0.0, 4.0)
+    assert alike.held
+    # cells that are all alike but for their seeds
+    noisy = reliability.balanced(np.array([[[1.0, -1.0]] * 2] * 2))
+    assert (noisy.crossed, noisy.seed) == (0.0, 2.0)
+    assert noisy.held
+
+
+TABLE = np.array([[1.0, 2], [2, 3], [3, 3], [4, 5], [5, 7]])
+
+
+def test_alpha_and_its_interval_by_hand() -> None:
+    from scipy.stats import f
+
+    twenty = np.tile(TABLE, (4, 1))
+    found = reliability.alpha(twenty)
+    # of five, sums of squares 10 and 16 of the two tasks, and 50 of the sums 3 5 6 9 12: times 4 over 19
+    value = 2 * (1 - (10 + 16) / 50)
+    assert found.value == pytest.approx(value)
+    assert found.absent_because == ""
+    # Feldt: (1 - alpha) / (1 - estimate) is F of 19 and 19
+    assert found.low == pytest.approx(1 - (1 - value) * f.ppf(0.975, 19, 19))
+    assert found.high == pytest.approx(1 - (1 - value) * f.ppf(0.025, 19, 19))
+    # people who left a task out are not counted
+    gap = np.vstack([twenty, [[np.nan, 9.0]]])
+    assert reliability.alpha(gap) == found
+
+
+def test_alpha_says_why_there_is_none() -> None:
+    assert reliability.alpha(np.full((6, 3), 0.5)).absent_because == "everybody scored the same"
+    # sums that are all alike, although the scores are not
+    assert "the same" in reliability.alpha(np.array([[n, 6.0 - n] for n in range(6)])).absent_because
+    assert "4 did every task, 5 are needed" in reliability.alpha(TABLE[:4]).absent_because
+    assert "too few" in reliability.alpha(np.tile(TABLE[:, :1], (4, 1))).absent_because
+
+
+@pytest.mark.parametrize(
+    ("people", "interval", "number"),
+    [(4, False, False), (5, True, False), (19, True, False), (20, True, True)],
+)
+def test_twenty_people_have_a_number_and_five_an_interval(people: int, interval: bool, number: bool) -> None:
+    found = reliability.of_draws(np.linspace(0.0, 1.0, 41), people)
+    assert (found.low is not None, found.value is not None) == (interval, number)
+    assert (found.low, found.high) == (
+        (pytest.approx(0.025), pytest.approx(0.975)) if interval else (None, None)
+    )
+    assert bool(found.absent_because) == (not number)
+    table = np.tile(TABLE, (4, 1))[:people]
+    of_alpha = reliability.alpha(table)
+    assert (of_alpha.low is not None, of_alpha.value is not None) == (interval, number)
+
+
+def test_how_many_tasks_are_needed_by_hand() -> None:
+    # t / (t + .99) reaches .8 at 4 and .9 at 9; the lower of two draws, t / (t + 2.99), at 12 and 27
+    def of(crossed: Floats) -> set[tuple[float, int | None, int | None]]:
+        parts = reliability.Components(person=np.ones(100), task=0.0, crossed=crossed, seed=0.0)
+        return {(n.target, n.tasks, n.tasks_cautious) for n in reliability.needed(parts, 5)}
+
+    assert of(np.full(100, 0.99)) == {(0.8, 4, 4), (0.9, 9, 9)}
+    assert of(np.repeat([0.99, 2.99], [90, 10])) == {(0.8, 4, 12), (0.9, 9, 27)}
+    seeds = reliability.Components(person=1.0, task=0.0, crossed=0.0, seed=5.9)
+    assert [n.tasks for n in reliability.needed(seeds, 20)] == [24, 8, 5, 54, 18, 11]
+    never = reliability.Components(person=0.01, task=0.0, crossed=1.0, seed=0.0)
+    assert {n.tasks for n in reliability.needed(never, 20)} == {None}
+    assert reliability.needed(seeds, 4) == ()
+
+
+def test_a_forecast_is_of_its_own_tasks_and_seeds() -> None:
+    parts = reliability.Components(person=35.0, task=12.0, crossed=40.0, seed=13.0)
+    found = {(d.tasks, d.seeds): (d.relative.value, d.absolute.value) for d in reliability.dstudy(parts, 20)}
+    assert len(found) == 21
+    assert found[12, 3] == pytest.approx((35 / (35 + (40 + 13 / 3) / 12), 35 / (35 + (52 + 13 / 3) / 12)))
+    assert found[4, 1] == pytest.approx((35 / (35 + 53 / 4), 35 / (35 + 65 / 4)))

@@ -12,8 +12,7 @@ import pytest
 from harness.analysis.standings import standings
 from harness.errors import UsageError
 from harness.records import Rung
-from harness.reports.assessment import candidate, candidate_html, feedback
-from harness.reports.assessment import leaderboard_html as board_html
+from harness.reports.assessment import candidate, candidate_html, feedback, leaderboard_html
 from harness.reports.run import text
 from harness.sheets import Assessment, Cell, CellConstraint, Cut, Sheet, Suite, TaskInSuite
 from tests import sheet_fixtures as fixtures
@@ -260,7 +259,7 @@ def browser() -> Iterator[Chromium]:
 
 
 PAGES = {
-    "leaderboard": lambda s: board_html.render_html(s, standings(s)),
+    "leaderboard": lambda s: leaderboard_html.render_html(s, standings(s)),
     "candidate": lambda s: candidate_html.render_html(s, s.candidates[0]),
     "apart": lambda s: candidate_html.render_html(s, s.candidates[-1]),
     "feedback": lambda s: candidate_html.render_feedback(feedback.feedback(s, s.candidates[0])),

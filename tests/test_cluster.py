@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,13 +19,12 @@ import pytest
 from sqlalchemy import func, select
 
 from harness.assessment.executors import cluster, nodes
-from harness.assessment.executors.base import Done, Unit
+from harness.assessment.executors.base import Unit, UnitDone
 from harness.assessment.executors.cluster import RayExecutor, connected
 from harness.assessment.executors.crew import Crew, Node, share
 from harness.errors import HarnessError, StoreError, SubmissionError, UsageError
 from harness.sheets import Cell
-from harness.store import packets
-from harness.store import transfer as moving
+from harness.store import packets, transfer
 from harness.store.results import Store
 from harness.store.schema import CLAIMS, INSTANCES, RUNS, TRIALS
 from tests import cluster_work
@@ -95,7 +95,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Generator[Site]:
         finally:
             ray.shutdown()
             whole.shutdown()
-    _, left = psutil.wait_procs(_ray_processes(before), timeout=10)
+    _, left = psutil.wait_procs(_ray_processes(before), timeout=60)
     assert not left
 
 
@@ -112,7 +112,7 @@ def _ray_processes(before: set[int]) -> list[psutil.Process]:
 class Told:
     """What an engine told."""
 
-    kept: list[Done] = field(default_factory=list)
+    kept: list[UnitDone] = field(default_factory=list)
     events: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -139,13 +139,14 @@ def stamps(tmp_path: Path) -> Path:
     return tmp_path / "stamps"
 
 
-def runs(stamps: Path, count: int, name: str = "handed-in") -> list[Unit]:
-    """Units that run the toy task, the folder of each somewhere else."""
+def runs(stamps: Path, count: int, name: str = "handed-in", first: int = 0, until: str = "") -> list[Unit]:
+    """Units that run the toy task, the folder of each somewhere else, and end when the file `until` is there."""
     found = []
-    for number in range(count):
+    for number in range(first, first + count):
         folder = stamps.parent / f"{name}-{number}"
         shutil.copytree(SOLUTIONS / "competent", folder)
         more = {"folder": str(folder), "task_folder": str(TOY), "assessment": str(stamps), "seed": number}
+        more["until"] = until
         found.append(unit(f"c{number}", stamps, **more))
     return found
 
@@ -164,12 +165,12 @@ def test_without_an_address_a_cluster_of_this_machine_begins_and_ends(
     assert cell.outcome == "ok"
     assert store.run(cell.run_id).score is not None
     assert not ray.is_initialized()
-    _, left = psutil.wait_procs(_ray_processes(before), timeout=10)
+    _, left = psutil.wait_procs(_ray_processes(before), timeout=60)
     assert not left
 
 
 def test_an_interrupt_ends_what_runs(site: Site, store: Store, stamps: Path) -> None:
-    def interrupted(_: Done) -> None:
+    def interrupted(_: UnitDone) -> None:
         raise KeyboardInterrupt
 
     units = [unit("quick", stamps, "pause", seconds=0.5), unit("slow", stamps, "pause", seconds=60)]
@@ -177,7 +178,7 @@ def test_an_interrupt_ends_what_runs(site: Site, store: Store, stamps: Path) -> 
         RayExecutor(store, cluster_work.do).run(units, interrupted, lambda *_: None)
     began = [json.loads(file.read_text()) for file in stamps.glob("*.begun")]
     slow = [psutil.Process(b["pid"]) for b in began if b["unit"] == "slow" and psutil.pid_exists(b["pid"])]
-    _, left = psutil.wait_procs(slow, timeout=20)
+    _, left = psutil.wait_procs(slow, timeout=60)
     assert not left
     assert [span["unit"] for span in spans(stamps)] == ["quick"]
 
@@ -185,22 +186,22 @@ def test_an_interrupt_ends_what_runs(site: Site, store: Store, stamps: Path) -> 
 def test_a_node_that_is_killed_in_the_middle_loses_and_doubles_nothing(
     site: Site, store: Store, stamps: Path
 ) -> None:
-    units, told = runs(stamps, 5), Told()
+    # From the third on, none says that it is done before a node is killed: there is one to be killed.
+    units, told = runs(stamps, 2) + runs(stamps, 3, "held", first=2, until="killed"), Told()
     killed: list[str] = []
 
     def kill() -> None:
         """The node of the third unit that begins, as soon as its store holds something."""
-        for _ in range(1200):
+        ends = time.monotonic() + cluster_work.PATIENCE_SECONDS
+        while time.monotonic() < ends and not killed:
             begun = [json.loads(file.read_text()) for file in stamps.glob("*.begun")]
-            over = {span["unit"] for span in spans(stamps)}
-            busy = [
-                b for b in begun if b["unit"] not in over and (Path(b["home"]) / "results.sqlite").is_file()
-            ]
+            held = [b for b in begun if b["unit"] in ("c2", "c3", "c4")]
+            busy = [b for b in held if (Path(b["home"]) / "results.sqlite").is_file()]
             if len(begun) >= 3 and busy:
+                site.kill(busy[-1]["node"])
                 killed.append(busy[-1]["node"])
-                site.kill(killed[0])
-                return
             threading.Event().wait(0.05)
+        (stamps / "killed").touch()
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -238,15 +239,19 @@ def test_no_two_clocks_at_once_on_a_node_and_nothing_beside_one(
     assert {cell.outcome for cell in cells} == {"ok"}
     found = spans(stamps)
     assert len(found) == len(units)
-    at_once = 0
     for one in found:
         for other in found:
             meet = one["began"] < other["ended"] and other["began"] < one["ended"]
-            if one is other or one["node"] != other["node"] or not meet:
-                continue
-            assert {one["unit"][0], other["unit"][0]} == {"u"}
-            at_once += 1
-    assert at_once  # units without a clock do share the wide node
+            if one is not other and one["node"] == other["node"] and meet:
+                assert {one["unit"][0], other["unit"][0]} == {"u"}
+
+
+def test_units_without_a_clock_share_a_node(site: Site, store: Store, stamps: Path) -> None:
+    """None of them ends before two have met on one node: more of them than there are nodes must share one."""
+    units = [unit(f"u{n}", stamps, "meets", timed=False) for n in range(len(site.nodes) + 1)]
+    cells = Told().run(store, units)
+    assert {cell.outcome for cell in cells} == {"ok"}
+    assert (stamps / "met").exists()
 
 
 def test_a_unit_whose_process_dies_is_tried_again_a_few_times(
@@ -279,7 +284,7 @@ def test_what_may_not_be_sent_is_refused_in_the_words_of_this_machine(
         refused.append(home)
         return Cell(candidate="c", task="toy-squares", outcome="malformed").model_dump_json()
 
-    kept: list[Done] = []
+    kept: list[UnitDone] = []
     asked = unit("c", stamps, folder=str(stamps), task_folder=str(TOY))
     RayExecutor(store, do).run([asked], kept.append, lambda *_: None)
     assert refused == [str(store.folder)]
@@ -466,7 +471,7 @@ def test_what_a_node_measured_before_it_was_cut_short_is_taken_up_there(
     head, (moved,) = packets.opened(
         "unit", nodes.measure(cluster_work.do, asked.payload, task, content, True)
     )
-    run = store.run(moving.adopt(store, moved))
+    run = store.run(transfer.adopt(store, moved))
     assert len(run.head.taken_up) == 1
     assert len(run.trials) == TIMED_TRIALS
     assert json.loads(head["cell"])["run_id"] == run.head.run_id

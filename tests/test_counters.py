@@ -12,12 +12,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pynvml
 import pytest
 
 from harness.machine import counters, devices
 from harness.machine.counters import Gpu, Meter
-from harness.measures.conditions import BRAKES, EASINGS, grade, wait_share
+from harness.measures.conditions import BRAKES, EASINGS, grade_machine, wait_share
 
 HZ = 100
 SPIN = "while True: pass"
@@ -76,9 +77,14 @@ def test_a_machine_that_tells_nothing_gives_none_everywhere_and_no_error(tmp_pat
     read = Meter([7], root=tmp_path).start().stop()
     told = read.model_dump(exclude={"seconds", "device_reasons"})
     assert set(told.values()) == {None}
-    assert read.seconds >= 0
     assert read.device_reasons == ()
     assert counters.throttled(tmp_path) is None
+
+
+def test_a_span_lasts_from_its_start_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter((100.0, 102.5))
+    monkeypatch.setattr(counters.time, "perf_counter", lambda: next(now))
+    assert Meter([7], root=tmp_path).start().stop().seconds == 2.5
 
 
 def test_workers_are_charged_for_the_span_alone_and_all_their_threads_and_children(machine: Machine) -> None:
@@ -343,12 +349,22 @@ def spin() -> subprocess.Popen[bytes]:
     return process
 
 
+def worked(process: subprocess.Popen[bytes], seconds: float = 0.1) -> None:
+    """Waits until it has been on a core for so long from now on, whoever else wants that core."""
+    before, ends = psutil.Process(process.pid).cpu_times().user, time.monotonic() + 120
+    while psutil.Process(process.pid).cpu_times().user < before + seconds:
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+
 @linux
 def test_a_busy_stranger_on_the_same_core_shows_as_waiting(spinner: subprocess.Popen[bytes]) -> None:
     measured = spin()
     try:
+        worked(spinner)
+        worked(measured)
         meter = Meter([measured.pid]).start()
-        time.sleep(1.5)
+        worked(measured, 0.3)
         read = meter.stop()
     finally:
         measured.kill()
@@ -357,7 +373,7 @@ def test_a_busy_stranger_on_the_same_core_shows_as_waiting(spinner: subprocess.P
     assert share is not None
     assert share > 0.2
     assert read.cpu_seconds
-    assert grade([read]).grade == "C"
+    assert grade_machine([read]).grade == "C"
 
 
 @linux
@@ -381,7 +397,7 @@ def test_a_process_that_has_ended_is_no_error() -> None:
     measured = spin()
     try:
         meter = Meter([measured.pid]).start()
-        time.sleep(0.1)
+        worked(measured)
         meter.sample()
     finally:
         measured.kill()

@@ -17,14 +17,11 @@ from sqlalchemy import Connection, Engine, event, func, inspect, select, update
 
 from harness.errors import StoreError, UsageError
 from harness.isolation.base import Launch, environment
-from harness.machine import processes as owners
+from harness.machine import processes
 from harness.machine.processes import Owner
-from harness.runs import rescore as rescoring
-from harness.runs import runner
+from harness.runs import rescore, runner
 from harness.runs.order import Order
-from harness.store import connections as engines
-from harness.store import ownership as claims
-from harness.store import upgrade as migrating
+from harness.store import connections, ownership, upgrade
 from harness.store.results import Store
 from harness.store.schema import ARTEFACTS, CLAIMS, META, REVISIONS, RUNS, TRIALS, VERSION
 from tests import postgres
@@ -47,8 +44,12 @@ def bare(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Gene
     """A database without tables."""
     import os
 
-    named = os.environ.get(engines.VARIABLE)
-    engine = engines.postgres(engines.address(named)) if named else engines.sqlite(tmp_path / "bare.sqlite")
+    named = os.environ.get(connections.VARIABLE)
+    engine = (
+        connections.postgres(connections.address(named))
+        if named
+        else connections.sqlite(tmp_path / "bare.sqlite")
+    )
     yield engine
     engine.dispose()
 
@@ -77,19 +78,19 @@ def _shape(engine: Engine) -> dict[str, object]:
 
 def test_the_revisions_make_the_tables_that_the_models_say(bare: Engine) -> None:
     with bare.begin() as connection:
-        migrating.upgrade(connection)
+        upgrade.upgrade(connection)
     assert _differences(bare) == []
     by_revisions = _shape(bare)
     with bare.begin() as connection:
         VERSION.drop(connection)
         META.drop_all(connection)
-    migrating.bring_up(bare, "here")
+    upgrade.bring_up(bare, "here")
     assert _differences(bare) == []
     assert _shape(bare) == by_revisions
 
 
 def test_a_difference_would_be_noticed(bare: Engine) -> None:
-    migrating.bring_up(bare, "here")
+    upgrade.bring_up(bare, "here")
     with bare.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE claims DROP COLUMN seen")
         connection.exec_driver_sql("DROP INDEX ix_cells_run_id")
@@ -99,7 +100,7 @@ def test_a_difference_would_be_noticed(bare: Engine) -> None:
 def test_the_newest_revision_is_the_one_that_stores_are_compared_with() -> None:
     from alembic.script import ScriptDirectory
 
-    scripts = ScriptDirectory(str(migrating.SCRIPTS))
+    scripts = ScriptDirectory(str(upgrade.SCRIPTS))
     assert tuple(found.revision for found in scripts.walk_revisions())[::-1] == REVISIONS
 
 
@@ -234,7 +235,7 @@ def test_scores_that_are_kept_at_once_are_all_in_the_history(stored: Store) -> N
 
 
 def _elsewhere() -> Owner:
-    return replace(owners.me(), machine="another-machine 0", pid=4)
+    return replace(processes.me(), machine="another-machine 0", pid=4)
 
 
 def _owned(store: Store, owner: Owner, age: float | None) -> str:
@@ -256,13 +257,13 @@ def _next(store: Store) -> str:
 
 
 def test_a_run_of_another_machine_is_left_alone_while_its_owner_says_that_it_lives(stored: Store) -> None:
-    _owned(stored, _elsewhere(), 0.5 * claims.LEASE_SECONDS if stored.shared else None)
+    _owned(stored, _elsewhere(), 0.5 * ownership.LEASE_SECONDS if stored.shared else None)
     assert _next(stored) == "mine"
 
 
 def test_a_run_of_another_machine_that_fell_silent_is_taken_up(tmp_path: Path, postgres_url: str) -> None:
     store = Store(tmp_path, postgres_url)
-    taken = _owned(store, _elsewhere(), 1.1 * claims.LEASE_SECONDS)
+    taken = _owned(store, _elsewhere(), 1.1 * ownership.LEASE_SECONDS)
     assert _next(store) == taken
     with pytest.raises(StoreError, match="not this process's any more"):
         store.begin(taken, 0)
@@ -273,7 +274,7 @@ def test_of_this_machine_the_kernel_is_asked_however_long_it_was_silent(
     tmp_path: Path, postgres_url: str
 ) -> None:
     store = Store(tmp_path, postgres_url)
-    _owned(store, owners.me(), 10 * claims.LEASE_SECONDS)
+    _owned(store, processes.me(), 10 * ownership.LEASE_SECONDS)
     assert _next(store) == "mine"
     store.engine.dispose()
 
@@ -286,8 +287,8 @@ def test_an_owner_says_that_it_lives_until_it_lets_go(tmp_path: Path, postgres_u
         return float(store.read(select(CLAIMS.c.seen))[0].seen)
 
     before = seen()
-    beat = claims.Beat(store.engine, run.head.run_id, every=0.02)
-    for _ in range(500):
+    beat = ownership.Beat(store.engine, run.head.run_id, every=0.02)
+    for _ in range(5000):
         if seen() > before:
             break
         threading.Event().wait(0.02)
@@ -311,10 +312,10 @@ def test_a_beat_leaves_no_connection_open_when_its_store_is_let_go_of_meanwhile(
         said.set()
 
     event.listen(store.engine, "commit", let_go)
-    beat = claims.Beat(store.engine, run.head.run_id, every=0.02)
-    assert said.wait(20)
+    beat = ownership.Beat(store.engine, run.head.run_id, every=0.02)
+    assert said.wait(120)
     beat.stop()
-    for _ in range(500):
+    for _ in range(5000):
         if all(each.closed for each in used):
             break
         threading.Event().wait(0.02)
@@ -331,7 +332,7 @@ def test_a_run_is_scored_again_where_only_the_database_is_known(
     done = runner.run(toy_order(COMPETENT), here)
     here.engine.dispose()
     there = Store(tmp_path / "another", postgres_url)
-    before, after = rescoring.rescore("last", there, _same)
+    before, after = rescore.rescore("last", there, _same)
     assert before.head == done.head
     assert before.score == after.score == done.score
     assert not (tmp_path / "another").exists()
@@ -420,7 +421,7 @@ def test_another_database_is_refused_without_the_password(tmp_path: Path, url: s
 
 
 def test_no_worker_is_told_of_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(engines.VARIABLE, "postgresql://u:hunter2@h/d")
+    monkeypatch.setenv(connections.VARIABLE, "postgresql://u:hunter2@h/d")
     monkeypatch.setenv("PGPASSFILE", "hunter2")
     given = environment(Launch(tmp_path, tmp_path, 1, "cpu"))
     assert given

@@ -17,22 +17,22 @@ from harness.reports.run import markdown
 from harness.runs.check import check
 from harness.runs.evaluate import assess
 from harness.runs.mutants import placed
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.runs.order import in_one_pair
 from harness.runs.prepare import prepare, round_of, setting_of
 from harness.runs.prove import prove
-from harness.trials.participant import Competitor, Entry, Place
-from harness.trials.round import Outcome
+from harness.trials.participant import Entry, Participant, Place
+from harness.trials.round import RawTrial
 from tests.conftest import TOYS
 
 TASK = TOYS / "toy-dialogue"
 
 
-def asked(folder: Path) -> Asked:
-    return Asked(str(TASK), folder, profile="ci-smoke", isolation="process")
+def asked(folder: Path) -> Options:
+    return Options(str(TASK), folder, profile="ci-smoke", isolation="process")
 
 
-def came(folder: Path) -> tuple[Outcome, Assessed]:
+def came(folder: Path) -> tuple[RawTrial, Assessed]:
     """The submission's own trial and what was found of it."""
     once = in_one_pair(order(asked(folder)))
     with setting_of(once) as setting:
@@ -88,7 +88,7 @@ def test_a_check_warns_of_a_size_by_what_it_may_be_here(tmp_path: Path) -> None:
         said.replace('of = "room_bytes"\nat_most = 1.0', 'of = "room_bytes"\nat_most = 1e-9')
     )
     mine = squares / "reference_solutions" / "expert"
-    found = check(order(Asked(str(task), mine, profile="ci-smoke", isolation="process")), Silent())
+    found = check(order(Options(str(task), mine, profile="ci-smoke", isolation="process")), Silent())
     assert found.passed
     assert [warning.split(":")[0] for warning in found.warnings] == ["notes size"]
 
@@ -205,7 +205,7 @@ def test_what_an_interpreter_leaves_in_a_folder_is_not_what_was_handed_in(tmp_pa
         os.chmod(copy, 0o755)
         (copy / "__pycache__").mkdir()
         (copy / "__pycache__" / "table.pyc").write_bytes(bytes(6 * 1024))
-        competitor = Competitor(entry, copy)
+        competitor = Participant(entry, copy)
         competitor.start(Place(setting, {}, 1, "play"))
         competitor.close()
     assert competitor.fault is None

@@ -15,7 +15,7 @@ import pytest
 from harness.errors import Fault
 from harness.inputs.profiles import Profile
 from harness.machine import counters
-from harness.measures.conditions import grade
+from harness.measures.conditions import grade_machine
 from harness.readings import Counters
 from harness.runs import doctor
 from harness.runs.doctor import Finding, judge
@@ -32,7 +32,7 @@ CALM = Counters(
     mhz_low=3000,
     mhz_high=3000,
 )
-STEADY = Steadiness((1.001, 0.999), 0.0014, 0.008, 300, grade([CALM]), None, ())
+STEADY = Steadiness((1.001, 0.999), 0.0014, 0.008, 300, grade_machine([CALM]), None, ())
 
 
 def findings(**changes: Any) -> dict[str, Finding]:
@@ -49,7 +49,7 @@ def test_a_calm_machine_has_nothing_to_mend() -> None:
 
 
 def test_each_fault_is_named_with_its_mend() -> None:
-    loaded = grade([CALM.model_copy(update={"wait_seconds": 1.0, "steal_share": 0.05})])
+    loaded = grade_machine([CALM.model_copy(update={"wait_seconds": 1.0, "steal_share": 0.05})])
     found = findings(condition=loaded, throttled=4, busy=(Busy(12, "chrome", 0.876),))
     assert found["grade"].state == "note"
     assert found["grade"].words.startswith("C. Other work took the core")

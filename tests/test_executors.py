@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from harness.assessment.executors import work
-from harness.assessment.executors.base import Done, Executor, Unit
+from harness.assessment.executors.base import Executor, Unit, UnitDone
 from harness.assessment.executors.cluster import RayExecutor
 from harness.assessment.executors.local import Local
 from harness.sheets import Cell
@@ -28,6 +28,26 @@ from tests.conftest import TOYS
 SUITE = (
     '[[tasks]]\nid = "toy-squares"\nprofile = "ci-smoke"\n[[tasks]]\nid = "toy-pairs"\nprofile = "ci-smoke"\n'
 )
+# Workers of candidates that begin before one waits for the gate: more than one unit has, fewer than all have.
+BEFORE_THE_GATE = 4
+GATED = """
+
+class _Gated(Solution):
+    def __init__(self, context):
+        import os
+        import time
+        from pathlib import Path
+
+        super().__init__(context)
+        top = Path({top!r})
+        (top / "begun" / str(os.getpid())).touch()
+        while len(list((top / "begun").iterdir())) > {most} and not (top / "open").exists():
+            (top / "waits").touch()
+            time.sleep(0.01)
+
+
+Solution = _Gated
+"""
 Make = Callable[[Path], Executor]
 ENGINES: dict[str, Make] = {"local": lambda home: Local(home, jobs=2)}
 engines = pytest.mark.parametrize("make", ENGINES.values(), ids=ENGINES)
@@ -54,7 +74,7 @@ def unreadable(number: int, timed: bool = False) -> Unit:
 @every_engine
 def test_every_unit_comes_back_once_from_the_calling_thread(make: Make, tmp_path: Path) -> None:
     units = [unreadable(number, timed=number % 2 == 0) for number in range(6)]
-    found: list[Done] = []
+    found: list[UnitDone] = []
     make(tmp_path / "home").run(units, found.append, lambda unit, event: None)
     assert Counter(done.unit.key for done in found) == Counter(unit.key for unit in units)
     for done in found:
@@ -67,7 +87,7 @@ def test_every_unit_comes_back_once_from_the_calling_thread(make: Make, tmp_path
 def test_a_unit_whose_process_dies_is_tried_again_and_then_ours(make: Make, tmp_path: Path) -> None:
     broken = Unit("anna", "toy", "x", "this is no JSON", True)
     events: list[str] = []
-    found: list[Done] = []
+    found: list[UnitDone] = []
     make(tmp_path / "home").run(
         [broken, unreadable(1)], found.append, lambda unit, event: events.append(event)
     )
@@ -80,7 +100,7 @@ def test_a_unit_whose_process_dies_is_tried_again_and_then_ours(make: Make, tmp_
 
 @every_engine
 def test_an_interrupt_ends_what_runs(make: Make, tmp_path: Path) -> None:
-    def kept(done: Done) -> None:
+    def kept(done: UnitDone) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -90,10 +110,18 @@ def test_an_interrupt_ends_what_runs(make: Make, tmp_path: Path) -> None:
 
 @pytest.fixture
 def command(tmp_path: Path) -> list[str]:
+    """Scores six units, of which one of the later waits, in the middle, until the file `open` is there."""
     (tmp_path / "toys.toml").write_text(SUITE)
+    (tmp_path / "begun").mkdir()
+    shutil.copytree(TOYS, tmp_path / "toys")
+    for file in (tmp_path / "toys").glob("*/task.toml"):
+        file.write_text(file.read_text().replace("start_seconds = 20", "start_seconds = 3600"))
     for alias, tier in (("anna", "competent"), ("bela", "expert"), ("cleo", "baseline")):
         for task in ("toy-squares", "toy-pairs"):
-            shutil.copytree(TOYS / task / "reference_solutions" / tier, tmp_path / "handed" / alias / task)
+            folder = tmp_path / "handed" / alias / task
+            shutil.copytree(TOYS / task / "reference_solutions" / tier, folder)
+            with (folder / "solution.py").open("a") as solution:
+                solution.write(GATED.format(top=str(tmp_path), most=BEFORE_THE_GATE))
     return [
         sys.executable,
         "-m",
@@ -102,7 +130,7 @@ def command(tmp_path: Path) -> list[str]:
         str(tmp_path / "toys.toml"),
         str(tmp_path / "handed"),
         "--tasks",
-        str(TOYS),
+        str(tmp_path / "toys"),
         "--json",
     ]
 
@@ -113,25 +141,25 @@ def _slots(pid: int) -> list[psutil.Process]:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_cut_short_the_same_command_finishes_and_measures_nothing_twice(
-    command: list[str], number: int
+    command: list[str], number: int, tmp_path: Path
 ) -> None:
     home = Path(os.environ["HARNESS_HOME"])
     # A shell starts background jobs with SIGINT ignored, and whoever runs the tests may be one.
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=heed)
-    end = time.monotonic() + 120
-    while time.monotonic() < end and process.poll() is None:  # in the middle: something is measured, not all
-        if (home / "results.sqlite").is_file() and Store(home).trials_kept() >= 2:
-            break
+    end = time.monotonic() + 240
+    while time.monotonic() < end and process.poll() is None and not (tmp_path / "waits").exists():
         time.sleep(0.02)
     children = _slots(process.pid)
     assert process.poll() is None, "it was over before it could be cut short"
+    assert Store(home).trials_kept() >= 2  # in the middle: something is measured, not all
     process.send_signal(number)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 130)
     assert b"Traceback" not in said
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
+    (tmp_path / "open").touch()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 3), done.stderr
     sheet = json.loads(done.stdout)

@@ -12,8 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from harness.assessment.export import files as export_files
-from harness.assessment.export import mlflow as export_mlflow
+from harness.assessment.export import files, mlflow
 from harness.assessment.export import rows as exporting
 from harness.assessment.export.rows import COLUMNS, Table
 from harness.errors import StoreError, UsageError
@@ -164,7 +163,7 @@ def test_all_else_is_left_as_it_is(value: exporting.Value) -> None:
 
 
 def _write(form: str, folder: Path) -> dict[str, int]:
-    written = export_files.write(exporting.tables([SHEET], [ok_run().head]), form, folder)
+    written = files.write(exporting.tables([SHEET], [ok_run().head]), form, folder)
     return {path.name: count for path, count in written.items()}
 
 
@@ -195,7 +194,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, form: str) -> None:
 
 @pytest.mark.parametrize("form", ["csv", "json", "parquet"])
 def test_nothing_at_all_is_a_table_without_rows(tmp_path: Path, form: str) -> None:
-    export_files.write([Table("samples", [])], form, tmp_path)
+    files.write([Table("samples", [])], form, tmp_path)
     file = tmp_path / f"samples.{form}"
     if form == "parquet":
         assert pq.read_table(file).column_names == list(COLUMNS["samples"])
@@ -215,7 +214,7 @@ def test_a_file_is_whole_or_as_it_was(tmp_path: Path, form: str) -> None:
         raise StoreError("the server is gone")
 
     with pytest.raises(StoreError):
-        export_files.write([Table("cells", breaks())], form, tmp_path)
+        files.write([Table("cells", breaks())], form, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -230,20 +229,21 @@ def test_a_wrong_form_or_folder_is_one_sentence(tmp_path: Path) -> None:
 def test_every_column_is_described() -> None:
     text = DOC.read_text()
     sections = dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^#|\Z)", text, flags=re.S | re.M))
+    assert set(sections) == set(COLUMNS) == {"cells", "constraints", "instances", "runs", "samples"}
     for table, columns in COLUMNS.items():
         described = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", sections[table], flags=re.M))
         assert described == columns, table
 
 
 def _client(folder: Path):  # type: ignore[no-untyped-def]
-    return export_mlflow._client(export_mlflow.target(str(folder)))
+    return mlflow._client(mlflow.target(str(folder)))
 
 
 def test_a_run_for_each_submission_in_a_real_mlflow_store(tmp_path: Path) -> None:
-    uri = export_mlflow.target(str(tmp_path))
+    uri = mlflow.target(str(tmp_path))
     assert uri == f"sqlite:///{tmp_path / 'mlflow.db'}"
-    assert export_mlflow.export([SHEET], uri) == {"added": 2, "there": 0}
-    assert export_mlflow.export([SHEET], uri) == {"added": 0, "there": 2}
+    assert mlflow.export([SHEET], uri) == {"added": 2, "there": 0}
+    assert mlflow.export([SHEET], uri) == {"added": 0, "there": 2}
     client = _client(tmp_path)
     experiment = client.get_experiment_by_name("pairs abc123")
     found = {
@@ -271,27 +271,27 @@ def test_a_run_for_each_submission_in_a_real_mlflow_store(tmp_path: Path) -> Non
     again = SHEET.model_copy(
         update={"cells": (ANN.model_copy(update={"points": 61.5, "outcome": "ok"}), BEN)}
     )
-    assert export_mlflow.export([again], uri) == {"added": 1, "there": 1}
+    assert mlflow.export([again], uri) == {"added": 1, "there": 1}
     runs = client.search_runs([experiment.experiment_id])
     replaced = [run.info.run_id for run in runs if "harness.replaced" in run.data.tags]
     assert replaced == [ann.info.run_id]
     # One that was cut short is made again.
     client.create_run(experiment.experiment_id, tags={"harness.key": "half", "harness.cell": "x"})
-    assert export_mlflow.export([again], uri) == {"added": 0, "there": 2}
+    assert mlflow.export([again], uri) == {"added": 0, "there": 2}
     assert len(client.search_runs([experiment.experiment_id])) == 3
 
 
 def test_without_mlflow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(UsageError, match=r"pip install 'ml-skills-harness\[mlflow\]'"):
-        export_mlflow.export([SHEET], export_mlflow.target(str(tmp_path)))
+        mlflow.export([SHEET], mlflow.target(str(tmp_path)))
 
 
 def test_targets_of_mlflow(tmp_path: Path) -> None:
-    assert export_mlflow.target("http://mlflow.example:5000") == "http://mlflow.example:5000"
-    assert export_mlflow.target("sqlite:///x.db") == "sqlite:///x.db"
+    assert mlflow.target("http://mlflow.example:5000") == "http://mlflow.example:5000"
+    assert mlflow.target("sqlite:///x.db") == "sqlite:///x.db"
     with pytest.raises(UsageError, match="ftp://x is not known"):
-        export_mlflow.target("ftp://x")
+        mlflow.target("ftp://x")
 
 
 def test_the_verb_exports_one_assessment_or_all(tmp_path: Path, store: Store) -> None:

@@ -21,8 +21,8 @@ from harness.isolation.process import ProcessLevel
 from harness.isolation.zygotes import Zygote
 from harness.trials import channel, session
 from harness.trials.channel import Channel, Late
-from harness.trials.participant import Competitor, Entry, Setting
-from harness.trials.round import Outcome, Round
+from harness.trials.participant import Entry, Participant, Setting
+from harness.trials.round import RawTrial, Round
 from harness.trials.schedule import Plan
 from harness.trials.watch import Limits
 from harness.worker import wire
@@ -177,7 +177,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def worker(folder: Path) -> Iterator[session.Session]:
-    seat = session.Seat(folder, folder / "contract.py", {}, "cpu", 1, 0, LIMITS)
+    seat = session.WorkerSpec(folder, folder / "contract.py", {}, "cpu", 1, 0, LIMITS)
     started = session.start(level("process"), seat, "main")
     yield started
     started.close()
@@ -217,7 +217,7 @@ def test_a_byte_too_many_is_noticed_at_the_latest_by(worker: session.Session, by
 def test_a_byte_too_many_after_the_last_answer_is_the_trials_outcome(
     worker: session.Session, folder: Path
 ) -> None:
-    competitor = Competitor(Entry(read("toy-squares", folder)), folder, worker)
+    competitor = Participant(Entry(read("toy-squares", folder)), folder, worker)
     worker.broken = Fault("protocol_error", "the worker said more than its answer")
     competitor.close()
     assert competitor.trial(0, "i").outcome == "protocol_error"
@@ -289,14 +289,14 @@ def test_a_worker_that_fails_before_it_has_a_submission_is_ours(
         raise Fault("crashed", "the worker ended by itself with status 1 while it was starting")
 
     monkeypatch.setattr(session.Session, "ping", fails)
-    seat = session.Seat(folder, folder / "contract.py", {}, "cpu", 1, 0, LIMITS)
+    seat = session.WorkerSpec(folder, folder / "contract.py", {}, "cpu", 1, 0, LIMITS)
     with pytest.raises(SandboxFailed, match="before it was given a submission"):
         session.start(level("process"), seat, "main")
 
 
 def test_a_lost_zygote_leaves_its_living_workers_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forking = ProcessLevel()
-    seat = session.Seat(folder, folder / "contract.py", {}, "cpu", 1, 0, LIMITS, stack=("json",))
+    seat = session.WorkerSpec(folder, folder / "contract.py", {}, "cpu", 1, 0, LIMITS, stack=("json",))
     first = session.start(forking, seat, "main")
     assert first.launched.inherited.stack
     monkeypatch.setattr(Zygote, "_hear", lambda self, seconds: self._count(None))
@@ -349,7 +349,7 @@ def test_a_worker_that_breaks_the_protocol_costs_the_others_nothing(
     )
     instance = Instance((Stage("main", requests, paired=paired),), hidden={})
 
-    def taken(*names: str) -> dict[str, Outcome]:
+    def taken(*names: str) -> dict[str, RawTrial]:
         entries = [Entry(read(toy.id, folders[name], name)) for name in names]
         order = np.random.default_rng(0)
         setting = Setting(toy, level("process"), "cpu", 1)

@@ -6,13 +6,22 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.grading.comparison import Round, Side, ratio, replicated
+from harness.grading.comparison import (
+    Comparison,
+    Side,
+    beyond,
+    geometric_ratio,
+    ratio,
+    replicated,
+    timed_ratio,
+)
 from harness.grading.criteria import Constraint, Criteria, Objective, Plausible
-from harness.grading.grade import grade, ladder, points
+from harness.grading.grade import grade, ladder, merged, points
 from harness.grading.verdicts import judge, objective_value
 from harness.measures.estimates import Estimate
 from harness.records import Assessed, Measurement, Outcome, Tier
@@ -46,9 +55,9 @@ def side(
     return Side(assessed, {g: {f"q{i}": s for i, s in enumerate(seconds)} for g, seconds in times.items()})
 
 
-def accuracies(own: float, baseline: float = 0.5, competent: float = 0.7, expert: float = 0.9) -> Round:
+def accuracies(own: float, baseline: float = 0.5, competent: float = 0.7, expert: float = 0.9) -> Comparison:
     tiers: dict[Tier, float] = {"baseline": baseline, "competent": competent, "expert": expert}
-    return Round(
+    return Comparison(
         side(measured("accuracy", own, own, own)),
         {tier: side(measured("accuracy", v, v, v), tier=tier) for tier, v in tiers.items()},
     )
@@ -59,7 +68,7 @@ def limit(**settings_: Any) -> Constraint:
 
 
 def judged(constraint: Constraint, own: Side, **references: Side) -> Any:
-    return judge(constraint, [Round(own, references)])  # type: ignore[arg-type]
+    return judge(constraint, [Comparison(own, references)])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -305,30 +314,61 @@ EXTRAS = (measured("big", 2.0), measured("wide", 1.0, 0.5, 1.5))
 
 
 @pytest.mark.parametrize(
-    ("own", "constraints", "plausible", "outcome", "shown"),
+    ("own", "constraints", "plausible", "outcome", "shown", "reasons"),
     [
-        (0.99, (FAILS, OPEN), (STRANGE,), "implausible", 0.0),
-        (0.7, (FAILS, OPEN), (STRANGE,), "budget_exceeded", 0.0),
-        (0.7, (OPEN,), (STRANGE,), "inconclusive", 50.0),
-        (0.7, (), (STRANGE,), "ok", 50.0),
+        (
+            0.99,
+            (FAILS, OPEN),
+            (STRANGE,),
+            "implausible",
+            0.0,
+            ["the result is not believed and gives no points: accuracy is 0.99: nobody can"],
+        ),
+        (
+            0.7,
+            (FAILS, OPEN),
+            (STRANGE,),
+            "budget_exceeded",
+            0.0,
+            ["a: 2; at most 1 allowed; missed by 100% of the threshold"],
+        ),
+        (
+            0.7,
+            (OPEN,),
+            (STRANGE,),
+            "inconclusive",
+            50.0,
+            [
+                "b: 1, anywhere from 0.5 to 1.5; at most 1 allowed: too close to call",
+                "the points are provisional: nothing is certified while a verdict is open",
+            ],
+        ),
+        (
+            0.7,
+            (),
+            (STRANGE,),
+            "ok",
+            50.0,
+            ["every constraint passed; the objective reaches the tier 'competent'"],
+        ),
     ],
 )
 def test_the_gravest_outcome_wins(
-    own: float, constraints: Any, plausible: Any, outcome: str, shown: float
+    own: float, constraints: Any, plausible: Any, outcome: str, shown: float, reasons: list[str]
 ) -> None:
     r = accuracies(own)
     candidate = side(measured("accuracy", own, own, own), *EXTRAS)
     criteria = Criteria(objective=PLAIN, constraints=constraints, plausible=plausible)
-    score = grade(criteria, [Round(candidate, r.references)])
+    score = grade(criteria, [Comparison(candidate, r.references)])
     assert (score.outcome, score.points) == (outcome, pytest.approx(shown))
     assert score.points_uncapped == pytest.approx(100 * (own - 0.5) / 0.4)
     assert (score.tier == "none") == (outcome in ("implausible", "budget_exceeded"))
-    assert all(reason.strip() for reason in score.reasons)
+    assert list(score.reasons) == reasons
 
 
 def test_a_submission_that_failed_gives_no_points_whatever_else_holds() -> None:
     good = accuracies(0.9)
-    bad = Round(side(outcome="timeout", reason="answer took longer"), good.references)
+    bad = Comparison(side(outcome="timeout", reason="answer took longer"), good.references)
     score = grade(Criteria(objective=PLAIN, constraints=(FAILS,), plausible=(STRANGE,)), [good, bad])
     assert (score.outcome, score.points, score.points_uncapped, score.tier) == ("timeout", 0.0, None, "none")
     assert score.objective.value is None
@@ -338,16 +378,17 @@ def test_a_submission_that_failed_gives_no_points_whatever_else_holds() -> None:
 
 def test_an_objective_that_was_not_measured_is_our_fault() -> None:
     r = accuracies(0.9)
-    score = grade(Criteria(objective=PLAIN), [r, Round(side(), r.references)])
-    assert (score.outcome, score.points) == ("harness_error", 0.0)
-    assert "accuracy could not be measured" in score.reasons[0]
+    for unmeasured in (side(), side(measured("accuracy", None))):
+        score = grade(Criteria(objective=PLAIN), [r, Comparison(unmeasured, r.references)])
+        assert (score.outcome, score.points) == ("harness_error", 0.0)
+        assert "accuracy could not be measured" in score.reasons[0]
 
 
 def test_a_missing_anchor_gives_no_points() -> None:
     r = accuracies(0.9)
     for missing in ("baseline", "expert"):
         left = {tier: s for tier, s in r.references.items() if tier != missing}
-        score = grade(Criteria(objective=PLAIN), [Round(r.candidate, left)])
+        score = grade(Criteria(objective=PLAIN), [Comparison(r.candidate, left)])
         assert (score.outcome, score.points, score.tier) == ("harness_error", 0.0, "none")
 
 
@@ -360,12 +401,12 @@ def test_a_speed_up_is_the_geometric_mean_of_paired_ratios() -> None:
     own = _timed(4.0, 1.0)
     found = objective_value(SPEEDUP, own, references)
     assert found == Estimate(*[pytest.approx(4.0 * wide) for wide in (1, 1 / 1.03, 1.03)])  # 2 and 8
-    score = grade(Criteria(objective=SPEEDUP), [Round(own, references)])
+    score = grade(Criteria(objective=SPEEDUP), [Comparison(own, references)])
     # log 4 between log 1 and log sqrt(4 * 8)
     assert score.points == pytest.approx(100 * math.log(4) / math.log(math.sqrt(32)))
     assert objective_value(SPEEDUP, own, {"expert": own}) is None
     assert objective_value(SPEEDUP, side(one=[1.0]), references) is None
-    slower = grade(Criteria(objective=SPEEDUP), [Round(_timed(16.0, 16.0), references)])
+    slower = grade(Criteria(objective=SPEEDUP), [Comparison(_timed(16.0, 16.0), references)])
     assert slower.points == -25.0
     assert slower.points_uncapped == pytest.approx(-100 * math.log(2) / math.log(math.sqrt(32)))
 
@@ -392,7 +433,7 @@ def test_three_rounds_give_a_t_interval_of_points() -> None:
 def test_one_round_takes_its_interval_from_the_value() -> None:
     r = accuracies(0.7)
     own = side(measured("accuracy", 0.7, 0.66, 0.78))
-    score = grade(Criteria(objective=PLAIN), [Round(own, r.references)])
+    score = grade(Criteria(objective=PLAIN), [Comparison(own, r.references)])
     assert (score.points_low, score.points_high) == (pytest.approx(40.0), pytest.approx(70.0))
 
 
@@ -401,7 +442,9 @@ def test_a_single_reading_has_a_margin_and_a_count_has_none() -> None:
     tiers: dict[Tier, float] = {"baseline": 800.0, "expert": 200.0}
     references = {tier: side(measured("held", v, unit="B"), tier=tier) for tier, v in tiers.items()}
 
-    read = grade(Criteria(objective=memory), [Round(side(measured("held", 400.0, unit="B")), references)])
+    read = grade(
+        Criteria(objective=memory), [Comparison(side(measured("held", 400.0, unit="B")), references)]
+    )
     assert read.points_uncapped == pytest.approx(50)
     assert (read.objective.low, read.objective.high) == pytest.approx((380, 420))
     # 50 -/+ 100 * log(1.05) / log(4)
@@ -409,7 +452,7 @@ def test_a_single_reading_has_a_margin_and_a_count_has_none() -> None:
     assert read.points_high == pytest.approx(53.7, abs=0.1)
 
     counted = grade(
-        Criteria(objective=memory), [Round(side(measured("held", 400.0, 400.0, 400.0)), references)]
+        Criteria(objective=memory), [Comparison(side(measured("held", 400.0, 400.0, 400.0)), references)]
     )
     assert counted.points_low == counted.points_high == pytest.approx(50)
 
@@ -419,19 +462,22 @@ def test_a_constraint_is_judged_over_all_rounds() -> None:
     expert = side(measured("size", 1.0))
 
     def over(*values: float) -> Any:
-        return judge(constraint, [Round(side(measured("size", v)), {"expert": expert}) for v in values])
+        return judge(constraint, [Comparison(side(measured("size", v)), {"expert": expert}) for v in values])
 
     assert over(1.0, 4.0).value == pytest.approx(2.0)  # the mean of logs
     assert over(1.9, 1.91, 1.9).verdict == "pass"
     assert over(2.1, 2.11, 2.1).verdict == "fail"
     assert over(1.0, 2.0, 3.0).verdict == "inconclusive"
-    missing = [Round(side(measured("size", 1.0)), {"expert": expert}), Round(side(), {"expert": expert})]
+    missing = [
+        Comparison(side(measured("size", 1.0)), {"expert": expert}),
+        Comparison(side(), {"expert": expert}),
+    ]
     assert judge(constraint, missing).verdict == "inconclusive"
 
 
 def test_an_empty_answer_is_a_ratio_of_nothing_and_no_fault_of_ours() -> None:
     constraint = limit(compare="ratio", reference="expert", at_most=1.0)
-    r = Round(side(measured("size", 0.0, 0.0, 0.0)), {"expert": side(measured("size", 8.0, 8.0, 8.0))})
+    r = Comparison(side(measured("size", 0.0, 0.0, 0.0)), {"expert": side(measured("size", 8.0, 8.0, 8.0))})
     for rounds in ([r], [r, r], [r, r, r]):
         assert judge(constraint, rounds).verdict == "pass"
 
@@ -465,3 +511,216 @@ def test_a_threshold_of_zero_is_a_threshold() -> None:
     assert limit(at_least=0.0).threshold == 0.0
     assert limit(at_most=0.0).bound == "at_most"
     assert judged(limit(at_least=0.0), side(measured("size", -0.1))).verdict == "fail"
+
+
+ONCE = 12.7062  # Student's t at 97.5 % with one degree of freedom, which two pairs leave
+
+
+def decided(measure: str, own: Side, other: Side, **bound: float) -> str:
+    """The verdict on a ratio to the expert; without a certificate its tolerance is 3 %."""
+    return judged(
+        limit(measure=measure, compare="ratio", reference="expert", **bound), own, expert=other
+    ).verdict
+
+
+def test_throughput_over_pairs_is_the_inverse_of_the_total_time_and_so_are_its_ends() -> None:
+    # totals 4 against 2, and 4 * 1.02^2 against 2: the geometric mean is 2.04, each 2 % away from it
+    own = in_pairs("answer", [1.0, 3.0], [2.0808, 2.0808])
+    own = replace(own, assessed=side(measured("answer_throughput", 1.0)).assessed)
+    other = in_pairs("answer", [1.0, 1.0], [0.5, 1.5])
+    found = ratio("answer_throughput", own, other, None)
+    assert found is not None
+    wide = 1.02**ONCE
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (1 / 2.04, 1 / 2.04 / wide, wide / 2.04), rel=1e-4
+    )
+    assert replicated("answer_throughput", own, other)
+    # low .3811 and high .6305
+    for at_least, verdict in ((0.39, "pass"), (0.40, "inconclusive"), (0.64, "inconclusive"), (0.65, "fail")):
+        assert decided("answer_throughput", own, other, at_least=at_least) == verdict
+
+
+def test_a_tail_over_pairs_by_hand() -> None:
+    # one pair at 1 and one at 2: both of a draw are the first in a quarter of the draws, else the tail is 2
+    own = in_pairs("answer", [1.0] * 10, [2.0] * 10)
+    own = replace(own, assessed=side(measured("answer_p95", 99.0)).assessed)
+    other = in_pairs("answer", [1.0] * 10, [1.0] * 10)
+    assert ratio("answer_p95", own, other, None) == Estimate(2.0, 1.0, 2.0)
+    narrower = ratio("answer_p95", own, other, None, alpha=0.6)  # from 30 % to 70 % of the draws
+    assert narrower == Estimate(2.0, 2.0, 2.0)
+    assert replicated("answer_p95", own, other)
+    for at_most, verdict in ((1.95, "pass"), (1.94, "inconclusive"), (0.97, "fail")):
+        assert decided("answer_p95", own, other, at_most=at_most) == verdict
+
+
+def test_each_tail_is_of_its_own_quantile() -> None:
+    # 3 calls of 100 take five times as long: beyond the 95th percentile, within the 99th
+    own, other = in_pairs("answer", [1.0] * 97 + [5.0] * 3), in_pairs("answer", [1.0] * 100)
+    for kind, value in (("p50", 1.0), ("p95", 1.0), ("p99", 5.0)):
+        found = ratio(f"answer_{kind}", own, other, None)
+        assert found is not None
+        assert found.value == value, kind
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    kind=st.sampled_from(["p50", "throughput"]),
+    pairs=st.lists(
+        st.lists(st.tuples(st.floats(0.001, 10), st.floats(0.001, 10)), min_size=2, max_size=6),
+        min_size=2,
+        max_size=4,
+    ),
+)
+def test_the_ends_of_a_ratio_of_times_stand_in_order(kind: str, pairs: Any) -> None:
+    found = timed_ratio(kind, [np.array(pair) for pair in pairs], 0.05)
+    assert found.low <= found.value * (1 + 1e-9)
+    assert found.value <= found.high * (1 + 1e-9)
+
+
+def both(one: tuple[list[float], ...], batch: tuple[list[float], ...]) -> Side:
+    """A side with two groups of timed requests, each over its own process pairs."""
+    first, second = in_pairs("one", *one), in_pairs("batch", *batch)
+    renamed = {item + "b": s for item, s in second.times["batch"].items()}
+    pair_of = {**first.pair_of, **{item + "b": n for item, n in second.pair_of.items()}}
+    return replace(first, times={**first.times, "batch": renamed}, pair_of=pair_of)
+
+
+def test_several_ratios_over_two_pairs_have_one_value_in_each_pair() -> None:
+    # one group slower and the other faster in the second pair: sqrt(2 * 8.8) and sqrt(2.2 * 8) are the same
+    top = both(([2.0] * 4, [2.2] * 4), ([8.8] * 4, [8.0] * 4))
+    bottom = both(([1.0] * 4, [1.0] * 4), ([1.0] * 4, [1.0] * 4))
+    found = geometric_ratio(["one_p50", "batch_p50"], top, bottom)
+    assert found == Estimate(*[pytest.approx(math.sqrt(17.6))] * 3)
+    # of totals each ratio has its own interval, and they do not cancel
+    apart = geometric_ratio(["one_throughput", "batch_throughput"], top, bottom)
+    assert apart is not None
+    half = ONCE * math.log(1.1) / 2
+    middle = 1 / math.sqrt(17.6)
+    assert (apart.value, apart.low, apart.high) == pytest.approx(
+        (middle, middle * math.exp(-half), middle * math.exp(half)), rel=1e-4
+    )
+    # each by its own pairs where they are not the same number
+    uneven = geometric_ratio(["one_p50", "batch_p50"], top, both(([1.0] * 4, [1.0] * 4), ([1.0] * 4,)))
+    assert uneven is not None
+    assert uneven.value == pytest.approx(math.sqrt(math.sqrt(2.0 * 2.2) * 8.8))
+
+
+def test_a_smaller_error_reaches_the_interval_of_several_ratios() -> None:
+    top = both(([2.0] * 4, [2.2] * 4), ([8.0] * 4, [8.0] * 4))
+    bottom = both(([1.0] * 4, [1.0] * 4), ([1.0] * 4, [1.0] * 4))
+    wide, narrow = (geometric_ratio(["one_p50", "batch_p50"], top, bottom, alpha) for alpha in (0.05, 0.5))
+    assert wide is not None
+    assert narrow is not None
+    # t at 75 % with one degree of freedom is 1
+    assert math.log(narrow.high / narrow.value) == pytest.approx(math.log(1.1) / 4)
+    assert math.log(wide.high / wide.value) == pytest.approx(ONCE * math.log(1.1) / 4, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "floor", "left"), [(1.0, 0.3, 0.7), (1.0, 0.99, 0.02), (1.0, 2.0, 0.02), (0.5, 0.5, 0.01)]
+)
+def test_a_call_that_is_all_floor_keeps_a_fiftieth_of_itself(
+    seconds: float, floor: float, left: float
+) -> None:
+    assert beyond(seconds, floor) == pytest.approx(left)
+
+
+def test_readings_are_ratios_over_pairs_only_where_two_of_both_sides_took_time() -> None:
+    def read(**seconds: float) -> Side:
+        by_pair = {int(name[1:]): s for name, s in seconds.items()}
+        return replace(side(measured("ready_seconds", 6.0)), readings={"ready": by_pair})
+
+    two = ratio("ready_seconds", read(p0=2.0, p1=2.2), read(p0=1.0, p1=1.0), None)
+    assert two is not None
+    half = ONCE * math.log(1.1) / 2
+    middle = 2 * math.sqrt(1.1)
+    assert (two.value, two.low, two.high) == pytest.approx(
+        (middle, middle * math.exp(-half), middle * math.exp(half)), rel=1e-4
+    )
+    # else the measurements themselves, which are 6 on both sides, within 5 %
+    alone = Estimate(1.0, 1 / 1.05, 1.05)
+    assert ratio("ready_seconds", read(p0=2.0, p1=2.0), read(p1=1.0, p2=1.0), None) == alone
+    assert ratio("ready_seconds", read(p0=2.0, p1=0.0), read(p0=1.0, p1=1.0), None) == alone
+    assert ratio("ready_seconds", read(p0=2.0, p1=2.0), read(p0=1.0, p1=0.0), None) == alone
+
+
+def test_a_ratio_of_a_count_and_a_reading_is_a_reading() -> None:
+    count, read = side(measured("size", 2.0, 2.0, 2.0)), side(measured("size", 2.0))
+    assert ratio("size", count, count, None) == Estimate.exact(1.0)
+    for own, other in ((count, read), (read, count)):
+        assert ratio("size", own, other, None) == Estimate(1.0, 1 / 1.05, 1.05)
+
+
+def test_an_objective_below_zero_lies_within_its_own_interval() -> None:
+    found = objective_value(PLAIN, side(measured("accuracy", -2.0)), {})
+    assert found == Estimate(-2.0, -2.1, -1.9)
+    # and each end that was measured is kept, beside one that was not
+    for low, high, expected in (
+        (-2.5, None, Estimate(-2.0, -2.5, -1.9)),
+        (None, -1.5, Estimate(-2.0, -2.1, -1.5)),
+    ):
+        assert objective_value(PLAIN, side(measured("accuracy", -2.0, low, high)), {}) == expected
+
+
+def drawn(value: float, draws: tuple[float, ...], tier: Tier | None = None) -> Side:
+    found = measured("accuracy", value, value - 0.2, value + 0.2)
+    return side(found.model_copy(update={"draws": draws}), tier=tier)
+
+
+def test_points_are_resampled_together_with_their_anchors() -> None:
+    # 25 points in the first draw, 50 in the second: percentiles 2.5 and 97.5 of the two lie between
+    own, baseline = drawn(0.7, (0.6, 0.8)), drawn(0.5, (0.5, 0.6), "baseline")
+    expert = drawn(0.9, (0.9, 1.0), "expert")
+    score = grade(Criteria(objective=PLAIN), [Comparison(own, {"baseline": baseline, "expert": expert})])
+    assert (score.points_uncapped, score.points_low, score.points_high) == pytest.approx((50, 25.625, 49.375))
+    # from the value's own interval, where one of the three has no draws, or others
+    for sides in (
+        (drawn(0.7, ()), drawn(0.5, (), "baseline"), drawn(0.9, (), "expert")),
+        (own, drawn(0.5, (0.5,), "baseline"), expert),
+        (own, baseline, drawn(0.9, (), "expert")),
+    ):
+        r = Comparison(sides[0], {"baseline": sides[1], "expert": sides[2]})
+        score = grade(Criteria(objective=PLAIN), [r])
+        assert (score.points_low, score.points_high) == pytest.approx((0.0, 100.0))
+
+
+def test_two_rounds_take_the_interval_of_points_from_the_mean_of_the_values() -> None:
+    r = Comparison(drawn(0.7, (0.6, 0.8)), accuracies(0.7).references)
+    score = grade(Criteria(objective=PLAIN), [r, r])
+    half = math.sqrt(2 * 0.2**2) / 2 / 0.4 * 100
+    assert (score.points_uncapped, score.points_low, score.points_high) == pytest.approx(
+        (50, 50 - half, 50 + half)
+    )
+
+
+def test_measurements_of_two_instances_are_shown_as_their_mean() -> None:
+    def of(value: float | None, other: float, samples: tuple[float, ...]) -> Assessed:
+        size = measured("size", value).model_copy(update={"samples": samples})
+        return side(size, measured("wide", other, other - 0.3, other + 0.4)).assessed
+
+    size, wide = merged([of(1.0, 2.0, (1.0, 1.5)), of(3.0, 4.0, (3.0,))])
+    assert (size.value, size.low, size.high) == (2.0, 2.0, 2.0)
+    assert size.samples == (1.0, 1.5, 3.0)
+    assert (wide.value, wide.low, wide.high) == pytest.approx(
+        (3.0, 3 - math.sqrt(2 * 0.3**2) / 2, 3 + math.sqrt(2 * 0.4**2) / 2)
+    )
+    only = of(1.0, 2.0, (1.0,))
+    assert merged([only]) == only.measurements
+
+
+def test_a_reference_that_is_missing_in_the_first_round_is_placed_by_the_others() -> None:
+    first, second = accuracies(0.7), accuracies(0.4, baseline=0.2, competent=0.3, expert=0.4)
+    without = Comparison(first.candidate, {t: s for t, s in first.references.items() if t != "competent"})
+    rungs = {rung.tier: rung for rung in ladder(Criteria(objective=PLAIN), [without, second])}
+    assert (rungs["competent"].objective, rungs["competent"].points) == pytest.approx((0.3, 50.0))
+    assert rungs["expert"].points == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.75, None), (None, 0.65)])
+def test_each_bound_of_what_is_plausible_holds_alone(low: float | None, high: float | None) -> None:
+    bound = Plausible(measure="accuracy", low=low, high=high, because="nobody can")
+    assert grade(Criteria(objective=PLAIN, plausible=(bound,)), [accuracies(0.7)]).outcome == "implausible"
+    # at the bound itself it is believed, and of what was not measured nothing is said
+    at = Plausible(measure="accuracy", low=low and 0.7, high=high and 0.7, because="nobody can")
+    absent = Plausible(measure="size", low=low, high=high, because="nobody can")
+    assert grade(Criteria(objective=PLAIN, plausible=(at, absent)), [accuracies(0.7)]).outcome == "ok"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.measures.conditions import grade, total, wait_share
+from harness.measures.conditions import grade_machine, total, wait_share
 from harness.readings import Counters
 
 QUIET = Counters(
@@ -37,7 +37,7 @@ def but(base: Counters = QUIET, **changes: Any) -> Counters:
 
 def test_a_quiet_machine_is_an_a_and_says_so() -> None:
     for counters in (QUIET, GPU):
-        found = grade([counters])
+        found = grade_machine([counters])
         assert (found.grade, len(found.words)) == ("A", 1)
         assert found.words[0].startswith("the machine was quiet")
         assert found.counters == counters
@@ -64,7 +64,7 @@ def test_a_quiet_machine_is_an_a_and_says_so() -> None:
     ],
 )
 def test_each_counter_has_its_bounds(changes: dict[str, float], due: str) -> None:
-    found = grade([but(**changes)])
+    found = grade_machine([but(**changes)])
     assert found.grade == due
     assert len(found.words) == 1
 
@@ -86,7 +86,7 @@ def test_each_counter_has_its_bounds(changes: dict[str, float], due: str) -> Non
     ],
 )
 def test_the_gpu_has_its_own(changes: dict[str, Any], due: str, word: str) -> None:
-    found = grade([but(GPU, **changes)])
+    found = grade_machine([but(GPU, **changes)])
     assert found.grade == due
     assert word in found.words[0]
 
@@ -103,11 +103,11 @@ def test_the_gpu_has_its_own(changes: dict[str, Any], due: str, word: str) -> No
     ],
 )
 def test_drift_and_tail_of_the_reference(options: dict[str, float], due: str) -> None:
-    assert grade([QUIET], **options).grade == due
+    assert grade_machine([QUIET], **options).grade == due
 
 
 def test_the_worst_comes_first_and_gives_the_grade() -> None:
-    found = grade([but(wait_seconds=2.0, steal_share=0.03, mhz_low=800.0)])
+    found = grade_machine([but(wait_seconds=2.0, steal_share=0.03, mhz_low=800.0)])
     assert found.grade == "C"
     assert len(found.words) == 3
     assert "waited 0.5 s" in found.words[0]
@@ -116,22 +116,22 @@ def test_the_worst_comes_first_and_gives_the_grade() -> None:
 
 
 def test_a_missing_counter_is_named_and_never_makes_it_better() -> None:
-    found = grade([but(mhz_low=None, mhz_high=None, steal_share=None)])
+    found = grade_machine([but(mhz_low=None, mhz_high=None, steal_share=None)])
     assert found.grade == "A"
     assert found.words[1:] == ("not told: steal by a host", "not told: the cores' clock")
-    found = grade([but(wait_seconds=None)])
+    found = grade_machine([but(wait_seconds=None)])
     assert found.grade == "B"
     assert "was not told" in found.words[0]
-    nothing = grade([Counters(seconds=10.0)])
+    nothing = grade_machine([Counters(seconds=10.0)])
     assert nothing.grade == "C"
     assert "use Linux" in nothing.words[0]
     assert sum(words.startswith("not told") for words in nothing.words) == 5
-    assert grade([]).grade == "C"
-    assert any("who else" in words for words in grade([but(GPU, device_strangers=None)]).words)
+    assert grade_machine([]).grade == "C"
+    assert any("who else" in words for words in grade_machine([but(GPU, device_strangers=None)]).words)
 
 
 def test_a_part_that_told_nothing_is_counted() -> None:
-    found = grade([QUIET, but(steal_share=None), QUIET])
+    found = grade_machine([QUIET, but(steal_share=None), QUIET])
     assert found.grade == "A"
     assert "not told in 1 of 3 parts: steal by a host" in found.words
 
@@ -166,5 +166,42 @@ def test_waiting_and_work_are_of_the_same_parts() -> None:
 def test_a_worker_that_hardly_computes_is_not_blamed_for_moments() -> None:
     idle = but(cpu_seconds=0.01, wait_seconds=0.005)  # it waited for a GPU
     assert wait_share(idle) == pytest.approx(0.025)
-    assert grade([idle]).grade == "A"
+    assert grade_machine([idle]).grade == "A"
     assert wait_share(Counters(seconds=0.0, cpu_seconds=0.0, wait_seconds=0.0)) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"device_celsius": 61.0}, {"device_mhz_default": 1980.0}, {"device_reasons": ("application clocks",)}],
+)
+def test_a_gpu_that_told_anything_at_all_is_asked_for_the_rest(changes: dict[str, Any]) -> None:
+    missing = ("not told: the GPU's clock", "not told: who else uses the GPU")
+    assert grade_machine([but(**changes)]).words[1:] == missing
+    assert grade_machine([QUIET]).words[1:] == ()
+
+
+def test_the_same_load_is_told_once_where_it_matters() -> None:
+    busy = but(pressure_cpu_share=0.5)
+    assert [words.split(";")[0] for words in grade_machine([busy]).words] == [
+        "in 50% of the time some program waited for a core"
+    ]
+    # its own waiting of .05 says it better; below that, or where it was not told, the pressure is told too
+    assert len(grade_machine([but(pressure_cpu_share=0.5, wait_seconds=0.2)]).words) == 1
+    assert (
+        "other work took the core" in grade_machine([but(pressure_cpu_share=0.5, wait_seconds=0.2)]).words[0]
+    )
+    untold = grade_machine([but(pressure_cpu_share=0.5, wait_seconds=None)])
+    assert untold.grade == "B"
+    assert any("some program waited" in words for words in untold.words)
+
+
+@pytest.mark.parametrize("missing", ["mhz_low", "mhz_high"])
+def test_a_clock_without_its_other_end_is_no_reason(missing: str) -> None:
+    assert grade_machine([but(**{"mhz_low": 800.0, missing: None})]).grade == "A"
+
+
+@pytest.mark.parametrize("missing", ["device_mhz_low", "device_mhz_default"])
+def test_the_gpus_clock_is_held_against_what_was_told(missing: str) -> None:
+    # without its default against its own highest: a B instead of a C
+    due = {"device_mhz_low": "A", "device_mhz_default": "B"}[missing]
+    assert grade_machine([but(GPU, **{"device_mhz_low": 1400.0, missing: None})]).grade == due

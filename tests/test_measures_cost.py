@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.grading.comparison import floors, side
 from harness.measures import cost
 from harness.measures.cost import costs
-from harness.readings import MemoryPoint, PhaseTime, Sample
-from harness.records import Measurement, Trial
+from harness.readings import MemoryPoint, PairReading, PhaseTime, Sample
+from harness.records import Assessed, Measurement, Trial
 
 
 def _samples(seconds: list[float], group: str = "search", count: int = 1) -> list[Sample]:
@@ -77,14 +78,16 @@ def test_over_process_pairs_a_phase_has_an_interval_and_a_start_is_a_reading_by_
 
 def test_memory_is_host_and_device_together() -> None:
     found = cost.peak_memory("peak_memory", 300, 200, "who")
-    assert (found.value, found.unit, found.measured_by) == (500.0, "B", "who")
+    assert (found.value, found.unit, found.direction, found.measured_by) == (500.0, "B", "lower", "who")
     assert cost.peak_memory("peak_memory", 300, None, "who").value == 300.0
 
 
 def test_memory_that_was_not_read_is_absent_with_a_reason() -> None:
     found = cost.peak_memory("peak_memory", None, 200, "who")
-    assert found.value is None
+    assert (found.value, found.unit, found.direction, found.measured_by) == (None, "B", "lower", "who")
     assert "before its memory was read" in found.absent_because
+    told = cost.peak_memory("peak_memory", None, None, "who", "nobody looked")
+    assert told.absent_because == "nobody looked"
 
 
 def test_a_size_is_exact() -> None:
@@ -136,3 +139,65 @@ def test_a_trials_costs() -> None:
     }
     one_stage = trial.model_copy(update={"memory": tuple(memory[:2])})
     assert "peak_memory_build" not in _by_name(costs(one_stage))
+
+
+def test_a_part_of_a_peak_is_neither_better_nor_worse() -> None:
+    part = cost.memory_part("peak_memory_file", 7, "who")
+    assert (part.value, part.unit, part.direction, part.measured_by) == (7.0, "B", "neither", "who")
+    assert (part.low, part.high) == (None, None)
+
+
+def test_the_ends_of_throughput_and_of_a_median_by_hand() -> None:
+    # two requests of 1 and 3 s: both of a resample are the same in a quarter of the draws
+    found = _by_name(cost.latency(_samples([1.0, 3.0], count=6)))
+    rate = found["search_throughput"]
+    assert (rate.value, rate.low, rate.high) == (3.0, 2.0, 6.0)
+    middle = found["search_p50"]
+    assert (middle.value, middle.low, middle.high) == (2.0, 1.0, 3.0)
+    one = _by_name(cost.latency(_samples([0.5])))["search_p99"]
+    assert (one.low, one.value, one.high) == (0.5, 0.5, 0.5)
+
+
+def test_two_pairs_are_enough_for_an_interval_of_a_phase() -> None:
+    phases = [PhaseTime(item=f"b{n}", group="build", seconds=s, pair=n) for n, s in enumerate((20.0, 20.2))]
+    (found,) = cost.phase_seconds(phases)
+    half = 12.7062 * 0.1  # t of one degree, by half the difference
+    assert (found.value, found.low, found.high) == pytest.approx((20.1, 20.1 - half, 20.1 + half), rel=1e-5)
+
+
+def _sample(item: str, seconds: float, pair: int) -> Sample:
+    return Sample(item=item, group="answer", seconds=seconds, count=1, position=0, pair=pair)
+
+
+def test_a_side_has_its_times_less_the_floor_of_their_pair_and_its_phases_by_pair() -> None:
+    trial = Trial(
+        number=0,
+        role="candidate",
+        label="x",
+        tier=None,
+        submission_digest="d",
+        instance_id="i",
+        outcome="ok",
+        samples=(_sample("a", 1.0, 0), _sample("b", 0.5, 1), _sample("c", 1.0, 2)),
+        phases=tuple(
+            PhaseTime(item=f"l{n}", group="ready", seconds=s, pair=p)
+            for n, (s, p) in enumerate(((1.0, 0), (2.0, 0), (4.0, 1)))
+        ),
+    )
+    assessed = Assessed(number=0, role="candidate", label="x", tier=None, outcome="ok")
+    found = side(trial, assessed, {0: 0.25, 1: 0.5})
+    # the second is all floor and keeps a fiftieth; the third pair has no floor
+    assert found.times == {"answer": pytest.approx({"a": 0.75, "b": 0.01, "c": 1.0})}
+    assert found.pair_of == {"a": 0, "b": 1, "c": 2}
+    assert found.readings == {"ready": {0: 3.0, 1: 4.0}}
+    untimed = side(trial.model_copy(update={"timed": False}), assessed)
+    assert (untimed.times, untimed.pair_of, untimed.readings) == ({}, {}, {})
+    assert side(None, assessed).assessed is assessed
+
+
+def test_the_floor_is_the_median_of_all_empty_requests_in_every_pair_that_has_some() -> None:
+    def pair_of(number: int, *floor: float) -> PairReading:
+        return PairReading(stage="serve", pair=number, started=(), floor=floor)
+
+    assert floors([pair_of(0, 1.0, 2.0), pair_of(1, 9.0), pair_of(2)]) == {0: 2.0, 1: 2.0}
+    assert floors([pair_of(0)]) == {}

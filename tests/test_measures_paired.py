@@ -114,3 +114,51 @@ def test_three_looks_together_err_no_more_often_than_one() -> None:
         looks = [paired.over_pairs(logs[:n], 0.05 / 3) for n in (5, 8, 12)]
         wrong += any(not look.low <= 1 <= look.high for look in looks)
     assert wrong / times < 0.06
+
+
+ONCE = 12.7062  # Student's t at 97.5 % with one degree of freedom
+
+
+def test_the_interval_over_two_pairs_by_hand() -> None:
+    found = paired.over_pairs(np.log([1.0, 1.21]))
+    half = ONCE * math.log(1.1)  # standard deviation sqrt(2) log 1.1, over sqrt(2)
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (1.1, 1.1 * math.exp(-half), 1.1 * math.exp(half)), rel=1e-4
+    )
+
+
+def test_one_pair_whose_calls_differ_is_widened_at_both_ends() -> None:
+    # ratios 2, 3 and 4: resampled medians reach from 2 to 4
+    calls = np.array([[2.0, 1.0], [30.0, 10.0], [400.0, 100.0]])
+    found = paired.median_ratio([calls])
+    assert (found.value, found.low, found.high) == pytest.approx((3.0, 2 / 1.03, 4 * 1.03))
+    # two calls, both of a resample the same in a quarter of the draws
+    two = np.array([[2.0, 1.0], [4.0, 1.0]])
+    total = paired.total_ratio([two])
+    assert (total.value, total.low, total.high) == pytest.approx((3.0, 2 / 1.03, 4 * 1.03))
+    tail = paired.tail_ratio([two], 0.95)
+    assert (tail.value, tail.low, tail.high) == pytest.approx((3.9, 2 / 1.03, 4 * 1.03))
+
+
+def test_the_interval_of_totals_is_over_pairs_and_takes_the_error_that_is_allowed() -> None:
+    pairs = [np.array([[3.0, 1.0], [1.0, 1.0]]), np.array([[2.42, 1.0], [2.42, 1.0]])]  # 2 and 2.42
+    for alpha, t in ((0.05, ONCE), (0.5, 1.0)):
+        found = paired.total_ratio(pairs, alpha)
+        half = t * math.log(1.1)
+        assert (found.value, found.low, found.high) == pytest.approx(
+            (2.2, 2.2 * math.exp(-half), 2.2 * math.exp(half)), rel=1e-4
+        )
+
+
+def test_the_ends_of_a_change_are_over_the_pairs_own_differences() -> None:
+    # 0.5 over 0.8 and 0.605 over 0.8: the geometric mean is 0.55 / 0.8, 10 % from each
+    found = paired.relative_change([pair(0.5), pair(0.605)], [pair(0.8), pair(0.8)])
+    half = ONCE * math.log(1.1)
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (0.6875, 0.6875 * math.exp(-half), 0.6875 * math.exp(half)), rel=1e-4
+    )
+
+
+def test_the_ends_of_one_reading_a_pair() -> None:
+    found = paired.reading_ratio(np.array([2.0, 2.42]), np.array([1.0, 1.0]), 0.5)
+    assert (found.value, found.low, found.high) == pytest.approx((2.2, 2.0, 2.42))  # t is 1

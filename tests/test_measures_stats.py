@@ -131,3 +131,36 @@ def test_intervals_are_ordered_and_a_bootstrap_stays_within_the_data(values: lis
     assert array.min() - 1e-6 <= low <= high <= array.max() + 1e-6
     low, high = stats.t_interval(array)
     assert low <= stats.mean(array) <= high
+
+
+def test_two_values_have_an_interval_and_one_has_its_own_value() -> None:
+    # standard deviation sqrt(2), over sqrt(2), by Student's t with one degree of freedom
+    due = pytest.approx((2 - 12.7062, 2 + 12.7062), abs=1e-3)
+    assert stats.t_interval(np.array([1.0, 3.0])) == due
+    assert stats.t_interval_of(2.0, math.sqrt(2), 2) == due
+    assert stats.t_interval_of(2.0, math.nan, 1) == (2.0, 2.0)
+
+
+def test_two_estimates_are_combined_each_end_by_itself_and_ratios_as_logs() -> None:
+    found = combine([Estimate(1.0, 0.4, 1.5), Estimate(2.0, 1.2, 2.0)], None)
+    assert (found.value, found.low, found.high) == pytest.approx((1.5, 1.5 - 0.5, 1.5 + 0.25))
+    ratios = combine([Estimate(1.0, 0.5, 2.0), Estimate(4.0, 2.0, 8.0)], math.log)
+    wide = 2 ** (math.sqrt(2) / 2)
+    assert (ratios.value, ratios.low, ratios.high) == pytest.approx((2.0, 2 / wide, 2 * wide))
+
+
+def test_an_exact_estimate_is_its_own_interval() -> None:
+    assert Estimate.exact(3.0) == Estimate(3.0, 3.0, 3.0)
+
+
+def test_percentiles_by_hand() -> None:
+    # of 0 to 40 the rank of 2.5 % is 1, of 97.5 % it is 39
+    assert stats.percentile_interval(np.arange(41.0)) == (1.0, 39.0)
+
+
+def test_the_paired_ratio_of_a_tail_by_hand() -> None:
+    # logs: the 95th percentile of two lies 95 % of the way
+    top, bottom = np.array([1.0, 8.0]), np.array([1.0, 2.0])
+    value, low, high = stats.paired_log_ratio_interval(top, bottom, 0.95)
+    assert value == pytest.approx(4**0.95)
+    assert (low, high) == pytest.approx((1.0, 4.0))

@@ -46,8 +46,9 @@ def forked(work):
 def fill(size=SIZE):
     KEPT.append(b"x" * size)
 
-def hold():
+def hold(full):
     fill()
+    os.write(full, b"full")
     time.sleep(60)
 
 class Solution:
@@ -59,8 +60,9 @@ class Solution:
     def nothing(self):
         return 0
     def child(self):
-        pid = forked(hold)
-        time.sleep(0.4)
+        waiting, full = os.pipe()
+        pid = forked(lambda: hold(full))
+        os.read(waiting, 4)
         return pid
     def memfd(self):
         fd = os.memfd_create("kept")
@@ -69,19 +71,20 @@ class Solution:
         return fd
     def orphan(self):
         reading, writing = os.pipe()
+        waiting, full = os.pipe()
         def escape():
             os.setsid()
-            os.write(writing, b"%d" % forked(hold))
+            os.write(writing, b"%d" % forked(lambda: hold(full)))
         os.waitpid(forked(escape), 0)
-        time.sleep(0.4)
+        os.read(waiting, 4)
         return int(os.read(reading, 20))
     def cleared(self):
         fill()
-        time.sleep(0.3)
+        return 0
+    def clear(self):
         KEPT.clear()
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")
-        time.sleep(0.3)
         return 0
     def spike(self):
         data = b"x" * SIZE
@@ -100,7 +103,6 @@ class Solution:
         with open(path, "rb") as file:
             KEPT.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         sum(KEPT[-1][i] for i in range(0, len(KEPT[-1]), 4096))
-        time.sleep(0.2)
         return 0
     def write(self):
         fill(100 << 20)
@@ -143,7 +145,7 @@ def start(copy: Path, tmp_path: Path) -> Generator[Callable[..., session.Session
     contract.write_text(CONTRACT)
 
     def make(limits: Limits = LIMITS, **more: Any) -> session.Session:
-        seat = session.Seat(copy, contract, {}, "cpu", 1, 7, limits, **more)
+        seat = session.WorkerSpec(copy, contract, {}, "cpu", 1, 7, limits, **more)
         started.append(session.start(level("process"), seat, "main"))
         return started[-1]
 
@@ -170,6 +172,10 @@ def peak_of(start: Callable[..., session.Session], what: str) -> tuple[int, watc
     worker.watch.read_now()
     before = worker.watch.points[-1].host_bytes
     answer = ask(worker, what)
+    worker.watch.read_now()  # as after every answer of a run
+    if what == "cleared":
+        ask(worker, "clear")
+        worker.watch.read_now()
     worker.close()
     if what == "orphan":  # without a group it may have escaped for good
         with contextlib.suppress(ProcessLookupError):
@@ -262,7 +268,7 @@ def test_the_memory_of_an_interpreter_alone_is_kept_apart(start: Callable[..., s
 
 
 def _gone(pid: int) -> bool:
-    for _ in range(100):
+    for _ in range(5000):
         with contextlib.suppress(psutil.NoSuchProcess):
             if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
                 time.sleep(0.02)
@@ -277,7 +283,7 @@ def test_a_grandchild_that_left_the_tree_is_paused_and_killed(start: Callable[..
     escaped = ask(worker, "orphan")
     assert escaped not in [child.pid for child in psutil.Process().children(recursive=True)]
     worker.pause()
-    for _ in range(200):
+    for _ in range(10000):
         if psutil.Process(escaped).status() == psutil.STATUS_STOPPED:
             break
         time.sleep(0.01)
@@ -385,13 +391,16 @@ def test_processor_seconds_are_the_kernels_and_cheap(
     while psutil.Process(worker.launched.pid).status() != psutil.STATUS_STOPPED:
         time.sleep(0.01)
     still = worker.cpu_seconds()
-    costs = []
+    costs: list[list[float]] = [[], []]
     for _ in range(200):
-        begin = time.perf_counter()
-        worker.cpu_seconds()
-        costs.append(time.perf_counter() - begin)
+        for cost, call in zip(
+            costs, (worker.cpu_seconds, psutil.Process(worker.launched.pid).cpu_times), strict=True
+        ):
+            begin = time.thread_time()
+            call()
+            cost.append(time.thread_time() - begin)
     assert worker.cpu_seconds() == still
-    assert median(costs) < 50e-6
+    assert median(costs[0]) < 2 * median(costs[1])  # a file or two of the kernel's, as it costs anybody
     worker.close()
     assert worker.cpu_seconds() is None
 
@@ -413,18 +422,21 @@ def test_a_device_is_read_often_while_the_worker_runs_and_once_after_each_answer
 ) -> None:
     device = CountingReader()
     worker = start(device_reader=device)
-    before = len(device.asked)
-    time.sleep(1.0)
-    assert 25 <= len(device.asked) - before <= 105
+    before, began_at = len(device.asked), time.monotonic()
+    while len(device.asked) < before + 25:
+        assert time.monotonic() < began_at + 120
+        time.sleep(0.01)
+    assert len(device.asked) - before <= 5 + (time.monotonic() - began_at) / watch.DEVICE_PERIOD
     began = len(device.asked)
     worker.pause()
     assert len(device.asked) > began
-    time.sleep(0.1)
     resting = len(device.asked)
     time.sleep(0.3)
-    assert len(device.asked) == resting
+    assert len(device.asked) <= resting + 1  # one that was on its way
     worker.resume()
     ask(worker, "child")
+    worker.watch.read_now()  # the child is known from here on
+    worker.watch.read_now()
     worker.close()
     assert worker.watch.peak_device == 2000
     assert max(point.device_bytes or 0 for point in worker.watch.points) == 2000

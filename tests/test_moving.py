@@ -14,11 +14,9 @@ from sqlalchemy import func, select
 from harness.errors import HarnessError, StoreError
 from harness.inputs import tasks
 from harness.reports.run import markdown
-from harness.runs import rescore as rescoring
-from harness.runs import runner
-from harness.runs.options import Asked, order
-from harness.store import packets
-from harness.store import transfer as moving
+from harness.runs import rescore, runner
+from harness.runs.options import Options, order
+from harness.store import packets, transfer
 from harness.store.results import Store
 from harness.store.schema import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS
 from tests.conftest import TOYS
@@ -32,13 +30,13 @@ Head = dict[str, Any]
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store with one scored run of two instances."""
     found = Store(tmp_path_factory.mktemp("origin"), url="")
-    runner.run(order(Asked("toy-squares", COMPETENT, TOYS, "ci-smoke", trials=2)), found)
+    runner.run(order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke", trials=2)), found)
     return found
 
 
 @pytest.fixture(scope="module")
 def content(origin: Store) -> bytes:
-    return moving.packed(origin, origin.run("last").head.run_id)
+    return transfer.packed(origin, origin.run("last").head.run_id)
 
 
 def rows(store: Store) -> dict[str, int]:
@@ -52,38 +50,38 @@ def _same(_: str, folder: Path) -> tasks.Task:
 
 def test_a_moved_run_is_the_run(origin: Store, content: bytes, store: Store) -> None:
     run = origin.run("last")
-    assert moving.adopt(store, content) == run.head.run_id
+    assert transfer.adopt(store, content) == run.head.run_id
     moved = store.run("last")
     assert moved == run
     assert len(moved.trials) == 2 * 4
     assert markdown.render_run(moved) == markdown.render_run(run)
     assert rows(store) == rows(origin)
-    old, new = rescoring.rescore("last", store, _same)
+    old, new = rescore.rescore("last", store, _same)
     assert new.score == old.score == run.score
-    assert moving.packed(store, run.head.run_id) != content  # its history has the score of before
+    assert transfer.packed(store, run.head.run_id) != content  # its history has the score of before
 
 
 def test_what_is_adopted_twice_is_there_once(content: bytes, store: Store) -> None:
-    moving.adopt(store, content)
+    transfer.adopt(store, content)
     once = rows(store)
-    rescoring.rescore("last", store, _same)
+    rescore.rescore("last", store, _same)
     (before,) = store.read(select(RUNS.c.scored))
-    moving.adopt(store, content)
+    transfer.adopt(store, content)
     assert rows(store) == once
     (after,) = store.read(select(RUNS.c.scored))
     assert after.scored == before.scored  # a later score stays
 
 
 def test_the_task_is_looked_for_where_it_lies_here(content: bytes, store: Store, tmp_path: Path) -> None:
-    run_id = moving.adopt(store, content, tmp_path / "toy-squares")
+    run_id = transfer.adopt(store, content, tmp_path / "toy-squares")
     assert json.loads(store.call(run_id))["task_folder"] == str(tmp_path / "toy-squares")
 
 
 def test_two_commands_of_the_same_key_keep_both_runs(content: bytes, store: Store) -> None:
-    own = runner.run(order(Asked("toy-squares", COMPETENT, TOYS, "ci-smoke", seed=3)), store)
+    own = runner.run(order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke", seed=3)), store)
     head, parts = packets.opened("run", content)
     (claim,) = store.read(select(CLAIMS.c.key))
-    moving.adopt(store, packets.sealed("run", {**head, "key": claim.key}, parts))
+    transfer.adopt(store, packets.sealed("run", {**head, "key": claim.key}, parts))
     found = store.read(select(CLAIMS.c.attempt, CLAIMS.c.run_id).order_by(CLAIMS.c.attempt))
     assert [row.attempt for row in found] == [1, 2]
     assert found[0].run_id == own.head.run_id
@@ -92,19 +90,19 @@ def test_two_commands_of_the_same_key_keep_both_runs(content: bytes, store: Stor
 def test_an_unfinished_copy_is_replaced_by_the_whole_one(content: bytes, store: Store) -> None:
     head, parts = packets.opened("run", content)
     begun = {**head, "state": "claimed", "scored": None}
-    moving.adopt(store, packets.sealed("run", begun, parts))
+    transfer.adopt(store, packets.sealed("run", begun, parts))
     assert store.run("last").score is None
-    moving.adopt(store, content)
+    transfer.adopt(store, content)
     assert store.run("last").score is not None
     assert rows(store)["runs"] == 1
 
 
 def test_another_run_of_the_same_id_is_refused(content: bytes, store: Store) -> None:
-    moving.adopt(store, content)
+    transfer.adopt(store, content)
     head, parts = packets.opened("run", content)
     head["trials"][0]["log_bytes"] += 1
     with pytest.raises(StoreError, match="measured otherwise"):
-        moving.adopt(store, packets.sealed("run", head, parts))
+        transfer.adopt(store, packets.sealed("run", head, parts))
 
 
 def _other_head(head: Head) -> None:
@@ -183,7 +181,7 @@ def test_a_forged_packet_leaves_nothing(
     head, parts = packets.opened("run", content)
     forge(head)
     with pytest.raises(HarnessError, match=why):
-        moving.adopt(store, packets.sealed("run", head, parts))
+        transfer.adopt(store, packets.sealed("run", head, parts))
     assert not any(rows(store).values())
     assert not list(store.folder.glob("artefacts/*/*"))
 
@@ -192,7 +190,7 @@ def test_answers_that_no_trial_names_are_refused(content: bytes, store: Store) -
     head, parts = packets.opened("run", content)
     for others in ([*parts, b"more"], parts[1:], [b"other", *parts[1:]]):
         with pytest.raises(HarnessError, match="answers are not those"):
-            moving.adopt(store, packets.sealed("run", head, others))
+            transfer.adopt(store, packets.sealed("run", head, others))
     assert not any(rows(store).values())
 
 
@@ -201,9 +199,9 @@ def test_a_damaged_packet_is_refused(place: int, content: bytes, store: Store) -
     broken = bytearray(content)
     broken[place] ^= 1
     with pytest.raises(HarnessError, match="damaged"):
-        moving.adopt(store, bytes(broken))
+        transfer.adopt(store, bytes(broken))
     with pytest.raises(HarnessError, match="damaged"):
-        moving.adopt(store, content[: len(content) // 2])
+        transfer.adopt(store, content[: len(content) // 2])
     assert not any(rows(store).values())
 
 
@@ -264,5 +262,5 @@ def test_a_run_by_records_alone_moves_as_well(store: Store, tmp_path: Path) -> N
     store.claim(head, json.dumps({"task_folder": "x"}), "key")
     store.release(head.run_id)
     there = Store(tmp_path / "there", url="")
-    moving.adopt(there, moving.packed(store, head.run_id))
+    transfer.adopt(there, transfer.packed(store, head.run_id))
     assert there.run(head.run_id) == store.run(head.run_id)

@@ -56,7 +56,9 @@ def test_base_blocks_hold_every_request_once_and_each_group_evenly(
 def test_a_block_keeps_the_stages_order_so_that_warm_ups_come_first() -> None:
     whole = stage()
     place = {request.item: i for i, request in enumerate(whole.requests)}
-    for block in base_blocks(whole, 3):
+    blocks = base_blocks(whole, 3)
+    assert len(blocks) == 3
+    for block in blocks:
         assert [place[r.item] for r in block] == sorted(place[r.item] for r in block)
         assert [r.warmup for r in block] == sorted((r.warmup for r in block), reverse=True)
         assert counts(block)["single", True] == 3

@@ -13,7 +13,7 @@ from harness.assessment.rescoring import reassess, reweighted
 from harness.errors import UsageError
 from harness.inputs import tasks
 from harness.runs import runner
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.sheets import Assessment, Cell, Cut, Suite, TaskInSuite, cell_of, not_attempted
 from harness.store.ledger import Ledger
 from harness.store.results import Store
@@ -38,7 +38,7 @@ def ledger(tmp_path: Path, database: str) -> Generator[Ledger]:
     store = Store(tmp_path / "home")
     found = Ledger(store)
     found.open(ASSESSMENT, ["ann", "ben"])
-    done = runner.run(order(Asked("toy-squares", COMPETENT, TOYS, "ci-smoke")), store)
+    done = runner.run(order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke")), store)
     found.keep("abc123", cell_of("ann", done), "u1")
     found.keep("abc123", not_attempted("ann", "other"), "u2")
     found.keep("abc123", Cell(candidate="ben", task="other", outcome="harness_error", run_id="gone"), "u3")

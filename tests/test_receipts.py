@@ -20,10 +20,10 @@ from harness.inputs import tasks
 from harness.receipts import receipt as receipts
 from harness.receipts.receipt import CONTEXT, Receipt
 from harness.receipts.signing import KeyRing, KeyRole, signed
-from harness.receipts.verify import Verified, Wanted, verify
+from harness.receipts.verify import Verified, VerifyRequest, verify
 from harness.records import Source
 from harness.runs import runner
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.store.results import Store
 from tests.conftest import HOSTILE, TOYS
 from tests.test_cli import COMPETENT, SMOKE, TOY, Said, harness, refused
@@ -94,7 +94,7 @@ def official(made: Made) -> dict[str, Any]:
 
 
 def looked_at(made: Made, file: Path, folder: Path | None = None, **options: Any) -> Verified:
-    wanted = Wanted(file, folder, tasks_root=TOYS, **options)
+    wanted = VerifyRequest(file, folder, tasks_root=TOYS, **options)
     return verify(wanted, ring(made), lambda: Store(made.top / "home"), runner.Silent())
 
 
@@ -310,7 +310,7 @@ def test_not_even_an_evaluator_makes_a_public_run_official(made: Made, change: d
 
 
 def test_an_evaluators_key_signs_official_runs_and_no_others(made: Made, tmp_path: Path) -> None:
-    asked = order(Asked("toy-squares", COMPETENT, TOYS, "ci-smoke"))
+    asked = order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke"))
     done = runner.run(asked, Store(tmp_path / "home"))
     secret = done.model_copy(update={"head": done.head.model_copy(update={"stamp": "official"})})
     keys = KeyRing(tmp_path / "keys")
@@ -356,7 +356,9 @@ def test_a_secret_seed_stays_secret_and_is_wanted_again(made: Made, tmp_path: Pa
 
 
 def test_where_local_data_lie_is_nobodys_business(made: Made, tmp_path: Path) -> None:
-    asked = order(Asked("toy-squares", COMPETENT, TOYS, "ci-smoke", data=str(tmp_path), model=str(tmp_path)))
+    asked = order(
+        Options("toy-squares", COMPETENT, TOYS, "ci-smoke", data=str(tmp_path), model=str(tmp_path))
+    )
     done = runner.run(asked, Store(tmp_path / "home"))
     file = receipts.Signer(asked, ring(made)).write(done, tmp_path)
     assert str(tmp_path) not in file.read_text()
@@ -625,7 +627,7 @@ def test_a_limit_that_another_machine_met_is_open(made: Made) -> None:
 
 
 def test_a_run_that_was_not_scored_has_no_receipt(made: Made, tmp_path: Path) -> None:
-    asked = order(Asked("toy-squares", COMPETENT, TOYS, "ci-smoke"))
+    asked = order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke"))
     done = runner.run(asked, Store(tmp_path / "home")).model_copy(update={"score": None})
     with pytest.raises(Exception, match="was not scored"):
         receipts.receipt(asked, done)

@@ -16,10 +16,7 @@ from markdown_it import MarkdownIt
 
 from harness.records import Run
 from harness.reports.parts import clean, svg, units, words
-from harness.reports.run import markdown, plots, schema, text
-from harness.reports.run import pair_plot as pairplot
-from harness.reports.run import run_series as figures
-from harness.reports.run import run_tables as content
+from harness.reports.run import markdown, pair_plot, plots, run_series, run_tables, schema, text
 from harness.reports.run.comparison import WITHHELD, compare
 from harness.reports.run.html import render_html
 from harness.reports.run.summary import summary
@@ -325,20 +322,22 @@ def test_text_and_markdown_and_json_tell_the_certificate_too() -> None:
 
 def test_a_copy_is_nobodys_rival() -> None:
     run = RUNS["paired"]()
-    assert [s.name for s in figures.subjects(run)] == ["Submission", "Baseline", "Expert"]
-    (times,) = figures.latencies(run).values()
+    assert [s.name for s in run_series.subjects(run)] == ["Submission", "Baseline", "Expert"]
+    (times,) = run_series.latencies(run).values()
     # neither the copy's requests nor those of a tier that was asked alone
     assert [(t.subject.name, len(t.seconds)) for t in times] == [("Submission", 100), ("Baseline", 100)]
-    assert all(len(chart.lines) == 3 for chart in figures.memory(run))
-    assert [c.text for r in content.trials(run).rows for c in r if "copy" in c.text] == ["Baseline, its copy"]
+    assert all(len(chart.lines) == 3 for chart in run_series.memory(run))
+    assert [c.text for r in run_tables.trials(run).rows for c in r if "copy" in c.text] == [
+        "Baseline, its copy"
+    ]
     without = run.model_copy(update={"trials": tuple(t for t in run.trials if t.role != "copy")})
-    assert figures.reference_values(run) == figures.reference_values(without)
-    assert figures.phase_seconds(run) == figures.phase_seconds(without)
+    assert run_series.reference_values(run) == run_series.reference_values(without)
+    assert run_series.phase_seconds(run) == run_series.phase_seconds(without)
     assert compare([run, run]) == compare([without, without])
 
 
 def test_pairs_are_drawn_as_they_were_judged() -> None:
-    (chart,) = figures.pair_charts(RUNS["paired"]())
+    (chart,) = run_series.pair_charts(RUNS["paired"]())
     own, copy = chart.rows
     # the floor is off both sides: left in, 1.2 would look like 1.197
     assert own.ratios == pytest.approx(IN_PAIRS["candidate"], rel=1e-9)
@@ -346,14 +345,14 @@ def test_pairs_are_drawn_as_they_were_judged() -> None:
     assert (own.low, own.high, copy.low, copy.high) == (1.18, 1.23, 0.981, 1.007)
     assert (chart.anchor, chart.margin, chart.limit) == ("baseline", 0.03, 1.25)
     for width in (plots.WIDE, plots.NARROW):
-        drawn = pairplot.pairs(chart, width, "x")
+        drawn = pair_plot.pairs(chart, width, "x")
         assert drawn.count("mark disc") == 1 + 5
         assert drawn.count("mark circle") == 1 + 5
-    assert figures.pair_charts(ok_run()) == []
+    assert run_series.pair_charts(ok_run()) == []
 
 
 def test_a_phase_is_what_one_process_took() -> None:
-    found = figures.phase_seconds(RUNS["paired"]())["ready"]
+    found = run_series.phase_seconds(RUNS["paired"]())["ready"]
     assert {s.name: v for s, v in found.items()} == {
         "Submission": pytest.approx(0.07),
         "Baseline": pytest.approx(0.07),
@@ -365,11 +364,11 @@ def test_memory_of_several_pairs_does_not_run_over_itself() -> None:
     run = RUNS["paired"]()
     again = tuple(p.model_copy(update={"pair": 1}) for p in run.trials[0].memory)
     twice = run.trials[0].model_copy(update={"memory": (*run.trials[0].memory, *again)})
-    shown = figures.memory(run.model_copy(update={"trials": (twice, *run.trials[1:])}))
-    assert shown == figures.memory(run)
+    shown = run_series.memory(run.model_copy(update={"trials": (twice, *run.trials[1:])}))
+    assert shown == run_series.memory(run)
     assert all(list(line.x) == sorted(line.x) for chart in shown for line in chart.lines)
-    assert content.memory_kinds(run).rows[0][0].text == "Submission"
-    assert content.memory_kinds(ok_run()).rows == ()
+    assert run_tables.memory_kinds(run).rows[0][0].text == "Submission"
+    assert run_tables.memory_kinds(ok_run()).rows == ()
 
 
 def test_html_of_a_run_without_times_curves_or_ladder_says_so() -> None:

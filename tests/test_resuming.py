@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from harness.errors import SandboxFailed, StoreError
-from harness.machine import processes as owners
+from harness.machine import processes
 from harness.machine import temporary as leftovers
 from harness.machine.processes import Owner
 from harness.runs import runner
@@ -122,7 +122,7 @@ def test_a_run_that_was_scored_and_not_shown_is_shown(
     with pytest.raises(Crash):
         runner.run(asked, store)
     scored = store.run("last")
-    monkeypatch.setattr(owners, "is_gone", lambda owner: True)
+    monkeypatch.setattr(processes, "is_gone", lambda owner: True)
     shown: list[object] = []
     finished = runner.run(asked, store, show=shown.append)
     assert shown == [finished]
@@ -264,11 +264,11 @@ def test_of_several_processes_one_takes_a_dead_run_up(store: Store) -> None:
 
 
 def test_an_owner_is_gone_only_where_that_is_certain(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = owners.me()
-    assert not owners.is_gone(here)
-    assert not owners.is_gone_by_name(here.short())
-    assert owners.parsed(here.text()) == here
-    assert owners.parsed("") is None
+    here = processes.me()
+    assert not processes.is_gone(here)
+    assert not processes.is_gone_by_name(here.short())
+    assert processes.parsed(here.text()) == here
+    assert processes.parsed("") is None
     gone = {
         "a pid that came round again": replace(here, born=here.born - 1),
         "an earlier boot": replace(here, boot="another"),
@@ -277,16 +277,20 @@ def test_an_owner_is_gone_only_where_that_is_certain(monkeypatch: pytest.MonkeyP
         "another machine": replace(here, machine="another", born=1),
         "another container": replace(here, space=here.space + 1, born=1),
     }
-    assert {name: owners.is_gone(owner) for name, owner in gone.items()} == dict.fromkeys(gone, True)
-    assert {name: owners.is_gone_by_name(o.short()) for name, o in gone.items()} == dict.fromkeys(gone, True)
-    assert {name: owners.is_gone(owner) for name, owner in unknown.items()} == dict.fromkeys(unknown, False)
-    assert not owners.is_gone_by_name(unknown["another container"].short())
-    assert not owners.is_gone_by_name(unknown["another machine"].short())
-    assert not owners.is_gone_by_name("no such name")
+    assert {name: processes.is_gone(owner) for name, owner in gone.items()} == dict.fromkeys(gone, True)
+    assert {name: processes.is_gone_by_name(o.short()) for name, o in gone.items()} == dict.fromkeys(
+        gone, True
+    )
+    assert {name: processes.is_gone(owner) for name, owner in unknown.items()} == dict.fromkeys(
+        unknown, False
+    )
+    assert not processes.is_gone_by_name(unknown["another container"].short())
+    assert not processes.is_gone_by_name(unknown["another machine"].short())
+    assert not processes.is_gone_by_name("no such name")
 
 
 def test_an_owner_elsewhere_is_gone_once_its_lease_has_run_out() -> None:
-    elsewhere = replace(owners.me(), machine="another", born=1)
+    elsewhere = replace(processes.me(), machine="another", born=1)
     lease = claims.LEASE_SECONDS
     assert lease >= 2 * claims.BEAT_SECONDS
     assert not claims._is_gone(elsewhere, 1000.0, 1000.0 + lease)
@@ -295,8 +299,8 @@ def test_an_owner_elsewhere_is_gone_once_its_lease_has_run_out() -> None:
     assert not claims._is_gone(elsewhere, None, 1e9)
     assert not claims._is_gone(elsewhere, 1000.0, None)
     # Of this machine the kernel is asked, however long it was silent.
-    assert not claims._is_gone(owners.me(), 0.0, 1e9)
-    assert claims._is_gone(replace(owners.me(), born=owners.me().born - 1), 1000.0, 1000.0)
+    assert not claims._is_gone(processes.me(), 0.0, 1e9)
+    assert claims._is_gone(replace(processes.me(), born=processes.me().born - 1), 1000.0, 1000.0)
 
 
 @pytest.fixture
@@ -309,17 +313,17 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
 
 def test_a_process_that_was_killed_and_not_waited_for_is_gone(child: subprocess.Popen[bytes]) -> None:
     owner = _of(child.pid)
-    assert not owners.is_gone(owner)
+    assert not processes.is_gone(owner)
     child.send_signal(signal.SIGKILL)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE
-    assert owners.is_gone(owner)
+    assert processes.is_gone(owner)
 
 
 def _of(pid: int) -> Owner:
-    birth = owners._born(pid)
+    birth = processes._born(pid)
     assert birth is not None
-    return replace(owners.me(), pid=pid, born=birth)
+    return replace(processes.me(), pid=pid, born=birth)
 
 
 @pytest.fixture
@@ -331,7 +335,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_the_dead_left_is_swept_and_nothing_else(temporary: Path, tmp_path: Path) -> None:
-    dead = replace(owners.me(), born=1).short()
+    dead = replace(processes.me(), born=1).short()
     away = tmp_path / "elsewhere"
     away.mkdir()
     (away / "precious").touch()
@@ -352,7 +356,7 @@ def test_what_the_dead_left_is_swept_and_nothing_else(temporary: Path, tmp_path:
 
 
 def test_a_process_that_outlived_its_dead_run_is_ended(temporary: Path) -> None:
-    home = temporary / f"harness-worker-{replace(owners.me(), born=1).short()}-a"
+    home = temporary / f"harness-worker-{replace(processes.me(), born=1).short()}-a"
     home.mkdir()
     orphan = subprocess.Popen(["sleep", "1000"], env={**os.environ, "HOME": str(home)})
     bystander = subprocess.Popen(["sleep", "1000"], cwd=home)
@@ -397,8 +401,8 @@ def test_a_damaged_artefact_is_written_again_by_who_has_its_content(store: Store
 def test_half_written_artefacts_of_the_dead_are_swept(store: Store) -> None:
     digest = store.keep_answers({"q": b"content"})
     folder = store.blobs.place(digest).parent
-    (folder / f".part-{replace(owners.me(), born=1).short()}-a").touch()
-    (folder / f".part-{owners.me().short()}-b").touch()
+    (folder / f".part-{replace(processes.me(), born=1).short()}-a").touch()
+    (folder / f".part-{processes.me().short()}-b").touch()
     store.make_room(0)
-    assert [p.name for p in folder.glob(".part-*")] == [f".part-{owners.me().short()}-b"]
+    assert [p.name for p in folder.glob(".part-*")] == [f".part-{processes.me().short()}-b"]
     assert (store.folder / "ballast").stat().st_size == durable.BALLAST_BYTES

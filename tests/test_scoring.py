@@ -11,13 +11,13 @@ import pytest
 
 from harness.analysis.equating import equating, in_words
 from harness.assessment import suites
-from harness.assessment.executors.base import Done, Event, Unit, lost
+from harness.assessment.executors.base import Event, Unit, UnitDone, lost
 from harness.assessment.executors.payload import Payload
-from harness.assessment.scoring import Scoring, measure, score
+from harness.assessment.scoring import ScoreRequest, measure, score
 from harness.assessment.secret import secret_of, shuffled
 from harness.cli.assessments import check_verb
 from harness.grading.criteria import Criteria, Objective, Plausible
-from harness.machine import program as machine_program
+from harness.machine import program
 from harness.records import Rung
 from harness.runs.seeds import root_of
 from harness.sheets import Assessment, Cell, Sheet, Suite, TaskInSuite
@@ -53,34 +53,34 @@ class Fake:
         self.outcome, self.units = outcome, list[Unit]()
 
     def run(
-        self, units: Sequence[Unit], kept: Callable[[Done], None], seen: Callable[[Unit, Event], None]
+        self, units: Sequence[Unit], kept: Callable[[UnitDone], None], seen: Callable[[Unit, Event], None]
     ) -> None:
         for unit in units:
             self.units.append(unit)
             cell = Cell(
                 candidate=unit.candidate, task=unit.task, outcome=self.outcome, run_id=f"r-{unit.key[:6]}"
             )  # type: ignore[arg-type]
-            kept(Done(unit, cell.model_dump_json(), 1.0))
+            kept(UnitDone(unit, cell.model_dump_json(), 1.0))
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> Scoring:
+def asked(tmp_path: Path) -> ScoreRequest:
     tasks = ("toy-squares", "toy-pairs")
     text = "".join(f'[[tasks]]\nid = "{task}"\nprofile = "ci-smoke"\n' for task in tasks)
     (tmp_path / "toys.toml").write_text(text)
     for alias in ("anna", "bela"):
         for task in tasks:
             shutil.copytree(TOYS / task / "starter", tmp_path / "handed" / alias / task)
-    return Scoring(str(tmp_path / "toys.toml"), tmp_path / "handed", TOYS)
+    return ScoreRequest(str(tmp_path / "toys.toml"), tmp_path / "handed", TOYS)
 
 
-def units(asked: Scoring, store: Store) -> dict[tuple[str, str], Payload]:
+def units(asked: ScoreRequest, store: Store) -> dict[tuple[str, str], Payload]:
     engine = Fake()
     score(asked, store, engine, Quiet())
     return {(u.candidate, u.task): Payload.model_validate_json(u.payload) for u in engine.units}
 
 
-def test_every_cell_is_filled_and_nothing_is_asked_twice(asked: Scoring, store: Store) -> None:
+def test_every_cell_is_filled_and_nothing_is_asked_twice(asked: ScoreRequest, store: Store) -> None:
     shutil.rmtree(asked.place / "bela" / "toy-pairs")
     (asked.place / "bela" / "toy-squares" / "solution.py").unlink()
     (asked.place / "cleo").mkdir()
@@ -100,7 +100,7 @@ def test_every_cell_is_filled_and_nothing_is_asked_twice(asked: Scoring, store: 
     assert (again.units, watch.missing) == ([], 0)
 
 
-def test_what_is_changed_is_measured_again_and_nothing_else(asked: Scoring, store: Store) -> None:
+def test_what_is_changed_is_measured_again_and_nothing_else(asked: ScoreRequest, store: Store) -> None:
     score(asked, store, Fake(), Quiet())
     with (asked.place / "anna" / "toy-pairs" / "solution.py").open("a") as file:
         file.write("\n# another thought\n")
@@ -109,7 +109,7 @@ def test_what_is_changed_is_measured_again_and_nothing_else(asked: Scoring, stor
     assert [(u.candidate, u.task) for u in engine.units] == [("anna", "toy-pairs")]
 
 
-def test_our_faults_are_tried_again_and_open_cells_when_asked(asked: Scoring, store: Store) -> None:
+def test_our_faults_are_tried_again_and_open_cells_when_asked(asked: ScoreRequest, store: Store) -> None:
     score(asked, store, Fake("harness_error"), Quiet())
     inconclusive = Fake("inconclusive")
     score(asked, store, inconclusive, Quiet())
@@ -122,7 +122,7 @@ def test_our_faults_are_tried_again_and_open_cells_when_asked(asked: Scoring, st
     assert len(retried.units) == 4
 
 
-def test_all_candidates_have_the_same_instances_or_each_his_own(asked: Scoring, store: Store) -> None:
+def test_all_candidates_have_the_same_instances_or_each_his_own(asked: ScoreRequest, store: Store) -> None:
     same = units(asked, store)
     assert same["anna", "toy-pairs"].root == same["bela", "toy-pairs"].root
     assert same["anna", "toy-pairs"].root != same["anna", "toy-squares"].root
@@ -132,7 +132,7 @@ def test_all_candidates_have_the_same_instances_or_each_his_own(asked: Scoring, 
 
 
 def test_the_secret_is_made_once_is_private_and_is_nowhere_in_the_results(
-    asked: Scoring, store: Store
+    asked: ScoreRequest, store: Store
 ) -> None:
     score(asked, store, Fake(), Quiet())
     (file,) = (store.folder / "assessments").glob("*.secret")
@@ -172,14 +172,14 @@ def test_the_programs_digest_is_over_what_can_change_a_score(tmp_path: Path) -> 
     for name in ("records.py", "grading/grade.py", "cli/x.py", "reports/html.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("1")
-    first = machine_program.program_digest(tmp_path)
+    first = program.program_digest(tmp_path)
     (tmp_path / "reports" / "html.py").write_text("2")
     (tmp_path / "cli" / "x.py").write_text("2")
-    assert machine_program.program_digest(tmp_path) == first
+    assert program.program_digest(tmp_path) == first
     for name in ("grading/grade.py", "records.py"):
-        before = machine_program.program_digest(tmp_path)
+        before = program.program_digest(tmp_path)
         (tmp_path / name).write_text("2")
-        assert machine_program.program_digest(tmp_path) != before
+        assert program.program_digest(tmp_path) != before
 
 
 def test_equating_shows_how_far_the_anchors_wander() -> None:
@@ -207,7 +207,7 @@ def test_equating_shows_how_far_the_anchors_wander() -> None:
     assert "2 variants" in in_words((baseline,))[0]
 
 
-def test_a_new_weight_is_a_new_assessment_and_measures_nothing(asked: Scoring, store: Store) -> None:
+def test_a_new_weight_is_a_new_assessment_and_measures_nothing(asked: ScoreRequest, store: Store) -> None:
     first = score(asked, store, Fake(), Quiet())
     suite = Path(asked.suite)
     suite.write_text(suite.read_text() + "weight = 3\n")
@@ -218,7 +218,7 @@ def test_a_new_weight_is_a_new_assessment_and_measures_nothing(asked: Scoring, s
     assert second.cells == first.cells
 
 
-def test_measuring_a_suite_leaves_its_own_assessments_alone(asked: Scoring, store: Store) -> None:
+def test_measuring_a_suite_leaves_its_own_assessments_alone(asked: ScoreRequest, store: Store) -> None:
     engine = Fake()
     sheet = measure(asked.suite, TOYS, store, engine, Quiet())
     assert sheet.assessment.suite.name == "toys-references"
@@ -229,7 +229,7 @@ def test_measuring_a_suite_leaves_its_own_assessments_alone(asked: Scoring, stor
 
 
 def test_the_minutes_of_a_suite_are_added_up_once_every_task_was_measured(
-    asked: Scoring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    asked: ScoreRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "home"))
     store = Store(home())
@@ -283,6 +283,6 @@ def test_the_programs_digest_is_the_same_in_whatever_order_files_are_listed(
     listed = sorted(tmp_path.glob("*.py"))
     digests = set()
     for order in (listed, listed[::-1]):
-        monkeypatch.setattr(Path, "rglob", lambda self, pattern, order=order: iter(order))
-        digests.add(scoring.program_digest(tmp_path))
+        monkeypatch.setattr(Path, "glob", lambda self, pattern, order=order: iter(order))
+        digests.add(program.program_digest(tmp_path))
     assert len(digests) == 1

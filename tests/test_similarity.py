@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from harness.analysis import similarity
 from harness.analysis.fingerprints import GRAM, WINDOW, grams, tokens, winnow
-from harness.analysis.similarity import COMMON_LEAST, Found, Pair, Part, Region, compare
+from harness.analysis.similarity import COMMON_LEAST, Found, Part, Region, SharedCode, compare
 from harness.inputs import tasks
 from harness.reports.assessment import similar as shown
 from tests.conftest import TOYS
@@ -277,7 +277,7 @@ def test_hostile_names_are_cleaned_in_the_text() -> None:
     region = Region(file, (1, 9), "b.py", (2, 2))
     found = Found(
         (Part(alias, 10, 0, 0, alias, 1.0, 1.0),),
-        (Pair(alias, "bob", 10, 1.0, 0.5, False, (region,)),),
+        (SharedCode(alias, "bob", 10, 1.0, 0.5, False, (region,)),),
         0,
         (f"{alias}: x",),
     )

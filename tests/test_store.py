@@ -21,9 +21,8 @@ from hypothesis import strategies as st
 from harness.errors import StoreError, UsageError
 from harness.inputs import tasks
 from harness.records import Run
-from harness.runs import rescore as rescoring
-from harness.runs import runner
-from harness.runs.options import Asked, order
+from harness.runs import rescore, runner
+from harness.runs.options import Options, order
 from harness.store import blobs, durable
 from harness.store.results import Store
 from harness.store.schema import META, RUNS
@@ -45,7 +44,7 @@ def _same(name: str, folder: Path) -> tasks.Task:
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with one run that crashed before it was scored, and one whole run."""
     home = tmp_path_factory.mktemp("kept")
-    asked = order(Asked("toy-squares", COMPETENT, TOYS, "ci-smoke"))
+    asked = order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner.grading, "grade", _crash)
         with pytest.raises(Crash):
@@ -122,7 +121,7 @@ def test_raw_trials_are_kept_before_anything_is_scored(copy: Store) -> None:
 
 def test_a_run_that_crashed_before_it_was_scored_can_be_scored(copy: Store) -> None:
     crashed, _ = _ids(copy)
-    before, after = rescoring.rescore(crashed, copy, _same)
+    before, after = rescore.rescore(crashed, copy, _same)
     assert before.score is None
     assert after.score is not None
     assert after.score.outcome == "ok"
@@ -132,7 +131,7 @@ def test_a_run_that_crashed_before_it_was_scored_can_be_scored(copy: Store) -> N
 
 def test_scoring_again_gives_the_same_score_and_launches_nothing(copy: Store) -> None:
     _, whole = _ids(copy)
-    before, after = rescoring.rescore(whole, copy, _same)
+    before, after = rescore.rescore(whole, copy, _same)
     assert before.score is not None
     assert after.score == before.score
     assert after.ladder == before.ladder
@@ -148,7 +147,7 @@ def test_references_that_were_remembered_are_found_again_after_a_crash(copy_of_f
         raw.execute("DROP TABLE instances")
         older(raw)
     raw.close()
-    _, after = rescoring.rescore(whole, Store(copy_of_files.folder), _same)
+    _, after = rescore.rescore(whole, Store(copy_of_files.folder), _same)
     assert after.score == wanted
 
 
@@ -157,7 +156,7 @@ def test_a_changed_threshold_changes_the_verdict(
 ) -> None:
     _, whole = _ids(copy)
     root = changed_toy("at_most = 20.0", "at_most = 0.0001")
-    before, after = rescoring.rescore(whole, copy, lambda name, _: tasks.read(root / name))
+    before, after = rescore.rescore(whole, copy, lambda name, _: tasks.read(root / name))
     assert before.score is not None
     assert after.score is not None
     assert (before.score.outcome, after.score.outcome) == ("ok", "budget_exceeded")
@@ -172,18 +171,18 @@ def test_a_run_is_not_scored_against_other_questions(
     _, whole = _ids(copy)
     root = changed_toy("n = 60", "n = 61")
     with pytest.raises(UsageError, match="asks other questions now"):
-        rescoring.rescore(whole, copy, lambda name, _: tasks.read(root / name))
+        rescore.rescore(whole, copy, lambda name, _: tasks.read(root / name))
     task = root / "toy-squares" / "task.py"
     changed_toy("n = 61", "n = 60")
     task.write_text(task.read_text().replace("integers(0, 10_000", "integers(1, 10_000"))
     with pytest.raises(UsageError, match="asks other questions now"):
-        rescoring.rescore(whole, copy, lambda name, _: tasks.read(root / name))
+        rescore.rescore(whole, copy, lambda name, _: tasks.read(root / name))
 
 
 def test_earlier_scores_stay_in_the_history(copy: Store) -> None:
     _, whole = _ids(copy)
-    rescoring.rescore(whole, copy, _same)
-    rescoring.rescore(whole, copy, _same)
+    rescore.rescore(whole, copy, _same)
+    rescore.rescore(whole, copy, _same)
     (row,) = copy.read(RUNS.select().where(RUNS.c.run_id == whole))
     assert row.scored.count('"history"') == 1
     assert len(json.loads(row.scored)["history"]) == 2
@@ -211,18 +210,18 @@ def test_the_trials_of_one_instance_leave_those_of_another_alone(store: Store) -
 
 def test_room_that_is_just_enough_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(artefacts.shutil, "disk_usage", lambda folder: usage._replace(free=2**20))
-    artefacts.insist_on_room(tmp_path, 2**20, "results")
+    monkeypatch.setattr(durable.shutil, "disk_usage", lambda folder: usage._replace(free=2**20))
+    durable.require_on_room(tmp_path, 2**20, "results")
     with pytest.raises(StoreError, match="has 1 MiB free"):
-        artefacts.insist_on_room(tmp_path, 2**20 + 1, "results")
+        durable.require_on_room(tmp_path, 2**20 + 1, "results")
 
 
 def test_ballast_of_another_size_is_laid_anew_and_dropped_once(tmp_path: Path) -> None:
     for size in (100, 50, 50):
-        artefacts.set_ballast(tmp_path, size)
+        durable.set_ballast(tmp_path, size)
         assert (tmp_path / "ballast").read_bytes() == bytes(size)
-    assert artefacts.drop_ballast(tmp_path)
-    assert not artefacts.drop_ballast(tmp_path)
+    assert durable.drop_ballast(tmp_path)
+    assert not durable.drop_ballast(tmp_path)
 
 
 def test_a_damaged_or_missing_artefact_is_noticed(copy_of_files: Store) -> None:
@@ -235,7 +234,7 @@ def test_a_damaged_or_missing_artefact_is_noticed(copy_of_files: Store) -> None:
         with pytest.raises(StoreError, match="are damaged"):
             copy_of_files.answers(digest)
         with pytest.raises(StoreError, match="are damaged"):
-            rescoring.rescore(crashed, copy_of_files, _same)
+            rescore.rescore(crashed, copy_of_files, _same)
     file.unlink()
     with pytest.raises(StoreError, match="are gone"):
         copy_of_files.answers(digest)

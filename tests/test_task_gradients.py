@@ -244,13 +244,16 @@ def test_the_rounded_truth_has_every_digit_and_zeros_have_none(task: ModuleType,
 
 
 def test_what_is_unpacked_is_what_was_packed(task: ModuleType, instance: Instance) -> None:
-    for request in instance.requests():
-        right = instance.hidden["right"].get(request.item)
-        if right is not None:
-            answer = task.packed(request.phase, right.blocks)
-            assert answer.shape == request.returns.shape
-            for found, block in zip(task.unpacked(request.phase, answer, right), right.blocks, strict=True):
-                np.testing.assert_array_equal(found, block)
+    rights = instance.hidden["right"]
+    scored = [request for request in instance.requests() if request.item in rights]
+    assert len(scored) == len(rights) == 20 * SIZE["per_cell"]
+    for request in scored:
+        right = rights[request.item]
+        answer = task.packed(request.phase, right.blocks)
+        assert answer.shape == request.returns.shape
+        assert len(right.blocks) > 0
+        for found, block in zip(task.unpacked(request.phase, answer, right), right.blocks, strict=True):
+            np.testing.assert_array_equal(found, block)
 
 
 def test_digits_are_those_of_the_worst_entry_by_its_own_row(task: ModuleType) -> None:

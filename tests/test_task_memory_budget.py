@@ -73,8 +73,11 @@ def test_the_layout_is_that_of_the_model_that_is_given_out() -> None:
         found.folder.parent.parent / "reference_solutions" / found.id / tier / "model.py"
         for tier in ("baseline", "competent", "expert")
     ]
+    starter = (found.starter / "model.py").read_text()
+    assert "def layout(" in starter
+    assert len(copies) == 4
     for copy in copies:
-        assert copy.read_text() == (found.starter / "model.py").read_text(), copy
+        assert copy.read_text() == starter, copy
 
 
 def test_the_first_sequence_is_whole_and_the_others_end_unequally(task: ModuleType) -> None:

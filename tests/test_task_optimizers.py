@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -103,6 +104,7 @@ def test_a_pair_that_curves_downwards_is_left_out() -> None:
 
 
 def test_gradients_are_those_of_the_values(instance: Instance) -> None:
+    assert len(instance.hidden["problems"]) == 18
     for problem in instance.hidden["problems"]:
         values, gradients = problem.measure(problem.start[None], None)
         step = 1e-6 * np.eye(problem.size)
@@ -117,22 +119,23 @@ def test_gradients_are_those_of_the_values(instance: Instance) -> None:
 
 
 def test_minima_of_made_functions_are_zero_and_not_at_textbook_places(instance: Instance) -> None:
-    for problem in instance.hidden["problems"]:
-        if problem.name.startswith(("quadratic", "rosenbrock")):
-            assert problem.best == 0.0
-            for guess in (np.zeros(problem.size), np.ones(problem.size)):
-                assert problem.gaps(guess[None])[0] > 0.1, problem.name
+    made = [p for p in instance.hidden["problems"] if p.name.startswith(("quadratic", "rosenbrock"))]
+    assert Counter(p.name.partition("-")[0] for p in made) == {"quadratic": 6, "rosenbrock": 5}
+    for problem in made:
+        assert problem.best == 0.0
+        for guess in (np.zeros(problem.size), np.ones(problem.size)):
+            assert problem.gaps(guess[None])[0] > 0.1, problem.name
 
 
 def test_noise_depends_on_the_evaluation_alone(instance: Instance) -> None:
     kinds = {"exact": 0, "noisy": 0}
     for problem in instance.hidden["problems"]:
-        kinds[problem.told] += 1
+        kinds[problem.exactness] += 1
         first, again, later = (problem.tell(problem.start[None], number) for number in (2, 2, 3))
         true = problem.measure(problem.start[None], None)
         assert np.array_equal(first[1], again[1])
-        assert np.array_equal(first[1], later[1]) == (problem.told == "exact")
-        assert np.array_equal(first[0], true[0]) == (problem.told == "exact")
+        assert np.array_equal(first[1], later[1]) == (problem.exactness == "exact")
+        assert np.array_equal(first[0], true[0]) == (problem.exactness == "exact")
     assert kinds == {"exact": 8, "noisy": 10}
 
 
@@ -201,8 +204,11 @@ def test_the_lbfgs_request_has_pairs_to_leave_out_and_forgets(instance: Instance
 
 
 def test_curves_fall_and_profiles_rise(task: ModuleType, instance: Instance) -> None:
-    for series in task.evaluate(instance, stays(instance)).series:
+    curves = task.evaluate(instance, stays(instance)).series
+    assert [s.name for s in curves] == ["gap_exact", "profile_exact", "gap_noisy", "profile_noisy"]
+    for series in curves:
         slopes = np.diff(series.y)
+        assert len(slopes) > 0
         assert series.x[-1] == SIZE["budget"]
         assert (slopes <= 0).all() if series.name.startswith("gap") else (slopes >= 0).all()
 

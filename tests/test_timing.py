@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness.grading.certificate import margin, timing, voided
-from harness.grading.comparison import Round, Side
+from harness.grading.comparison import Comparison, Side
 from harness.grading.criteria import Constraint, Criteria, Objective
 from harness.grading.grade import grade
 from harness.grading.verdicts import judge, settled
@@ -64,21 +64,21 @@ def reading(pair: int, own: Side, base: Side, **changes: Any) -> PairReading:
 
 def around(
     own: Sequence[float] = (1.1,) * 5, copy: Sequence[float] = (1.0, 1.01, 0.99, 1.0, 1.0), **changes: Any
-) -> Round:
+) -> Comparison:
     """One instance: `own` and `copy` by pair, against a baseline that always takes the same."""
     candidate, baseline = side(own), side([1.0] * len(own), "baseline")
     references = {"baseline": baseline, "competent": side((), "competent"), "expert": side((), "expert")}
     pairs = tuple(reading(n, candidate, baseline, **changes) for n in range(len(own)))
-    return Round(candidate, references, side(copy, "baseline"), pairs)  # type: ignore[arg-type]
+    return Comparison(candidate, references, side(copy, "baseline"), pairs)  # type: ignore[arg-type]
 
 
-def trust(r: Round) -> Any:
+def trust(r: Comparison) -> Any:
     found = timing(CRITERIA, [r])
     assert found is not None
     return found
 
 
-def probe(r: Round, name: str) -> Probe:
+def probe(r: Comparison, name: str) -> Probe:
     return next(p for p in trust(r).probes if p.name == name)
 
 
@@ -149,7 +149,7 @@ def test_a_submission_that_works_while_it_is_stopped(share: float, verdict: str)
     assert (found.verdict, found.value) == (verdict, pytest.approx(share))
 
 
-def again(r: Round, of: Side, by: float) -> tuple[dict[str, float], ...]:
+def again(r: Comparison, of: Side, by: float) -> tuple[dict[str, float], ...]:
     """The raw seconds of each pair's items, `by` times as long beyond the floor."""
     return tuple(
         {i: s * by + 0.0002 for i, s in of.times["answer"].items() if of.pair_of[i] == p.pair}
@@ -332,3 +332,82 @@ def test_more_cores_than_were_given_void_the_times() -> None:
 
     assert verdict(0.99) == verdict(1.1) == "clear"
     assert verdict(1.8) == "void"
+
+
+def drifting(*factors: float) -> Comparison:
+    """The baseline by pair, and everybody else as slow as it is: a machine that changed its pace."""
+    own, base = side([1.1 * f for f in factors]), side(factors, "baseline")
+    flat = {item: 0.01 * factors[pair] for item, pair in base.pair_of.items()}
+    base = replace(base, times={"answer": flat})
+    r = around(own=[1.1] * len(factors), copy=factors)
+    pairs = tuple(reading(n, own, base) for n in range(len(factors)))
+    return replace(r, candidate=own, references={**r.references, "baseline": base}, pairs=pairs)
+
+
+@pytest.mark.parametrize(
+    ("factors", "grade_due", "words"),
+    [
+        ((1.0, 1.0, 1.2, 1.2), "B", "became 20% slower"),
+        ((1.0, 1.0, 9.0, 1.2, 1.2), "B", "became 20% slower"),  # the middle one of five is in neither half
+        ((1.0, 1.0, 0.8, 0.8), "B", "became 20% faster"),
+        ((1.0, 1.2), "B", "became 20% slower"),
+        ((1.0, 1.0, 1.05, 1.05), "A", ""),
+        ((1.2,), "A", ""),  # one pair has no halves
+    ],
+)
+def test_a_reference_that_drifts_from_half_to_half_is_told(
+    factors: tuple[float, ...], grade_due: str, words: str
+) -> None:
+    condition = trust(drifting(*factors)).condition
+    assert condition.grade == grade_due
+    assert words in condition.words[0]
+    assert ("the reference became" in " ".join(condition.words)) == bool(words)
+
+
+def test_one_pair_has_a_certificate_with_the_spread_of_pairs_and_no_more() -> None:
+    found = trust(around(own=[1.1], copy=[1.0])).certificate
+    assert (found.pairs, found.spread, found.margin) == (1, 0.03, 0.05)
+    assert (found.value, found.low, found.high) == pytest.approx((1.0, 1 / 1.03, 1.03))
+
+
+@pytest.mark.parametrize("kind", ["p95", "throughput"])
+def test_a_certificate_is_of_the_measure_that_is_judged(kind: str) -> None:
+    limit = LATENCY.model_copy(update={"measure": f"answer_{kind}"})
+    found = timing(
+        Criteria(objective=Objective(measure="accuracy"), constraints=(limit,)), [around(copy=(1.1,) * 5)]
+    )
+    assert found is not None
+    assert found.certificate is not None
+    assert found.certificate.measure == f"answer_{kind}"
+    value = 1.1 if kind == "p95" else 1 / 1.1
+    assert (found.certificate.value, found.certificate.low, found.certificate.high) == pytest.approx(
+        (value,) * 3
+    )
+    assert not found.certificate.holds
+
+
+@pytest.mark.parametrize(
+    ("copies", "holds"),
+    [((1.02,) * 5, True), ((1.04,) * 5, False), ((0.98,) * 5, True), ((0.96,) * 5, False)],
+)
+def test_a_certificate_holds_within_the_margin_on_both_sides(copies: tuple[float, ...], holds: bool) -> None:
+    found = trust(around(copy=copies))
+    assert found.certificate.holds == holds
+    assert voided(found) == (not holds)
+
+
+def test_a_void_verdict_says_what_was_measured_and_why_it_is_none() -> None:
+    r = around(own=[1.1] * 5, idle_cpu={"candidate": 0.2, "baseline": 0.0})
+    result = judge(LATENCY, [r], trust(r))
+    assert result.words == (
+        "latency: 1.1 times the baseline's, anywhere from 1.1 to 1.1; at most 1.25 allowed: "
+        "no verdict, since this run's times are void"
+    )
+    assert (result.tolerance, result.pairs) == (0.03, 5)
+
+
+def test_the_floors_of_all_pairs_and_the_fewest_pairs_of_all_rounds_are_shown() -> None:
+    found = timing(CRITERIA, [around(), around(own=[1.1] * 3, copy=[1.0] * 3, floor=(0.0004,) * 9)])
+    assert found is not None
+    assert (found.pairs, found.floor_seconds) == (3, 0.0004)
+    assert trust(around(floor=())).floor_seconds is None

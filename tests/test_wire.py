@@ -173,11 +173,15 @@ class Parent:
     def __init__(self) -> None:
         self.ends = 0
 
-    def hears(self, said: bytes, request: Request | None, output: int | None = None) -> bytes:
+    def hears(
+        self, said: bytes | None, request: Request | None, output: int | None = None, opcode: int = wire.CALL
+    ) -> bytes:
+        """What is taken as the answer to `opcode`; None is said by a worker that stays and is silent."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            theirs.sendall(said)
-            theirs.shutdown(socket.SHUT_WR)
+            if said is not None:
+                theirs.sendall(said)
+                theirs.shutdown(socket.SHUT_WR)
             ours.setblocking(False)
             process = SimpleNamespace(poll=lambda: None, wait=lambda timeout=None: None)
             launched: Any = SimpleNamespace(sock=ours, process=process, pid=0)
@@ -185,8 +189,8 @@ class Parent:
             seat: Any = None
             talking = session.Session("main", seat, launched, Path(), watch)
             talking.ended = True  # nothing to kill
-            frame = channel.Outgoing(wire.CALL, NONCE, 1, b"", output)
-            return talking._exchange(frame, 5.0, request)[0]
+            frame = channel.Outgoing(opcode, NONCE, 1, b"", output)
+            return talking._exchange(frame, 0.05 if said is None else 5.0, request)[0]
 
 
 ARRAY = Request("q", "answer", {}, ArraySpec("int64", (3,)))
@@ -211,35 +215,96 @@ def test_the_right_answer_is_taken(parent: Parent) -> None:
     assert parent.hears(_result(0), NOTHING) == b""
 
 
+NOT_ASKED = "answered something that was not asked"
+NOT_THERE = "is not where it was to be put"
+LONG = wire.FAULT_TEXT_BYTES + 1
+
+
 @pytest.mark.parametrize(
-    ("said", "request_"),
+    ("said", "request_", "reason"),
     [
-        (_result(24, nonce=bytes(16)), ARRAY),
-        (_result(24, item=2), ARRAY),
-        (_result(24, opcode=wire.READY), ARRAY),
-        (_result(24, opcode=wire.BYE), ARRAY),
-        (_result(23), ARRAY),
-        (_result(25), ARRAY),
-        (_result(2**63), ARRAY),
-        (_result(51), BLOB),
-        (_result(1), NOTHING),
-        (_result(24, flags=wire.OUT_MEMFD), ARRAY),
-        (_result(24, flags=0x8000), ARRAY),
-        (_result(24) + bytes(25), ARRAY),  # one byte too many
-        (_result(wire.FAULT_TEXT_BYTES + 1, opcode=wire.FAULT, flags=1), ARRAY),
-        (_result(0, opcode=wire.FAULT, flags=0), ARRAY),
-        (_result(0, opcode=wire.FAULT, flags=77), ARRAY),
-        (b"HTTP/1.1 200 OK and then some more bytes", ARRAY),
-        (_result(24), ARRAY),  # announced and never sent
-        (_result(24)[:11], ARRAY),
-        (b"", ARRAY),
+        (_result(24, nonce=bytes(16)) + bytes(24), ARRAY, NOT_ASKED),
+        (_result(24, item=2) + bytes(24), ARRAY, NOT_ASKED),
+        (_result(24, opcode=wire.READY) + bytes(24), ARRAY, NOT_ASKED),
+        (_result(24, opcode=wire.BYE) + bytes(24), ARRAY, NOT_ASKED),
+        (_result(5, opcode=wire.FAULT, flags=1, nonce=bytes(16)) + b"words", ARRAY, NOT_ASKED),
+        (_result(5, opcode=wire.FAULT, flags=1, item=2) + b"words", ARRAY, NOT_ASKED),
+        (_result(23) + bytes(23), ARRAY, "announced 23 bytes where 24 were due"),
+        (_result(25) + bytes(25), ARRAY, "announced 25 bytes where 24 were due"),
+        (_result(2**63), ARRAY, "announced 9,223,372,036,854,775,808 bytes where 24 were due"),
+        (_result(51) + bytes(51), BLOB, "announced 51 bytes where 50 were due"),
+        (_result(1) + bytes(1), NOTHING, "announced 1 bytes where 0 were due"),
+        (_result(24, flags=wire.OUT_MEMFD) + bytes(24), ARRAY, NOT_THERE),
+        (_result(24, flags=0x8000) + bytes(24), ARRAY, NOT_THERE),
+        (_result(24) + bytes(25), ARRAY, "said more than its answer"),
+        (
+            _result(LONG, opcode=wire.FAULT, flags=1) + bytes(LONG),
+            ARRAY,
+            "error report is longer than allowed",
+        ),
+        (_result(0, opcode=wire.FAULT, flags=0), ARRAY, "reported an error of no known kind"),
+        (_result(0, opcode=wire.FAULT, flags=77), ARRAY, "reported an error of no known kind"),
+        (b"HTTP/1.1 200 OK and then some more bytes", ARRAY, "not a frame"),
+        (_result(24), ARRAY, "closed its connection during answer"),  # announced and never sent
+        (_result(24)[:11], ARRAY, "closed its connection during answer"),
+        (b"", ARRAY, "closed its connection during answer"),
     ],
 )
-def test_anything_else_is_a_protocol_error(parent: Parent, said: bytes, request_: Request) -> None:
-    with pytest.raises(Fault) as caught:
+def test_anything_else_is_a_protocol_error(
+    parent: Parent, said: bytes, request_: Request, reason: str
+) -> None:
+    """Each is sent whole: one that ended early would be refused for that, whatever the header said."""
+    with pytest.raises(Fault, match=reason) as caught:
         parent.hears(said, request_)
     assert caught.value.outcome == "protocol_error"
-    assert caught.value.reason
+
+
+def test_a_report_of_the_longest_length_is_taken(parent: Parent) -> None:
+    said = _result(LONG - 1, opcode=wire.FAULT, flags=wire.FAULT_CRASHED) + b"x" * (LONG - 1)
+    with pytest.raises(Fault) as caught:
+        parent.hears(said, ARRAY)
+    assert caught.value.outcome == "crashed"
+    assert caught.value.reason == "x" * (LONG - 1)
+
+
+@needs_memfd
+def test_an_answer_that_was_to_be_put_into_shared_memory_must_be_there(parent: Parent) -> None:
+    fd = wire.sized_output(24)
+    try:
+        with pytest.raises(Fault, match=NOT_THERE):
+            parent.hears(_result(24) + bytes(24), ARRAY, output=fd)
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "answer", "size"),
+    [(wire.STOP, wire.BYE, 16), (wire.PING, wire.PONG, 0), (wire.START, wire.READY, 0)],
+)
+def test_what_has_no_request_has_an_answer_of_one_length(
+    parent: Parent, asked_for: int, answer: int, size: int
+) -> None:
+    assert parent.hears(_result(size, opcode=answer) + bytes(size), None, opcode=asked_for) == bytes(size)
+    with pytest.raises(Fault, match=f"announced {size + 1} bytes where {size} were due"):
+        parent.hears(_result(size + 1, opcode=answer) + bytes(size + 1), None, opcode=asked_for)
+
+
+@pytest.mark.parametrize("asked_for", [wire.STOP, wire.PING])
+def test_what_the_shim_answers_by_itself_cannot_end_in_an_error(parent: Parent, asked_for: int) -> None:
+    with pytest.raises(Fault, match=NOT_ASKED):
+        parent.hears(_result(5, opcode=wire.FAULT, flags=1) + b"words", None, opcode=asked_for)
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "request_", "doing"),
+    [(wire.START, None, "starting"), (wire.STOP, None, "ending"), (wire.CALL, ARRAY, "answer")],
+)
+def test_what_took_too_long_is_named(
+    parent: Parent, asked_for: int, request_: Request | None, doing: str
+) -> None:
+    with pytest.raises(Fault, match=f"^{doing} took longer than its limit of 0.05 s$") as caught:
+        parent.hears(None, request_, opcode=asked_for)
+    assert caught.value.outcome == "timeout"
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def started(level: ProcessLevel, folder: Path, stack: tuple[str, ...] = STACK) -> session.Session:
-    seat = session.Seat(folder, folder / "contract.py", {}, "cpu", 1, 0, LIMITS, stack=stack)
+    seat = session.WorkerSpec(folder, folder / "contract.py", {}, "cpu", 1, 0, LIMITS, stack=stack)
     return session.start(level, seat, "main")
 
 

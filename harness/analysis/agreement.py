@@ -13,16 +13,14 @@ from collections.abc import Iterator
 from typing import Literal
 
 from harness.grading.criteria import Criteria
+from harness.measures.names import is_time
 from harness.readings import Record
-from harness.records import ConstraintResult, Direction, Outcome, Score
+from harness.records import SHOWN, ConstraintResult, Direction, Outcome, Reached, Score
 
 State = Literal["same", "differs", "open", "note"]
-Tier = Literal["below baseline", "baseline", "competent", "expert", "none"]
 COSTS = ("s", "1/s", "B")
-_TIMES = ("p50", "p95", "p99", "throughput", "seconds")
 _BUDGETS = ("ok", "budget_exceeded", "inconclusive")
 _BY_MACHINE = ("timeout", "out_of_memory")
-_LEAST, _MOST = -25.0, 125.0
 
 
 class Objective(Record):
@@ -40,7 +38,7 @@ class Result(Record):
     """What a run found: the part of its score that a receipt vouches for. `certified`: of its times."""
 
     outcome: Outcome
-    tier: Tier
+    tier: Reached
     points: float
     points_uncapped: float | None
     points_low: float | None
@@ -80,7 +78,7 @@ def contradictions(said: Result) -> list[str]:
     """What a result cannot say of itself: points that do not follow, a value outside its interval."""
     found = []
     counts = said.outcome in ("ok", "inconclusive") and said.points_uncapped is not None
-    follow = min(max(said.points_uncapped or 0.0, _LEAST), _MOST) if counts else 0.0
+    follow = min(max(said.points_uncapped or 0.0, SHOWN.low), SHOWN.high) if counts else 0.0
     if abs(said.points - follow) > 1e-6:
         found.append(
             f"its points are {said.points:.4g}, and by its own outcome and values they are {follow:.4g}"
@@ -196,7 +194,7 @@ def _constraint(a: ConstraintResult, b: ConstraintResult, certified: bool) -> Fi
     differs = apart((a.value, a.low, a.high), (b.value, b.low, b.high), extra)
     if differs is None:
         return _unmeasured(name, a.value, b.value, words)
-    by_clock = a.measure.rpartition("_")[2] in _TIMES
+    by_clock = is_time(a.measure)
     bare = (
         (by_clock or a.measure.startswith("peak_memory"))
         and not extra

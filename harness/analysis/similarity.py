@@ -37,7 +37,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Pair:
+class SharedCode:
     """Two submissions: distinct fingerprints they share, that as a share (0 to 1) of each one's own, and where."""
 
     one: str
@@ -75,7 +75,7 @@ class Found:
     """What the comparison of one task's submissions found; `left_out` pairs are beyond the most that are listed."""
 
     parts: tuple[Part, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[SharedCode, ...]
     left_out: int
     notes: tuple[str, ...]
 
@@ -196,12 +196,12 @@ def _parts(
 
 def _pair(
     names: Sequence[str], own: Sequence[set[int]], prints: Sequence[Sequence[Print]], entry: Entry
-) -> Pair:
+) -> SharedCode:
     i, j, count = entry
     both = own[i] & own[j]
     regions = _regions([p for p in prints[i] if p.value in both], [p for p in prints[j] if p.value in both])
     few = min(len(own[i]), len(own[j])) < FEW
-    return Pair(names[i], names[j], count, count / len(own[i]), count / len(own[j]), few, regions)
+    return SharedCode(names[i], names[j], count, count / len(own[i]), count / len(own[j]), few, regions)
 
 
 def _regions(one: Iterable[Print], other: Iterable[Print]) -> tuple[Region, ...]:

@@ -21,10 +21,9 @@ from typing import Literal
 
 from harness.errors import UsageError
 from harness.readings import Record
-from harness.records import Outcome
+from harness.records import SHOWN, Outcome
 from harness.sheets import Cell, Cut, Sheet, Standing, Suite, TaskInSuite
 
-SHOWN_LOW, SHOWN_HIGH = -25.0, 125.0
 TIERS = ("none", "below baseline", "baseline", "competent", "expert")
 FailedTask = Literal["apart", "zero"]
 Band = Literal["pass", "review", "not yet"]
@@ -184,8 +183,8 @@ def span(cell: Cell) -> Span | None:
         return Span(points=0.0, low=0.0, high=0.0)
     if cell.standing != "fit":
         return None
-    low = SHOWN_LOW if cell.points_low is None else _held(cell.points_low)
-    high = SHOWN_HIGH if cell.points_high is None else _held(cell.points_high)
+    low = SHOWN.low if cell.points_low is None else _held(cell.points_low)
+    high = SHOWN.high if cell.points_high is None else _held(cell.points_high)
     return Span(points=cell.points, low=min(low, cell.points), high=max(high, cell.points))
 
 
@@ -236,7 +235,7 @@ def places(spans: Sequence[Span]) -> list[tuple[int, int]]:
 
 
 def _held(points: float) -> float:
-    return min(max(points, SHOWN_LOW), SHOWN_HIGH)
+    return min(max(points, SHOWN.low), SHOWN.high)
 
 
 def _spans(cells: Mapping[str, Cell], tasks: Iterable[TaskInSuite]) -> list[tuple[float, Span]]:

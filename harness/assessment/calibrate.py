@@ -18,7 +18,7 @@ from harness.inputs.tasks import find
 from harness.machine import lease
 from harness.observer import Observer
 from harness.records import TIERS
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.runs.order import in_one_pair
 from harness.runs.prepare import prepare, setting_of
 from harness.runs.prove import climb
@@ -84,7 +84,7 @@ def ladders(
     """Every task's tiers on `instances` instances, each with `repeats` seeds of its workers."""
     rows: list[Row] = []
     for task in suite.tasks:
-        asked = in_one_pair(order(Asked(task.id, tasks_root=tasks_root, profile=task.profile, seed=seed)))
+        asked = in_one_pair(order(Options(task.id, tasks_root=tasks_root, profile=task.profile, seed=seed)))
         with (
             lease.measuring(
                 asked.task.criteria.is_timed(), asked.device, observer.note, f"calibrate {task.id}"

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from harness.analysis.calibration import cuts
 from harness.errors import UsageError
+from harness.records import SHOWN
 from harness.sheets import Cut, Suite
-
-LEAST, MOST = -25.0, 125.0
 
 
 def judges_cut(suite: Suite, file: Path) -> Cut:
@@ -49,8 +48,8 @@ def ratings_cut(suite: Suite, file: Path, at: float) -> Cut:
 
 def by_hand(points: float) -> Cut:
     """The cut that was given on the command line; raises UsageError off the scale."""
-    if not LEAST <= points <= MOST:
-        raise UsageError(f"--cut {points:g} is not between {LEAST:g} and {MOST:g} points")
+    if not SHOWN.low <= points <= SHOWN.high:
+        raise UsageError(f"--cut {points:g} is not between {SHOWN.low:g} and {SHOWN.high:g} points")
     return Cut(points=points, method="set by hand", set_by="the command line")
 
 
@@ -80,6 +79,6 @@ def _number(where: str, line: dict[str, str], name: str) -> float:
 
 def _points(where: str, line: dict[str, str]) -> float:
     points = _number(where, line, "points")
-    if not LEAST <= points <= MOST:
-        raise UsageError(f"{where}: {points:g} points are not between {LEAST:g} and {MOST:g}")
+    if not SHOWN.low <= points <= SHOWN.high:
+        raise UsageError(f"{where}: {points:g} points are not between {SHOWN.low:g} and {SHOWN.high:g}")
     return points

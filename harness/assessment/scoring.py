@@ -15,14 +15,13 @@ from typing import Protocol
 
 from harness import __version__
 from harness.assessment import suites
-from harness.assessment.executors.base import Done, Event, Executor, Unit
+from harness.assessment.executors.base import Event, Executor, Unit, UnitDone
 from harness.assessment.executors.payload import Payload
 from harness.assessment.secret import secret_of, shuffled
 from harness.assessment.suites import Planned
 from harness.digests import of_bytes, of_value
 from harness.errors import SubmissionError
-from harness.inputs import hand_ins as intake
-from harness.inputs import submissions
+from harness.inputs import hand_ins, submissions
 from harness.inputs.hand_ins import Handed
 from harness.machine import devices
 from harness.machine.program import program_digest
@@ -34,7 +33,7 @@ from harness.store.results import Store
 
 
 @dataclass(frozen=True)
-class Scoring:
+class ScoreRequest:
     """What was asked of `harness score`; `named` takes the place of the suite's own name."""
 
     suite: str
@@ -64,7 +63,7 @@ class Watcher(Protocol):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DueCell:
     """One cell that is due: a unit to be measured, or a cell that is known without."""
 
     key: str
@@ -74,7 +73,7 @@ class Wanted:
 
 @dataclass
 class _Plan:
-    asked: Scoring
+    asked: ScoreRequest
     planned: Planned
     secret: bytes
     assessment: Assessment
@@ -82,7 +81,7 @@ class _Plan:
     program: str = field(default_factory=lambda: program_digest())
 
 
-def score(asked: Scoring, store: Store, engine: Executor, watch: Watcher) -> Sheet:
+def score(asked: ScoreRequest, store: Store, engine: Executor, watch: Watcher) -> Sheet:
     """Measures what is missing, keeps each cell as it comes, and returns the whole sheet."""
     planned = suites.plan(asked.suite, asked.tasks_root, asked.isolation)
     suite = planned.suite.model_copy(update={"name": asked.named or planned.suite.name})
@@ -100,7 +99,7 @@ def score(asked: Scoring, store: Store, engine: Executor, watch: Watcher) -> She
         begun_at=datetime.now(UTC).isoformat(timespec="seconds"),
         harness_version=__version__,
     )
-    taken = intake.read(asked.place, list(planned.tasks), store.folder / "assessments" / "unpacked")
+    taken = hand_ins.read(asked.place, list(planned.tasks), store.folder / "assessments" / "unpacked")
     for note in taken.notes:
         watch.note(note)
     ledger = Ledger(store)
@@ -121,7 +120,7 @@ def score(asked: Scoring, store: Store, engine: Executor, watch: Watcher) -> She
     missing = _taken_over(ledger, assessment.id, missing, known)
     watch.begin(ledger.sheet(assessment), missing)
 
-    def kept(done: Done) -> None:
+    def kept(done: UnitDone) -> None:
         cell = Cell.model_validate_json(done.cell)
         ledger.keep(assessment.id, cell, done.unit.key, why="measured again")
         watch.done(done.unit, cell, done.seconds)
@@ -159,7 +158,7 @@ def measure(suite: str, tasks_root: Path | None, store: Store, engine: Executor,
         lines.append(f'expert,{name},"{expert.folder.absolute()}"')
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     named = f"{planned.suite.name}-references"
-    return score(Scoring(suite, file, tasks_root, named=named), store, engine, watch)
+    return score(ScoreRequest(suite, file, tasks_root, named=named), store, engine, watch)
 
 
 def _open(cell: Cell, retry_open: bool) -> bool:
@@ -168,9 +167,9 @@ def _open(cell: Cell, retry_open: bool) -> bool:
 
 def _wanted(
     plan: _Plan, alias: str, name: str, handed: Handed | None, old: tuple[str, Cell] | None
-) -> Wanted:
+) -> DueCell:
     if handed is None:
-        return Wanted(of_value("not attempted"), cell=not_attempted(alias, name))
+        return DueCell(of_value("not attempted"), cell=not_attempted(alias, name))
     try:
         if handed.folder is None:
             raise SubmissionError(handed.refused)
@@ -180,13 +179,13 @@ def _wanted(
         # Where the evaluator keeps the folder is nothing that a page should tell.
         why = str(error).replace(f"{plan.asked.place}{os.sep}", "")
         cell = Cell(candidate=alias, task=name, outcome="malformed", task_digest=digest, reasons=(why,))
-        return Wanted(of_value(["malformed", why]), cell=cell)
+        return DueCell(of_value(["malformed", why]), cell=cell)
     return _unit(plan, alias, name, found, old)
 
 
 def _unit(
     plan: _Plan, alias: str, name: str, found: submissions.Submission, old: tuple[str, Cell] | None
-) -> Wanted:
+) -> DueCell:
     task, profile = plan.planned.tasks[name], plan.planned.profiles[name]
     device = devices.resolve("auto") if profile.device == "auto" else profile.device
     profile = profile.model_copy(update={"device": device})
@@ -226,4 +225,4 @@ def _unit(
         threads=profile.threads,
         memory_bytes=int(task.definition.limits.memory_gib * 2**30),
     )
-    return Wanted(key, unit=unit)
+    return DueCell(key, unit=unit)

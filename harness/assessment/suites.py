@@ -9,8 +9,7 @@ from harness.digests import of_value
 from harness.inputs import profiles, tasks
 from harness.inputs.profiles import Profile
 from harness.inputs.tasks import Task
-from harness.machine import devices
-from harness.machine import fingerprint as machine
+from harness.machine import devices, fingerprint
 from harness.runs.order import require_known_isolation
 from harness.sheets import Suite, TaskInSuite
 
@@ -75,4 +74,6 @@ def plan(name: str, tasks_root: Path | None = None, isolation: str | None = None
 def machines(suite: Suite) -> dict[str, str]:
     """The id of this machine under each task's profile: device and threads are part of it."""
     found = {task.id: profiles.read(task.profile) for task in suite.tasks}
-    return {name: machine.fingerprint(devices.resolve(p.device), p.threads).id for name, p in found.items()}
+    return {
+        name: fingerprint.fingerprint(devices.resolve(p.device), p.threads).id for name, p in found.items()
+    }

@@ -58,7 +58,7 @@ def score_verb(
 
     if variants not in ("same", "per-candidate"):
         raise UsageError(f"--variants {variants} is not known; give same or per-candidate")
-    asked = scoring.Scoring(
+    asked = scoring.ScoreRequest(
         suite=suite,
         place=place,
         tasks_root=tasks,

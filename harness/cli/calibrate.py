@@ -87,31 +87,31 @@ def _cut(
     suite: Suite, points: float | None, judges: Path | None, ratings: Path | None, at: float | None
 ) -> Cut | None:
     """The cut that was asked for; None where none was, and then the suite's own or a provisional one is shown."""
-    from harness.assessment import cuts as cut_files
+    from harness.assessment import cuts
 
     if sum(one is not None for one in (points, judges, ratings)) > 1:
         raise UsageError("--cut, --cut-judges and --cut-ratings each set the cut; give one of them")
     if at is not None and ratings is None:
         raise UsageError("--borderline only goes with --cut-ratings; give both or neither")
     if points is not None:
-        return cut_files.by_hand(points)
+        return cuts.by_hand(points)
     if judges is not None:
-        return cut_files.judges_cut(suite, judges)
-    return None if ratings is None else cut_files.ratings_cut(suite, ratings, 2.0 if at is None else at)
+        return cuts.judges_cut(suite, judges)
+    return None if ratings is None else cuts.ratings_cut(suite, ratings, 2.0 if at is None else at)
 
 
 def _present(found: Calibration, out: Path | None, as_json: bool) -> None:
-    from harness.reports.calibration import report as calibration
+    from harness.reports.calibration import report
     from harness.reports.run import text
 
     if out is not None:
-        write_file(out / "calibration.html", calibration.render_html(found))
+        write_file(out / "calibration.html", report.render_html(found))
         write_file(out / "calibration.json", found.model_dump_json(indent=1) + "\n")
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
-    say(calibration.headline(found))
-    for one in calibration.tables(found):
+    say(report.headline(found))
+    for one in report.tables(found):
         show(text.table(one))
     for note in found.notes:
         say(f"- {note}")

@@ -17,12 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 import typer
 
 from harness import __version__
-from harness.cli import assessments as cli_score
-from harness.cli import calibrate as cli_calibrate
-from harness.cli import rescoring as cli_store
-from harness.cli import results as cli_reading
-from harness.cli import similar as cli_similar
-from harness.cli import trust as cli_trust
+from harness.cli import assessments, calibrate, rescoring, results, similar, trust
 from harness.cli.options import (
     Anew,
     AsJson,
@@ -66,8 +61,8 @@ app = typer.Typer(
     epilog="Exit codes: 0 scored and every constraint passed, 1 a constraint or the submission failed, "
     "2 the call or a file is wrong, 3 inconclusive, 4 our fault, 130 interrupted.",
 )
-cli_score.add(app)
-cli_calibrate.add(app)
+assessments.add(app)
+calibrate.add(app)
 
 
 def _version(wanted: bool) -> None:
@@ -147,10 +142,10 @@ def check(
 ) -> None:
     """Try a submission on a few examples, in seconds; no score."""
     from harness.runs.check import check as run_check
-    from harness.runs.options import Asked, order
+    from harness.runs.options import Options, order
 
     asked = order(
-        Asked(
+        Options(
             task=task,
             folder=folder,
             tasks_root=tasks,
@@ -200,10 +195,10 @@ def run(
     Cut short by a crash or Ctrl-C, the same command goes on where it stopped: instances that were
     measured are kept. A run that was scored is never taken up: the same command then begins a new one.
     """
-    from harness.runs.options import Asked, order
+    from harness.runs.options import Options, order
 
     asked = order(
-        Asked(
+        Options(
             task=task,
             folder=folder,
             tasks_root=tasks,
@@ -222,14 +217,14 @@ def run(
         )
     )
     done = _run(asked, out, as_json)
-    raise typer.Exit(cli_store.status(done))
+    raise typer.Exit(rescoring.status(done))
 
 
 def _run(asked: Order, out: Path | None, as_json: bool) -> Run:
     from harness.runs import runner
 
     pages: list[Path] = []
-    signer = cli_trust.signer(asked)
+    signer = trust.signer(asked)
 
     def keep(finished: Run) -> None:
         pages.append(write_reports(finished, out))
@@ -266,11 +261,11 @@ def prove(
     tasks: TasksRoot = None,
 ) -> None:
     """Prove a task here: starter runs, tiers apart, no cheat pays."""
-    from harness.runs.options import Asked, order
+    from harness.runs.options import Options, order
     from harness.runs.prove import prove as run_proof
 
     asked = order(
-        Asked(
+        Options(
             task=task,
             tasks_root=tasks,
             profile=profile,
@@ -309,10 +304,10 @@ def doctor(
     raise typer.Exit(EXIT_OK if found.ready else EXIT_USAGE)
 
 
-cli_reading.add(app)
-cli_store.add(app)
-cli_trust.add(app)
-cli_similar.add(app)
+results.add(app)
+rescoring.add(app)
+trust.add(app)
+similar.add(app)
 
 
 def main() -> None:

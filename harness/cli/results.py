@@ -49,7 +49,7 @@ def leaderboard(
     """Rank the candidates of an assessment, ties as ties."""
     from harness.analysis.standings import standings
     from harness.reports.assessment import leaderboard as board
-    from harness.reports.assessment import leaderboard_html as board_html
+    from harness.reports.assessment import leaderboard_html
     from harness.reports.run.text import to_text
 
     if failed_task not in ("apart", "zero"):
@@ -63,7 +63,7 @@ def leaderboard(
     body = {
         "text": lambda: to_text(board.render_text(sheet, found)),
         "csv": lambda: board.render_csv(sheet, found),
-        "html": lambda: board_html.render_html(sheet, found),
+        "html": lambda: leaderboard_html.render_html(sheet, found),
         "json": lambda: _json(board.summary(sheet, found)),
     }[form]()
     _deliver(body, out, "Leaderboard")
@@ -220,12 +220,12 @@ def export(
     chosen = ledger.assessments() if suite == "all" else [ledger.assessment(suite)]
     sheets = [ledger.sheet(assessment) for assessment in chosen]
     if form == "mlflow":
-        from harness.assessment.export import mlflow as export_mlflow
+        from harness.assessment.export import mlflow
 
         if raw:
             raise UsageError("--raw is for parquet, csv and json; MLflow holds one value of a measure")
-        uri = export_mlflow.target(out)
-        told = export_mlflow.export(sheets, uri)
+        uri = mlflow.target(out)
+        told = mlflow.export(sheets, uri)
         if as_json:
             print_json({"uri": uri, **told})
         else:

@@ -44,18 +44,18 @@ def similar_verb(
 ) -> None:
     """Show which submissions to a task share code: a hint to look at, never a verdict."""
     from harness.analysis.similarity import compare
-    from harness.inputs import hand_ins as intake
+    from harness.inputs import hand_ins
     from harness.inputs.tasks import all_tasks, find
-    from harness.machine import temporary as leftovers
+    from harness.machine import temporary
     from harness.reports.assessment import similar
 
     known = all_tasks(tasks)
     if task is not None:
         chosen = find(task, tasks)
         known[chosen.id] = chosen
-    scratch = leftovers.private_folder("similar")
+    scratch = temporary.private_folder("similar")
     try:
-        taken = intake.read(place, list(known), scratch)
+        taken = hand_ins.read(place, list(known), scratch)
         wanted = [chosen.id] if task is not None else sorted({name for _, name in taken.handed})
         notes = list(taken.notes)
         results = []
@@ -64,7 +64,7 @@ def similar_verb(
             if handed:
                 results.append((name, compare(handed, _given(known[name]), threshold)))
     finally:
-        leftovers.remove(scratch)
+        temporary.remove(scratch)
     if not results:
         raise UsageError(f"{place} holds no submission that can be read for {task or 'any known task'}")
     if as_json:

@@ -153,12 +153,12 @@ def verify(
     file is wrong, 3 inconclusive.
     """
     from harness.cli.progress import Shown
-    from harness.receipts.verify import Wanted
+    from harness.receipts.verify import VerifyRequest
     from harness.receipts.verify import verify as run_verify
     from harness.reports.parts import clean
     from harness.store.results import Store, home
 
-    wanted = Wanted(receipt, folder, rerun, secret_seed_file, isolation, data, model, tasks)
+    wanted = VerifyRequest(receipt, folder, rerun, secret_seed_file, isolation, data, model, tasks)
     try:
         with Shown("verify", quiet=as_json) as shown:
             found = run_verify(wanted, _ring(), lambda: Store(home()), shown)

@@ -12,10 +12,10 @@ from typing import Literal
 
 import numpy as np
 
-from harness.grading.comparison import LEAST_PART, Round, Side, by_pair, timed_ratio
+from harness.grading.comparison import LEAST_PART, Comparison, Side, by_pair, timed_ratio
 from harness.grading.criteria import Criteria
-from harness.measures import paired
-from harness.measures.conditions import grade as grade_of
+from harness.measures import names, paired
+from harness.measures.conditions import grade_machine
 from harness.measures.estimates import Estimate
 from harness.measures.paired import Floats
 from harness.measures.stats import median
@@ -36,7 +36,7 @@ FLOORS_WANTED = 20
 UNSTEADY_SHARE = 0.5
 
 
-def timing(criteria: Criteria, rounds: Sequence[Round]) -> Timing | None:
+def timing(criteria: Criteria, rounds: Sequence[Comparison]) -> Timing | None:
     """What can be said of the times of a run; None where nothing was timed in pairs."""
     readings = [reading for r in rounds for reading in r.pairs]
     if not readings:
@@ -91,15 +91,15 @@ def _doubts(
     yield from (f"times are not certified: {p.words}" for p in probes if p.verdict in ("void", "implausible"))
 
 
-def _all_pairs(group: str, rounds: Sequence[Round], sides: Sequence[tuple[Side, Side]]) -> list[Floats]:
+def _all_pairs(group: str, rounds: Sequence[Comparison], sides: Sequence[tuple[Side, Side]]) -> list[Floats]:
     return [pair for top, bottom in sides for pair in by_pair(group, top, bottom)]
 
 
-def _certificate(criteria: Criteria, rounds: Sequence[Round]) -> Certificate | None:
+def _certificate(criteria: Criteria, rounds: Sequence[Comparison]) -> Certificate | None:
     anchor, measure = criteria.anchor(), criteria.timed_measure()
     if anchor is None or not measure:
         return None
-    group, _, kind = measure.rpartition("_")
+    group, kind = names.split(measure)
     sides = [(r.copy, r.references[anchor]) for r in rounds if r.copy and anchor in r.references]
     pairs = _all_pairs(group, rounds, sides)
     if not pairs:
@@ -130,18 +130,18 @@ def _certificate(criteria: Criteria, rounds: Sequence[Round]) -> Certificate | N
 
 
 def _condition(
-    criteria: Criteria, rounds: Sequence[Round], readings: Sequence[PairReading]
+    criteria: Criteria, rounds: Sequence[Comparison], readings: Sequence[PairReading]
 ) -> Condition | None:
     counters = [reading.counters for reading in readings if reading.counters is not None]
-    return grade_of(counters, _drift(criteria, rounds)) if counters else None
+    return grade_machine(counters, _drift(criteria, rounds)) if counters else None
 
 
-def _drift(criteria: Criteria, rounds: Sequence[Round]) -> float | None:
+def _drift(criteria: Criteria, rounds: Sequence[Comparison]) -> float | None:
     """The reference's median time in the second half of the pairs over that in the first, less 1."""
     anchor, measure = criteria.anchor(), criteria.timed_measure()
     if anchor is None or not measure:
         return None
-    group = measure.rpartition("_")[0]
+    group = names.split(measure).group
     medians = [
         median(pair[:, 1])
         for r in rounds
@@ -154,7 +154,9 @@ def _drift(criteria: Criteria, rounds: Sequence[Round]) -> float | None:
     return median(np.array(medians[-half:])) / median(np.array(medians[:half])) - 1
 
 
-def _probes(criteria: Criteria, rounds: Sequence[Round], readings: Sequence[PairReading]) -> Iterable[Probe]:
+def _probes(
+    criteria: Criteria, rounds: Sequence[Comparison], readings: Sequence[PairReading]
+) -> Iterable[Probe]:
     anchor = criteria.anchor()
     if anchor is None:
         return
@@ -180,11 +182,11 @@ def _against(once: dict[str, float], again: Side | None, reading: PairReading) -
     return np.array(rows) if rows else None
 
 
-def _reference(r: Round, anchor: str) -> Side | None:
+def _reference(r: Comparison, anchor: str) -> Side | None:
     return next((side for tier, side in r.references.items() if tier == anchor), None)
 
 
-def _repeated(anchor: str, rounds: Sequence[Round]) -> Iterable[Probe]:
+def _repeated(anchor: str, rounds: Sequence[Comparison]) -> Iterable[Probe]:
     own: list[Floats] = []
     reference: list[Floats] = []
     for r in rounds:
@@ -207,7 +209,7 @@ def _repeated(anchor: str, rounds: Sequence[Round]) -> Iterable[Probe]:
     yield _probe("repeated input", "note" if caches else "clear", found, words)
 
 
-def _drifted(anchor: str, rounds: Sequence[Round]) -> Iterable[Probe]:
+def _drifted(anchor: str, rounds: Sequence[Comparison]) -> Iterable[Probe]:
     pairs = []
     for r in rounds:
         for reading in r.pairs:
@@ -241,7 +243,7 @@ def _idle(anchor: str, readings: Sequence[PairReading]) -> Iterable[Probe]:
     yield Probe(name="stopped means still", verdict="void" if void else "clear", value=share, words=words)
 
 
-def _too_fast(rounds: Sequence[Round], readings: Sequence[PairReading]) -> Iterable[Probe]:
+def _too_fast(rounds: Sequence[Comparison], readings: Sequence[PairReading]) -> Iterable[Probe]:
     floors = [seconds for reading in readings for seconds in reading.floor]
     if not floors:
         return
@@ -284,7 +286,7 @@ def _share(anchor: str, readings: Sequence[PairReading]) -> Iterable[Probe]:
     yield Probe(name="cores", verdict="void" if void else "clear", value=cores["candidate"], words=words)
 
 
-def _close_to_floor(rounds: Sequence[Round], readings: Sequence[PairReading]) -> Iterable[Probe]:
+def _close_to_floor(rounds: Sequence[Comparison], readings: Sequence[PairReading]) -> Iterable[Probe]:
     floors = [seconds for reading in readings for seconds in reading.floor]
     times = [s for r in rounds for items in r.candidate.times.values() for s in items.values()]
     if not floors or not times:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.measures import paired
-from harness.measures.cost import QUANTILES, SINGLE_READING_MARGIN
+from harness.measures import names, paired
+from harness.measures.cost import SINGLE_READING_MARGIN
 from harness.measures.estimates import Estimate, geometric
 from harness.measures.paired import Floats
 from harness.readings import PairReading
@@ -38,7 +38,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Round:
+class Comparison:
     """The candidate and the references on one instance.
 
     `copy` is the second copy of the reference that times are compared with; `pairs` the readings
@@ -73,8 +73,8 @@ def ratio(
     measure: str, top: Side, bottom: Side, margin: float | None, alpha: float = 0.05
 ) -> Estimate | None:
     """`top`'s value by `bottom`'s: over process pairs where there are any, else one reading with its margin."""
-    group, _, kind = measure.rpartition("_")
-    if kind in (*QUANTILES, "throughput") and (pairs := by_pair(group, top, bottom)):
+    group, kind = names.split(measure)
+    if kind in names.TIMED and (pairs := by_pair(group, top, bottom)):
         return timed_ratio(kind, pairs, alpha)
     if kind == "seconds" and (found := _readings(group, top, bottom, alpha)) is not None:
         return found
@@ -93,33 +93,33 @@ def timed_ratio(kind: str, pairs: Sequence[Floats], alpha: float) -> Estimate:
     if kind == "throughput":
         slower = paired.total_ratio(pairs, alpha)
         return Estimate(1 / slower.value, 1 / slower.high, 1 / slower.low)
-    return paired.tail_ratio(pairs, QUANTILES[kind], alpha)
+    return paired.tail_ratio(pairs, names.QUANTILES[kind], alpha)
 
 
 def geometric_ratio(measures: Sequence[str], top: Side, bottom: Side, alpha: float = 0.05) -> Estimate | None:
     """The geometric mean of several ratios; over process pairs each pair gives one value of it."""
-    groups = [measure.rpartition("_") for measure in measures]
-    pairs = [by_pair(group, top, bottom) for group, _, _ in groups]
-    if (
-        all(kind == "p50" for _, _, kind in groups)
-        and len({len(p) for p in pairs}) == 1
-        and len(pairs[0]) > 1
-    ):
+    parts = [names.split(measure) for measure in measures]
+    pairs = [by_pair(part.group, top, bottom) for part in parts]
+    if all(part.kind == "p50" for part in parts) and len({len(p) for p in pairs}) == 1 and len(pairs[0]) > 1:
         logs = np.array([[paired.median_log_ratio(pair) for pair in each] for each in pairs])
         return paired.over_pairs(logs.mean(axis=0), alpha)
     ratios = [ratio(measure, top, bottom, None, alpha) for measure in measures]
     known = [r for r in ratios if r is not None]
     if len(known) < len(ratios):
         return None
-    return Estimate(*(geometric([getattr(r, end) for r in known]) for end in ("value", "low", "high")))
+    return Estimate(
+        geometric([r.value for r in known]),
+        geometric([r.low for r in known]),
+        geometric([r.high for r in known]),
+    )
 
 
 def replicated(measure: str, top: Side, bottom: Side) -> bool:
     """Whether a ratio of this measure rests on process pairs, so that more of them would narrow it."""
-    group, _, kind = measure.rpartition("_")
+    group, kind = names.split(measure)
     if kind == "seconds":
         return len(top.readings.get(group, {}).keys() & bottom.readings.get(group, {}).keys()) > 1
-    return kind in (*QUANTILES, "throughput") and bool(by_pair(group, top, bottom))
+    return kind in names.TIMED and bool(by_pair(group, top, bottom))
 
 
 def _readings(group: str, top: Side, bottom: Side, alpha: float) -> Estimate | None:

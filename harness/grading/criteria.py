@@ -6,9 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from harness.measures import names
 from harness.records import TIERS, Direction, Scale, Tier
-
-_CLOCKS = ("_seconds", "_p50", "_p95", "_p99", "_throughput")
 
 
 class Criterion(BaseModel):
@@ -110,12 +109,12 @@ class Criteria(Criterion):
         """Whether a clock decides anything of a score: then it is measured with the machine to itself."""
         measures = [self.objective.measure, *(c.measure for c in self.constraints)]
         measures += [p.measure for p in self.plausible]
-        return bool(self.timed_against()) or any(m.endswith(_CLOCKS) for m in measures)
+        return bool(self.timed_against()) or any(names.is_time(m) for m in measures)
 
     def timed_measure(self) -> str:
         """The timed measure that stands for all in the A/A certificate: a median where there is one."""
         measures = [*self.objective.ratio_of, *(c.measure for c in self.constraints if c.compare == "ratio")]
-        timed = [m for m in measures if m.rpartition("_")[2] in ("p50", "p95", "p99", "throughput")]
+        timed = [m for m in measures if names.split(m).kind in names.TIMED]
         return next((m for m in timed if m.endswith("_p50")), timed[0] if timed else "")
 
     def anchor(self) -> Tier | None:

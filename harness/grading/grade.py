@@ -9,20 +9,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import numpy as np
 
 from harness.grading.certificate import timing
-from harness.grading.comparison import Round
+from harness.grading.comparison import Comparison
 from harness.grading.criteria import Criteria, Objective
 from harness.grading.verdicts import EDGE, judge, log_of, objective_value, or_else
 from harness.measures.estimates import Estimate, combine
 from harness.measures.stats import percentile_interval, t_interval
-from harness.records import OURS, TIERS, Assessed, ConstraintResult, Measurement, Outcome, Rung, Score, Timing
+from harness.records import (
+    OURS,
+    SHOWN,
+    TIERS,
+    Assessed,
+    ConstraintResult,
+    Measurement,
+    Outcome,
+    Reached,
+    Rung,
+    Score,
+    Timing,
+)
 
-Reached = Literal["below baseline", "baseline", "competent", "expert", "none"]
-SHOWN_LOW, SHOWN_HIGH = -25.0, 125.0
 # A tier counts as reached from this many points below it: two runs of one solution differ a little.
 TIER_TOLERANCE = 5.0
 
@@ -44,7 +53,7 @@ def points(objective: Objective, value: float, baseline: float, expert: float) -
     return 100.0 * (f(value) - f(baseline)) / span if better > 0 else None
 
 
-def grade(criteria: Criteria, rounds: Sequence[Round]) -> Score:
+def grade(criteria: Criteria, rounds: Sequence[Comparison]) -> Score:
     """The score of the candidate over all rounds; the first round that failed speaks for all."""
     failed = next((r.candidate.assessed for r in rounds if r.candidate.assessed.outcome != "ok"), None)
     if failed is not None:
@@ -80,7 +89,7 @@ def grade(criteria: Criteria, rounds: Sequence[Round]) -> Score:
     )
 
 
-def ladder(criteria: Criteria, rounds: Sequence[Round]) -> tuple[Rung, ...]:
+def ladder(criteria: Criteria, rounds: Sequence[Comparison]) -> tuple[Rung, ...]:
     """The references' places: mean objective and mean points over the rounds in which each stands."""
     rungs = []
     for tier in TIERS:
@@ -91,7 +100,7 @@ def ladder(criteria: Criteria, rounds: Sequence[Round]) -> tuple[Rung, ...]:
         known = [v.value for v in values if v is not None]
         scored = [
             p
-            for r, v in zip(rounds, values, strict=False)
+            for (r, _), v in zip(sides, values, strict=True)
             if v and (p := _of_round(criteria.objective, r, v.value)) is not None
         ]
         assessed = sides[-1][1].assessed
@@ -127,7 +136,7 @@ def merged(assessed: Sequence[Assessed]) -> tuple[Measurement, ...]:
     return tuple(found)
 
 
-def _of_round(objective: Objective, r: Round, value: float) -> float | None:
+def _of_round(objective: Objective, r: Comparison, value: float) -> float | None:
     anchors = []
     for tier in ("baseline", "expert"):
         side = r.references.get(tier)
@@ -138,7 +147,7 @@ def _of_round(objective: Objective, r: Round, value: float) -> float | None:
     return points(objective, value, anchors[0], anchors[1])
 
 
-def _each(objective: Objective, rounds: Sequence[Round], known: Sequence[Estimate]) -> tuple[float, ...]:
+def _each(objective: Objective, rounds: Sequence[Comparison], known: Sequence[Estimate]) -> tuple[float, ...]:
     """The uncapped points of each instance; empty where one of them has none."""
     each = [_of_round(objective, r, e.value) for r, e in zip(rounds, known, strict=True)]
     found = tuple(p for p in each if p is not None)
@@ -146,7 +155,7 @@ def _each(objective: Objective, rounds: Sequence[Round], known: Sequence[Estimat
 
 
 def _points(
-    objective: Objective, rounds: Sequence[Round], each: Sequence[float], value: Estimate
+    objective: Objective, rounds: Sequence[Comparison], each: Sequence[float], value: Estimate
 ) -> tuple[float | None, float | None, float | None]:
     if not each:
         return None, None, None
@@ -165,7 +174,7 @@ def _points(
     return centre, low, high
 
 
-def _paired_points(objective: Objective, r: Round) -> tuple[float, float] | None:
+def _paired_points(objective: Objective, r: Comparison) -> tuple[float, float] | None:
     """The points' interval over resampled items, drawn alike for candidate and anchors; None without draws.
 
     Anchors that are measured on the same items share most of the candidate's luck: unpaired, the
@@ -180,7 +189,7 @@ def _paired_points(objective: Objective, r: Round) -> tuple[float, float] | None
     return percentile_interval(np.array(each)) if each else None
 
 
-def _tier(objective: Objective, rounds: Sequence[Round], uncapped: float | None) -> Reached:
+def _tier(objective: Objective, rounds: Sequence[Comparison], uncapped: float | None) -> Reached:
     if uncapped is None:
         return "none"
     reached: Reached = "below baseline"
@@ -276,4 +285,4 @@ def _objective(objective: Objective, value: Estimate, known: Sequence[Estimate])
 
 
 def _shown(uncapped: float | None) -> float:
-    return 0.0 if uncapped is None else min(max(uncapped, SHOWN_LOW), SHOWN_HIGH)
+    return 0.0 if uncapped is None else min(max(uncapped, SHOWN.low), SHOWN.high)

@@ -6,14 +6,18 @@ import math
 from collections.abc import Mapping, Sequence
 
 from harness.grading.certificate import LEAST_MARGIN, margin, timing, voided
-from harness.grading.comparison import Round, Side, geometric_ratio, ratio, replicated
+from harness.grading.comparison import Comparison, Side, geometric_ratio, ratio, replicated
 from harness.grading.criteria import Constraint, Criteria, Objective
-from harness.measures.cost import QUANTILES, SINGLE_READING_MARGIN
+from harness.measures.cost import SINGLE_READING_MARGIN
 from harness.measures.estimates import Estimate, combine
+from harness.measures.names import is_time
 from harness.records import ConstraintResult, Tier, Timing, Verdict
 
 # The least that a logarithm or a share is taken of.
 EDGE = 1e-6
+# Why a verdict stays open.
+CLOSE = "too close to call"
+VOID = "no verdict, since this run's times are void"
 # Stop on width: a ratio known to this half-width is known well enough (never on significance).
 NARROW = 0.02
 
@@ -39,7 +43,9 @@ def objective_value(
     return geometric_ratio(objective.ratio_of, reference, side, alpha)
 
 
-def judge(constraint: Constraint, rounds: Sequence[Round], trust: Timing | None = None) -> ConstraintResult:
+def judge(
+    constraint: Constraint, rounds: Sequence[Comparison], trust: Timing | None = None
+) -> ConstraintResult:
     """One constraint's verdict over all rounds, with the sentence that explains it.
 
     A budget that is a ratio of readings is judged with a tolerance in the candidate's favour: 3 %,
@@ -55,17 +61,16 @@ def judge(constraint: Constraint, rounds: Sequence[Round], trust: Timing | None 
     by_clock = constraint.compare == "ratio" and is_time(constraint.measure)
     exact = constraint.compare != "ratio" or value.low == value.high
     tolerance = margin(trust) if by_clock else 0.0 if exact else LEAST_MARGIN
-    verdict = _verdict(constraint, value, tolerance)
-    void = by_clock and voided(trust)
-    result = _result(constraint, unit, "inconclusive" if void else verdict, value)
+    if by_clock and voided(trust):  # not too close to call: nothing that this clock read is called at all
+        result = _result(constraint, unit, "inconclusive", value, VOID)
+    else:
+        result = _result(constraint, unit, _verdict(constraint, value, tolerance), value)
     paired = by_clock and all(_replicated(constraint, r) for r in rounds)
-    update: dict[str, object] = {"tolerance": tolerance, "pairs": trust.pairs if trust and paired else 0}
-    if void:  # not too close to call: nothing that this clock read is called at all
-        update["words"] = f"{result.words.rpartition(': ')[0]}: no verdict, since this run's times are void"
-    return result.model_copy(update=update)
+    pairs = trust.pairs if trust and paired else 0
+    return result.model_copy(update={"tolerance": tolerance, "pairs": pairs})
 
 
-def settled(criteria: Criteria, r: Round) -> bool:
+def settled(criteria: Criteria, r: Comparison) -> bool:
     """Whether more process pairs could change nothing that matters: each ratio of times that is
     judged is decided or known to 2 %, and the objective, where it is one, is known to 2 %.
     """
@@ -84,12 +89,12 @@ def settled(criteria: Criteria, r: Round) -> bool:
     return value is None or _narrow(value.value, value.low, value.high)
 
 
-def _replicated(constraint: Constraint, r: Round) -> bool:
+def _replicated(constraint: Constraint, r: Comparison) -> bool:
     reference = r.references.get(constraint.reference or "baseline")
     return reference is not None and replicated(constraint.measure, r.candidate, reference)
 
 
-def _compared(constraint: Constraint, r: Round) -> Estimate | None:
+def _compared(constraint: Constraint, r: Comparison) -> Estimate | None:
     own = r.candidate.assessed.get(constraint.measure)
     if own is None or own.value is None:
         return None
@@ -98,7 +103,7 @@ def _compared(constraint: Constraint, r: Round) -> Estimate | None:
         return Estimate(own.value, or_else(own.low, own.value - half), or_else(own.high, own.value + half))
     if constraint.compare == "own_ratio":
         other = r.candidate.value(constraint.of)
-        return Estimate(*(own.value / other,) * 3) if other else None
+        return Estimate.exact(own.value / other) if other else None
     reference = r.references.get(constraint.reference or "baseline")
     if reference is None:
         return None
@@ -106,7 +111,7 @@ def _compared(constraint: Constraint, r: Round) -> Estimate | None:
         return ratio(constraint.measure, r.candidate, reference, constraint.margin, r.alpha)
     other = reference.value(constraint.measure)
     # The hidden part of this instance is the yardstick itself: a floor has no sampling interval.
-    return Estimate(*(own.value - other,) * 3) if other is not None else None
+    return Estimate.exact(own.value - other) if other is not None else None
 
 
 def _verdict(constraint: Constraint, value: Estimate, tolerance: float = 0.0) -> Verdict:
@@ -120,7 +125,9 @@ def _verdict(constraint: Constraint, value: Estimate, tolerance: float = 0.0) ->
     return "fail" if low > edge + 1e-12 else "inconclusive"
 
 
-def _result(constraint: Constraint, unit: str, verdict: Verdict, value: Estimate | None) -> ConstraintResult:
+def _result(
+    constraint: Constraint, unit: str, verdict: Verdict, value: Estimate | None, why_open: str = CLOSE
+) -> ConstraintResult:
     return ConstraintResult(
         name=constraint.name,
         measure=constraint.measure,
@@ -132,11 +139,11 @@ def _result(constraint: Constraint, unit: str, verdict: Verdict, value: Estimate
         threshold=constraint.threshold,
         bound=constraint.bound,
         reference=constraint.reference or constraint.of,
-        words=_words(constraint, verdict, unit, value),
+        words=_words(constraint, verdict, unit, value, why_open),
     )
 
 
-def _words(constraint: Constraint, verdict: Verdict, unit: str, value: Estimate | None) -> str:
+def _words(constraint: Constraint, verdict: Verdict, unit: str, value: Estimate | None, why_open: str) -> str:
     if value is None:
         return f"{constraint.name}: not measured, so it cannot be judged"
     against = {"ratio": f" the {constraint.reference}'s", "own_ratio": f" {constraint.of}"}.get(
@@ -154,19 +161,14 @@ def _words(constraint: Constraint, verdict: Verdict, unit: str, value: Estimate 
         over = abs(value.value - constraint.threshold)
         share = f"{over / max(abs(constraint.threshold), EDGE):.0%} of the threshold"
         return f"{said}; {allowed}; missed by {f'{over:.4g}' if apart else share}"
-    return f"{said}, anywhere from {value.low:.4g} to {value.high:.4g}; {allowed}: too close to call"
+    return f"{said}, anywhere from {value.low:.4g} to {value.high:.4g}; {allowed}: {why_open}"
 
 
-def _unit(constraint: Constraint, rounds: Sequence[Round]) -> str:
+def _unit(constraint: Constraint, rounds: Sequence[Comparison]) -> str:
     if constraint.compare in ("ratio", "own_ratio"):
         return "x"
     found = rounds[-1].candidate.assessed.get(constraint.measure)
     return found.unit if found else ""
-
-
-def is_time(measure: str) -> bool:
-    """Whether a measure of this name is read from a clock."""
-    return measure.rpartition("_")[2] in (*QUANTILES, "throughput", "seconds")
 
 
 def _narrow(value: float | None, low: float | None, high: float | None) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from harness.errors import ProfileError
+from harness.errors import ProfileError, first_of
 from harness.inputs import layout
 from harness.records import Split
 from harness.sheets import Cut
@@ -90,7 +90,7 @@ def read(name: str) -> Profile:
     try:
         return Profile.model_validate(content)
     except ValidationError as error:
-        raise ProfileError(f"profile {name}: {_first(error)}") from error
+        raise ProfileError(f"profile {name}: {first_of(error)}") from error
 
 
 def suite_names() -> list[str]:
@@ -112,15 +112,7 @@ def suite(name: str) -> SuiteFile:
     try:
         return SuiteFile.model_validate({"name": file.stem, **content})
     except ValidationError as error:
-        raise ProfileError(f"suite {name}: {_first(error)}") from error
-
-
-def _first(error: ValidationError) -> str:
-    """What a validator said first: where, and what is wrong there."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    said = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {said}" if where else said
+        raise ProfileError(f"suite {name}: {first_of(error)}") from error
 
 
 def _content(name: str, seen: tuple[str, ...]) -> dict[str, Any]:

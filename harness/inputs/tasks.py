@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.digests import of_files
-from harness.errors import TaskError
+from harness.errors import TaskError, first_of
 from harness.grading.criteria import Criteria
 from harness.inputs import layout
 from harness.inputs.definition import Definition, SizeTable
@@ -120,9 +120,7 @@ def read(folder: Path) -> Task:
     try:
         definition = Definition.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise TaskError(f"{file}: {where}: {first['msg']}") from error
+        raise TaskError(f"{file}: {first_of(error)}") from error
     for name in ("task.py", "contract.py", "README.md", "starter/solution.py"):
         if not (folder / name).is_file():
             raise TaskError(f"task {definition.id}: {folder / name} is missing")

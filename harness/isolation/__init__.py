@@ -1,1 +1,1 @@
-"""The only place that starts a process: one module a level, each with `launch(Launch) -> Launched`."""
+"""The only place that starts a process: one module for each level, each with `launch(Launch) -> Launched`."""

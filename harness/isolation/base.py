@@ -1,4 +1,4 @@
-"""The one contract of all isolation levels: what is launched, and what comes back."""
+"""The contract that all isolation levels share: the order for a worker, and the started worker."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ THREAD_VARIABLES = (
 
 @dataclass(frozen=True)
 class Launch:
-    """A worker to be started: its private `home` (created, empty), its `scratch` inside it.
+    """The order for a worker: its private folder `home` (created, empty) with its `scratch` inside.
 
-    `readable` are the files and folders it is given: the staged submission, the contract, the models.
-    `stack` names what the task declares to be imported before a submission is, as `module` or
-    `module:attribute`; with it a worker may be forked from a process that has it. Empty: a fresh
-    interpreter that has imported nothing.
+    `readable` are the files and folders that it may read: the staged submission, the contract, the models.
+    `stack` names the modules that the task wants imported before a submission is, as `module` or
+    `module:attribute`; with a stack the worker may be forked from a process that has imported it. Empty: a
+    fresh interpreter that has imported nothing.
     """
 
     home: Path
@@ -47,7 +47,7 @@ class Launch:
 
 
 class Process(Protocol):
-    """What is asked of a started worker; `subprocess.Popen` answers it, a forked worker too."""
+    """The interface of a started worker's process; `subprocess.Popen` has it, and so has a forked worker."""
 
     @property
     def pid(self) -> int:
@@ -75,7 +75,7 @@ class Process(Protocol):
 
 @dataclass(frozen=True)
 class Inherited:
-    """Bytes of memory by kind that a worker was born with, and from whom; nothing for a fresh interpreter."""
+    """Bytes of memory by kind that a worker inherited, and from which process; zero for a fresh interpreter."""
 
     anonymous: int = 0
     file: int = 0
@@ -86,9 +86,9 @@ class Inherited:
 class Launched:
     """A started worker: its process, and the parent's ends of its socket and output pipes.
 
-    `cgroup` is the control group it was started in; without one, `no_cgroup` says why. What it was
-    forked from, `forked_from`, takes it along when it ends. `keeper` is the process that all of the
-    worker's are below, where there is one. `places` are paths of ours that have another name inside.
+    `cgroup` is the control group it was started in; without one, `no_cgroup` says why. `forked_from` is the
+    process it was forked from, if any: when that process ends, the worker ends too. `keeper` is the ancestor
+    of all of the worker's processes, where there is one. `places` maps our paths to their names inside.
     `swept` names what the worker left in shared memory, once it has ended.
     """
 
@@ -104,11 +104,11 @@ class Launched:
 
     @property
     def group(self) -> Group | None:
-        """What holds all of its processes, also those that left its tree; None where nothing does."""
+        """The group of all of its processes, also those that left its tree; None if there is no such group."""
         return self.cgroup or (Kept(self.keeper) if self.keeper else None)
 
     def inside(self, path: Path) -> str:
-        """What a path of ours is called in the worker."""
+        """The name that a path of ours has in the worker."""
         for ours, name in self.places.items():
             if path.is_relative_to(ours):
                 return str(PurePosixPath(name) / path.relative_to(ours))
@@ -120,7 +120,7 @@ class Launched:
         return self.process.pid
 
     def went_with_another(self) -> bool:
-        """Whether what it was forked from has ended: then nobody can say that this one ended by itself."""
+        """Whether the process it was forked from has ended: then the worker may not have ended by itself."""
         if self.forked_from is None:
             return False
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -131,9 +131,10 @@ class Launched:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a level's self-test found on this machine: what each probe reached, "" where it was refused.
+    """The result of a level's self-test on this machine: what each probe reached, "" if it was refused.
 
-    `promised` names the probes that the level promises to refuse, `residual` what it is known not to stop.
+    `promised` names the probes that the level promises to refuse, `residual` says what it is known not to
+    stop.
     """
 
     reached: Mapping[str, str] = field(default_factory=dict)
@@ -142,16 +143,16 @@ class Checked:
 
 
 class Level(Protocol):
-    """An isolation level. `official`: strong enough for a score that counts; `note`: why it was taken."""
+    """An isolation level. `official`: strong enough for an official score; `note`: why this level was chosen."""
 
     name: str
     official: bool
     note: str
 
     def check(self) -> Checked:
-        """Tries its promises on this machine, once; raises SandboxFailed when one of them does not hold.
+        """Tests its promises on this machine, once; raises SandboxFailed if one of them does not hold.
 
-        `launch` does so by itself before the first worker.
+        `launch` does this by itself before the first worker.
         """
         ...
 
@@ -160,16 +161,16 @@ class Level(Protocol):
         ...
 
     def warm(self, order: Launch) -> None:
-        """Has the order's stack imported meanwhile, so that its workers start soon; needed by nobody."""
+        """Starts importing the order's stack, so that its workers start sooner; optional."""
         ...
 
     def close(self) -> None:
-        """Ends what serves several workers; the workers themselves are closed before."""
+        """Ends the processes that serve several workers; call it after the workers themselves are closed."""
         ...
 
 
 def environment(order: Launch) -> dict[str, str]:
-    """A worker's whole environment, made from nothing: threads, private folders, no network hubs."""
+    """A worker's complete environment, built from nothing: threads, private folders, no network hubs."""
     home = str(order.home)
     variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     variables |= dict.fromkeys(THREAD_VARIABLES, str(order.threads))

@@ -1,14 +1,14 @@
-"""A worker's own control group, where this machine lets us make one: the kernel's count of it all.
+"""A worker's own control group, if this machine lets us make one: the kernel then counts all of its memory.
 
-The group counts what a process can hide from a look at the process tree: memory in a child, in a
-memfd that nobody maps, in a grandchild that was handed to init, and a peak between two readings.
-No write of the worker's own process files (clear_refs) resets it. The worker is inside before its
-interpreter starts: a shell joins and then becomes Python, since memory is charged to the group in
-which it was first touched and what is charged never moves. Joining costs one grace period of the
-kernel, 0 to 20 ms, before the worker's first word; making and removing the group 0.1 ms.
+The group counts what a process can hide from a look at the process tree: memory in a child, in a memfd that
+nobody maps, in a grandchild that was handed to init, and a peak between two readings. The worker cannot reset
+this count through its own process files (clear_refs). It is in the group before its interpreter starts (a
+shell joins and then becomes Python), because memory is charged to the group in which it was first touched and
+never moves. Joining costs one grace period of the kernel, 0 to 20 ms, before the worker's first message;
+making and removing the group costs 0.1 ms.
 
-What it does not stop: a worker that may write to the control groups itself (root, without a
-stronger level) can leave its group; `MemoryMeter` notices, and then says advisory.
+What it does not stop: a worker that may write to the control groups itself (root, without a stronger level)
+can leave its group; `MemoryMeter` notices this and marks the figure as advisory.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class Dialect:
-    """What the files of one version of control groups are called, and the keys in them."""
+    """The names of the files of one version of control groups, and the keys in them."""
 
     version: int
     usage: str
@@ -78,10 +78,10 @@ V2 = Dialect(
 
 @dataclass(frozen=True)
 class Usage:
-    """What a group holds, in bytes, without the page cache of files, which the kernel can drop.
+    """The memory of a group in bytes, without the page cache of files, which the kernel can drop.
 
-    `held` is all of it now, the kernel's own structures included; `peak` the most since the last
-    `usage`, exact where the kernel lets its mark be reset (v1, and v2 since Linux 6.12).
+    `held` is all of it now, including the kernel's own structures; `peak` is the most since the last `usage`,
+    exact where the kernel lets its mark be reset (v1, and v2 since Linux 6.12).
     """
 
     held: int
@@ -112,15 +112,16 @@ class Cgroup:
         return [SHELL, "-c", _JOIN, "sh", str(len(files)), *files, *command]
 
     def take(self, pid: int) -> None:
-        """Moves a process in. What it has touched before stays charged to where it came from."""
+        """Moves a process into the group. Memory that it has touched before stays charged to its former group."""
         for folder in dict.fromkeys(self.folders.values()):
             with contextlib.suppress(OSError):
                 (folder / "cgroup.procs").write_text(str(pid))
 
     def bound(self, memory_bytes: int, processes: int) -> None:
-        """Sets what the kernel refuses: well above the limits that the watch enforces, and no swap.
+        """Sets the limits at which the kernel refuses: well above those that the watch enforces, and no swap.
 
-        Between two looks of the watch a worker can take 0.3 GB or fork a thousand times.
+        They are needed because between two looks of the watch a worker can take 0.3 GB or fork a thousand
+        times.
         """
         folders = self.folders
         limit = memory_bytes + memory_bytes // 10 + (256 << 20)
@@ -133,9 +134,9 @@ class Cgroup:
                 file.write_text(value)
 
     def confine(self, cores: Sequence[int]) -> bool:
-        """Holds everything in it to these cores, whatever affinity it asks for; False where that cannot be.
+        """Keeps everything in the group on these cores, whatever affinity it asks for; False if that is impossible.
 
-        To be called before anything joins: joining resets an affinity to the group's cores.
+        Call it before any process joins: joining resets a process's affinity to the group's cores.
         """
         if "cpuset" not in self.folders:
             return False
@@ -145,10 +146,10 @@ class Cgroup:
         return False
 
     def usage(self) -> Usage:
-        """What it holds, and the peak since the last call.
+        """The memory held now, and the peak since the last call.
 
-        The kernel's peak counts page cache too. What was cached at the start or the end of the span,
-        whichever is more, is taken off, so that writing a file beside a steady memory is no peak.
+        The kernel's peak counts page cache too. The cache at the start or at the end of the span, whichever
+        is larger, is subtracted, so that writing a file while memory is steady does not count as a peak.
         """
         peak = self.peak_bytes()
         self.reset_peak()
@@ -166,7 +167,7 @@ class Cgroup:
         return int(self._read(self.memory / self.dialect.peak))
 
     def reset_peak(self) -> None:
-        """Lets the kernel's peak begin again at what is held now; where it cannot, nothing happens."""
+        """Resets the kernel's peak to the memory held now; does nothing where that is not possible."""
         if self._resets:
             try:
                 os.pwrite(self._file(self.memory / self.dialect.peak), b"0\n", 0)
@@ -174,12 +175,12 @@ class Cgroup:
                 self._resets = False
 
     def pids(self) -> list[int]:
-        """Every living process in it, whoever its parent is now."""
+        """Every living process in the group, whoever its parent is now."""
         # Opened anew: v1 answers from a list that is up to a second old on a descriptor kept open.
         return [int(pid) for pid in (self.memory / "cgroup.procs").read_text().split() if pid != "0"]
 
     def holds(self, pid: int) -> bool:
-        """Whether what `pid` holds is counted here: it is in this group, or in one below it."""
+        """Whether the memory of `pid` is counted here: it is in this group, or in one below it."""
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
                 _, controllers, path = line.split(":", 2)
@@ -188,12 +189,12 @@ class Cgroup:
         return False
 
     def oom_kills(self) -> int:
-        """How many processes of it the kernel killed for memory."""
+        """The number of its processes that the kernel killed for memory."""
         lines = self._read(self.memory / self.dialect.oom).splitlines()
         return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
 
     def cpu_seconds(self) -> float | None:
-        """Processor seconds of all that ever was in it (1 microsecond a reading), or None if uncounted."""
+        """Processor seconds of all processes ever in it (1 microsecond a reading), or None if not counted."""
         if self.dialect.version == 2:
             return int(self._read(self.memory / "cpu.stat").split(maxsplit=2)[1]) / 1e6  # usage_usec
         if "cpuacct" not in self.folders:
@@ -201,14 +202,14 @@ class Cgroup:
         return int(self._read(self.folders["cpuacct"] / "cpuacct.usage")) / 1e9
 
     def kill_all(self) -> None:
-        """Kills everything in it, until nothing is left or half a second is over."""
+        """Kills everything in the group, until nothing is left or half a second has passed."""
         for _ in range(500):
             if not self._kill_once():
                 return
             threading.Event().wait(_PATIENCE)
 
     def _kill_once(self) -> bool:
-        """Whether there was anybody; frozen meanwhile where it can be, so that no fork outruns the list."""
+        """Kills once; whether there was any process. The group is frozen if possible, so that no fork escapes."""
         with contextlib.suppress(OSError, ValueError):
             if not self.pids():
                 return False
@@ -220,7 +221,7 @@ class Cgroup:
         return False
 
     def remove(self) -> None:
-        """Ends what is left in it and takes it away, within a second; a second time does nothing."""
+        """Ends what is left in the group and removes it, within a second; calling it again does nothing."""
         self._close()
         for _ in range(1000):
             for folder in self.folders.values():
@@ -250,7 +251,7 @@ class Cgroup:
 
 
 def make() -> tuple[Cgroup | None, str]:
-    """A new empty group below our own, or None and why not. Groups of dead runs are taken away first."""
+    """A new empty group below our own, or None and the reason. Groups of dead runs are removed first."""
     if not os.access(SHELL, os.X_OK):
         return None, f"no {SHELL}"
     found, reason = places()
@@ -276,7 +277,7 @@ def make() -> tuple[Cgroup | None, str]:
 
 
 def places(proc: Path = Path("/proc/self")) -> tuple[tuple[Dialect, dict[str, Path]] | None, str]:
-    """Where groups can be made: the dialect and a folder for each controller; or None and why not."""
+    """Where groups can be made: the dialect and a folder for each controller; or None and the reason."""
     try:
         own = [line.split(":", 2) for line in (proc / "cgroup").read_text().splitlines()]
         mounts = [line.split() for line in (proc / "mountinfo").read_text().splitlines()]
@@ -304,7 +305,7 @@ def places(proc: Path = Path("/proc/self")) -> tuple[tuple[Dialect, dict[str, Pa
 
 
 def _mounted(mounts: list[list[str]], controllers: str, path: str) -> Path | None:
-    """The folder of group `path`, as it is mounted here; None when it is out of sight."""
+    """The folder at which group `path` is mounted here; None if it is not mounted."""
     for fields in mounts:
         dash = fields.index("-")
         kind, options = fields[dash + 1], fields[dash + 3].split(",")
@@ -324,10 +325,10 @@ def _writable(folder: Path) -> bool:
 
 
 def _gives_memory(folder: Path, own: Path) -> bool:
-    """Whether a child of `folder` would count memory. Only beside us if no memory limit holds us here.
+    """Whether a child of `folder` would count memory; siblings of ours only if no memory limit applies to us.
 
-    A group with processes in it gives no controller to its children (the kernel answers EBUSY), and
-    we do not move anybody: then the one above, which gives memory to us, may give it to a sibling.
+    A group with processes in it gives no controller to its children (the kernel answers EBUSY), and we do not
+    move any process. In that case the group above, which gives us memory, may give it to a sibling.
     """
     if not _writable(folder) or not (folder / "memory.stat").exists():
         return False
@@ -344,14 +345,14 @@ def _gives_memory(folder: Path, own: Path) -> bool:
 
 
 def _namespace() -> int:
-    """Which numbering of processes we live in: of another's, we could not tell whether it is alive."""
+    """The PID namespace in which we run: of a process in another one we could not tell whether it is alive."""
     with contextlib.suppress(OSError):
         return os.stat("/proc/self/ns/pid").st_ino
     return 0
 
 
 def _sweep(parent: Path, dialect: Dialect) -> None:
-    """Takes away the groups of runs that are dead; a run's name is its pid and when it was born."""
+    """Removes the groups of dead runs; a run's name is its pid and its start time."""
     for folder in parent.glob(f"{PREFIX}{_namespace()}-*"):
         _, _, pid, start, _ = folder.name.split("-")
         if str(born(int(pid))) != start:

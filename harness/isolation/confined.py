@@ -1,13 +1,14 @@
-"""Level `confined`: a process that gives up its rights by itself, before a submission reaches it; needs no root.
+"""Level `confined`: a process that gives up its rights by itself, before it gets a submission; needs no root.
 
-A worker is forked from a zygote and confined by `worker.confine`: it reads the interpreter, the system's
-libraries and what it was given, writes its own folder and a /dev/shm of its own, has no network, and can
-neither signal nor inspect anybody. Where no control group holds it, a keeper above it ends what it leaves.
+A worker is forked from a zygote and confined by `worker.confine`: it can read the interpreter, the system's
+libraries and the files it was given, can write its own folder and its own /dev/shm, has no network, and can
+neither signal nor inspect other processes. Without a control group, a keeper process above it ends what the
+worker leaves behind.
 
-What it does not stop: unix sockets that have a path (a container engine's, the desktop's) answer it, and it
-can fill the disk. Where the harness is not root it sees the command lines of other processes; where the
-kernel lets nobody make mounts it changes the modes and times of its user's files; on Linux before 6.12 it
-signals processes of its user. So a score from here is a self-check.
+What it does not stop: the worker can connect to unix sockets that have a path (a container engine's, the
+desktop's), and it can fill the disk. If the harness is not root it sees the command lines of other processes;
+if the kernel does not allow mounts it can change the modes and times of its user's files; on Linux before
+6.12 it can signal processes of its user. So a score from this level is a self-check.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class ConfinedLevel(StrongLevel):
     official = False
 
     def insist(self) -> None:
-        """Linux with Landlock, and a table of its system calls."""
+        """Requires Linux with Landlock, and a table of its system calls."""
         if sys.platform != "linux" or not possible() or not syscalls.known():
             raise SandboxFailed(
                 "level confined needs Linux 5.13 or newer on x86_64 or aarch64; choose --isolation process"
@@ -92,7 +93,7 @@ class ConfinedLevel(StrongLevel):
             )
 
     def promises(self, launched: Launched) -> Checked:
-        """All but what is residual here: by this kernel's Landlock, and by the mounts that it could make."""
+        """Promises everything but the residual of this machine: its kernel's Landlock and possible mounts decide."""
         lacking = {name: words for name, (since, words) in _SINCE.items() if version() < since}
         says = launched.process.says if isinstance(launched.process, Forked) else {}
         if says.get("shm") != "private":
@@ -106,7 +107,7 @@ class ConfinedLevel(StrongLevel):
         return self._begun(order, group, {"confine": rules, "keep": group is None, **more})
 
     def _begun(self, order: Launch, group: Cgroup | None, more: dict[str, Any]) -> Launched:
-        """Forked with the order's stack, or with none where a stack does not bear it."""
+        """A forked worker, with the order's stack, or without a stack if that one cannot be forked."""
         before = sharedmemory.entries()
         bare = Launch(order.home, order.scratch, order.threads, order.device, readable=order.readable)
         launched = self._forked(order, group, more) or self._forked(bare, group, more)
@@ -150,7 +151,7 @@ def interpreter() -> tuple[str, ...]:
 
 @functools.cache
 def path_files() -> dict[Path, list[Path]]:
-    """Files (.pth) by which more folders stand on the import path, and those folders; no checkout of ours."""
+    """Files (.pth) that add folders to the import path, and those folders; no checkout of ours."""
     found: dict[Path, list[Path]] = {}
     for packages in map(Path, site.getsitepackages()):
         for file in sorted(packages.glob("*.pth")) if packages.is_dir() else ():
@@ -168,7 +169,7 @@ def path_files() -> dict[Path, list[Path]]:
 
 @functools.cache
 def linked(folders: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Files that links inside `folders` lead to outside: a hub's cache keeps a model's files that way."""
+    """Files outside `folders` to which links inside them lead: a hub's cache keeps a model's files that way."""
     found = []
     for folder in folders:
         for path in folder.rglob("*") if folder.is_dir() else ():

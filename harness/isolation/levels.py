@@ -1,4 +1,4 @@
-"""The table of isolation levels, weakest first; `auto` takes the strongest that holds on this machine."""
+"""The table of isolation levels, weakest first; `auto` takes the strongest that works on this machine."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ LEVELS: dict[str, type[ProcessLevel]] = {
 }
 
 
-def insist_known(name: str) -> str:
-    """`name`, where it is a level's or auto; raises ProfileError when there is none such."""
+def require_known(name: str) -> str:
+    """Returns `name` if it is a level's name or auto; otherwise raises ProfileError."""
     if name not in LEVELS and name != "auto":
         raise ProfileError(f"isolation level {name!r} is unknown; choose auto or one of {', '.join(LEVELS)}")
     return name
 
 
 def level(name: str) -> Level:
-    """The level called `name`; for auto the strongest whose self-test passes, and its note says why."""
-    if insist_known(name) != "auto":
+    """The level called `name`; for auto the strongest whose self-test passes, with the reason in its note."""
+    if require_known(name) != "auto":
         return LEVELS[name]()
     passed_over = []
     for strongest in reversed(LEVELS):

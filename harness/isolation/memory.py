@@ -1,16 +1,16 @@
-"""What a worker holds in memory, read by the parent: from its control group, else from its processes.
+"""A worker's memory, read by the parent: from its control group, otherwise from its processes.
 
-What counts is anonymous and shared memory, the kernel's structures for it (all three exactly, with
-their peak, from the control group), and file pages that a process has mapped. Page cache is not
-counted: it is charged to whoever touched a file first and the kernel may drop it. Measured: of two
-identical workers that import torch, the group's own peak said 193 MiB for the first, which had to
-read the libraries, and 146 MiB for the second; by this count both held 221.5 MiB. Mapped pages are
-in it, whoever is charged for them, so that mapping weights is no cheaper than reading them. They
-are summed over processes: what several map is counted for each, and between readings it is missed.
-Files on a memory disk that somebody else wrote are not counted.
+Counted are anonymous and shared memory, the kernel's structures for it (all three exactly, with their peak,
+from the control group), and file pages that a process has mapped. Page cache is not counted: it is charged to
+whichever process touched a file first, and the kernel may drop it. Measured: of two identical workers that
+import torch, the group's own peak was 193 MiB for the first, which had to read the libraries, and 146 MiB for
+the second; by this count both held 221.5 MiB. Mapped pages are included, whoever is charged for them, so that
+mapping weights is no cheaper than reading them. They are summed over processes: pages that several processes
+map are counted for each, and pages mapped only between two readings are missed. Files on a memory disk that
+another process wrote are not counted.
 
-Without a group all of it is sampled: what hides between two readings, in memory that nobody maps, or
-in a process that left the tree unseen, is missed, and the figure is stamped advisory.
+Without a group everything is sampled: memory that is held only between two readings, that nobody maps, or
+that belongs to a process that left the tree unseen, is missed, and the figure is stamped advisory.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Reading:
-    """Bytes held now, and at most since the reading before; the kinds where they can be told apart."""
+    """Bytes held now, and the most since the last reading; by kind where kinds can be distinguished."""
 
     pids: tuple[int, ...]
     held: int
@@ -57,12 +57,12 @@ class MemoryMeter:
 
     @property
     def group(self) -> Cgroup | None:
-        """The worker's group, once it was seen inside and as long as it can be read."""
+        """The worker's group, from the time it was seen inside and as long as it can be read."""
         return self.launched.cgroup if self.joined and not self.lost else None
 
     @property
     def measured_by(self) -> str:
-        """By whom, how exactly, and what looked like tampering, for the record."""
+        """For the record: who measured, how exactly, and what looked like tampering."""
         group = self.group
         if group is not None:
             left = any("left" in sign for sign in self.signs)
@@ -75,12 +75,12 @@ class MemoryMeter:
         return "; ".join([words, *sorted(self.signs)])
 
     def settle(self) -> None:
-        """To be called when the worker has said its first word: by now it is inside its group or never."""
+        """Call this after the worker's first message: from then on it is either inside its group or never will be."""
         if self.launched.cgroup is not None and not self.joined and not self._joins(self.launched.cgroup):
             self.lost = "the worker could not be moved into it"
 
     def read(self) -> Reading:
-        """What the worker holds. A group that can no longer be read is given up, never the run."""
+        """The worker's memory. If its group can no longer be read, the group is given up but never the run."""
         group = self.launched.cgroup
         pids = members(self.launched.pid, self.known, self.launched.group)
         for pid in pids:
@@ -98,7 +98,7 @@ class MemoryMeter:
         return Reading(tuple(each), held, max(held, risen), *kinds)
 
     def oom_killed(self) -> bool:
-        """Whether the kernel killed a process of it for memory."""
+        """Whether the kernel killed one of the worker's processes for memory."""
         with contextlib.suppress(OSError, ValueError):
             return self.group is not None and self.group.oom_kills() > 0
         return False
@@ -129,7 +129,7 @@ class MemoryMeter:
         return self.joined
 
     def _note_high_water(self, main: Memory | None) -> int:
-        """The main process's own peak if it rose since the last reading, else 0; notes when it fell."""
+        """The main process's own peak if it rose since the last reading, else 0; notes it if the peak fell."""
         if main is None:
             return 0
         before, self.high_water = self.high_water, max(self.high_water, main.high_water)
@@ -144,10 +144,10 @@ def _sum(each: Iterable[Memory], kind: str) -> int | None:
 
 
 def prewarm(paths: Sequence[Path]) -> int:
-    """Reads files and all of folders once, so that the first worker does not wait for the disk; the bytes read.
+    """Reads files and whole folders once, so that the first worker does not wait for the disk; the bytes read.
 
-    Files that together fill more than half of the free memory are let alone: they would push each
-    other out again.
+    Files that together fill more than half of the free memory are left out: they would push each other out of
+    the cache again.
     """
     files: list[tuple[Path, int]] = []
     for path in paths:

@@ -1,8 +1,8 @@
-"""Level `process`: a fresh interpreter of its own session, clean environment and closed descriptors.
+"""Level `process`: a fresh interpreter with its own session, a clean environment and closed descriptors.
 
-What it does not stop: the worker runs as the same user, so it can read that user's files, reach
-the network, and signal or inspect the harness. It keeps honest code apart and the score's inputs
-(clock, labels, seeds) out of the submission's process; it is no sandbox against an attacker.
+What it does not stop: the worker runs as the same user, so it can read that user's files, reach the network,
+and signal or inspect the harness. It separates honest submissions from each other and keeps the inputs of the
+score (clock, labels, seeds) out of the submission's process; it is no sandbox against an attacker.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RESIDUAL = (
 
 
 class ProcessLevel:
-    """The portable level. Keeps the zygotes that its workers are forked from until `close`."""
+    """The level that works everywhere. Keeps the zygotes that its workers are forked from until `close`."""
 
     name = "process"
     official = False
@@ -39,14 +39,14 @@ class ProcessLevel:
         self._retired: list[Zygote] = []
 
     def check(self) -> Checked:
-        """It promises nothing that an attacker could try."""
+        """Nothing to test: this level makes no promise that an attacker could try to break."""
         return Checked(residual=RESIDUAL)
 
     def launch(self, order: Launch) -> Launched:
-        """Starts a worker in a control group of its own where one can be made, kept on its cores.
+        """Starts a worker, in a control group of its own where one can be made, and kept on its cores.
 
-        Forked from a zygote where the order names a stack and this system can; otherwise as
-        `python -I -P -m harness.worker`, where -I ignores the user's site and PYTHON* variables.
+        It is forked from a zygote if the order names a stack and this system can do that; otherwise it is run
+        as `python -I -P -m harness.worker`, where -I ignores the user's site and PYTHON* variables.
         """
         return self._launch(order, {})
 
@@ -68,7 +68,7 @@ class ProcessLevel:
         return launched
 
     def warm(self, order: Launch) -> None:
-        """Starts the order's zygote, if there is none; it imports while others go on."""
+        """Starts the order's zygote, if there is none; it imports in the background."""
         if order.stack:
             self._warm(order)
 
@@ -89,13 +89,13 @@ class ProcessLevel:
     def _started(
         self, order: Launch, group: cgroups.Cgroup | None, held: bool, more: Mapping[str, Any]
     ) -> Launched:
-        """A worker, on its way; `held`: its control group keeps it on its cores. `more` is for its zygote."""
+        """Starts a worker; `held`: its control group keeps it on its cores. `more` is for its zygote."""
         return (self._forked(order, group) if order.stack else None) or _executed(order, group)
 
     def _forked(
         self, order: Launch, group: cgroups.Cgroup | None, more: Mapping[str, Any] | None = None
     ) -> Launched | None:
-        """A forked worker; None where none can be: the next ones are not tried that way either."""
+        """A forked worker; None if none can be forked, and then no fork is tried for the next ones."""
         self._warm(order)
         key = (order.stack, order.threads, order.device)
         zygote = self._zygotes.get(key)
@@ -116,7 +116,7 @@ class ProcessLevel:
 
 
 def _executed(order: Launch, group: cgroups.Cgroup | None) -> Launched:
-    """A fresh interpreter."""
+    """Starts a fresh interpreter."""
     ours, theirs = socket.socketpair()
     command = [sys.executable, "-I", "-P", "-u", "-m", "harness.worker", str(theirs.fileno())]
     try:
@@ -140,11 +140,11 @@ def _executed(order: Launch, group: cgroups.Cgroup | None) -> Launched:
 
 
 def cores_for(threads: int) -> list[int]:
-    """The cores that every worker is kept on: placement by the scheduler is not common to both sides.
+    """The cores that every worker is kept on, because the scheduler would place the two sides differently.
 
-    Unpinned, the ratio of two copies of one program wandered with a standard deviation of 12.5 %;
-    pinned to one core, 1 %. The first core is left to the parent where there is more than one. Empty
-    where there is nothing to choose, or nothing to choose by.
+    Unpinned, the ratio of two copies of one program varied with a standard deviation of 12.5 %; pinned to one
+    core, 1 %. The first core is left to the parent if there is more than one. Empty if there is no choice of
+    cores, or no way to choose.
     """
     if not hasattr(os, "sched_setaffinity"):
         return []

@@ -1,7 +1,7 @@
-"""A level's self-test: a worker of ours attacks what the level promises to hold, before any submission runs.
+"""A level's self-test: a worker of ours tries to break the level's promises, before any submission runs.
 
-A sandbox fails silently open: a rule is dropped, a kernel lacks a feature, and nothing looks different.
-So every level is tried on this machine in each run, and one promise that does not hold ends the run.
+A sandbox can fail without any sign: a rule is dropped, a kernel lacks a feature, and everything looks the
+same. So every level is tested on this machine in each run, and one promise that does not hold ends the run.
 
 What it does not stop: an attack that is not among the probes (`worker.probes`).
 """
@@ -16,6 +16,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -26,7 +27,7 @@ from harness.digests import of_value
 from harness.errors import SandboxFailed
 from harness.isolation.base import Checked, Launch, Launched
 from harness.isolation.box import sharedmemory
-from harness.isolation.tree import kill_tree
+from harness.isolation.tree import born, kill_tree
 from harness.worker.probes import PROBES
 
 _SECONDS = 20.0
@@ -42,7 +43,7 @@ def every() -> frozenset[str]:
 
 
 def run(start: Prober, promises: Promises) -> Checked:
-    """What the probes reached at a level; raises SandboxFailed with the first promise that does not hold."""
+    """What the probes reached at a level; raises SandboxFailed at the first promise that does not hold."""
     with _targets() as (order, targets):
         launched = start(order, {"probe": True})
         try:
@@ -50,7 +51,7 @@ def run(start: Prober, promises: Promises) -> Checked:
             places = {name: launched.inside(path) for name, path in targets.pop("paths").items()}
             reached = _heard(launched, {**targets, **places})
         finally:
-            _ended(launched)
+            ended(launched)
     missing = sorted(set(PROBES) - set(reached))
     if missing:
         raise SandboxFailed(
@@ -66,7 +67,7 @@ def run(start: Prober, promises: Promises) -> Checked:
 
 
 def digest(checked: Checked) -> str:
-    """Which probes were refused and which were not, in a word; "" where nothing is promised."""
+    """One word for which probes were refused and which were not; "" if nothing is promised."""
     return (
         of_value([[name, bool(checked.reached[name])] for name in sorted(checked.reached)])[:12]
         if checked.reached
@@ -78,7 +79,8 @@ def _short(words: str) -> str:
     return words if len(words) <= 60 else f"{words[:57]}..."
 
 
-def _ended(launched: Launched) -> None:
+def ended(launched: Launched) -> None:
+    """Ends a worker that no session looks after, with all that it started, and lets go of what was its own."""
     launched.sock.close()
     kill_tree(launched.pid, {}, launched.group)
     launched.process.wait()
@@ -108,7 +110,7 @@ def _heard(launched: Launched, targets: Mapping[str, Any]) -> dict[str, str]:
 
 @contextmanager
 def _targets() -> Generator[tuple[Launch, dict[str, Any]]]:
-    """A worker's order, and what it will try to reach: all of it made for this, and taken away again."""
+    """A worker's order and the targets that it will try to reach: all made for this test and removed again."""
     marker = f"harness-probe-{secrets.token_hex(8)}"
     with ExitStack() as stack:
         top = Path(tempfile.mkdtemp(prefix="harness-probed-"))
@@ -131,6 +133,7 @@ def _targets() -> Generator[tuple[Launch, dict[str, Any]]]:
             "marker": marker,
             "parent": os.getpid(),
             "target": target,
+            "born": {"parent": _born(os.getpid()), "target": _born(target)},
             "uid": os.getuid(),
             "host": socket.gethostname(),
             "target_cores": sorted(os.sched_getaffinity(target)),
@@ -143,13 +146,19 @@ def _targets() -> Generator[tuple[Launch, dict[str, Any]]]:
         yield Launch(home, home / "scratch", 1, "cpu", readable=(given,)), targets
 
 
+def _born(pid: int) -> int | None:
+    """When it was started; None where our /proc shows the processes of other numbers."""
+    return born(pid) if os.path.realpath("/proc/self") == f"/proc/{os.getpid()}" else None
+
+
 _VARIABLE = "HARNESS_PROBE_TOKEN"
 
 
 @contextmanager
 def _bystander(marker: str) -> Generator[int]:
-    """A process of this user that does nothing: what may be done to it may be done to the harness."""
+    """A process of this user that does nothing: whatever can be done to it could be done to the harness."""
     with subprocess.Popen(["/bin/sh", "-c", "read line", marker], stdin=subprocess.PIPE) as process:
+        time.sleep(2 / os.sysconf("SC_CLK_TCK"))  # so that nobody in a box is born in the same tick
         yield process.pid
 
 
@@ -173,7 +182,7 @@ def _listeners(stack: ExitStack, outside: Path, marker: str) -> dict[str, Any]:
 
 
 def _shared(stack: ExitStack, marker: str) -> str:
-    """A file in shared memory, where this system has such a folder."""
+    """A file in shared memory, if this system has a folder for it."""
     file = sharedmemory.FOLDER / marker
     with contextlib.suppress(OSError):
         file.write_text(marker)

@@ -1,6 +1,6 @@
-"""What the stronger levels have in common: no worker before the self-test, none that is not held, a guarded harness.
+"""What the stronger levels share: no worker before the self-test, none that is unconfined, a protected harness.
 
-What it does not stop: see `confined` and `bubblewrap`, which say how they hold a worker.
+What it does not stop: see `confined` and `bubblewrap`, which say how they confine a worker.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from harness.isolation import selftest
 from harness.isolation.base import Checked, Launch, Launched
 from harness.isolation.box import guard
 from harness.isolation.process import ProcessLevel
-from harness.isolation.tree import kill_tree
 
 # As the kernel tells them of a process: a filter of system calls, and no way to new privileges.
 _HELD = {"Seccomp": "2", "NoNewPrivs": "1"}
@@ -34,14 +33,14 @@ class StrongLevel(ProcessLevel):
 
     @abstractmethod
     def insist(self) -> None:
-        """Raises SandboxFailed where this system lacks what the level is made of."""
+        """Raises SandboxFailed if this system lacks what the level needs."""
 
     @abstractmethod
     def promises(self, launched: Launched) -> Checked:
-        """What holds for a worker like this one: `promised` and `residual`."""
+        """The promises for a worker like this one: `promised` and `residual`."""
 
     def check(self) -> Checked:
-        """Starts one worker like any other, and lets it attack instead of serving."""
+        """Starts one worker like any other, but lets it attack instead of serving a submission."""
         if self._checked is None:
             self.insist()
             self._guard()
@@ -49,13 +48,13 @@ class StrongLevel(ProcessLevel):
         return self._checked
 
     def launch(self, order: Launch) -> Launched:
-        """A worker that is held."""
+        """Starts a confined worker."""
         self.check()
         self._guard()
         return self._launch(order, {})
 
     def close(self) -> None:
-        """Ends what serves several workers."""
+        """Ends the processes that serve several workers."""
         super().close()
         if self._guarded:
             self._guarded = False
@@ -68,10 +67,18 @@ class StrongLevel(ProcessLevel):
 
     def _launch(self, order: Launch, more: Mapping[str, Any]) -> Launched:
         launched = super()._launch(order, more)
-        status = Path(f"/proc/{launched.pid}/status").read_text()
-        found = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-        missing = [name for name, value in _HELD.items() if found.get(name) != value]
-        if missing and self.weaken is None:
-            kill_tree(launched.pid, {}, launched.group)
-            raise SandboxFailed(f"a worker was started without {missing[0]}; run it again at another level")
+        missing = _missing(launched.pid) if self.weaken is None else ""
+        if missing:
+            selftest.ended(launched)
+            raise SandboxFailed(f"a worker was started without {missing}; run it again at another level")
         return launched
+
+
+def _missing(pid: int) -> str:
+    """What does not hold the process `pid`, by the kernel's word; "" where all of it does."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return "a word of the kernel about it"
+    found = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    return next((name for name, value in _HELD.items() if found.get(name) != value), "")

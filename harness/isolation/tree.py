@@ -1,11 +1,11 @@
-"""A worker's whole process tree: who is in it, what memory it holds, and its end.
+"""A worker's whole process tree: finds its processes, reads their memory, and ends them.
 
-Read from /proc on Linux (31 microseconds a process) and through psutil elsewhere. A process that
-left the tree by a double fork between two readings is missed here, unless the worker's control group
-is given, which holds it wherever it goes.
+Read from /proc on Linux (31 microseconds a process) and through psutil elsewhere. A process that left the
+tree by a double fork between two readings is missed here, unless the worker's control group is given, which
+contains it wherever it goes.
 
-The harness does not make itself the reaper of orphans (PR_SET_CHILD_SUBREAPER): it would have to wait
-for children that it never started, beside the waits of `subprocess`, and the group needs no such help.
+The harness does not make itself the reaper of orphans (PR_SET_CHILD_SUBREAPER): it would then have to wait
+for children that it never started, alongside the waits of `subprocess`, and with a group this is not needed.
 Where there is no group, the stronger levels put a keeper above each worker that does just this.
 """
 
@@ -57,8 +57,8 @@ def _children(pid: int) -> list[int]:
 class Memory(NamedTuple):
     """One process's resident bytes by kind, and the kernel's own peak of their sum (VmHWM).
 
-    Unlike ru_maxrss, VmHWM is not inherited from the parent across fork and exec. A process can reset
-    its own. Kinds are None where the system does not tell them apart.
+    Unlike ru_maxrss, VmHWM is not inherited from the parent across fork and exec. A process can reset its
+    own. Kinds are None if the system does not distinguish them.
     """
 
     resident: int
@@ -69,7 +69,7 @@ class Memory(NamedTuple):
 
 
 def memory_of(pid: int) -> Memory | None:
-    """What process `pid` holds in memory; None when it is gone or has ended."""
+    """The memory of process `pid`; None if it is gone or has ended."""
     if not _PROC:
         with contextlib.suppress(psutil.Error):
             resident = int(psutil.Process(pid).memory_info().rss)
@@ -88,7 +88,7 @@ def memory_of(pid: int) -> Memory | None:
 
 
 def processor_seconds(pid: int) -> float:
-    """Processor seconds of one process, where its own clock cannot be read; 0 when it is gone."""
+    """Processor seconds of one process, for use when its own clock cannot be read; 0 when it is gone."""
     with contextlib.suppress(psutil.Error):
         times = psutil.Process(pid).cpu_times()
         return float(times.user + times.system)
@@ -96,7 +96,7 @@ def processor_seconds(pid: int) -> float:
 
 
 class Group(Protocol):
-    """Holds all of a worker's processes, also those that left its tree."""
+    """A group of all of a worker's processes, including those that left its tree."""
 
     def pids(self) -> list[int]:
         """Its living members; OSError or ValueError when they cannot be read."""
@@ -108,7 +108,7 @@ class Group(Protocol):
 
 
 class Kept:
-    """All that is below a keeper: orphans go to it, so that they count and end with their worker."""
+    """All processes below a keeper: it adopts orphans, so they count for their worker and end with it."""
 
     def __init__(self, keeper: int) -> None:
         self.keeper = keeper
@@ -130,10 +130,10 @@ class Kept:
 def pause_tree(pid: int, known: dict[int, int | None], group: Group | None = None) -> set[int]:
     """Stops `pid`, its descendants, the `known` former ones and its group, until `resume`; returns them.
 
-    `known` maps pids to their `born`: a pid that was given to a stranger meanwhile is let alone.
-    A stopped process first has to run once more to notice, and may fork until then: so each is waited
-    for before anybody looks again. Not waited for, it would also stand in line for the core in the
-    next one's turn (measured beside one busy stranger: 3 ms a request).
+    `known` maps pids to their `born`, so that a pid that another process has got since is left alone. A
+    stopped process has to run once more before it notices, and may fork until then: so this waits for each
+    one before it lists the processes again. Without waiting, such a process would also compete for the core
+    during the next worker's turn (measured beside one busy other program: 3 ms a request).
     """
     _send(pid, signal.SIGSTOP)  # the one that answered, before the list of the others is read
     stopped: set[int] = set()
@@ -160,7 +160,7 @@ def _state(pid: int) -> str:
 
 
 def resume(stopped: set[int]) -> None:
-    """Lets those that `pause_tree` stopped go on."""
+    """Resumes the processes that `pause_tree` stopped."""
     for target in stopped:
         _send(target, signal.SIGCONT)
 
@@ -180,7 +180,7 @@ def kill_tree(pid: int, known: dict[int, int | None], group: Group | None = None
 
 
 def members(pid: int, known: dict[int, int | None], group: Group | None = None) -> set[int]:
-    """`pid`, its descendants, the living `known` former ones, and all that is in `group`."""
+    """`pid`, its descendants, the living `known` former ones, and everything in `group`."""
     found = _former(pid, known).union(descendants(pid))
     if group is not None:
         with contextlib.suppress(OSError, ValueError):
@@ -189,9 +189,9 @@ def members(pid: int, known: dict[int, int | None], group: Group | None = None) 
 
 
 def _soon_found(pid: int, known: dict[int, int | None], group: Group | None) -> set[int]:
-    """The same a third as dear, where a group holds `pid`: its children are inside, wherever they go.
+    """The same as `members`, for a third of the cost where a group contains `pid` and so all its children.
 
-    One that could leave the group is not seen here, but by the watch soon, and then `known`.
+    A process that could leave the group is not seen here, but soon by the watch, and is then in `known`.
     """
     if group is not None:
         with contextlib.suppress(OSError, ValueError):

@@ -1,8 +1,8 @@
-"""The parent's end of a zygote: workers forked from a process that has imported a task's stack already.
+"""The parent's end of a zygote: a process that has imported a task's stack, and from which workers are forked.
 
 Importing torch and transformers takes seconds, a fork a hundredth of one. A zygote holds nothing of any
-submission, so one serves a whole run. What a forked worker shares with it is memory that neither has
-written since: the same bytes a fresh interpreter would have read for itself.
+submission, so one serves a whole run. A forked worker shares with it only memory that neither has written
+since: the same bytes that a fresh interpreter would have read by itself.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _CREDENTIALS = struct.Struct("iII")
 
 
 class ZygoteLost(Exception):
-    """It does not answer, or cannot promise what a zygote must; the message says what."""
+    """The zygote does not answer, or cannot promise what a zygote must; the message says which."""
 
 
 @dataclass
 class Forked:
-    """A worker that is not our child: told apart and waited for by a descriptor of its own."""
+    """A worker that is not our child: it is identified and waited for through a descriptor of its own (pidfd)."""
 
     zygote: Zygote
     pid: int
@@ -54,7 +54,7 @@ class Forked:
     afterwards: Callable[[], None] = lambda: None
 
     def poll(self) -> int | None:
-        """The status it ended with, negative for a signal; None while it lives."""
+        """The exit status, negative for a signal; None while it lives."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self.wait(timeout=0)
         return None
@@ -74,7 +74,7 @@ class Forked:
 
 @dataclass
 class Zygote:
-    """One of them, alive; made by `start`, ended by `close`."""
+    """A living zygote; made by `start`, ended by `close`."""
 
     process: subprocess.Popen[bytes]
     sock: socket.socket
@@ -89,7 +89,7 @@ class Zygote:
 
     @staticmethod
     def start(order: Launch) -> Zygote:
-        """A zygote with the order's stack on its way: what it imports is awaited at the first fork."""
+        """Starts a zygote that imports the order's stack; only the first fork waits for the imports."""
         home = private_folder("zygote")
         ours, theirs = ends()
         command = [sys.executable, "-I", "-P", "-u", "-m", "harness.worker.zygote", str(theirs.fileno())]
@@ -116,7 +116,7 @@ class Zygote:
         return Zygote(process, ours, home)
 
     def ready(self) -> None:
-        """Waits until the stack is imported; raises ZygoteLost when it may not be forked from."""
+        """Waits until the stack is imported; raises ZygoteLost if this process may not be forked."""
         if self.inherited.stack:
             return
         with self._lock:
@@ -134,10 +134,10 @@ class Zygote:
         self.inherited = Inherited(anonymous, file, f"pid {self.process.pid}")
 
     def fork(self, order: Launch, more: Mapping[str, Any] | None = None) -> tuple[Forked, socket.socket]:
-        """A fresh worker of the order, and the parent's end of its socket; raises ZygoteLost.
+        """A new worker for the order, and the parent's end of its socket; raises ZygoteLost.
 
-        `more` is what a level adds to the zygote's order: how to confine it, other folders. Raises
-        SandboxFailed when the worker could not be confined so.
+        `more` is what a level adds to the order for the zygote: how to confine the worker, other folders.
+        Raises SandboxFailed if the worker could not be confined in that way.
         """
         self.ready()
         try:
@@ -151,7 +151,7 @@ class Zygote:
     def _forked(
         self, order: Launch, more: Mapping[str, Any], theirs: contextlib.ExitStack, kept: contextlib.ExitStack
     ) -> tuple[Forked, socket.socket]:
-        """What is the worker's is closed with `theirs`; what is ours is closed with `kept` if this fails."""
+        """Forks; `theirs` closes the worker's ends, `kept` closes our ends if this fails."""
         ours, its_socket = socket.socketpair()
         kept.enter_context(ours)
         theirs.enter_context(its_socket)
@@ -173,7 +173,7 @@ class Zygote:
         return Forked(self, pid, its_own, descriptor, out, err, said), ours
 
     def reap(self, pid: int) -> int:
-        """The status of a worker that has ended; as killed, where the zygote is lost with it."""
+        """The exit status of a worker that has ended; that of a killed one, if the zygote was lost with it."""
         try:
             said = self._ask({"do": "reap", "pid": pid, "sweep": self.sweep}, [])
             status = said.get("status")
@@ -186,7 +186,7 @@ class Zygote:
         return status
 
     def close(self) -> None:
-        """Ends it and, with it, every worker that it forked."""
+        """Ends the zygote and, with it, every worker that it forked."""
         self.sock.close()
         with contextlib.suppress(OSError):
             self.process.kill()
@@ -194,7 +194,7 @@ class Zygote:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _ask(self, words: dict[str, Any], fds: Sequence[int]) -> dict[str, Any]:
-        """What answers an order; raises ZygoteLost, for good, when no such answer comes."""
+        """The answer to an order; raises ZygoteLost, for good, if no such answer comes."""
         with self._lock:
             if self.lost:
                 raise ZygoteLost("it did not answer before")
@@ -206,7 +206,7 @@ class Zygote:
             return self._hear(_FORK_SECONDS)
 
     def _hear(self, seconds: float) -> dict[str, Any]:
-        """Its answer to the last order; whatever else it may say, it is lost."""
+        """Its answer to the last order; if it says anything else, it is lost."""
         try:
             self.sock.settimeout(seconds)
             said = self.sock.recv(_MESSAGE_BYTES)
@@ -233,7 +233,7 @@ class Zygote:
 
 
 def _pipe(theirs: contextlib.ExitStack, kept: contextlib.ExitStack) -> tuple[IO[bytes], int]:
-    """A pipe: our end, to be read, and the descriptor that is written to."""
+    """A pipe: our end, for reading, and the descriptor for writing."""
     read, write = os.pipe()
     theirs.callback(os.close, write)
     return kept.enter_context(os.fdopen(read, "rb", 0)), write
@@ -250,14 +250,14 @@ def _understood(words: bytes) -> dict[str, Any]:
 
 
 def ends() -> tuple[socket.socket, socket.socket]:
-    """The parent's and the zygote's end of what they talk over; the kernel says whose the first word is."""
+    """The parent's and the zygote's ends of their socket; the kernel says who sends the first message."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     return ours, theirs
 
 
 def hello(sock: socket.socket, seconds: float) -> tuple[dict[str, Any], int]:
-    """The first line from the other end, and its process id as the kernel tells it, whatever it calls itself."""
+    """The first line from the other end, and that process's id according to the kernel, whatever it claims."""
     sock.settimeout(seconds)
     try:
         words, ancillary, _, _ = sock.recvmsg(_MESSAGE_BYTES, socket.CMSG_SPACE(_CREDENTIALS.size))
@@ -274,7 +274,7 @@ def hello(sock: socket.socket, seconds: float) -> tuple[dict[str, Any], int]:
 
 
 def _whose(ancillary: Sequence[tuple[int, int, bytes]]) -> int:
-    """The process id that came with a message, 0 if none did; descriptors that did are closed."""
+    """The process id that came with a message, or 0; descriptors that came with it are closed."""
     whose = 0
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:

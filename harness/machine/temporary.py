@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from harness.machine import processes as owners
+from harness.machine import processes
 
 _NAMED = re.compile(r"harness-[a-z]+-([0-9a-f]{16}-[0-9a-f]+-[0-9a-f]+)-[^-]+")
 
@@ -30,7 +30,7 @@ def private_folder(kind: str) -> Path:
 
     Names are short: below a worker's, libraries make unix sockets, whose paths end at 107 bytes.
     """
-    return Path(tempfile.mkdtemp(prefix=f"harness-{kind}-{owners.me().short()}-"))
+    return Path(tempfile.mkdtemp(prefix=f"harness-{kind}-{processes.me().short()}-"))
 
 
 def sweep() -> list[Path]:
@@ -55,7 +55,7 @@ def _dead(top: Path) -> Iterator[Path]:
     with contextlib.suppress(OSError), os.scandir(top) as entries:
         for entry in entries:
             named = _NAMED.fullmatch(entry.name)
-            if named and _is_ours(entry.path) and owners.is_gone_by_name(named.group(1)):
+            if named and _is_ours(entry.path) and processes.is_gone_by_name(named.group(1)):
                 yield Path(entry.path)
 
 

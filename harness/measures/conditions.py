@@ -56,12 +56,14 @@ class _Mark:
     words: str
 
 
-def grade(counters: Sequence[Counters], drift: float | None = None, tail: float | None = None) -> Condition:
-    """The worst mark of all counters over the spans given (process pairs), with words for each below A.
+def grade_machine(
+    counters: Sequence[Counters], drift: float | None = None, tail: float | None = None
+) -> Condition:
+    """The worst grade of all counters over the given spans (process pairs), with words for each below A.
 
-    `drift` is the reference's median time in its second half over that in its first, less 1; `tail`
-    its p95 over p50 over requests of one size. A missing counter is named. Without the waiting of the
-    workers no grade is better than B, and with nothing told about load at all it is C.
+    `drift` is the reference's median time in its second half divided by that in its first, minus 1; `tail` is
+    its p95 divided by its p50 over requests of one size. A missing counter is named. Without a figure for the
+    workers' waiting no grade is better than B, and without any figure for load it is C.
     """
     whole = total(counters)
     marks = [
@@ -81,10 +83,10 @@ def grade(counters: Sequence[Counters], drift: float | None = None, tail: float 
 
 
 def total(counters: Sequence[Counters]) -> Counters:
-    """Several spans as one: seconds and counts added, shares by time, clocks from lowest to highest.
+    """Several spans as one: seconds and counts added, shares averaged by time, clocks from lowest to highest.
 
-    A figure is over the spans that told it, and None where none did. The workers' waiting is added
-    only over spans that told their work as well, so that one can be divided by the other.
+    A figure is taken over the spans that have it, and is None if none has it. The workers' waiting is added
+    only over spans that also have their work, so that one can be divided by the other.
     """
     both = [c for c in counters if c.cpu_seconds is not None and c.wait_seconds is not None]
     reasons = {reason: None for c in counters for reason in c.device_reasons}
@@ -108,7 +110,7 @@ def total(counters: Sequence[Counters]) -> Counters:
 
 
 def wait_share(counters: Counters) -> float | None:
-    """W: the workers' waiting for a core over their work on one; None where it was not told."""
+    """The workers' waiting for a core divided by their work on one, called W; None if it was not counted."""
     if counters.cpu_seconds is None or counters.wait_seconds is None:
         return None
     work = max(counters.cpu_seconds, LEAST_WORK * counters.seconds)

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from harness.measures.names import QUANTILES
 from harness.measures.stats import percentile_interval, resampled, t_interval
 from harness.readings import PhaseTime, Sample
 from harness.records import Measurement, Trial
 
-QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 # What a single reading of a clock or of memory may be off by on a shared machine, as a share.
 SINGLE_READING_MARGIN = 0.05
 STARTS = ("shim", "start")
@@ -19,7 +19,8 @@ STARTS = ("shim", "start")
 def latency(samples: Iterable[Sample]) -> list[Measurement]:
     """p50, p95, p99 (s) and throughput (examples/s) of each group of timed requests.
 
-    Service time: closed loop, one request outstanding. Intervals by bootstrap over requests.
+    These are service times: requests are sent one at a time (closed loop). The intervals come from a
+    bootstrap over requests.
     """
     groups: dict[str, list[Sample]] = {}
     for sample in samples:
@@ -59,8 +60,8 @@ def _throughput(group: str, members: list[Sample]) -> Measurement:
 def phase_seconds(phases: Iterable[PhaseTime]) -> list[Measurement]:
     """`<group>_seconds`: the total of each group of untimed calls in each process pair.
 
-    One pair is one reading, without an interval; over several, the mean with its t interval. A
-    worker's start (`shim`, `start`) is a reading of its own in whatever stage it happens.
+    With one pair it is a single reading without an interval; with several, their mean with its t interval. A
+    worker's start (`shim`, `start`) is a separate reading in every stage in which a worker starts.
     """
     totals: dict[str, dict[object, float]] = {}
     for number, phase in enumerate(phases):

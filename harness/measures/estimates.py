@@ -19,9 +19,14 @@ class Estimate:
     low: float
     high: float
 
+    @classmethod
+    def exact(cls, value: float) -> Estimate:
+        """A count, or what is exact by definition: its interval is its value."""
+        return cls(value, value, value)
+
 
 def combine(estimates: Sequence[Estimate], log: Callable[[float], float] | None) -> Estimate:
-    """The mean over instances: of logs for ratios. From three instances on, a t interval over them."""
+    """The mean over instances (of logs for ratios); from three instances on with a t interval over them."""
     if len(estimates) == 1:
         return estimates[0]
     forward: Callable[[float], float] = log or float

@@ -24,7 +24,7 @@ FEWEST_FOR_TAIL = 90  # calls that a p95 needs for 99 % confidence that the larg
 
 
 def over_pairs(log_ratios: Floats, alpha: float = 0.05) -> Estimate:
-    """exp of the mean of the pairs' log ratios with its Student t interval; float64[pairs >= 2] -> ratio."""
+    """exp(mean of the pairs' log ratios) with its Student t interval; float64[pairs >= 2] -> ratio."""
     n = len(log_ratios)
     if n < 2:
         raise ValueError("an interval over pairs needs at least two")
@@ -36,7 +36,7 @@ def over_pairs(log_ratios: Floats, alpha: float = 0.05) -> Estimate:
 
 
 def median_log_ratio(pair: Floats) -> float:
-    """The median of a pair's paired log ratios: what drifts during the pair hits both and cancels."""
+    """A pair's median of paired log ratios: drift during the pair affects both times and cancels."""
     return float(np.median(np.log(pair[:, 0]) - np.log(pair[:, 1])))
 
 
@@ -48,7 +48,7 @@ def median_ratio(pairs: Sequence[Floats], alpha: float = 0.05) -> Estimate:
 
 
 def total_ratio(pairs: Sequence[Floats], alpha: float = 0.05) -> Estimate:
-    """Ratio of the total times over the same fixed set of requests (throughput turned over)."""
+    """Ratio of the total times over the same fixed set of requests (the inverse of the throughputs' ratio)."""
     if len(pairs) > 1:
         totals = np.array([pair.sum(axis=0) for pair in pairs])
         return over_pairs(np.log(totals[:, 0]) - np.log(totals[:, 1]), alpha)
@@ -79,12 +79,12 @@ def tail_ratio(pairs: Sequence[Floats], quantile: float, alpha: float = 0.05) ->
 
 
 def reading_ratio(top: Floats, bottom: Floats, alpha: float = 0.05) -> Estimate:
-    """Ratio of one reading a pair (time to be ready, bulk time): float64[pairs >= 2] each."""
+    """Ratio of readings of which each pair has one (time to be ready, bulk time): float64[pairs >= 2] each."""
     return over_pairs(np.log(top) - np.log(bottom), alpha)
 
 
 def relative_change(pairs: Sequence[Floats], own: Sequence[Floats] = ()) -> Estimate:
-    """How much slower the first column is than the second, over pairs; less what `own` shows, if given."""
+    """The share by which the first column is slower than the second, over pairs; minus that of `own`, if given."""
     values = np.array([median_log_ratio(pair) for pair in pairs])
     if own:
         values = values - np.array([median_log_ratio(pair) for pair in own])

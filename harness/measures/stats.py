@@ -28,8 +28,8 @@ def bootstrap_draws(
 ) -> Floats:
     """`statistic` of `draws` resamples with replacement of the rows of `per_item`; (n, ...) -> float64[draws].
 
-    The same n, seed and draws resample the same rows, so the draws of two submissions on the same
-    items pair up (Efron and Tibshirani 1993, chapter 13). Raises ValueError on no rows.
+    The same n, seed and draws always resample the same rows, so the draws of two submissions on the same
+    items are paired (Efron and Tibshirani 1993, chapter 13). Raises ValueError if there are no rows.
     """
     return np.array([statistic(rows) for rows in resampled(per_item, seed, draws)])
 
@@ -77,9 +77,9 @@ def paired_log_ratio_interval(
 ) -> tuple[float, float, float]:
     """Ratio of a quantile of paired times, with its 95 % bootstrap interval over pairs.
 
-    At the median the estimate is exp(median(log(numerator / denominator))), the median of paired
-    log ratios, which a drift common to both sides leaves alone; elsewhere it is the ratio of the
-    two quantiles. float64[n], float64[n] (seconds, same requests) -> (value, low, high).
+    At the median the estimate is exp(median(log(numerator / denominator))), the median of paired log ratios,
+    which is not affected by a drift common to both sides; at other quantiles it is the ratio of the two
+    quantiles. float64[n], float64[n] (seconds, same requests) -> (value, low, high).
     """
     pairs = np.column_stack([np.log(numerator), np.log(denominator)])
     again = np.concatenate([pairs[np.newaxis], resampled(pairs, seed, draws)])

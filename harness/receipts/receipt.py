@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from harness.analysis.agreement import Result, result
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, UsageError, first_of
 from harness.inputs.data.sources import DataSpec, ModelSpec
 from harness.inputs.profiles import Profile
 from harness.readings import Record
@@ -42,7 +42,7 @@ class FileDigest(Record):
     sha256: str
 
 
-class Asked(Record):
+class RunSettings(Record):
     """What the profile used does not say and a run needs. `data`, `model`: as --data and --model take them."""
 
     pair_seconds: float
@@ -69,7 +69,7 @@ class Receipt(Record):
     submission_digest: str
     files: tuple[FileDigest, ...]
     profile: ProfileUsed
-    asked: Asked
+    asked: RunSettings
     machine: Machine
     isolation: Isolation | None
     stamp: Stamp
@@ -96,7 +96,7 @@ def receipt(order: Order, done: Run) -> Receipt:
         submission_digest=head.submission_digest,
         files=tuple(FileDigest(path=file.as_posix(), sha256=digest) for file, digest in files),
         profile=head.profile,
-        asked=Asked(
+        asked=RunSettings(
             pair_seconds=profile.pair_seconds,
             memory_pass=profile.memory_pass,
             limit_factor=profile.limit_factor,
@@ -171,9 +171,7 @@ def profile_of(said: Receipt) -> Profile:
     try:
         return Profile.model_validate({**used, **extra, "executor": LOCAL})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"the receipt's profile cannot be run: {where}: {first['msg']}") from error
+        raise UsageError(f"the receipt's profile cannot be run: {first_of(error)}") from error
 
 
 def is_official(said: Receipt, by_evaluator: bool) -> bool:

@@ -29,7 +29,7 @@ from harness.readings import Record
 from harness.store.durable import make_folder, write_durably
 
 KeyRole = Literal["evaluator", "candidate"]
-Standing = Literal["evaluator", "candidate", "unknown", "broken"]
+Trust = Literal["evaluator", "candidate", "unknown", "broken"]
 
 ROLES: tuple[KeyRole, ...] = ("evaluator", "candidate")
 MOST_BYTES = 4 * 2**20
@@ -245,7 +245,7 @@ class KeyRing:
         self._keep(t for t in known if t != gone)
         return gone
 
-    def standing(self, public: bytes) -> Standing:
+    def standing(self, public: bytes) -> Trust:
         """What the owner of a public key is trusted as here: by its whole key, never by its id alone."""
         for role in ROLES:
             own = self.own(role)

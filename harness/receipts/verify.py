@@ -15,19 +15,18 @@ from harness.inputs import submissions, tasks
 from harness.inputs.data import sources
 from harness.inputs.submissions import Submission
 from harness.inputs.tasks import Task
-from harness.machine import devices, lease
-from harness.machine import fingerprint as machine
+from harness.machine import devices, fingerprint, lease
 from harness.observer import Observer
 from harness.receipts import receipt as receipts
 from harness.receipts.receipt import LOCAL, Receipt
-from harness.receipts.signing import KeyRing, Signed, Standing
+from harness.receipts.signing import KeyRing, Signed, Trust
 from harness.records import OURS, Run
 from harness.runs import runner
 from harness.runs.order import Order, require_known_isolation
 from harness.runs.seeds import seed_bytes
 from harness.store.results import Store
 
-STANDINGS: dict[Standing, str] = {
+STANDINGS: dict[Trust, str] = {
     "evaluator": "valid, and the key is trusted as an evaluator's",
     "candidate": "valid, and the key is known as a candidate's",
     "unknown": "valid, and nobody here knows the key: anybody could have made it",
@@ -36,7 +35,7 @@ STANDINGS: dict[Standing, str] = {
 
 
 @dataclass(frozen=True)
-class Wanted:
+class VerifyRequest:
     """The options of `verify`, as typed. `rerun` None: run again where the files are given and the same."""
 
     receipt: Path
@@ -53,7 +52,7 @@ class Wanted:
 class Verified:
     """What was found. `receipt` is None where it is broken beyond reading; `again` is the new run."""
 
-    standing: Standing
+    standing: Trust
     key_id: str
     receipt: Receipt | None
     official: bool = False
@@ -74,7 +73,7 @@ class Verified:
         self.findings.append(Finding(name=name, state=state, words=words))
 
 
-def verify(wanted: Wanted, keys: KeyRing, store: Callable[[], Store], observer: Observer) -> Verified:
+def verify(wanted: VerifyRequest, keys: KeyRing, store: Callable[[], Store], observer: Observer) -> Verified:
     """Looks at a receipt, and runs the submission again where that is asked for and means something.
 
     The program comes from whoever handed it in, so it runs behind the strongest isolation of this machine
@@ -108,7 +107,7 @@ def verify(wanted: Wanted, keys: KeyRing, store: Callable[[], Store], observer: 
 
 
 def _signature(document: Signed, said: Receipt | None, keys: KeyRing) -> Verified:
-    standing: Standing = keys.standing(document.public) if document.intact else "broken"
+    standing: Trust = keys.standing(document.public) if document.intact else "broken"
     found = Verified(standing, document.key_id, said)
     words = f"{STANDINGS[standing]} (key {document.key_id})"
     found.add("signature", "differs" if standing == "broken" else "same", words)
@@ -176,11 +175,11 @@ def _files(found: Verified, said: Receipt, submission: Submission | None) -> Non
 
 def _place(found: Verified, said: Receipt) -> None:
     """Machine and isolation: what may be compared, and what held the submission."""
-    here = machine.fingerprint(said.profile.device, said.profile.threads)
+    here = fingerprint.fingerprint(said.profile.device, said.profile.threads)
     if here.id == said.machine.id:
-        found.add("machine", "same", machine.in_words(here))
+        found.add("machine", "same", fingerprint.in_words(here))
     else:
-        words = f"another: {machine.in_words(said.machine)}; absolute times and sizes are not compared"
+        words = f"another: {fingerprint.in_words(said.machine)}; absolute times and sizes are not compared"
         found.add("machine", "note", words)
     held = said.isolation
     if held is None:
@@ -226,7 +225,7 @@ def _obstacle(found: Verified, said: Receipt, root: bytes | None, asked: bool) -
     return "" if root is not None else "its seed is secret; --secret-seed-file names the file that holds it"
 
 
-def _order(wanted: Wanted, said: Receipt, task: Task, submission: Submission, root: bytes) -> Order:
+def _order(wanted: VerifyRequest, said: Receipt, task: Task, submission: Submission, root: bytes) -> Order:
     data, model = wanted.data or said.asked.data, wanted.model or said.asked.model
     for option, given, text in (("--data", wanted.data, data), ("--model", wanted.model, model)):
         if not given and not text.startswith(("builtin:", "hub:")):

@@ -1,1 +1,1 @@
-"""A Run in, text out: terminal, HTML, Markdown and JSON; no disk, no clock, no environment."""
+"""Turns a Run into text: terminal, HTML, Markdown and JSON; uses no disk, no clock and no environment."""

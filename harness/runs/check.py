@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.grading.comparison import Round, side
-from harness.grading.verdicts import is_time, judge
+from harness.grading.comparison import Comparison, side
+from harness.grading.verdicts import judge
 from harness.inputs.tasks import Task
+from harness.measures.names import is_memory, is_time
 from harness.observer import Observer
 from harness.records import Assessed, Trial
 from harness.runs.evaluate import assess
@@ -72,9 +73,9 @@ def _missed(order: Order, trial: Trial, found: Assessed) -> Iterator[tuple[str, 
 
     Those on a clock or on memory are left out: so small an instance tells nothing of them.
     """
-    alone = [Round(side(trial, found), {})]
+    alone = [Comparison(side(trial, found), {})]
     for constraint in order.task.criteria.constraints:
-        costly = is_time(constraint.measure) or "memory" in constraint.measure
+        costly = is_time(constraint.measure) or is_memory(constraint.measure)
         if constraint.compare in ("absolute", "own_ratio") and not costly:
             result = judge(constraint, alone)
             if result.verdict == "fail":

@@ -21,7 +21,7 @@ from harness.inputs.data import sources
 from harness.isolation.levels import level
 from harness.machine import devices
 from harness.measures import conditions
-from harness.store import results as store
+from harness.store import results
 from harness.trials import session, steadiness
 from harness.trials.watch import Limits
 
@@ -214,7 +214,7 @@ def _load() -> Finding:
 
 
 def _folders() -> Iterator[Finding]:
-    for name, folder in (("results", store.home()), ("cache", sources.cache_folder())):
+    for name, folder in (("results", results.home()), ("cache", sources.cache_folder())):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=folder):
@@ -250,7 +250,7 @@ def _worker() -> Finding:
         (folder / "solution.py").write_text("class Solution:\n    def __init__(self, context): pass\n")
         (folder / "contract.py").write_text("class Contract: pass\n")
         limits = Limits(2**30, 16, 60.0, {})
-        seat = session.Seat(folder, folder / "contract.py", {}, "cpu", 1, 0, limits)
+        seat = session.WorkerSpec(folder, folder / "contract.py", {}, "cpu", 1, 0, limits)
         try:
             worker = session.start(chosen, seat, "doctor")
         except session.StartFault as failed:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.errors import Fault, HarnessError
-from harness.grading.comparison import Round as Compared
-from harness.grading.comparison import Side, floors, side
+from harness.grading.comparison import Comparison, Side, floors, side
 from harness.grading.verdicts import settled
 from harness.inputs.tasks import Task
 from harness.instances import Answer, Evaluation, Instance
@@ -16,17 +15,17 @@ from harness.records import Assessed, Tier, Trial
 from harness.runs.order import Order
 from harness.runs.prepare import plan_of
 from harness.runs.references import twin
-from harness.trials.round import Outcome
+from harness.trials.round import RawTrial
 
 
 @dataclass(frozen=True)
-class Done:
-    round: Compared
+class Judged:
+    round: Comparison
     trials: list[Trial]
     assessed: list[Assessed]
 
 
-def is_settled(order: Order, outcomes: Sequence[Outcome]) -> bool:
+def is_settled(order: Order, outcomes: Sequence[RawTrial]) -> bool:
     """Whether the verdicts on times need no more pairs, from times alone."""
     trials = [outcome.trial for outcome in outcomes]
     if any(trial.outcome != "ok" for trial in trials):
@@ -47,7 +46,7 @@ def is_settled(order: Order, outcomes: Sequence[Outcome]) -> bool:
 
 def compare(
     order: Order, trials: Sequence[Trial], judged: Sequence[Assessed], known: Mapping[Tier, Assessed]
-) -> Compared:
+) -> Comparison:
     """One round as grading sees it: the candidate's trial first among `trials`, the others by role."""
     readings = trials[0].pairs
     floor = floors(readings)
@@ -59,7 +58,7 @@ def compare(
         elif trial.tier:
             sides[trial.tier] = side(trial, found, floor)
     own = side(trials[0], judged[0], floor)
-    return Compared(own, _with_twin(order, own, sides), copy, readings, plan_of(order).alpha())
+    return Comparison(own, _with_twin(order, own, sides), copy, readings, plan_of(order).alpha())
 
 
 def judge_round(
@@ -68,7 +67,7 @@ def judge_round(
     trials: Sequence[Trial],
     answers: Sequence[Mapping[str, Answer]],
     known: Mapping[Tier, Assessed],
-) -> Done:
+) -> Judged:
     """Everything that is derived from a round's raw trials and answers."""
     own = assess(order.task, instance, trials[0], answers[0])
     failed = next((t for t in trials[1:] if t.outcome != "ok"), None)
@@ -76,14 +75,14 @@ def judge_round(
         _blame(order.task, failed, failed.outcome, failed.reason)
     if trials[0].outcome != "ok" and any(stage.paired for stage in instance.stages):
         # The pairs ended with the submission: its references have not answered everything.
-        return Done(Compared(side(trials[0], own), {}), list(trials), [own, *known.values()])
+        return Judged(Comparison(side(trials[0], own), {}), list(trials), [own, *known.values()])
     judged = [own]
     for trial, given in zip(trials[1:], answers[1:], strict=True):
         judged.append(assess_reference(order.task, instance, trial, given))
     shown = [found for found in judged if found.role != "copy"]
     least = {r.item: r.least_seconds for r in instance.requests() if r.least_seconds}
     compared = replace(compare(order, trials, judged, known), least_seconds=least)
-    return Done(compared, list(trials), [*shown, *known.values()])
+    return Judged(compared, list(trials), [*shown, *known.values()])
 
 
 def _with_twin(order: Order, own: Side, sides: dict[Tier, Side]) -> dict[Tier, Side]:
@@ -116,7 +115,7 @@ def assess(task: Task, instance: Instance, trial: Trial, answers: Mapping[str, A
     if outcome == "ok":
         try:
             evaluation = task.evaluate(instance, _scored(instance, answers, base=True))
-            _insist_on_the_reserve(task, instance, answers, evaluation)
+            _require_on_the_reserve(task, instance, answers, evaluation)
             concluded = task.conclude(instance, {m.name: m for m in (*evaluation.measurements, *paid)})
         except Fault as fault:
             outcome, reason = fault.outcome, fault.reason
@@ -142,7 +141,7 @@ def _scored(instance: Instance, answers: Mapping[str, Answer], base: bool) -> di
     return {item: answer for item, answer in answers.items() if item not in other}
 
 
-def _insist_on_the_reserve(
+def _require_on_the_reserve(
     task: Task, instance: Instance, answers: Mapping[str, Answer], evaluation: Evaluation
 ) -> None:
     """Answers of further pairs must be as good as those of the first: they are timed as well."""

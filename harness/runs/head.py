@@ -11,7 +11,7 @@ from harness.errors import SandboxFailed
 from harness.inputs.submissions import references
 from harness.isolation import selftest
 from harness.isolation.base import Checked
-from harness.machine import fingerprint as machine
+from harness.machine import fingerprint
 from harness.machine.program import program_digest
 from harness.records import Isolation, ProfileUsed, RunHead, Stamp
 from harness.runs.order import Order
@@ -74,7 +74,7 @@ def head_of(order: Order, setting: Setting, prepared: Prepared, held: Held) -> R
             pairs=profile.pairs,
             max_pairs=profile.max_pairs,
         ),
-        machine=machine.fingerprint(order.device, profile.threads),
+        machine=fingerprint.fingerprint(order.device, profile.threads),
         sources=prepared.sources,
         stamp=stamp_of(setting, prepared, order),
         seed=order.seed if order.seed is not None else None,

@@ -10,7 +10,7 @@ from harness.errors import UsageError
 from harness.inputs import profiles, submissions, tasks
 from harness.inputs.data import sources
 from harness.inputs.profiles import Profile
-from harness.isolation.levels import insist_known
+from harness.isolation.levels import require_known
 from harness.machine import devices
 from harness.records import TIERS, Tier
 from harness.runs.order import Order
@@ -18,7 +18,7 @@ from harness.runs.seeds import seed_bytes
 
 
 @dataclass(frozen=True)
-class Asked:
+class Options:
     """The options of `check`, `run` and `prove`, as typed; None where nothing was."""
 
     task: str
@@ -38,7 +38,7 @@ class Asked:
     anew: bool = False
 
 
-def order(asked: Asked) -> Order:
+def order(asked: Options) -> Order:
     """The order; raises UsageError naming the option that is wrong."""
     task = tasks.find(asked.task, asked.tasks_root)
     profile = _profile(asked)
@@ -61,7 +61,7 @@ def order(asked: Asked) -> Order:
     )
 
 
-def _profile(asked: Asked) -> Profile:
+def _profile(asked: Options) -> Profile:
     profile = profiles.read(asked.profile)
     changed: dict[str, object] = {}
     if asked.device is not None:
@@ -69,13 +69,13 @@ def _profile(asked: Asked) -> Profile:
             raise UsageError(f"--device {asked.device} is not known; give auto, cpu or cuda")
         changed["device"] = asked.device
     if asked.isolation is not None:
-        changed["isolation"] = insist_known(asked.isolation)
+        changed["isolation"] = require_known(asked.isolation)
     if asked.trials is not None:
         changed |= {"trials": asked.trials, "max_trials": max(asked.trials, profile.max_trials)}
     return profile.model_copy(update=changed)
 
 
-def _data(asked: Asked, profile: Profile, kind: str) -> sources.DataSpec:
+def _data(asked: Options, profile: Profile, kind: str) -> sources.DataSpec:
     choice = profile.data.get(kind, profiles.DataChoice())
     spec = sources.parse_data(asked.data or choice.source)
     columns = _columns(asked.columns) if asked.columns else choice.columns if asked.data is None else {}

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.errors import StoreError
+from harness.errors import StoreError, first_of
 from harness.inputs.data import sources
 from harness.inputs.profiles import Profile
 from harness.inputs.submissions import Submission
 from harness.inputs.tasks import Task
-from harness.isolation.levels import insist_known
+from harness.isolation.levels import require_known
 from harness.readings import Record
 from harness.records import Tier
 
@@ -82,7 +82,7 @@ def read_call(text: str) -> StoredCall:
     try:
         return StoredCall.model_validate_json(text)
     except ValidationError as error:
-        raise StoreError(f"what a run was asked for cannot be read: {error.errors()[0]['msg']}") from error
+        raise StoreError(f"what a run was asked for cannot be read: {first_of(error)}") from error
 
 
 def order_again(call: StoredCall, task: Task, submission: Submission) -> Order:
@@ -101,4 +101,4 @@ def order_again(call: StoredCall, task: Task, submission: Submission) -> Order:
 
 def require_known_isolation(name: str) -> str:
     """`name`, where it names an isolation level; raises UsageError that lists those there are."""
-    return insist_known(name)
+    return require_known(name)

@@ -15,8 +15,7 @@ from harness.inputs.tasks import Task
 from harness.instances import FromAnswers, FromItem, Instance
 from harness.isolation.base import Launch
 from harness.isolation.levels import level
-from harness.machine import devices
-from harness.machine import temporary as leftovers
+from harness.machine import devices, temporary
 from harness.observer import Observer
 from harness.records import Source
 from harness.runs.order import Order
@@ -47,7 +46,7 @@ def setting_of(order: Order) -> Generator[Setting]:
 
     What runs that were killed left behind is taken away first.
     """
-    leftovers.sweep()
+    temporary.sweep()
     setting = Setting(
         task=order.task,
         level=level(order.profile.isolation),
@@ -85,13 +84,13 @@ def prepare(order: Order, number: int, observer: Observer, may_derive: bool = Tr
         may_derive=may_derive,
     )
     instance = order.task.prepare(bench)
-    asked = insist_on_fresh_inputs(order.task, instance)
+    asked = require_on_fresh_inputs(order.task, instance)
     used = tuple(bench.used.values())
     identity = of_value([size, seed, [s.digest for s in used if s.kind != "derived"], asked])
     return Prepared(number, instance, identity[:16], used)
 
 
-def insist_on_fresh_inputs(task: Task, instance: Instance) -> list[str]:
+def require_on_fresh_inputs(task: Task, instance: Instance) -> list[str]:
     """The digest of every request; raises TaskError where a timed input would be used twice.
 
     A cache would then pass for speed.

@@ -11,16 +11,17 @@ from itertools import pairwise
 import numpy as np
 
 from harness.errors import HarnessError
-from harness.grading.comparison import Round, Side, floors, side
+from harness.grading.comparison import Comparison, Side, floors, side
 from harness.grading.grade import grade
 from harness.grading.verdicts import objective_value
 from harness.inputs import submissions
 from harness.inputs.submissions import Submission
-from harness.machine import fingerprint as machine
+from harness.machine import fingerprint
 from harness.observer import Observer
 from harness.proofs import Proof, ProofCheat, ProofGap, ProofStarter, ProofTier
-from harness.records import TIERS, Score, Tier
+from harness.records import TIERS, Score, Source, Tier
 from harness.runs.evaluate import assess, assess_reference
+from harness.runs.made_of import _digests, made_of
 from harness.runs.mutants import MUTANT_INSTANCES, placed
 from harness.runs.order import Order, in_one_pair
 from harness.runs.prepare import Prepared, prepare, round_of, setting_of
@@ -49,9 +50,18 @@ def prove(order: Order, instances: int, observer: Observer, cheats: bool = True)
 
     Each instance is one process pair: the spread over instances holds that over pairs.
     """
+    once = in_one_pair(order)
+    parts = made_of(order)  # before anything runs: an edit meanwhile must not pass for what was proven
+    with setting_of(once) as setting:
+        proof = _prove(once, setting, instances, observer, cheats)
+    return proof.model_copy(update={"made_of": parts.model_copy(update={"sources": _digests(proof.sources)})})
+
+
+def one_ladder(order: Order, number: int, observer: Observer) -> Ladder:
+    """Runs the tiers on the instance `number` alone: a sign that a kept proof still holds, and no proof."""
     order = in_one_pair(order)
     with setting_of(order) as setting:
-        return _prove(order, setting, instances, observer, cheats)
+        return climb(order, setting, prepare(order, number, observer), observer)
 
 
 def _prove(order: Order, setting: Setting, instances: int, observer: Observer, cheats: bool) -> Proof:
@@ -61,9 +71,11 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
     mutants = submissions.mutants(order.task.id, order.task.folder)
     came: dict[str, list[Score]] = {}
     seconds: list[float] = []
+    used: dict[Source, None] = {}
     for number in range(instances):
         prepared = prepare(order, number, observer)
         first = first or prepared
+        used |= dict.fromkeys(s for s in prepared.sources if s.kind != "derived" or prepared is first)
         started = time.monotonic()
         ladders.append(climb(order, setting, prepared, observer))
         seconds.append(time.monotonic() - started)
@@ -99,10 +111,10 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
         mutants=tested,
         ladder_seconds=tuple(seconds),
         minutes=order.task.definition.minutes,
-        machine=machine.in_words(machine.fingerprint(order.device, order.profile.threads)),
+        machine=fingerprint.in_words(fingerprint.fingerprint(order.device, order.profile.threads)),
         proven_at=datetime.now(UTC).isoformat(timespec="seconds"),
         competencies=order.task.definition.competencies,
-        sources=first.sources,
+        sources=tuple(used),
     )
 
 
@@ -123,7 +135,7 @@ def climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer
             floor,
         )
     criteria = order.task.criteria
-    scores = {tier: grade(criteria, [Round(own, sides)]) for tier, own in sides.items()}
+    scores = {tier: grade(criteria, [Comparison(own, sides)]) for tier, own in sides.items()}
     values = {tier: objective_value(criteria.objective, own, sides) for tier, own in sides.items()}
     return Ladder(
         sides=sides,
@@ -153,7 +165,7 @@ def _alone(
                     assess_reference(order.task, prepared.instance, outcome.trial, outcome.answers),
                     floor,
                 )
-    return grade(order.task.criteria, [Round(side(came.trial, found, floor), sides)])
+    return grade(order.task.criteria, [Comparison(side(came.trial, found, floor), sides)])
 
 
 def _tier(tier: Tier, ladders: Sequence[Ladder]) -> ProofTier:

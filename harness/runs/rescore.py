@@ -7,13 +7,13 @@ from pathlib import Path
 
 from harness.digests import of_bytes
 from harness.errors import HarnessError, UsageError
-from harness.grading import grade as grading
-from harness.grading.comparison import Round as Compared
+from harness.grading import grade
+from harness.grading.comparison import Comparison
 from harness.inputs.submissions import Submission
 from harness.inputs.tasks import Task
 from harness.observer import Silent
 from harness.records import Assessed, Run, in_order
-from harness.runs.evaluate import Done, judge_round
+from harness.runs.evaluate import Judged, judge_round
 from harness.runs.order import Order, order_again, read_call
 from harness.runs.prepare import Prepared, prepare
 from harness.runs.references import known_references
@@ -42,7 +42,7 @@ def rescored(
             f"run {old.head.run_id} was interrupted before its first trial ended; there is nothing to score"
         )
     order = _order_of(old, store, find)
-    rounds: list[Compared] = []
+    rounds: list[Comparison] = []
     assessed: list[Assessed] = []
     for number in sorted({trial.number for trial in old.trials}):
         done = _round_again(order, old, number, store, {} if instances is None else instances)
@@ -51,8 +51,8 @@ def rescored(
     criteria = order.task.criteria
     update = {
         "assessed": tuple(assessed),
-        "score": grading.grade(criteria, rounds),
-        "ladder": grading.ladder(criteria, rounds),
+        "score": grade.grade(criteria, rounds),
+        "ladder": grade.ladder(criteria, rounds),
     }
     new = old.model_copy(update=update)
     return old, new
@@ -64,7 +64,7 @@ def _order_of(old: Run, store: Store, find: Callable[[str, Path], Task]) -> Orde
     return order_again(call, find(old.head.task, Path(call.task_folder)), empty)
 
 
-def _round_again(order: Order, old: Run, number: int, store: Store, instances: Instances) -> Done:
+def _round_again(order: Order, old: Run, number: int, store: Store, instances: Instances) -> Judged:
     asked = (order.task.digest, order.profile, order.device, order.root, order.data, order.model, number)
     key = of_bytes(repr(asked).encode())
     if key not in instances:

@@ -9,19 +9,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.errors import HarnessError, SandboxFailed, StoreError, UsageError
-from harness.grading import grade as grading
-from harness.grading.comparison import Round as Compared
+from harness.grading import grade
+from harness.grading.comparison import Comparison
 from harness.inputs.submissions import references
 from harness.instances import ArraySpec
 from harness.observer import Observer, Silent
-from harness.records import OURS, Run, RunHead, in_order
-from harness.records import Outcome as EndedAs
-from harness.runs.evaluate import Done, is_settled, judge_round
+from harness.records import OURS, Outcome, Run, RunHead, in_order
+from harness.runs.evaluate import Judged, is_settled, judge_round
 from harness.runs.head import Held, head_of, identity
 from harness.runs.order import Order, stored_call
 from harness.runs.prepare import Prepared, plan_of, prepare, round_of, setting_of
 from harness.runs.references import key_of, known_references, quality_only, reference_entries
-from harness.store.durable import FLOOR_BYTES, insist_on_room
+from harness.store.durable import FLOOR_BYTES, require_on_room
 from harness.store.results import Store
 from harness.trials.participant import Entry, Setting
 
@@ -67,7 +66,7 @@ def _run(order: Order, setting: Setting, store: Store, watch: Observer, show: Sh
 
 def _finished(order: Order, held: Held, first: Prepared, store: Store, head: RunHead, watch: Observer) -> Run:
     began = time.monotonic()
-    done: list[Done] = []
+    done: list[Judged] = []
     earlier = 0.0
     criteria = order.task.criteria
     try:
@@ -80,31 +79,31 @@ def _finished(order: Order, held: Held, first: Prepared, store: Store, head: Run
                 _measure(order, held.setting, prepared, store, head, watch)
             done.append(_judged(order, prepared, store, head))
         store.measured(head)
-        score = grading.grade(criteria, [d.round for d in done])
+        score = grade.grade(criteria, [d.round for d in done])
     except (UsageError, StoreError):
         raise
     except HarnessError as error:
-        outcome: EndedAs = "sandbox_failed" if isinstance(error, SandboxFailed) else "harness_error"
-        score = grading.unscored(criteria, outcome, str(error))
+        outcome: Outcome = "sandbox_failed" if isinstance(error, SandboxFailed) else "harness_error"
+        score = grade.unscored(criteria, outcome, str(error))
     finished = Run(
         head=head,
         trials=tuple(in_order(t for d in done for t in d.trials)),
         assessed=tuple(a for d in done for a in d.assessed),
         score=score,
-        ladder=grading.ladder(criteria, [d.round for d in done]),
+        ladder=grade.ladder(criteria, [d.round for d in done]),
         wall_seconds=earlier + time.monotonic() - began,
     )
     store.scored(finished, final=score.outcome not in OURS)
     return finished
 
 
-def _more(order: Order, rounds: Sequence[Compared]) -> bool:
+def _more(order: Order, rounds: Sequence[Comparison]) -> bool:
     """Whether another instance is due: the profile's count, then more while a verdict is open."""
     if len(rounds) < order.profile.trials:
         return True
     if len(rounds) >= order.profile.max_trials:
         return False
-    return grading.grade(order.task.criteria, rounds).outcome == "inconclusive"
+    return grade.grade(order.task.criteria, rounds).outcome == "inconclusive"
 
 
 def _measure(
@@ -115,7 +114,7 @@ def _measure(
     known, fresh = known_references(order, prepared, store, head)
     entries = [Entry(order.submission), *reference_entries(order, prepared.instance, fresh)]
     store.make_room(len(entries) * _array_bytes(prepared))
-    insist_on_room(Path(tempfile.gettempdir()), FLOOR_BYTES, "the workers' files")
+    require_on_room(Path(tempfile.gettempdir()), FLOOR_BYTES, "the workers' files")
     store.begin(head.run_id, prepared.number)
     around = round_of(order, setting, prepared, observer, plan_of(order))
     around.settled = lambda outcomes: is_settled(order, outcomes)
@@ -126,7 +125,7 @@ def _measure(
     store.keep(head.run_id, prepared.number, trials, known.values(), time.monotonic() - began)
 
 
-def _judged(order: Order, prepared: Prepared, store: Store, head: RunHead) -> Done:
+def _judged(order: Order, prepared: Prepared, store: Store, head: RunHead) -> Judged:
     """What is derived from one instance, all of it from what is kept."""
     kept = store.known(head.run_id, prepared.number)
     trials = store.trials(head.run_id, prepared.number)

@@ -80,7 +80,7 @@ class Workbench:
     def tabular(self, name: str) -> sources.Tabular:
         """One of the bundled tables."""
         found = sources.tabular(name)
-        self.used["data"] = found.source
+        self.used[f"table {name}"] = found.source  # a task may use several
         return found
 
     def model(self, name: str = "encoder") -> Path:
@@ -129,7 +129,7 @@ class Workbench:
             parameters = "".join(f", {parameter}" for parameter in arguments)
             (top / "contract.py").write_text(f"class Contract:\n    def make(self{parameters}): ...\n")
             limits = Limits(_RECIPE_BYTES, 256, _RECIPE_SECONDS, {"make": _RECIPE_SECONDS})
-            seat = session.Seat(
+            seat = session.WorkerSpec(
                 submission=top / "recipe",
                 contract=top / "contract.py",
                 models={"encoder": encoder},

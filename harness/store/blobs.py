@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select
 from harness.digests import of_bytes
 from harness.errors import StoreError
 from harness.instances import Answer
-from harness.machine import processes as owners
+from harness.machine import processes
 from harness.store.durable import flush_folder, make_folder, write_durably
 from harness.store.schema import ARTEFACTS
 
@@ -78,7 +78,7 @@ class FileBlobs:
         """Removes what writers that died left half written."""
         for part in self.folder.glob("artefacts/*/.part-*"):
             name = part.name.removeprefix(".part-").rpartition("-")[0]
-            if owners.is_gone_by_name(name):
+            if processes.is_gone_by_name(name):
                 with contextlib.suppress(OSError):
                     part.unlink()
 

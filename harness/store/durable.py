@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from harness.errors import StoreError
-from harness.machine import processes as owners
+from harness.machine import processes
 
 # Given back to the disk when it is full, so that the instance that has just been measured is still kept.
 BALLAST_BYTES = 8 * 2**20
@@ -25,7 +25,7 @@ _FAILING = (errno.EIO, errno.EROFS)
 
 def write_durably(path: Path, content: bytes) -> None:
     """Writes a file that is whole or absent after a power cut; raises OSError and leaves nothing behind."""
-    fd, temporary = tempfile.mkstemp(prefix=f".part-{owners.me().short()}-", dir=path.parent)
+    fd, temporary = tempfile.mkstemp(prefix=f".part-{processes.me().short()}-", dir=path.parent)
     try:
         try:
             write_all(fd, content)
@@ -76,7 +76,7 @@ def make_folder(folder: Path) -> None:
         flush_folder(folder.parent)
 
 
-def insist_on_room(folder: Path, needed: int, what: str) -> None:
+def require_on_room(folder: Path, needed: int, what: str) -> None:
     """Raises StoreError where fewer than `needed` bytes are free in `folder`."""
     free = shutil.disk_usage(folder).free
     if free < needed:

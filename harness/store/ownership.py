@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, extract, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from harness.errors import StoreError
-from harness.machine import processes as owners
+from harness.machine import processes
 from harness.machine.processes import Owner
 from harness.records import RunHead
 from harness.store.schema import CLAIMS, RUNS
@@ -41,7 +41,7 @@ class Beat:
         self._over.set()
 
     def _beat(self) -> None:
-        mine = (CLAIMS.c.run_id == self.run_id, CLAIMS.c.owner == owners.me().text())
+        mine = (CLAIMS.c.run_id == self.run_id, CLAIMS.c.owner == processes.me().text())
         while not self._over.wait(self.every):
             # A server that cannot be reached now may be in a minute: the lease is as long as ten of these.
             with (
@@ -67,7 +67,7 @@ def cut_short(connection: Connection, key: str) -> list[Any]:
     )
     found, now = [], _clock(connection)
     for row in connection.execute(query):
-        owner = owners.parsed(row.owner)
+        owner = processes.parsed(row.owner)
         gone = owner is not None and _is_gone(owner, row.seen, now)
         if row.state == "scored" and not gone:
             break
@@ -79,7 +79,7 @@ def cut_short(connection: Connection, key: str) -> list[Any]:
 def taken_up(connection: Connection, run_id: str, owner: str) -> RunHead | None:
     """Makes a run that was cut short this process's, and notes when in its head; None where another was quicker."""
     claim = update(CLAIMS).where(CLAIMS.c.run_id == run_id, CLAIMS.c.owner == owner)
-    values = {"owner": owners.me().text(), "seen": _clock(connection)}
+    values = {"owner": processes.me().text(), "seen": _clock(connection)}
     if connection.execute(claim.values(values)).rowcount != 1:
         return None
     (row,) = connection.execute(select(RUNS.c.head).where(RUNS.c.run_id == run_id))
@@ -106,16 +106,16 @@ def begun(connection: Connection, head: RunHead, call: str, key: str) -> None:
         "run_id": head.run_id,
         "key": key,
         "attempt": (before or 0) + 1,
-        "owner": owners.me().text(),
+        "owner": processes.me().text(),
         "seen": _clock(connection),
     }
     connection.execute(insert(CLAIMS), claim)
 
 
-def insist_on_ours(connection: Connection, run_id: str) -> None:
+def require_on_ours(connection: Connection, run_id: str) -> None:
     """Raises StoreError where another process has taken the run up: it thought that we were gone."""
     rows = list(connection.execute(select(CLAIMS.c.owner).where(CLAIMS.c.run_id == run_id)))
-    if not rows or rows[0].owner != owners.me().text():
+    if not rows or rows[0].owner != processes.me().text():
         raise StoreError(
             f"run {run_id} is not this process's any more: another one has taken it up; leave it to it"
         )
@@ -124,8 +124,8 @@ def insist_on_ours(connection: Connection, run_id: str) -> None:
 def _is_gone(owner: Owner, seen: float | None, now: float | None) -> bool:
     """Whether an owner has ended, as far as can be known; elsewhere, whether its lease has run out."""
     if seen is None or now is None:
-        return owners.is_gone(owner)
-    return owners.is_gone(owner) if owners.is_here(owner) else now - seen > LEASE_SECONDS
+        return processes.is_gone(owner)
+    return processes.is_gone(owner) if processes.is_here(owner) else now - seen > LEASE_SECONDS
 
 
 def _clock(connection: Connection) -> float | None:

@@ -29,16 +29,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from harness.errors import StoreError, UsageError
 from harness.instances import Answer
 from harness.records import Assessed, Run, RunHead, Trial, in_order
-from harness.store import connections as engines
-from harness.store import ownership as claims
+from harness.store import connections, ownership
 from harness.store.blobs import Blobs, DatabaseBlobs, FileBlobs, packed, unpacked
 from harness.store.durable import (
     BALLAST_BYTES,
     FLOOR_BYTES,
     drop_ballast,
-    insist_on_room,
     make_folder,
     mend,
+    require_on_room,
     set_ballast,
 )
 from harness.store.schema import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS
@@ -74,13 +73,13 @@ class Store:
 
     def __init__(self, folder: Path, url: str | None = None) -> None:
         self.folder = folder
-        named = os.environ.get(engines.VARIABLE, "") if url is None else url
+        named = os.environ.get(connections.VARIABLE, "") if url is None else url
         self.shared = bool(named)
-        self._beats: dict[str, claims.Beat] = {}
+        self._beats: dict[str, ownership.Beat] = {}
         if self.shared:
-            address = engines.address(named)
+            address = connections.address(named)
             self.where = address.render_as_string(hide_password=True)
-            self.engine = engines.postgres(address)
+            self.engine = connections.postgres(address)
             weakref.finalize(self, self.engine.dispose)  # whoever lets go of a store lets go of the server
             self.blobs: Blobs = DatabaseBlobs(self.engine)
             self._password = str(address.password or "")
@@ -90,7 +89,7 @@ class Store:
         try:
             self._open()
         except (OSError, SQLAlchemyError, sqlite3.Error) as error:
-            mends = f"look at {engines.VARIABLE} and whether the server runs"
+            mends = f"look at {connections.VARIABLE} and whether the server runs"
             mends = mends if self.shared else "set HARNESS_HOME to a local folder"
             raise StoreError(
                 f"results cannot be kept in {self.where}: {self._said(error)}; {mends}"
@@ -101,7 +100,7 @@ class Store:
             bring_up(self.engine, self.where)
             return
         make_folder(self.folder)
-        self.engine = engines.sqlite(self.folder / "results.sqlite")
+        self.engine = connections.sqlite(self.folder / "results.sqlite")
         try:
             bring_up(self.engine, self.where)
         except (SQLAlchemyError, sqlite3.Error):
@@ -115,7 +114,7 @@ class Store:
             return  # the server's disk is its own affair
         has_ballast = (self.folder / "ballast").is_file()
         needed = FLOOR_BYTES + answers_bytes + (0 if has_ballast else BALLAST_BYTES)
-        insist_on_room(self.folder, needed, "results")
+        require_on_room(self.folder, needed, "results")
         self.blobs.sweep()
         try:
             set_ballast(self.folder)
@@ -133,15 +132,15 @@ class Store:
         """
 
         def work(connection: Connection) -> RunHead:
-            for row in [] if anew or not key else claims.cut_short(connection, key):
-                if (taken := claims.taken_up(connection, row.run_id, row.owner)) is not None:
+            for row in [] if anew or not key else ownership.cut_short(connection, key):
+                if (taken := ownership.taken_up(connection, row.run_id, row.owner)) is not None:
                     return taken
-            claims.begun(connection, head, call, key or head.run_id)
+            ownership.begun(connection, head, call, key or head.run_id)
             return head
 
         found = self.write(work)
         if self.shared:
-            self._beats[found.run_id] = claims.Beat(self.engine, found.run_id)
+            self._beats[found.run_id] = ownership.Beat(self.engine, found.run_id)
         return found
 
     def concluded(self, key: str) -> Run | None:
@@ -166,7 +165,7 @@ class Store:
         row = {"run_id": run_id, "number": number, "state": "claimed", "known": "[]", "seconds": 0.0}
 
         def work(connection: Connection) -> None:
-            claims.insist_on_ours(connection, run_id)
+            ownership.require_on_ours(connection, run_id)
             connection.execute(delete(INSTANCES).where(*_is(run_id, number)))
             connection.execute(insert(INSTANCES), row)
 
@@ -186,7 +185,7 @@ class Store:
         rows = [{"run_id": run_id, "key": _trial_key(t), "packed": _packed(t)} for t in trials]
 
         def work(connection: Connection) -> None:
-            claims.insist_on_ours(connection, run_id)
+            ownership.require_on_ours(connection, run_id)
             connection.execute(delete(INSTANCES).where(*_is(run_id, number)))
             connection.execute(insert(INSTANCES), row)
             earlier = TRIALS.c.key.startswith(f"{number}/", autoescape=True)

@@ -19,7 +19,7 @@ from harness.instances import Request, Stage
 from harness.machine.counters import Meter, gpu
 from harness.observer import Observer
 from harness.readings import Counters, PairReading
-from harness.trials.participant import Competitor, Place
+from harness.trials.participant import Participant, Place
 from harness.trials.schedule import Plan, steady, turns
 
 PROBED = 12  # inputs of a pair that the audit probes use
@@ -41,7 +41,7 @@ class Pair:
     stage: Stage
     number: int
     block: Sequence[Request]
-    competitors: Sequence[Competitor]
+    competitors: Sequence[Participant]
     counter: Counter
     floor: list[float] = field(default_factory=list)
     alone: dict[str, float] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class Pair:
                 )
             )
 
-    def _begin(self, among: Sequence[Competitor]) -> None:
+    def _begin(self, among: Sequence[Participant]) -> None:
         """Starts workers in random order, lets each load, and warms them up."""
         for i in self.order.permutation(len(among)):
             competitor = among[i]
@@ -113,7 +113,7 @@ class Pair:
         """The block's untimed requests that stand before its first warm-up or timed one."""
         return list(itertools.takewhile(lambda r: not r.timed and not r.warmup, self.block))
 
-    def _warm(self, among: Sequence[Competitor]) -> None:
+    def _warm(self, among: Sequence[Participant]) -> None:
         """Warm-up requests, group by group until it is steady for all, or the block has no more."""
         seconds: dict[str, dict[str, list[float]]] = {}
         done = 0
@@ -130,7 +130,7 @@ class Pair:
             if any(verdict is not None for verdict in told):
                 self.is_steady[competitor.name] = False not in told
 
-    def _warm_one(self, competitor: Competitor, request: Request, group: dict[str, list[float]]) -> None:
+    def _warm_one(self, competitor: Participant, request: Request, group: dict[str, list[float]]) -> None:
         taken = competitor.ask(request)
         if taken is None:
             return
@@ -138,7 +138,7 @@ class Pair:
             competitor.keep_first(request, taken)
         group.setdefault(competitor.name, []).append(taken)
 
-    def _metered(self, references: Sequence[Competitor]) -> Counters | None:
+    def _metered(self, references: Sequence[Participant]) -> Counters | None:
         """The timed part, with what the kernel counted meanwhile for the reference that times go by."""
         anchor = references[0].worker if references else None
         if anchor is None:
@@ -167,7 +167,7 @@ class Pair:
                 if meter is not None and number % (SAMPLE_EVERY * len(among)) == 0:
                     meter.sample()
 
-    def _asked(self, competitor: Competitor, request: Request, meter: Meter | None) -> float | None:
+    def _asked(self, competitor: Participant, request: Request, meter: Meter | None) -> float | None:
         if meter is None or competitor.worker is None:
             return competitor.ask(request)
         with meter.turn(competitor.worker.launched.pid):
@@ -182,7 +182,7 @@ class Pair:
         timed = max(groups.values(), key=len, default=[])
         return timed[:: max(1, len(timed) // PROBED)][:PROBED]
 
-    def _alone(self, references: Sequence[Competitor]) -> None:
+    def _alone(self, references: Sequence[Participant]) -> None:
         """All references with no candidate there: what differs from the timed part is only the candidate."""
         among = [c for c in references if c.fault is None]
         for turn in turns(self._probed(), len(among), self.plan.block, self.order):
@@ -190,7 +190,7 @@ class Pair:
             if taken is not None and among[turn.worker] is references[0] and turn.counted:
                 self.alone[turn.request.item] = taken
 
-    def _repeat(self, among: Sequence[Competitor]) -> None:
+    def _repeat(self, among: Sequence[Participant]) -> None:
         for turn in turns(self._probed(), len(among), self.plan.block, self.order):
             competitor = among[turn.worker]
             taken = competitor.ask(turn.request)
@@ -207,7 +207,7 @@ class Counter:
     total: int
     done: int = 0
 
-    def show(self, stage: Stage, competitor: Competitor, phase: str) -> None:
+    def show(self, stage: Stage, competitor: Participant, phase: str) -> None:
         """Tells the observer whose turn it is."""
         label = competitor.entry.submission.label
         self.observer.step(self.number, stage.name, label, phase, self.done, self.total)

@@ -83,7 +83,7 @@ class Place:
 
 
 @dataclass
-class Competitor:
+class Participant:
     """One submission in a round, and what was read of it so far."""
 
     entry: Entry
@@ -121,7 +121,7 @@ class Competitor:
         `keep`: whether the times of starting are of use.
         """
         setting = place.setting
-        seat = session.Seat(
+        seat = session.WorkerSpec(
             submission=place.judge or self.copy,
             contract=place.judge / "contract.py" if place.judge else setting.task.contract,
             models=place.models,

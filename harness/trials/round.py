@@ -22,12 +22,12 @@ from harness.isolation.memory import prewarm
 from harness.observer import Observer, Silent
 from harness.records import Trial
 from harness.trials.pair import Counter, Pair
-from harness.trials.participant import Competitor, Entry, Place, Setting
+from harness.trials.participant import Entry, Participant, Place, Setting
 from harness.trials.schedule import Plan, base_blocks, reserve_blocks, turns
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RawTrial:
     """A raw trial and the answers it gave, which are kept apart from the record."""
 
     trial: Trial
@@ -35,7 +35,7 @@ class Outcome:
 
 
 # Whether nothing is open any more, asked at each look with what is known by then.
-Settled = Callable[[Sequence[Outcome]], bool]
+Settled = Callable[[Sequence[RawTrial]], bool]
 
 
 @dataclass
@@ -53,10 +53,10 @@ class Round:
     settled: Settled = lambda outcomes: True
     judges: Mapping[str, Path] = field(default_factory=dict)
 
-    def run(self, entries: Sequence[Entry]) -> list[Outcome]:
+    def run(self, entries: Sequence[Entry]) -> list[RawTrial]:
         """One outcome for each entry, in the order given."""
         with ExitStack() as stack:
-            field_ = [Competitor(entry, stack.enter_context(staged(entry.submission))) for entry in entries]
+            field_ = [Participant(entry, stack.enter_context(staged(entry.submission))) for entry in entries]
             self.judges = {name: stack.enter_context(staged(judge)) for name, judge in self._judges().items()}
             prewarm([*self.instance.models.values(), *(c.copy for c in field_)])
             counter = Counter(self.observer, self.number, self._total(field_))
@@ -64,7 +64,7 @@ class Round:
                 (self._paired if stage.paired else self._single)(stage, field_, counter)
         return self._outcomes(field_)
 
-    def _total(self, field_: Sequence[Competitor]) -> int:
+    def _total(self, field_: Sequence[Participant]) -> int:
         asked = [s.requests if s.paired else s.all_requests() for s in self.instance.stages]
         return len(field_) * sum(len(requests) for requests in asked)
 
@@ -77,10 +77,10 @@ class Round:
         task = self.setting.task
         return {s.judge: read(task.id, task.folder / s.judge) for s in self.instance.stages if s.judge}
 
-    def _outcomes(self, field_: Sequence[Competitor]) -> list[Outcome]:
-        return [Outcome(c.trial(self.number, self.instance_id), c.answers) for c in field_]
+    def _outcomes(self, field_: Sequence[Participant]) -> list[RawTrial]:
+        return [RawTrial(c.trial(self.number, self.instance_id), c.answers) for c in field_]
 
-    def _single(self, stage: Stage, field_: Sequence[Competitor], counter: Counter) -> None:
+    def _single(self, stage: Stage, field_: Sequence[Participant], counter: Counter) -> None:
         """A stage of one worker each, all alive together; a copy takes part in paired stages only."""
         competitors = [c for c in field_ if c.entry.role != "copy"]
         try:
@@ -95,7 +95,7 @@ class Round:
         _hand_to_copies(field_)
 
     def _requests(
-        self, stage: Stage, requests: Sequence[Request], among: Sequence[Competitor], counter: Counter
+        self, stage: Stage, requests: Sequence[Request], among: Sequence[Participant], counter: Counter
     ) -> None:
         for turn in turns(requests, len(among), 1, self.order):
             competitor = among[turn.worker]
@@ -103,7 +103,7 @@ class Round:
             competitor.keep(turn.request, competitor.ask(turn.request))
             counter.done += 1
 
-    def _paired(self, stage: Stage, field_: Sequence[Competitor], counter: Counter) -> None:
+    def _paired(self, stage: Stage, field_: Sequence[Participant], counter: Counter) -> None:
         timed = [c for c in field_ if c.entry.timed]
         began = time.monotonic()
         blocks = base_blocks(stage, self.plan.pairs)
@@ -136,7 +136,7 @@ class Round:
                 if competitor.fault is None and competitor.entry.role != "copy":
                     self._memory(stage, competitor, blocks[0], counter)
 
-    def _alone(self, stage: Stage, competitor: Competitor, counter: Counter) -> None:
+    def _alone(self, stage: Stage, competitor: Participant, counter: Counter) -> None:
         """A reference that is needed for its answers only: one worker, every base request."""
         try:
             counter.show(stage, competitor, "start")
@@ -146,7 +146,7 @@ class Round:
             competitor.close()
 
     def _memory(
-        self, stage: Stage, competitor: Competitor, block: Sequence[Request], counter: Counter
+        self, stage: Stage, competitor: Participant, block: Sequence[Request], counter: Counter
     ) -> None:
         """The memory pass: one worker alive, its times thrown away; its curve is the one that is shown."""
         try:
@@ -161,7 +161,7 @@ class Round:
             competitor.close()
 
 
-def _over(timed: Sequence[Competitor]) -> bool:
+def _over(timed: Sequence[Participant]) -> bool:
     """Whether nothing more is to be learnt: a reference failed, which is our fault, or every candidate did.
 
     One candidate of several that fails costs the others nothing.
@@ -172,7 +172,7 @@ def _over(timed: Sequence[Competitor]) -> bool:
     return bool(candidates) and all(c.fault for c in candidates)
 
 
-def _hand_to_copies(field_: Sequence[Competitor]) -> None:
+def _hand_to_copies(field_: Sequence[Participant]) -> None:
     """A copy serves what its original has built: it is the same program, started once more."""
     for copy in (c for c in field_ if c.entry.role == "copy"):
         original = next(c for c in field_ if c.entry.role == "reference" and f"{c.name} copy" == copy.name)

@@ -32,7 +32,7 @@ from harness.worker import wire
 
 
 @dataclass(frozen=True)
-class Seat:
+class WorkerSpec:
     """What a worker is given: a staged submission, its contract, models, device and limits."""
 
     submission: Path
@@ -61,7 +61,7 @@ class Session:
     """One worker, alive. Made by `start`; always ended by `close`."""
 
     stage: str
-    seat: Seat
+    seat: WorkerSpec
     launched: Launched
     home: Path
     watch: Watch
@@ -230,7 +230,7 @@ class Session:
         return self.watch.breach or fault
 
 
-def start(level: Level, seat: Seat, stage: str) -> Session:
+def start(level: Level, seat: WorkerSpec, stage: str) -> Session:
     """A worker that has imported the submission and constructed its Solution.
 
     Raises StartFault when the submission cannot be loaded, SandboxFailed when the worker cannot.
@@ -239,7 +239,7 @@ def start(level: Level, seat: Seat, stage: str) -> Session:
     scratch = home / "scratch"
     scratch.mkdir()
     try:
-        launched = level.launch(_order(seat, home, scratch))
+        launched = level.launch(_launch_of(seat, home, scratch))
     except BaseException:
         shutil.rmtree(home, ignore_errors=True)
         raise
@@ -272,12 +272,12 @@ def _await_shim(session: Session) -> None:
         ) from fault
 
 
-def _order(seat: Seat, home: Path, scratch: Path) -> Launch:
+def _launch_of(seat: WorkerSpec, home: Path, scratch: Path) -> Launch:
     given = (seat.submission, seat.contract, *seat.models.values())
     return Launch(home, scratch, seat.threads, seat.device, stack=seat.stack, readable=given)
 
 
-def _start_payload(seat: Seat, launched: Launched, scratch: Path) -> dict[str, Any]:
+def _start_payload(seat: WorkerSpec, launched: Launched, scratch: Path) -> dict[str, Any]:
     limits: dict[str, float] = {"memory_bytes": seat.limits.memory_bytes, "processes": seat.limits.processes}
     limits |= {f"{phase}_seconds": seconds for phase, seconds in seat.limits.phase_seconds.items()}
     return {

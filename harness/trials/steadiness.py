@@ -148,7 +148,7 @@ def _judged(read: list[tuple[Counters, np.ndarray]], heat: int | None, busy: tup
         spread=float(np.std(logs, ddof=1)) if len(logs) > 1 else 0.0,
         seconds=float(np.median(np.concatenate(firsts))),
         requests=sum(map(len, firsts)),
-        condition=conditions.grade(
+        condition=conditions.grade_machine(
             [counted for counted, _ in read],
             drift=float(np.exp(np.mean(np.log(halves)))) - 1,
             tail=float(np.quantile(even, 0.95)),
@@ -170,7 +170,7 @@ def _submission() -> Generator[Path]:
 @contextmanager
 def _worker(folder: Path) -> Generator[session.Session]:
     limits = Limits(2**30, 16, 60.0, {"work": 60.0})
-    seat = session.Seat(folder, folder / "contract.py", {}, "cpu", 1, 0, limits)
+    seat = session.WorkerSpec(folder, folder / "contract.py", {}, "cpu", 1, 0, limits)
     # The machine is graded here, not a sandbox: the level that starts everywhere.
     with closing(level("process")) as plain:
         try:

@@ -1,14 +1,14 @@
-"""A worker confines itself, before a byte of a submission reaches it: from here on there is no way back.
+"""A worker confines itself, before it gets any byte of a submission; this cannot be undone.
 
-In this order: it offers itself to the kernel's memory killer first, gets mounts of its own where the kernel
-lets it (all read-only but its own folder; a /dev/shm and a /proc that show nobody else's), gives up every
-capability and the right to gain one, then every file but those named (Landlock), then the calls of
-`worker.syscalls`. Whatever of it fails is an error and ends the worker: a sandbox that is partly there
-passes for a whole one.
+In this order: it offers itself to the kernel's memory killer first; gets mounts of its own if the kernel
+allows it (all read-only but its own folder; a /dev/shm and a /proc that show nobody else's); gives up every
+capability and the right to gain one, then every file but those named (Landlock), then the system calls of
+`worker.syscalls`. If any step fails, that is an error and ends the worker: a partial sandbox would be taken
+for a complete one.
 
 What it does not stop: connecting to a unix socket that has a path, filling the disk, file locks; without
-mounts of its own also changing the modes and times of files of its user, and without root reading the
-command lines of other processes. The levels say so (`residual`), and probe the rest.
+mounts of its own also changing the modes and times of its user's files, and without root reading the command
+lines of other processes. The levels list these (`residual`) and probe everything else.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from typing import Any
 from harness.worker import syscalls
 from harness.worker.landlock import OWN, READ, USE, Rules, Unconfined, version
 
-_SET_DUMPABLE, _SET_SECCOMP, _BOUNDING_DROP, _SET_NO_NEW_PRIVILEGES, _AMBIENT = 4, 22, 24, 38, 47
+_GET_DUMPABLE, _SET_DUMPABLE, _SET_SECCOMP = 3, 4, 22
+_BOUNDING_DROP, _SET_NO_NEW_PRIVILEGES, _AMBIENT = 24, 38, 47
 _AMBIENT_CLEAR, _SECCOMP_FILTER = 4, 2
 _CAPABILITY_VERSION = 0x20080522
 _NEW_USER, _NEW_MOUNTS = 0x10000000, 0x00020000
@@ -38,15 +39,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def confine(rules: Mapping[str, Any]) -> dict[str, Any]:
-    """Confines this process, which must have one thread; says how. Raises Unconfined.
+    """Confines this process, which must have one thread, and returns how. Raises Unconfined.
 
-    `rules`: `readable` and `own` are paths that must be there, `readable_if` and `use_if` may be
-    missing; `affinity` as in `syscalls.program`; `shm`: mounts of its own are wanted; `seccomp`: false
-    where a filter is in force already. Told are the version of Landlock, whether /dev/shm is "private",
-    and whether files outside are `sealed` and other processes `hidden`.
+    `rules`: `readable` and `own` are paths that must exist, `readable_if` and `use_if` may be missing;
+    `affinity` as in `syscalls.program`; `shm`: mounts of its own are wanted; `seccomp`: false if a filter is
+    in force already. Returned are the version of Landlock, whether /dev/shm is "private", and whether files
+    outside are `sealed` and other processes `hidden`.
     """
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write(_KILLED_FIRST)
+    _be_killed_first()
     shm = _private_shm(rules["own"]) if rules["shm"] else "box"
     private = shm == "private"
     sealed = private and _is_read_only("/")
@@ -70,16 +70,26 @@ def confine(rules: Mapping[str, Any]) -> dict[str, Any]:
     return {"landlock": version(), "shm": shm, "sealed": sealed, "hidden": hidden}
 
 
+def _be_killed_first() -> None:
+    """Offers this process to the kernel's memory killer."""
+    # What a fork of the zygote has in /proc is root's, and not its own to write, until it may be looked into.
+    before = _libc.prctl(_GET_DUMPABLE, 0, 0, 0, 0)
+    _libc.prctl(_SET_DUMPABLE, 1, 0, 0, 0)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write(_KILLED_FIRST)
+    _libc.prctl(_SET_DUMPABLE, int(before == 1), 0, 0, 0)
+
+
 def _call(what: str, result: int) -> None:
     if result < 0:
         raise Unconfined(f"{what} was refused: {os.strerror(ctypes.get_errno())}")
 
 
 def _private_shm(own: Sequence[str]) -> str:
-    """A /dev/shm that ends with this worker: "private"; "shared" where the kernel does not let us.
+    """Mounts a /dev/shm that ends with this worker: "private"; "shared" if the kernel does not allow it.
 
-    With it all files but those below `own` become read-only, their modes and times too: Landlock has no
-    right for those.
+    If it does, all files but those below `own` become read-only, including their modes and times, for which
+    Landlock has no right.
     """
     uid, gid = os.geteuid(), os.getegid()
     if _libc.unshare(_NEW_MOUNTS) < 0:
@@ -106,7 +116,7 @@ def _private_shm(own: Sequence[str]) -> str:
 
 
 def _seal(own: Sequence[str]) -> None:
-    """Read-only mounts everywhere but at `own`; before Linux 5.12, and where it is refused, nothing is changed."""
+    """Read-only mounts everywhere but at `own`; changes nothing before Linux 5.12, or if it is refused."""
     here = os.getcwd()
     if any(_mount(path, path, None, _BIND | _RECURSIVE) < 0 for path in own):
         return
@@ -129,13 +139,13 @@ def _is_read_only(path: str) -> bool:
 
 
 def _private_processes() -> bool:
-    """A /proc that shows whom this worker may trace, so nobody outside; False without root (Linux 5.8)."""
+    """A /proc that shows only processes this worker may trace, so none outside; False without root (Linux 5.8)."""
     flags = _NO_SETUID | _NO_DEVICES | _NO_PROGRAMS
     return _mount("proc", "/proc", "proc", flags, "hidepid=ptraceable") >= 0
 
 
 def _private_terminals() -> bool:
-    """Pseudo-terminals of its own, in the mount namespace of `_private_shm`; False where the kernel does not let us."""
+    """Its own pseudo-terminals, in the mount namespace of `_private_shm`; False if the kernel refuses."""
     how = "newinstance,ptmxmode=0666,mode=0600"
     if _mount("devpts", PTS, "devpts", _NO_SETUID | _NO_PROGRAMS, how) < 0:
         return False

@@ -1,9 +1,9 @@
-"""What a zygote owes its workers: their end, the end of all that they started, and a clean place after them.
+"""The zygote's cleaning up after a worker: ends it and everything that it started, and empties its folders.
 
-A process that forks twice belongs to nobody: the kernel hands it to the nearest ancestor that has said
-it adopts orphans. In a box that is the zygote, and all processes there but itself are the one worker's.
-Without a box, and without a control group to hold them, it is a keeper: a process between the zygote
-and its worker that does nothing but wait, kill what is left, and end as the worker did.
+A process that forks twice loses its parent: the kernel hands it to the nearest ancestor that has said it
+adopts orphans. In a box that is the zygote, and all processes there but itself belong to the one worker.
+Without a box, and without a control group to contain them, it is a keeper: a process between the zygote and
+its worker that only waits, kills what is left, and ends with the worker's status.
 
 What it does not stop: nothing needs to be stopped here, all of it is dead or about to be.
 """
@@ -26,17 +26,17 @@ _ROUNDS, _PERIOD = 10_000, 0.001
 
 
 def dumpable(yes: bool) -> None:
-    """Whether other processes of this user may look into this one."""
+    """Sets whether other processes of this user may look into this one."""
     ctypes.CDLL(None).prctl(_SET_DUMPABLE, int(yes), 0, 0, 0)
 
 
 def adopt_orphans() -> None:
-    """Makes this process the parent of whoever below it loses theirs."""
+    """Makes this process the parent of every process below it that loses its own."""
     ctypes.CDLL(None).prctl(_SET_SUBREAPER, 1, 0, 0, 0)
 
 
 def keep_the_next() -> None:
-    """Forks once more: this process stays as the keeper of the one in which the call returns."""
+    """Forks again: this process stays as the keeper, and the call returns in the child."""
     signal.signal(signal.SIGTERM, _ended)
     ctypes.CDLL(None).prctl(_SET_PARENT_DEATH, signal.SIGTERM)
     adopt_orphans()
@@ -57,13 +57,13 @@ def keep_the_next() -> None:
 
 
 def _ended(number: int, frame: FrameType | None) -> None:
-    """The zygote is gone: so is this, with all that it keeps."""
+    """The zygote is gone, so this process ends too, with everything that it keeps."""
     kill_descendants()
     os._exit(1)
 
 
 def kill_descendants() -> None:
-    """Kills all below this process, and what it forks meanwhile, until nothing is left."""
+    """Kills all processes below this one, and those they fork meanwhile, until none is left."""
     for _ in range(_ROUNDS):
         if not (alive := _descendants()):
             return
@@ -88,17 +88,17 @@ def _descendants() -> list[int]:
 
 
 def _bury() -> None:
-    """Takes note of every child that has ended."""
+    """Reaps every child that has ended."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
 
 
 def reap(pid: int, sweep: Sequence[str]) -> dict[str, Any]:
-    """How a dead worker ended, as subprocess tells it: negative for a signal.
+    """A dead worker's exit status, as subprocess gives it: negative for a signal.
 
-    With folders to `sweep` this is a box: all processes in it are killed and the folders emptied;
-    `clean` says whether both succeeded. The box of a worker that left something is not used again.
+    With folders to `sweep` this is a box: all processes in it are killed and the folders emptied; `clean`
+    says whether both succeeded. A box in which a worker left something is not used again.
     """
     status = -int(signal.SIGKILL)
     with contextlib.suppress(ChildProcessError):
@@ -116,7 +116,7 @@ def reap(pid: int, sweep: Sequence[str]) -> dict[str, Any]:
 
 
 def _emptied(folder: str) -> bool:
-    """Whether nothing is in `folder` any more."""
+    """Empties `folder`; whether nothing is left in it."""
     with contextlib.suppress(OSError, RecursionError):
         for name in os.listdir(folder):
             path = os.path.join(folder, name)
@@ -129,7 +129,7 @@ def _emptied(folder: str) -> bool:
 
 
 def _by_force(_: object, path: str, __: object) -> None:
-    """A folder that was made unreadable is opened and tried once more."""
+    """Opens a folder that was made unreadable and tries again."""
     for target in (os.path.dirname(path), path):
         with contextlib.suppress(OSError):
             os.chmod(target, 0o700)

@@ -1,8 +1,8 @@
-"""Landlock in three calls: a process gives up every right to files but those named, for good.
+"""Landlock in three calls: a process gives up all rights to files except those named, for good.
 
 What it does not stop: unix sockets that have a path, file locks, reading a file's size and times, and
-descriptors that are open already. The package on PyPI was tried: it knows rights to files only, none to
-ports, signals and abstract sockets (version 4 and 6 of the kernel's interface).
+descriptors that are open already. We do not use the package on PyPI: when tried, it supported only rights to
+files, not to ports, signals and abstract sockets (versions 4 and 6 of the kernel's interface).
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEVICE
 
 
 class Unconfined(Exception):
-    """This process could not be confined as promised; the message says by what."""
+    """This process could not be confined as promised; the message says what failed."""
 
 
 def version() -> int:
-    """The version of Landlock's interface in this kernel; 0 where there is none."""
+    """The version of Landlock's interface in this kernel; 0 if it has none."""
     return max(0, int(ctypes.CDLL(None).syscall(_CREATE, None, 0, _VERSION)))
 
 
 class Rules:
-    """What will be allowed; in force for this thread and all that it starts from `restrict` on."""
+    """The rights that will remain; from `restrict` on they bind this thread and everything that it starts."""
 
     def __init__(self) -> None:
         abi = version()
@@ -53,7 +53,7 @@ class Rules:
         self.fd = _called("creating its rules", _CREATE, words, len(words), 0)
 
     def allow(self, paths: Iterable[str], rights: int) -> None:
-        """Allows `rights` to each path and all below it; a path that is not there is an error."""
+        """Allows `rights` to each path and everything below it; a path that does not exist is an error."""
         for path in paths:
             try:
                 fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -69,7 +69,7 @@ class Rules:
                 os.close(fd)
 
     def restrict(self) -> None:
-        """Gives up everything else. Needs no_new_privs."""
+        """Gives up all other rights. Needs no_new_privs."""
         _called("restricting itself", _RESTRICT, self.fd, 0)
         os.close(self.fd)
 

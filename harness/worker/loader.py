@@ -1,4 +1,4 @@
-"""Imports a submission's `solution.py` and holds it against the task's contract."""
+"""Imports a submission's `solution.py` and checks it against the task's contract."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 
 class ContractError(Exception):
-    """The submission does not offer what the contract asks; the message says what and where."""
+    """The submission lacks something that the contract requires; the message says what and where."""
 
 
 def load_module(name: str, path: Path) -> ModuleType:
@@ -37,9 +37,10 @@ def phases_of(contract: ModuleType) -> dict[str, list[str]]:
 
 
 def load_solution(folder: Path, contract_file: Path) -> Any:
-    """The submission's class `Solution`, after every method of the contract was found on it.
+    """The submission's class `Solution`, after checking that it has every method of the contract.
 
-    The folder goes to the end of the import path, so that a file called torch.py shadows nothing.
+    The folder goes to the end of the import path, so that a file called torch.py does not hide the real
+    torch.
     """
     phases = phases_of(load_module("contract", contract_file))
     sys.path.append(str(folder))
@@ -68,7 +69,7 @@ def _check_phase(solution: type, phase: str, parameters: list[str]) -> None:
 
 
 def trimmed(error: BaseException, folder: Path) -> str:
-    """The traceback with the submission's own frames only, paths relative to its folder."""
+    """The traceback with only the submission's own frames, and paths relative to its folder."""
     lines = ["Traceback (the submission's own files only, most recent call last):"]
     for frame in traceback.extract_tb(error.__traceback__):
         path = Path(frame.filename)

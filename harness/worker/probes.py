@@ -1,10 +1,10 @@
-"""What an attacker would try first, tried by a worker of ours before any submission is let in.
+"""What an attacker would try first, tried by a worker of ours before any submission is started.
 
-Each probe returns what it reached, in words, or raises OSError where it was refused. The parent holds
-the answers against what the level promises (`isolation.selftest`). They do no harm where they succeed:
-the targets are made for them, and of the harness itself they only ask whether they might.
+Each probe returns in words what it reached, or raises OSError if it was refused. The parent compares the
+answers with the level's promises (`isolation.selftest`). The probes do no harm when they succeed: their
+targets are made for them, and as to the harness itself they only ask whether they would be allowed.
 
-What it does not stop: it stops nothing, and it only shows that known ways are shut on this machine now.
+What it does not stop: it stops nothing, and only shows that known attacks are refused on this machine now.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KINDS = (probes_outside, probes_kernel)
 
 
 def answer(sock: socket.socket) -> NoReturn:
-    """Is told the targets, tries every probe, tells what each reached ("" for nothing), and ends."""
+    """Receives the targets, tries every probe, reports what each reached ("" for nothing), and ends."""
     words = b""
     while not words.endswith(b"\n"):
         words += (part := sock.recv(1 << 16))

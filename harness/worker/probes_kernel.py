@@ -1,4 +1,4 @@
-"""Probes for what a worker is given and what the kernel lets it do with itself."""
+"""Probes of what a worker inherits and of what the kernel lets it do with itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probes for what lies outside of a worker: files, the harness and its processes, sockets."""
+"""Probes of what lies outside a worker: files, the harness and its processes, sockets."""
 
 from __future__ import annotations
 
@@ -70,30 +70,30 @@ def _settings(_: Targets) -> str:
         return "core_pattern was opened"
 
 
-@probe("read the harness's memory")
+@probe("read the harness's memory", "parent")
 def _memory(to: Targets) -> str:
     with open(f"/proc/{to['parent']}/mem", "rb"):
         return "it was opened"
 
 
-@probe("read the harness's environment")
+@probe("read the harness's environment", "parent")
 def _environment(to: Targets) -> str:
     return str(len(Path(f"/proc/{to['parent']}/environ").read_bytes()))
 
 
-@probe("reopen the harness's files")
+@probe("reopen the harness's files", "parent")
 def _files(to: Targets) -> str:
     folder = f"/proc/{to['parent']}/fd"  # the numbers tell nothing; what is behind one would
     with open(f"{folder}/{to['leak']}", "rb") as file:
         return file.read().decode()
 
 
-@probe("enter the harness's root")
+@probe("enter the harness's root", "parent")
 def _root(to: Targets) -> str:
     return " ".join(os.listdir(f"/proc/{to['parent']}/root"))
 
 
-@probe("see the harness")
+@probe("see the harness", "target")
 def _see(to: Targets) -> str:
     words = Path(f"/proc/{to['target']}/cmdline").read_bytes()
     if to["marker"].encode() not in words:
@@ -101,7 +101,7 @@ def _see(to: Targets) -> str:
     return "its command line"
 
 
-@probe("trace the harness")
+@probe("trace the harness", "target")
 def _trace(to: Targets) -> str:
     call("ptrace", _SEIZE, to["target"], 0, 0)
     with contextlib.suppress(OSError):
@@ -109,7 +109,7 @@ def _trace(to: Targets) -> str:
     return "it was seized"
 
 
-@probe("copy from the harness's memory")
+@probe("copy from the harness's memory", "target")
 def _copy(to: Targets) -> str:
     words = ctypes.create_string_buffer(8)
     place = struct.pack("PL", ctypes.addressof(words), 8)
@@ -121,37 +121,37 @@ def _copy(to: Targets) -> str:
     return "it was let look"
 
 
-@probe("signal the harness")
+@probe("signal the harness", "target")
 def _signal(to: Targets) -> str:
     os.kill(to["target"], 0)
     return "it may be killed"
 
 
-@probe("hold the harness by a descriptor")
+@probe("hold the harness by a descriptor", "target")
 def _hold(to: Targets) -> str:
     os.close(call("pidfd_open", to["target"], 0))
     return "it was opened"
 
 
-@probe("limit the harness")
+@probe("limit the harness", "target")
 def _limit(to: Targets) -> str:
     call("prlimit64", to["target"], 1, None, ctypes.create_string_buffer(16))
     return "its limits may be set"
 
 
-@probe("move the harness to other cores")
+@probe("move the harness to other cores", "target")
 def _move(to: Targets) -> str:
     os.sched_setaffinity(to["target"], to["target_cores"])
     return "it was moved"
 
 
-@probe("renice the harness")
+@probe("renice the harness", "target")
 def _renice(to: Targets) -> str:
     os.setpriority(os.PRIO_PROCESS, to["target"], 19)
     return "it was reniced"
 
 
-@probe("have the harness killed for memory")
+@probe("have the harness killed for memory", "target")
 def _kill_first(to: Targets) -> str:
     with open(f"/proc/{to['target']}/oom_score_adj", "r+"):
         return "its score was opened"

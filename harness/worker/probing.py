@@ -1,4 +1,4 @@
-"""What every probe has at hand: its place in the table, calls by number, and how to say that it was refused."""
+"""What every probe uses: a decorator for the table, system calls by number, and an exception for refusal."""
 
 from __future__ import annotations
 
@@ -16,21 +16,45 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Refused(OSError):
-    """There was nothing to reach."""
+    """There was nothing that the probe could reach."""
 
 
-def probe(name: str) -> Callable[[Probe], Probe]:
-    """Puts a probe into the table under what an attacker would do."""
+def probe(name: str, whose: str = "") -> Callable[[Probe], Probe]:
+    """Puts a probe into the table under what an attacker would do.
+
+    `whose`: "target" or "parent" where it is about that process by its number, which is the harness's own:
+    where it is another's in here, it leads to nobody outside, and the probe is refused without a try.
+    """
 
     def kept(function: Probe) -> Probe:
-        PROBES[name] = function
+        def tried(to: Targets) -> str:
+            if whose and is_another(to[whose], to["born"][whose]):
+                raise Refused
+            return function(to)
+
+        PROBES[name] = tried if whose else function
         return function
 
     return kept
 
 
+def is_another(pid: int, born: int | None) -> bool:
+    """Whether `pid` is seen in here to be another process than the one born at `born` (ticks since boot).
+
+    In a box with numbers of its own a small one may be the box's own process. Whatever cannot be seen
+    is not said to be another: then what answers counts as the harness.
+    """
+    try:
+        if born is None or os.readlink("/proc/self") != str(os.getpid()):
+            return False  # a /proc of other numbers tells nothing of ours
+        with open(f"/proc/{pid}/stat") as file:
+            return int(file.read().rpartition(")")[2].split()[19]) != born
+    except (OSError, ValueError, IndexError):
+        return False
+
+
 def call(name: str, *arguments: Any) -> int:
-    """A call to the kernel by its own number; raises OSError."""
+    """Makes a system call by its number; raises OSError."""
     typed = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
     found = int(libc.syscall(ctypes.c_long(number(name)), *typed))
     if found < 0:

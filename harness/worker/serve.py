@@ -59,7 +59,7 @@ def _started(payload: bytes) -> tuple[dict[str, Any], Path]:
 
 
 def _next(sock: socket.socket) -> tuple[wire.Frame, bytes, int | None]:
-    """The next frame that asks for work; pings before it are answered on the way."""
+    """The next frame with work to do; pings before it are answered at once."""
     while True:
         frame, payload, output = wire.receive(sock)
         if frame.opcode != wire.PING:
@@ -70,7 +70,7 @@ def _next(sock: socket.socket) -> tuple[wire.Frame, bytes, int | None]:
 
 
 def _zeros(payload: bytes) -> bytes | memoryview:
-    """What a request like this one is answered with when nothing is worked on."""
+    """The zeros with which a request like this one is answered when it is not carried out."""
     phase, _, returns = wire.decode_call(payload)
     if returns is None or returns["kind"] != "array":
         return b""
@@ -102,7 +102,7 @@ def _call(solution: Any, payload: bytes) -> tuple[bytes | memoryview]:
 
 
 def _guard(sock: socket.socket, frame: wire.Frame, folder: Path, work: Any) -> Any:
-    """What `work` returns, or None after a FAULT was sent: whatever a submission raises ends here."""
+    """The result of `work`, or None after a FAULT was sent: exceptions of the submission go no further."""
     try:
         return work()
     except wire.ProtocolError:
@@ -117,7 +117,7 @@ def _guard(sock: socket.socket, frame: wire.Frame, folder: Path, work: Any) -> A
 
 
 def _allocator_peaks() -> bytes:
-    """torch's own word on device memory: peak allocated and reserved bytes, u64 each; a diagnosis only."""
+    """Device memory as torch counts it: peak allocated and reserved bytes, u64 each; only a diagnosis."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return struct.pack("<QQ", 0, 0)

@@ -1,13 +1,14 @@
-"""The seccomp filter of the stronger levels: which calls to the kernel a worker may not make, as BPF.
+"""The seccomp filter of the stronger levels: the system calls that a worker may not make, as BPF.
 
-Everything is allowed but what is listed: reaching into other processes, keys, messages and memory that
-outlive a process, namespaces and mounts, sockets other than unix ones, and interfaces of the kernel in
-which its faults are found. What is newer than this table does not exist (ENOSYS), nor does clone3, whose
-flags a filter cannot read; another architecture's numbers kill. Kept is memfd_create, which CUDA needs.
+Everything is allowed except what is listed: reaching into other processes, keys, messages and memory that
+outlive a process, namespaces and mounts, sockets other than unix ones, and kernel interfaces in which faults
+are often found. System calls newer than this table do not exist for the worker (ENOSYS), nor does clone3,
+whose flags a filter cannot read; using another architecture's numbers kills it. memfd_create stays allowed,
+because CUDA needs it.
 
-What it does not stop: it cannot look behind a pointer, so paths and addresses are Landlock's matter, and
-whom a signal goes to as well. libseccomp was tried through its ctypes wrapper: it must be installed
-beside Python and is found by running a compiler's tools; 90 numbers are less to trust.
+What it does not stop: it cannot see what a pointer points to, so paths, addresses and the receivers of
+signals are left to Landlock. We do not use libseccomp through its ctypes wrapper: it must be installed beside
+Python and is found by running a compiler's tools; 90 numbers need less trust.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _EPERM, _ENOSYS = 1, 38
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 X32 = 0x40000000
-_NEWEST = 470  # of Linux 6.18; the same on every architecture from 424 on
+_NEWEST = 470  # of Linux 6.19; the same on every architecture from 424 on
 _AF_UNIX, _TIOCSTI, _TIOCLINUX = 1, 0x5412, 0x541C
 _NEW_NAMESPACES = 0x7E020000
 
@@ -125,7 +126,7 @@ def known() -> bool:
 
 
 def number(name: str) -> int:
-    """A call's number on this machine, of those named here; -1 where it has none."""
+    """The number on this machine of one of the calls listed here; -1 if it has none."""
     column = list(ARCHITECTURES).index(platform.machine())
     more = {"sched_setaffinity": _SETAFFINITY, "setpriority": _SETPRIORITY, "personality": _PERSONALITY}
     more |= {"ioctl": _IOCTL, "clone": _CLONE, "clone3": _CLONE3}
@@ -135,9 +136,9 @@ def number(name: str) -> int:
 
 
 def program(affinity: bool, machine: str | None = None) -> bytes:
-    """The filter as the kernel takes it. `affinity`: whether a worker may choose among its cores by itself.
+    """The filter in the form that the kernel takes. `affinity`: whether a worker may choose its cores by itself.
 
-    It may where a control group holds it to them; elsewhere it could choose more than it was given.
+    It may if a control group limits it to its cores; otherwise it could choose more than it was given.
     """
     machine = machine or platform.machine()
     column = list(ARCHITECTURES).index(machine)
@@ -171,7 +172,7 @@ def _answer(value: int) -> tuple[int, int, int, int]:
 
 
 def _argument(number: int) -> tuple[int, int, int, int]:
-    """Loads the lower half of an argument: all that is looked at are 32-bit numbers."""
+    """Loads the lower half of an argument; all arguments that are checked are 32-bit numbers."""
     return _LD, 0, 0, _ARGUMENTS + 8 * number
 
 

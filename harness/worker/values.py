@@ -1,6 +1,6 @@
-"""Turns what a phase returned into the bytes that were asked for, or says in words why it is unfit.
+"""Turns a phase's return value into the bytes that were asked for, or says in words why it does not fit.
 
-A courtesy to the candidate: the parent checks everything again on its own copy of the bytes.
+This only helps the candidate: the parent checks everything again on its own copy of the bytes.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from typing import Any
 
 
 class Unfit(Exception):
-    """A phase returned something other than what the contract asks."""
+    """A phase returned something other than the contract requires."""
 
 
 def to_bytes(value: Any, returns: dict[str, Any] | None, phase: str) -> bytes | memoryview:
-    """The raw bytes of `value`; raises Unfit when it is not what `returns` describes."""
+    """The raw bytes of `value`; raises Unfit if it is not what `returns` describes."""
     if returns is None:
         if value is not None:
             raise Unfit(f"{phase} must return None, not {_named(value)}")

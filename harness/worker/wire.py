@@ -40,7 +40,7 @@ _SEAL, _SHRINK, _GROW, _WRITE = 1, 2, 4, 8
 
 
 class ProtocolError(Exception):
-    """The other end sent something that is not a frame, or not the frame that was due."""
+    """The other end sent something that is not a frame, or not the frame that was expected."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def pack(opcode: int, flags: int, nonce: bytes, item: int, length: int) -> bytes
 
 
 def unpack(header: bytes) -> Frame:
-    """A header's fields; raises ProtocolError when it is not one of ours."""
+    """A header's fields; raises ProtocolError if it is not a header of ours."""
     magic, version, opcode, flags, nonce, item, length = HEADER.unpack(header)
     if magic != MAGIC or version != VERSION:
         raise ProtocolError("what arrived is not a frame of this protocol")
@@ -73,7 +73,7 @@ def has_memfd() -> bool:
 
 
 def sealed_input(payload: bytes) -> int:
-    """A memfd that holds `payload` and can no longer be changed by anybody."""
+    """A memfd that holds `payload` and can no longer be changed by any process."""
     import fcntl
 
     with _memfd("input") as fd:
@@ -85,7 +85,7 @@ def sealed_input(payload: bytes) -> int:
 def sized_output(size: int) -> int:
     """A memfd of `size` zero bytes that can be written but neither shrunk nor grown.
 
-    Unsealed, a worker could shrink it while the parent reads and kill the parent by SIGBUS.
+    Without the seals a worker could shrink it while the parent reads, which would kill the parent by SIGBUS.
     """
     import fcntl
 
@@ -97,7 +97,7 @@ def sized_output(size: int) -> int:
 
 @contextlib.contextmanager
 def _memfd(name: str) -> Generator[int]:
-    """New anonymous memory, closed again only when what is done with it fails."""
+    """New anonymous memory; it is closed again only if its first use fails."""
     fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         yield fd
@@ -107,7 +107,7 @@ def _memfd(name: str) -> Generator[int]:
 
 
 def read_memfd(fd: int, size: int) -> bytes:
-    """A copy of the first `size` bytes of a memfd, by pread so that a shrunk one cannot fault."""
+    """A copy of the first `size` bytes of a memfd, by pread, which is safe even if it was shrunk."""
     parts: list[bytes] = []
     offset = 0
     while offset < size:
@@ -157,9 +157,9 @@ def _encode(name: str, value: Any) -> tuple[dict[str, Any], bytes]:
 
 
 def decode_call(payload: bytes) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
-    """The phase, the arguments by name and what is to be returned, from a CALL's payload.
+    """The phase, the arguments by name and the description of the result, from a CALL's payload.
 
-    Raises ProtocolError for what `encode_call` does not make.
+    Raises ProtocolError for a payload that `encode_call` does not produce.
     """
     try:
         (size,) = struct.unpack_from("<I", payload)
@@ -188,9 +188,9 @@ def _decode(entry: dict[str, Any], buffer: bytes) -> Any:
 
 
 def receive(sock: socket.socket) -> tuple[Frame, bytes, int | None]:
-    """The worker's read of one frame: header, payload, and the output memfd when one came along.
+    """The worker's read of one frame: header, payload, and the output memfd if one came with it.
 
-    Blocks. Raises EOFError when the parent is gone, ProtocolError for what is no frame of a parent's.
+    Blocks. Raises EOFError if the parent is gone, ProtocolError for anything that is not a parent's frame.
     """
     header, fds, _, _ = socket.recv_fds(sock, HEADER.size, 2)
     try:
@@ -233,7 +233,7 @@ def _exactly(sock: socket.socket, size: int) -> bytes:
 def answer(
     sock: socket.socket, frame: Frame, payload: bytes | memoryview, output: int | None, opcode: int = RESULT
 ) -> None:
-    """The worker's RESULT (or PONG): through the output memfd when the parent gave one, else inline."""
+    """The worker's RESULT (or PONG): through the output memfd if the parent gave one, else inline."""
     size = len(memoryview(payload).cast("B")) if payload else 0
     if output is None:
         sock.sendall(pack(opcode, 0, frame.nonce, frame.item, size) + bytes(payload))

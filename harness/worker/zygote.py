@@ -1,10 +1,10 @@
 """`python -I -P -m harness.worker.zygote FD IMPORT...`: imports a stack once, then forks workers that have it.
 
-It never sees a line of a submission; each worker is confined, where its level wants it, before it does.
-It runs one thread (a fork copies only the one that forks: a lock
-that another held would stay locked for ever), opens no context on a GPU (a forked one is dead), and
-runs no parallel region (OpenMP's pool does not outlive a fork). Whatever it cannot promise it says in
-its first message, and the parent starts fresh interpreters instead.
+It never sees any code of a submission; a worker that its level wants confined is confined before it does. The
+zygote runs one thread (a fork copies only the thread that forks: a lock held by another one would stay locked
+for ever), opens no context on a GPU (a forked context is dead), and runs no parallel region (OpenMP's pool
+does not survive a fork). It reports in its first message whatever it cannot promise, and the parent then
+starts fresh interpreters instead.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ _SHIFT_BYTES, _SHIFT_PAGES = 4096, 256
 
 
 def main(sock: socket.socket, stack: list[str]) -> None:
-    """Imports `stack`, says what came of it, then serves the parent's orders until it is gone."""
+    """Imports `stack`, reports the result, then carries out the parent's orders until the parent is gone."""
     die_with_parent()
     if BOXED in os.environ:
         keeping.adopt_orphans()
-        _insist_on_descriptors(sock)
+        _require_on_descriptors(sock)
     missing = [name for name in stack if not _imported(name)]
     born_with = _BornWith(_places(os.environ["HOME"]), _mapped_pages())
     keeping.dumpable(False)  # from here on not even it may look at its own pages, if it is not root
@@ -108,8 +108,8 @@ def _say(sock: socket.socket, words: dict[str, Any]) -> None:
         sock.sendall(json.dumps(words).encode() + b"\n")
 
 
-def _insist_on_descriptors(sock: socket.socket) -> None:
-    """In a box nothing may be open but the standard ones and the socket: what else is, leaked in."""
+def _require_on_descriptors(sock: socket.socket) -> None:
+    """In a box only the standard descriptors and the socket may be open: any other one leaked in."""
     for name in os.listdir("/proc/self/fd"):
         if int(name) not in (0, 1, 2, sock.fileno()) and os.path.exists(f"/proc/self/fd/{name}"):
             raise Unconfined(f"descriptor {name} leaked into the box")
@@ -117,7 +117,7 @@ def _insist_on_descriptors(sock: socket.socket) -> None:
 
 @dataclass(frozen=True)
 class _BornWith:
-    """What is put right in each worker: texts that name the zygote's folders, and pages of files it had mapped."""
+    """What each worker has to correct: texts that name the zygote's folders, and pages of files it had mapped."""
 
     places: list[tuple[Any, str, str]]
     pages: list[tuple[int, int]]
@@ -126,8 +126,8 @@ class _BornWith:
 def _mapped_pages() -> list[tuple[int, int]]:
     """Spans (address, bytes) of the pages of files that are mapped now.
 
-    A fork does not inherit the mapping of pages that were only read; a fresh interpreter would have
-    them, in its memory as counted and without a fault at their first use.
+    A fork does not inherit the mapping of pages that were only read. A fresh interpreter would have them
+    mapped, so they would count as its memory and cause no page fault at their first use.
     """
     size = mmap.PAGESIZE
     spans: list[tuple[int, int]] = []
@@ -157,7 +157,7 @@ def _map_again(pages: list[tuple[int, int]]) -> None:
 
 
 def _places(home: str) -> list[tuple[Any, str, str]]:
-    """Where the stack noted the zygote's own folders when it was imported: module, name, and the text."""
+    """Where the stack stored the zygote's own folders when it was imported: module, name, and the text."""
     found = []
     for module in list(sys.modules.values()):
         if module.__class__.__name__ == "_LazyModule" or not hasattr(module, "__dict__"):
@@ -210,7 +210,7 @@ _held: list[Any] = []
 
 
 def _shift() -> None:
-    """Moves what will be allocated by a random distance: forks of one process would all share one layout."""
+    """Moves future allocations by a random distance: otherwise all forks of a process share one layout."""
     libc = ctypes.CDLL(None)
     libc.malloc.restype = ctypes.c_void_p
     libc.malloc.argtypes = [ctypes.c_size_t]
@@ -219,7 +219,7 @@ def _shift() -> None:
 
 
 def _reseed() -> None:
-    """Generators that were seeded by chance are seeded anew; Python's own has seen to itself."""
+    """Seeds anew the generators that were seeded at random; Python's own reseeds itself after a fork."""
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         numpy.random.seed()

@@ -14,7 +14,7 @@ class Contract(Protocol):
     """Five operations, each forward and backward in one call; every value that comes back is finite.
 
     What comes in and goes out is float32 (float64 and lists of numbers are cast); what happens in between
-    is your affair.
+    is up to you.
     """
 
     def __init__(self, context: Any) -> None: ...

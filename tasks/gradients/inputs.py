@@ -138,8 +138,10 @@ def _pairs(
     queries = keys + noise * rng.normal(0, 1, size)
     queries, keys = crowd + spread * queries, crowd + spread * keys
     return {
-        "queries": queries.astype(np.float32), "keys": keys.astype(np.float32), "temperature": float(temperature),
-    }  # fmt: skip
+        "queries": queries.astype(np.float32),
+        "keys": keys.astype(np.float32),
+        "temperature": float(temperature),
+    }
 
 
 def rows_mild(rng: Rng, shape: Shape) -> Arguments:
@@ -226,10 +228,13 @@ def _scores(drawn: Arguments) -> NDArray[np.float64]:
 
 REGIMES: dict[str, dict[str, Callable[[Rng, Shape], Arguments]]] = {
     "cross_entropy": {
-        "mild": logits_mild, "wide": logits_wide, "sure": logits_sure, "softened": logits_softened,
+        "mild": logits_mild,
+        "wide": logits_wide,
+        "sure": logits_sure,
+        "softened": logits_softened,
     },
     "focal": {"mild": margins_mild, "wide": margins_wide, "sure": margins_sure, "blunt": margins_blunt},
     "info_nce": {"mild": pairs_mild, "cold": pairs_cold, "sure": pairs_sure, "scaled": pairs_scaled},
     "layer_norm": {"mild": rows_mild, "offset": rows_offset, "small": rows_small, "flat": rows_flat},
     "attention": {"mild": heads_mild, "large": heads_large, "sure": heads_sure, "offset": heads_offset},
-}  # fmt: skip
+}

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import TaskError
-from harness.instances import Answer, ArraySpec, Evaluation, Instance, Request, Stage
+from harness.instances import Answer, ArraySpec, Evaluation, Instance, Request, Stage, Workbench
 from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
 from harness.tasks import beside
@@ -38,24 +38,32 @@ class Right:
     sizes: tuple[Doubles, ...]
 
 
-def prepare(workbench: Any) -> Instance:
+def prepare(workbench: Workbench) -> Instance:
     """As many calls in every regime of every operation, shuffled; warm-ups; and a reserve of the same mix."""
     size = {name: int(value) for name, value in workbench.size.items()}
     shape = inputs.Shape(size["rows"], size["classes"], size["width"])
     base, warm = REGIMES * size["per_cell"], WARMUPS * workbench.pairs
     counts = {
-        "warm": warm, "call": base, "more-warm": workbench.reserve(warm), "more": workbench.reserve(base),
-    }  # fmt: skip
+        "warm": warm,
+        "call": base,
+        "more-warm": workbench.reserve(warm),
+        "more": workbench.reserve(base),
+    }
     regimes: dict[str, str] = {}
-    asked = {name: calls(name, count, shape, workbench.rng(name), regimes) for name, count in counts.items()}
+    requests = {
+        name: calls(name, count, shape, workbench.rng(name), regimes) for name, count in counts.items()
+    }
     stage = Stage(
-        "serve", (*asked["warm"], *asked["call"]), reserve=(*asked["more-warm"], *asked["more"]), paired=True
+        "serve",
+        (*requests["warm"], *requests["call"]),
+        reserve=(*requests["more-warm"], *requests["more"]),
+        paired=True,
     )
-    scored = [*asked["call"], *asked["more"]]
+    scored = [*requests["call"], *requests["more"]]
     right = {request.item: right_answer(request) for request in scored}
     check(scored, right)
     return Instance(
-        (stage,), {"right": right, "regimes": regimes}, facts={"calls": len(asked["call"]), **size}
+        (stage,), {"right": right, "regimes": regimes}, facts={"calls": len(requests["call"]), **size}
     )
 
 
@@ -82,9 +90,12 @@ def answer_shape(phase: str, shape: Any) -> tuple[int, ...]:
     """The shape of an operation's answer, as contract.py states it."""
     n, classes, width = shape.rows, shape.classes, shape.width
     return {
-        "cross_entropy": (n, 1 + classes), "focal": (2, n * classes), "info_nce": (n, 1 + 2 * width),
-        "layer_norm": (2 * n + 2, classes), "attention": (4, n, width),
-    }[phase]  # fmt: skip
+        "cross_entropy": (n, 1 + classes),
+        "focal": (2, n * classes),
+        "info_nce": (n, 1 + 2 * width),
+        "layer_norm": (2 * n + 2, classes),
+        "attention": (4, n, width),
+    }[phase]
 
 
 def right_answer(request: Request) -> Right:
@@ -131,8 +142,8 @@ def digits(phase: str, answer: NDArray[Any], right: Right) -> float:
     """Correct digits of the worst entry, 0 to 7.22: -log10 of its error by the largest of its row."""
     blocks = unpacked(phase, answer, right)
     worst = max(
-        float((np.abs(found - block) / size).max())
-        for found, block, size in zip(blocks, right.blocks, right.sizes, strict=True)
+        float((np.abs(given - block) / size).max())
+        for given, block, size in zip(blocks, right.blocks, right.sizes, strict=True)
     )
     return float(-np.log10(min(max(worst, ROUNDING), 1.0)))
 
@@ -144,16 +155,21 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
     if not items:
         raise TaskError("no scored call of gradients was answered: its stage serve asks for none")
     phase_of = {request.item: request.phase for request in instance.requests()}
-    found = np.array([digits(phase_of[i], np.asarray(answers[i]), right[i]) for i in items])
+    call_digits = np.array([digits(phase_of[i], np.asarray(answers[i]), right[i]) for i in items])
     cells: dict[str, dict[str, list[float]]] = {phase: {} for phase in inputs.REGIMES}
-    for item, value in zip(items, found.tolist(), strict=True):
+    for item, value in zip(items, call_digits.tolist(), strict=True):
         cells[phase_of[item]].setdefault(instance.hidden["regimes"][item], []).append(value)
-    draws = bootstrap_draws(found)
+    draws = bootstrap_draws(call_digits)
     low, high = percentile_interval(draws)
     whole = Measurement(
-        name="digits", unit="", direction="higher", value=float(found.mean()), low=low, high=high,
+        name="digits",
+        unit="",
+        direction="higher",
+        value=float(call_digits.mean()),
+        low=low,
+        high=high,
         draws=tuple(draws.tolist()),
-    )  # fmt: skip
+    )
     parts = [_part(phase, regime, values) for phase, of in cells.items() for regime, values in of.items()]
     return Evaluation((whole, *parts), (_worst_first(cells),))
 
@@ -169,6 +185,9 @@ def _worst_first(cells: Mapping[str, Mapping[str, Sequence[float]]]) -> Series:
     means = sorted(float(np.mean(values)) for of in cells.values() for values in of.values())
     places = tuple(float(place) for place in range(1, len(means) + 1))
     return Series(
-        name="digits of each regime of each operation", x_label="regimes, worst first", y_label="digits",
-        x=places, y=tuple(means),
-    )  # fmt: skip
+        name="digits of each regime of each operation",
+        x_label="regimes, worst first",
+        y_label="digits",
+        x=places,
+        y=tuple(means),
+    )

@@ -71,9 +71,12 @@ def info_nce(queries: NDArray[np.float32], keys: NDArray[np.float32], temperatur
 
 
 def layer_norm(
-    x: NDArray[np.float32], weight: NDArray[np.float32], bias: NDArray[np.float32], eps: float,
+    x: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    eps: float,
     upstream: NDArray[np.float32],
-) -> Blocks:  # fmt: skip
+) -> Blocks:
     """Outputs [n, d], gradients of x [n, d], of the weight [1, d] and of the bias [1, d]."""
     v, w, b, g = (wide(part) for part in (x, weight, bias, upstream))
     centred = v - v.mean(axis=1, keepdims=True)
@@ -85,9 +88,11 @@ def layer_norm(
 
 
 def attention(
-    queries: NDArray[np.float32], keys: NDArray[np.float32], values: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    keys: NDArray[np.float32],
+    values: NDArray[np.float32],
     upstream: NDArray[np.float32],
-) -> Blocks:  # fmt: skip
+) -> Blocks:
     """Outputs and gradients of queries, keys and values, [n, d] each."""
     q, k, v, g = (wide(part) for part in (queries, keys, values, upstream))
     rate = 1 / np.sqrt(q.shape[1])
@@ -103,6 +108,9 @@ def attention(
 
 
 TRUTHS = {
-    "cross_entropy": cross_entropy, "focal": focal, "info_nce": info_nce, "layer_norm": layer_norm,
+    "cross_entropy": cross_entropy,
+    "focal": focal,
+    "info_nce": info_nce,
+    "layer_norm": layer_norm,
     "attention": attention,
-}  # fmt: skip
+}

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 
 class Contract(Protocol):
-    """Two collections of texts, one after the other in the same process; nobody says which is which.
+    """Two collections of texts, one after the other in the same process; you are not told which is which.
 
-    The labels of a collection arrive bit by bit. At each budget b of labels a class, from few to many,
+    The labels of a collection arrive step by step. At each budget b of labels a class, from few to many,
     `train` is called once, and then `predict` for the collection's test texts, some dozens at a time: the
     same texts at every budget.
     """
@@ -22,9 +22,9 @@ class Contract(Protocol):
     def train(self, texts: list[str], labels: NDArray[np.int64], num_classes: int) -> None:
         """Learns to classify texts like these, from all labels of their collection that there are so far.
 
-        texts        num_classes * b distinct texts, b between 2 and some hundreds; those of the collection's
-                     call before come first, in the same order
-        labels       int64[len(texts)], 0 to num_classes - 1; all right, every class b times
+        texts        num_classes * b distinct texts, b between 2 and some hundreds; those of the call before
+                     (for the same collection) come first, in the same order
+        labels       int64[len(texts)], 0 to num_classes - 1; all are right, every class b times
         num_classes  at least 2
         """
         ...

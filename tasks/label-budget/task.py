@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError, Fault
-from harness.instances import Answer, ArraySpec, Evaluation, Instance, Request, Stage
+from harness.instances import Answer, ArraySpec, Evaluation, Instance, Request, Stage, Workbench
 from harness.measures.quality import macro_f1
 from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
@@ -52,7 +52,7 @@ class Collection:
         return self.train.take(np.arange(per_class * classes))
 
 
-def prepare(workbench: Any) -> Instance:
+def prepare(workbench: Workbench) -> Instance:
     """The instance for the workbench's seed, size and data."""
     size = workbench.size
     budgets = parse_budgets(str(size["budgets"]))
@@ -92,12 +92,12 @@ def prepare(workbench: Any) -> Instance:
 def parse_budgets(text: str) -> tuple[int, ...]:
     """Labels a class, as the size lists them; raises DataError unless they are at least 2 and increase."""
     try:
-        found = tuple(int(part) for part in text.split(","))
+        budgets = tuple(int(part) for part in text.split(","))
     except ValueError:
-        found = ()
-    if not found or found[0] < 2 or any(b <= a for a, b in pairwise(found)):
+        budgets = ()
+    if not budgets or budgets[0] < 2 or any(b <= a for a, b in pairwise(budgets)):
         raise DataError(f'budgets {text!r} must be increasing whole numbers from 2 on, such as "2,8,32"')
-    return found
+    return budgets
 
 
 def cut(texts: Sequence[str], limit: int) -> tuple[str, ...]:
@@ -180,7 +180,7 @@ def encode(collection: Collection, code: Code) -> Collection:
     """The collection with every word replaced by the one that stands for it."""
 
     def translate(texts: Sequence[str]) -> tuple[str, ...]:
-        return tuple(WORD.sub(lambda found: code[found[0]], text) for text in texts)
+        return tuple(WORD.sub(lambda match: code[match[0]], text) for text in texts)
 
     return Collection(
         collection.name,
@@ -223,12 +223,12 @@ def stage(
 
 def predictions(name: str, test: Texts, classes: int) -> list[Request]:
     """The requests for the whole test part, in batches."""
-    found = []
+    requests = []
     for number, rows in enumerate(batches(len(test.texts))):
         spec = ArraySpec("int64", (len(rows),), low=0, high=classes - 1)
         texts = {"texts": list(test.take(rows).texts)}
-        found.append(Request(f"{name}-{number}", "predict", texts, spec, group="work", count=len(rows)))
-    return found
+        requests.append(Request(f"{name}-{number}", "predict", texts, spec, group="work", count=len(rows)))
+    return requests
 
 
 def batches(n: int) -> list[Ints]:
@@ -250,20 +250,25 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
         raise Fault("wrong", f"every prediction of every collection is class {values[0]}")
     curves, draws = {}, {}
     for name, table in predicted.items():
-        rows = np.column_stack([table, labels[name]])
+        rows: NDArray[Any] = np.column_stack([table, labels[name]])
         curves[name] = f1_by_budget(rows, classes)
         draws[name] = bootstrap_draws(rows, lambda r: float(np.mean(f1_by_budget(r, classes))))
-    found = [measured(f"macro_f1_{n}", float(np.mean(curve)), draws[n]) for n, curve in curves.items()]
-    mean = float(np.mean([m.value for m in found]))
+    by_collection = [
+        measured(f"macro_f1_{n}", float(np.mean(curve)), draws[n]) for n, curve in curves.items()
+    ]
+    mean = float(np.mean([m.value for m in by_collection]))
     series = tuple(
         Series(
-            name=f"macro-F1, {name} words", x_label="labels a class", y_label="macro-F1",
-            x=tuple(float(b) for b in budgets), y=curve,
+            name=f"macro-F1, {name} words",
+            x_label="labels a class",
+            y_label="macro-F1",
+            x=tuple(float(b) for b in budgets),
+            y=curve,
         )
         for name, curve in curves.items()
-    )  # fmt: skip
+    )
     overall = measured("macro_f1", mean, np.mean(list(draws.values()), axis=0))
-    return Evaluation(measurements=(overall, *found), series=series)
+    return Evaluation(measurements=(overall, *by_collection), series=series)
 
 
 def gather(name: str, budgets: Sequence[int], n: int, answers: Mapping[str, Answer]) -> Ints:

@@ -10,13 +10,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError
-from harness.instances import Answer, ArraySpec, BlobSpec, Evaluation, FromItem, Instance, Request, Stage
+from harness.instances import (
+    Answer,
+    ArraySpec,
+    BlobSpec,
+    Evaluation,
+    FromItem,
+    Instance,
+    Request,
+    Stage,
+    Workbench,
+)
 from harness.measures import quality, stats
 from harness.records import Measurement
 
@@ -41,7 +51,7 @@ class Pool:
         return Pool(tuple(self.texts[row] for row in rows), self.labels[rows])
 
 
-def prepare(workbench: Any) -> Instance:
+def prepare(workbench: Workbench) -> Instance:
     """One instance: the classifier, the calibration texts, and the requests of both stages."""
     size = {name: int(value) for name, value in workbench.size.items()}
     data = workbench.text_classification()
@@ -65,14 +75,17 @@ def prepare(workbench: Any) -> Instance:
         stages=(
             Stage("optimise", (optimising(calibration),)),
             Stage(
-                "serve", requests, each=(Request("load", "load", {"artefact": FromItem("artefact")}),),
-                reserve=reserve, paired=True,
+                "serve",
+                requests,
+                each=(Request("load", "load", {"artefact": FromItem("artefact")}),),
+                reserve=reserve,
+                paired=True,
             ),
         ),
         hidden={"labels": {**labels, **more_labels}, "classes": classes},
         models={"encoder": workbench.model(), "classifier": folder},
         facts=facts(served, labels, size, classes),
-    )  # fmt: skip
+    )
     check(instance, calibration)
     return instance
 
@@ -126,9 +139,12 @@ class Counts:
     def times(self, pairs: int) -> Counts:
         """So many pairs' shares."""
         return Counts(
-            self.singles * pairs, self.batches * pairs, self.warm_singles * pairs, self.warm_batches * pairs,
+            self.singles * pairs,
+            self.batches * pairs,
+            self.warm_singles * pairs,
+            self.warm_batches * pairs,
             self.width,
-        )  # fmt: skip
+        )
 
     @property
     def texts(self) -> int:
@@ -163,9 +179,11 @@ def serving(
     nothing and both groups meet the same state of the machine.
     """
     kinds = (
-        ("batch", counts.warm_batches, counts.width, True), ("single", counts.warm_singles, 1, True),
-        ("single", counts.singles, 1, False), ("batch", counts.batches, counts.width, False),
-    )  # fmt: skip
+        ("batch", counts.warm_batches, counts.width, True),
+        ("single", counts.warm_singles, 1, True),
+        ("single", counts.singles, 1, False),
+        ("batch", counts.batches, counts.width, False),
+    )
     warm: list[Request] = []
     timed: list[Request] = []
     labels: dict[str, Ints] = {}
@@ -175,10 +193,15 @@ def serving(
             end += width
             item = f"{prefix}{'warm-' if is_warm else ''}{group}-{number:04d}"
             request = Request(
-                item=item, phase="predict", arguments={"texts": list(served.texts[end - width : end])},
+                item=item,
+                phase="predict",
+                arguments={"texts": list(served.texts[end - width : end])},
                 returns=ArraySpec("int64", (width,), low=0, high=classes - 1),
-                group=group, timed=True, warmup=is_warm, count=width,
-            )  # fmt: skip
+                group=group,
+                timed=True,
+                warmup=is_warm,
+                count=width,
+            )
             (warm if is_warm else timed).append(request)
             if not is_warm:
                 labels[item] = served.labels[end - width : end]
@@ -204,7 +227,7 @@ def facts(
 def check(instance: Instance, calibration: Pool) -> None:
     """Our own invariants."""
     requests = (*instance.stages[1].requests, *instance.stages[1].reserve)
-    texts = [text for request in requests for text in request.arguments["texts"]]  # type: ignore[union-attr]
+    texts = [text for request in requests for text in cast(list[str], request.arguments["texts"])]
     scored = {request.item for request in requests if not request.warmup}
     assert len(set(texts)) == len(texts), "a text is served twice"
     assert not set(texts) & set(calibration.texts), "a served text is in the calibration texts"

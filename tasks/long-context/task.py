@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import TaskError
-from harness.instances import Answer, ArraySpec, Evaluation, Instance, Request, Stage
+from harness.instances import Answer, ArraySpec, Evaluation, Instance, Request, Stage, Workbench
 from harness.records import Measurement, Series
 
 SMALL = 128  # tokens of the stage that shows what a worker holds whatever the length
@@ -40,7 +40,7 @@ class Truth:
     values: NDArray[np.float64]
 
 
-def prepare(workbench: Any) -> Instance:
+def prepare(workbench: Workbench) -> Instance:
     """One instance: a stage for a few tokens, one for each shorter length, one for the timed longest."""
     size = {name: int(value) for name, value in workbench.size.items()}
     lengths = [size["longest"] >> halved for halved in reversed(range(size["lengths"]))]
@@ -103,9 +103,13 @@ def asking(
     k *= SPREAD
     k[:, rng.random(n) < SINK_SHARE] *= SINK_GAIN
     arguments = {
-        "q": q, "k": k, "v": v, "slopes": draw_slopes(heads, rng),
-        "starts": draw_starts(n, size["documents"], rng), "softcap": float(rng.uniform(*SOFTCAPS)),
-    }  # fmt: skip
+        "q": q,
+        "k": k,
+        "v": v,
+        "slopes": draw_slopes(heads, rng),
+        "starts": draw_starts(n, size["documents"], rng),
+        "softcap": float(rng.uniform(*SOFTCAPS)),
+    }
     rows = draw_rows(n, arguments["starts"], size["rows"], rng)
     request = Request(item, "attend", arguments, ArraySpec("float32", (heads, n, width)), **how)
     return request, Truth(rows, attended(arguments, rows))
@@ -164,7 +168,7 @@ def check(instance: Instance) -> None:
     """Our own invariants."""
     truth: Mapping[str, Truth] = instance.hidden["truth"]
     for request in instance.requests():
-        starts, n = request.arguments["starts"], request.arguments["q"].shape[1]  # type: ignore[union-attr,index,call-overload]
+        starts, n = np.asarray(request.arguments["starts"]), np.asarray(request.arguments["q"]).shape[1]
         assert starts[0] == 0, "the first document begins at 0"
         assert (np.diff(starts) > 0).all(), "every document has a token"
         assert starts[-1] < n, "the last document too"
@@ -204,21 +208,21 @@ def curve(name: str, label: str, lengths: Sequence[int], values: Sequence[float]
     )
 
 
-def conclude(instance: Instance, found: Mapping[str, Measurement]) -> Evaluation:
+def conclude(instance: Instance, measurements: Mapping[str, Measurement]) -> Evaluation:
     """Memory beyond a short request's: at the longest length, how it grows, and the curves of memory and time."""
     lengths: tuple[int, ...] = instance.hidden["lengths"]
     stages = [*(stage_of(n) for n in lengths[:-1]), "longest"]
-    peaks = [value_of(found, f"peak_memory_{stage}") for stage in ("small", *stages)]
-    times = [value_of(found, f"{stage}_seconds") for stage in stages[:-1]] + [value_of(found, "longest_p50")]
-    series = [curve("time", "seconds", lengths, times)] if None not in times else []  # type: ignore[arg-type]
-    if None in peaks:
+    peaks = values_of(measurements, [f"peak_memory_{stage}" for stage in ("small", *stages)])
+    times = values_of(measurements, [*(f"{stage}_seconds" for stage in stages[:-1]), "longest_p50"])
+    series = [curve("time", "seconds", lengths, times)] if times else []
+    if not peaks:
         why = "the memory of a stage was not read"
         return Evaluation(
             (shown("extra_memory", None, "x", why), shown("memory_growth", None, "", why)), tuple(series)
         )
     carried = [instance.hidden["token_bytes"] * n for n in lengths]
     # Less than the inputs and the answer is no saving, but pages that the worker had from before.
-    extra = [max(peak - peaks[0], least) for peak, least in zip(peaks[1:], carried, strict=True)]  # type: ignore[operator]
+    extra = [max(peak - peaks[0], least) for peak, least in zip(peaks[1:], carried, strict=True)]
     series.append(curve("memory", "bytes beyond a short request", lengths, extra))
     times_carried = extra[-1] / carried[-1]
     return Evaluation(
@@ -237,6 +241,8 @@ def shown(name: str, value: float | None, unit: str = "", why: str = "") -> Meas
     return Measurement(name=name, unit=unit, direction="lower", value=value, absent_because=why)
 
 
-def value_of(found: Mapping[str, Measurement], name: str) -> float | None:
-    """A measurement's value, or None where it was not measured."""
-    return found[name].value if name in found else None
+def values_of(measurements: Mapping[str, Measurement], names: Sequence[str]) -> list[float]:
+    """The values of these measurements, in order; none at all where one of them was not measured."""
+    values = [measurements[name].value for name in names if name in measurements]
+    known = [value for value in values if value is not None]
+    return known if len(known) == len(names) else []

@@ -26,7 +26,7 @@ class Contract(Protocol):
 
         documents  n texts, most of them many times longer than the window; paragraphs end in line breaks
         marks      int64[n, labels], 1 where the document has the label, else 0; a document may have any
-                   number of the labels, and what in it earned them is not told
+                   number of the labels, and you are not told which parts are the reason for them
 
         The bytes may be anything that `load` understands, at most 512 MiB: nobody else reads them.
         """
@@ -37,8 +37,8 @@ class Contract(Protocol):
         ...
 
     def score(self, documents: list[str]) -> NDArray[np.float64]:
-        """How much speaks for each label, on any scale, the higher the more: float64[len(documents), labels].
+        """A score for each label, on any scale, the higher the more likely: float64[len(documents), labels].
 
-        Only the order of the documents within each label counts. One document is asked for at a time.
+        Only the order of the documents within each label counts. Each call has one document.
         """
         ...

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError
+from harness.instances import LabelledTexts, MultiLabel, TextClassification, Workbench
 
 FEWEST_TRAINED, FEWEST_TESTED = 20, 8  # texts of a class, or documents with and without a label
 TOKENS_A_WORD = 1.7  # of the built-in texts, by the built-in encoder's tokenizer
@@ -67,7 +68,9 @@ def normalised(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.lower()))
 
 
-def composed(data: Any, size: Mapping[str, Any], spare: int, workbench: Any) -> Collection:
+def composed(
+    data: TextClassification, size: Mapping[str, Any], spare: int, workbench: Workbench
+) -> Collection:
     """Documents made of short texts; `data` is what `workbench.text_classification()` gave.
 
     A label stands for a class of texts. A document that has it holds a few texts of the class, each as a
@@ -84,10 +87,10 @@ def composed(data: Any, size: Mapping[str, Any], spare: int, workbench: Any) -> 
     return Collection(trained, tested, unscored.texts if unscored else ())
 
 
-def distinct(train: Any, test: Any) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
+def distinct(train: LabelledTexts, test: LabelledTexts) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
     """Class -> its texts on one line, for both parts: no text twice, and none of the test part in train."""
     seen: set[str] = set()
-    found: list[dict[int, list[str]]] = []
+    parts: list[dict[int, list[str]]] = []
     for part in (test, train):
         classes: dict[int, list[str]] = {}
         for text, label in zip(part.texts, part.labels.tolist(), strict=True):
@@ -95,8 +98,8 @@ def distinct(train: Any, test: Any) -> tuple[dict[int, list[str]], dict[int, lis
             if key and key not in seen:
                 seen.add(key)
                 classes.setdefault(label, []).append(" ".join(text.split()))
-        found.append(classes)
-    return found[1], found[0]
+        parts.append(classes)
+    return parts[1], parts[0]
 
 
 def choose_classes(
@@ -153,7 +156,7 @@ def compose(
         rows = np.repeat(having, several)
         for row, place in zip(rows.tolist(), np.concatenate(turns)[: len(rows)].tolist(), strict=True):
             evidence[row].append(own[place])
-    made = [document(others, found, plan, rng) for found in evidence]
+    made = [document(others, own, plan, rng) for own in evidence]
     return Documents(tuple("\n".join(paragraphs) for paragraphs in made), marks)
 
 
@@ -168,15 +171,17 @@ def document(
     words = np.cumsum([len(paragraph.split()) for paragraph in paragraphs])
     inside = int((words * TOKENS_A_WORD < plan.window).sum())  # paragraphs that fit the window whole
     spots = [
-        int(rng.integers(0, inside)) if inside and rng.random() < plan.near else int(rng.integers(inside, count))
+        int(rng.integers(0, inside))
+        if inside and rng.random() < plan.near
+        else int(rng.integers(inside, count))
         for _ in evidence
-    ]  # fmt: skip
+    ]
     for spot, text in sorted(zip(spots, evidence, strict=True), reverse=True):
         paragraphs.insert(spot, text)
     return paragraphs
 
 
-def drawn(data: Any, size: Mapping[str, Any], rng: np.random.Generator) -> Collection:
+def drawn(data: MultiLabel, size: Mapping[str, Any], rng: np.random.Generator) -> Collection:
     """Whole documents as they are; `data` is what `workbench.multi_label()` gave.
 
     Labels that too few documents have, or too few have not, are left out. What is not drawn is spare.

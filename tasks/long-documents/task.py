@@ -10,7 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError, Fault, TaskError
-from harness.instances import Answer, ArraySpec, BlobSpec, Evaluation, FromItem, Instance, Request, Stage
+from harness.instances import (
+    Answer,
+    ArraySpec,
+    BlobSpec,
+    Evaluation,
+    FromItem,
+    Instance,
+    Request,
+    Stage,
+    Workbench,
+)
 from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
 from harness.tasks import beside
@@ -26,30 +36,32 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def prepare(workbench: Any) -> Instance:
+def prepare(workbench: Workbench) -> Instance:
     """The instance for the workbench's seed, size and data."""
     size = workbench.size
     whole = workbench.multi_label()
     if whole is None:
         spare = spare_wanted(size, workbench.pairs, workbench.max_pairs)
-        found = documents.composed(workbench.text_classification(), size, spare, workbench)
+        collection = documents.composed(workbench.text_classification(), size, spare, workbench)
     else:
-        found = documents.drawn(whole, size, workbench.rng("drawn"))
-    check(found)
+        collection = documents.drawn(whole, size, workbench.rng("drawn"))
+    check(collection)
     limits = {"layers": int(size["layers"]), "window": int(size["window"])}
-    labels = found.train.marks.shape[1]
+    labels = collection.train.marks.shape[1]
     return Instance(
         stages=(
-            train_stage(found.train),
-            serve_stage(found.test.texts, found.spare, labels, size, (workbench.pairs, workbench.max_pairs)),
+            train_stage(collection.train),
+            serve_stage(
+                collection.test.texts, collection.spare, labels, size, (workbench.pairs, workbench.max_pairs)
+            ),
         ),
-        hidden={"marks": {f"single-{i}": row for i, row in enumerate(found.test.marks)}},
+        hidden={"marks": {f"single-{i}": row for i, row in enumerate(collection.test.marks)}},
         models={"encoder": workbench.derive("window", RECIPE, limits)},
         facts={
-            "training_documents": len(found.train.texts),
-            "test_documents": len(found.test.texts),
+            "training_documents": len(collection.train.texts),
+            "test_documents": len(collection.test.texts),
             "labels": labels,
-            "median_words": int(np.median([len(text.split()) for text in found.test.texts])),
+            "median_words": int(np.median([len(text.split()) for text in collection.test.texts])),
             "window_tokens": limits["window"],
         },
     )
@@ -61,9 +73,9 @@ def spare_wanted(size: Mapping[str, Any], pairs: int, most: int) -> int:
     return unscored + -(-int(size["n_test"]) // pairs) * (most - pairs)
 
 
-def check(found: Any) -> None:
+def check(collection: Any) -> None:
     """The instance's invariants."""
-    train, test = found.train, found.test
+    train, test = collection.train, collection.test
     for part in (train, test):
         assert part.marks.dtype == np.int64
         assert set(np.unique(part.marks)) == {0, 1}
@@ -146,16 +158,24 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
     return Evaluation(
         measurements=(
             Measurement(
-                name="macro_ap", unit="", direction="higher", value=value, low=min(low, value), high=max(high, value)
+                name="macro_ap",
+                unit="",
+                direction="higher",
+                value=value,
+                low=min(low, value),
+                high=max(high, value),
             ),
         ),
         series=(
             Series(
-                name="average precision of each label", x_label="label", y_label="average precision",
-                x=tuple(float(label) for label in range(labels)), y=tuple(each.tolist()),
+                name="average precision of each label",
+                x_label="label",
+                y_label="average precision",
+                x=tuple(float(label) for label in range(labels)),
+                y=tuple(each.tolist()),
             ),
         ),
-    )  # fmt: skip
+    )
 
 
 def average_precisions(scores: Floats, marks: NDArray[Any]) -> Floats:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 class Contract(Protocol):
-    """`train` hands over low-rank matrices; who merges them and predicts is a judge, in a process of its own."""
+    """`train` hands over low-rank matrices; a judge merges them and predicts, in a process of its own."""
 
     def __init__(self, context: Any) -> None:
         """`context.models["encoder"]` is the folder of the encoder to adapt (transformers format)."""

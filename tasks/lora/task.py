@@ -12,7 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError, Fault
-from harness.instances import Answer, ArraySpec, BlobSpec, Evaluation, FromItem, Instance, Request, Stage
+from harness.instances import (
+    Answer,
+    ArraySpec,
+    BlobSpec,
+    Evaluation,
+    FromItem,
+    Instance,
+    Request,
+    Stage,
+    Workbench,
+)
 from harness.measures.quality import accuracy, correct, macro_f1
 from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
@@ -22,18 +32,17 @@ BLOB_BYTES = 64 * 2**20
 FEWEST_PER_CLASS = 5  # training texts, and test texts: under that, a class is left out
 ORDERS = ("fixed", "random")
 # Plain English words that name nothing a library documents; a pair is drawn that no passage holds.
-OPENERS = (
-    "acorn", "amber", "anchovy", "apricot", "badger", "bakery", "balcony", "barley", "basil", "beetle",
-    "blossom", "bonfire", "breeze", "butter", "cabin", "candle", "canyon", "carpet", "castle", "cedar",
-    "cherry", "chimney", "cider", "clover", "copper", "cotton", "cradle", "cricket", "daisy", "desert",
-    "donkey", "eagle", "ember", "falcon", "feather", "fiddle", "forest", "garlic", "ginger", "glacier",
-    "goose", "granite", "harbour", "harvest", "hazel", "heron", "honey", "island", "ivory", "jasmine",
-    "kettle", "ladder", "lantern", "lemon", "lily", "lobster", "maple", "marble", "meadow", "melon",
-    "mitten", "mustard", "nectar", "nutmeg", "olive", "orchard", "otter", "oyster", "pantry", "parsley",
-    "peach", "pebble", "pepper", "pigeon", "plum", "puddle", "quilt", "rabbit", "raven", "ribbon",
-    "saddle", "saffron", "salmon", "silver", "sparrow", "squirrel", "sugar", "sunset", "swallow", "teapot",
-    "thistle", "thunder", "tulip", "turtle", "velvet", "walnut", "willow", "window", "winter", "zebra",
-)  # fmt: skip
+OPENING_WORDS = """
+    acorn amber anchovy apricot badger bakery balcony barley basil beetle blossom bonfire breeze butter
+    cabin candle canyon carpet castle cedar cherry chimney cider clover copper cotton cradle cricket
+    daisy desert donkey eagle ember falcon feather fiddle forest garlic ginger glacier goose granite
+    harbour harvest hazel heron honey island ivory jasmine kettle ladder lantern lemon lily lobster
+    maple marble meadow melon mitten mustard nectar nutmeg olive orchard otter oyster pantry parsley
+    peach pebble pepper pigeon plum puddle quilt rabbit raven ribbon saddle saffron salmon silver
+    sparrow squirrel sugar sunset swallow teapot thistle thunder tulip turtle velvet walnut willow window
+    winter zebra
+"""
+OPENERS = tuple(OPENING_WORDS.split())
 # The judge's numbers for what it refuses.
 REFUSALS = {
     1: "it is no .npz of plain arrays, or is too large (numpy.savez of float32 arrays makes one)",
@@ -65,13 +74,13 @@ class Problem:
 
     texts: tuple[str, ...]
     labels: Ints
-    asked: tuple[str, ...]
+    tested: tuple[str, ...]
     truth: Ints
     classes: int
     names: tuple[str, str]
 
 
-def prepare(workbench: Any) -> Instance:
+def prepare(workbench: Workbench) -> Instance:
     """The instance for the workbench's seed, size and data."""
     size = workbench.size
     if size["order"] not in ORDERS:
@@ -97,15 +106,18 @@ def prepare(workbench: Any) -> Instance:
         },
         models={"encoder": encoder},
         facts={
-            "problems": len(problems), "training_texts": sum(len(problem.texts) for problem in problems),
-            "test_texts": sum(len(problem.asked) for problem in problems),
-            "classes": sum(problem.classes for problem in problems), "layers": layers,
-            "order": str(size["order"]), "budget": budget,
+            "problems": len(problems),
+            "training_texts": sum(len(problem.texts) for problem in problems),
+            "test_texts": sum(len(problem.tested) for problem in problems),
+            "classes": sum(problem.classes for problem in problems),
+            "layers": layers,
+            "order": str(size["order"]),
+            "budget": budget,
         },
-    )  # fmt: skip
+    )
 
 
-def draw_problem(train: Passages, test: Passages, workbench: Any, number: int) -> Problem:
+def draw_problem(train: Passages, test: Passages, workbench: Workbench, number: int) -> Problem:
     """Draws the classes, passages, words and places of one problem from its own streams of the seed."""
     size = workbench.size
 
@@ -119,31 +131,40 @@ def draw_problem(train: Passages, test: Passages, workbench: Any, number: int) -
     names = openers((*train.texts, *test.texts), rng("openers"))
     first = None if size["order"] == "random" else bool(rng("order").integers(2))
     texts = join(train, names, first, rng("train pairs"))
-    asked = join(test, names, first, rng("test pairs"))
-    check(train, test, texts, asked, names)
-    return Problem(texts, train.labels, asked, test.labels, classes, names)
+    tested = join(test, names, first, rng("test pairs"))
+    check(train, test, texts, tested, names)
+    return Problem(texts, train.labels, tested, test.labels, classes, names)
 
 
 def learn(problem: Problem, number: int, budget: int) -> Request:
     """The request to train: the only one of its stage, so that each problem has a process of its own."""
     return Request(
-        f"adapters-{number}", "train",
+        f"adapters-{number}",
+        "train",
         {
-            "texts": list(problem.texts), "labels": problem.labels, "num_classes": problem.classes,
-            "wanted": problem.names[0], "other": problem.names[1], "budget": budget,
+            "texts": list(problem.texts),
+            "labels": problem.labels,
+            "num_classes": problem.classes,
+            "wanted": problem.names[0],
+            "other": problem.names[1],
+            "budget": budget,
         },
-        BlobSpec(BLOB_BYTES), count=len(problem.texts),
-    )  # fmt: skip
+        BlobSpec(BLOB_BYTES),
+        count=len(problem.texts),
+    )
 
 
 def ask(problem: Problem, number: int) -> Request:
     """The request to the judge, who gets the file and the unseen texts and no label."""
     adapters = FromItem(f"adapters-{number}")
     return Request(
-        f"predicted-{number}", "predict",
-        {"adapters": adapters, "texts": list(problem.asked), "num_classes": problem.classes},
-        ArraySpec("int64", (2 + len(problem.asked),), low=-1), group="judging", count=len(problem.asked),
-    )  # fmt: skip
+        f"predicted-{number}",
+        "predict",
+        {"adapters": adapters, "texts": list(problem.tested), "num_classes": problem.classes},
+        ArraySpec("int64", (2 + len(problem.tested),), low=-1),
+        group="judging",
+        count=len(problem.tested),
+    )
 
 
 # ---------------------------------------------------------------- sampling
@@ -252,15 +273,15 @@ def join(
 
 
 def check(
-    train: Passages, test: Passages, texts: Sequence[str], asked: Sequence[str], names: tuple[str, str]
+    train: Passages, test: Passages, texts: Sequence[str], tested: Sequence[str], names: tuple[str, str]
 ) -> None:
     """The instance's invariants."""
     assert len(np.unique(train.labels)) == int(train.labels.max()) + 1, "a class has no training text"
-    assert len(set(texts) | set(asked)) == len(texts) + len(asked), "a text appears twice"
+    assert len(set(texts) | set(tested)) == len(texts) + len(tested), "a text appears twice"
     parts = [{" ".join(words(text)) for text in part.texts} for part in (train, test)]
     assert len(parts[0]) == len(train.texts), "a passage counts in two training texts"
     assert not parts[0] & parts[1], "a passage stands in both parts"
-    for text in (*texts, *asked):
+    for text in (*texts, *tested):
         assert all(words(text).count(name) == 1 for name in names), "an opening word must stand once"
     assert train.labels.dtype == np.int64
 
@@ -275,11 +296,13 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
     classes of each problem count as classes of their own.
     """
     truths, classes = instance.hidden["labels"], instance.hidden["classes"]
-    found, parameters = zip(*(opened(answers[f"predicted-{i}"]) for i in range(len(truths))), strict=True)
-    if all(len(np.unique(one)) == 1 for one in found):
+    predictions, parameters = zip(
+        *(opened(answers[f"predicted-{i}"]) for i in range(len(truths))), strict=True
+    )
+    if all(len(np.unique(one)) == 1 for one in predictions):
         raise Fault("wrong", "in every problem all predictions are of one class")
     starts = np.concatenate([[0], np.cumsum(classes)])
-    predicted = np.concatenate([one + start for one, start in zip(found, starts, strict=False)])
+    predicted = np.concatenate([one + start for one, start in zip(predictions, starts, strict=False)])
     actual = np.concatenate([one + start for one, start in zip(truths, starts, strict=False)])
     total = int(starts[-1])
     pairs = np.column_stack([predicted, actual])
@@ -295,13 +318,18 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
             exact("budget_share", max(parameters) / int(instance.hidden["budget"])),
         ),
         series=(
-            curve("accuracy of each problem", "problem", [accuracy(*pair) for pair in zip(found, truths, strict=True)]),
             curve(
-                "accuracy of each class, problem after problem", "class",
+                "accuracy of each problem",
+                "problem",
+                [accuracy(*pair) for pair in zip(predictions, truths, strict=True)],
+            ),
+            curve(
+                "accuracy of each class, problem after problem",
+                "class",
                 [float((predicted[actual == c] == c).mean()) for c in range(total)],
             ),
         ),
-    )  # fmt: skip
+    )
 
 
 def opened(answer: Answer) -> tuple[Ints, int]:
@@ -315,9 +343,12 @@ def opened(answer: Answer) -> tuple[Ints, int]:
 def curve(name: str, of: str, values: Sequence[float]) -> Series:
     """A figure of each problem or class, by its number."""
     return Series(
-        name=name, x_label=of, y_label="accuracy",
-        x=tuple(float(number) for number in range(len(values))), y=tuple(values),
-    )  # fmt: skip
+        name=name,
+        x_label=of,
+        y_label="accuracy",
+        x=tuple(float(number) for number in range(len(values))),
+        y=tuple(values),
+    )
 
 
 def measured(name: str, value: float, draws: NDArray[np.float64]) -> Measurement:

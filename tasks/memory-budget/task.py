@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import Fault, TaskError
-from harness.instances import Answer, ArraySpec, Evaluation, Instance, Request, Stage
+from harness.instances import Answer, ArraySpec, Evaluation, Instance, Request, Stage, Workbench
 from harness.records import Measurement, Series
 
 IGNORED = -1
@@ -27,7 +27,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 
-def prepare(workbench: Any) -> Instance:
+def prepare(workbench: Workbench) -> Instance:
     """Initial weights, batches of a made-up language, and the requests for a submission and for the judge."""
     size = workbench.size
     settings = {name: int(size[name]) for name in SHAPE} | {name: float(size[name]) for name in RATES}
@@ -154,9 +154,9 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
 
 
 def update_error(
-    begin: Floats, found: Floats, right: Floats, shapes: tuple[tuple[str, tuple[int, ...]], ...]
+    begin: Floats, trained: Floats, right: Floats, shapes: tuple[tuple[str, tuple[int, ...]], ...]
 ) -> float:
-    """The largest over all parameters of |found - right| / |right - begin| (Euclidean).
+    """The largest over all parameters of |trained - right| / |right - begin| (Euclidean).
 
     Raises TaskError where the plain loop left a parameter as it was: then there is no scale to go by.
     """
@@ -164,7 +164,7 @@ def update_error(
     for name, shape in shapes:
         part = slice(start, start + int(np.prod(shape)))
         start = part.stop
-        true, got, before = (array[part].astype(np.float64) for array in (right, found, begin))
+        true, got, before = (array[part].astype(np.float64) for array in (right, trained, begin))
         way = float(np.linalg.norm(true - before))
         if not way:
             raise TaskError(f"the plain loop of memory-budget left {name} as it was: its sizes train nothing")
@@ -172,9 +172,9 @@ def update_error(
     return worst
 
 
-def conclude(instance: Instance, found: Mapping[str, Measurement]) -> Evaluation:
+def conclude(instance: Instance, measurements: Mapping[str, Measurement]) -> Evaluation:
     """The objective: what the worker held at its peak beyond what it held before the submission was loaded."""
-    peak, base = found["peak_memory"], found.get("peak_memory_base")
+    peak, base = measurements["peak_memory"], measurements.get("peak_memory_base")
     if peak.value is None or base is None or base.value is None:
         why = peak.absent_because or "what the worker held at first was not read"
         return Evaluation((memory(None, peak.measured_by, why),))
@@ -184,12 +184,12 @@ def conclude(instance: Instance, found: Mapping[str, Measurement]) -> Evaluation
             "implausible",
             f"the worker's peak is {held / 2**20:.1f} MiB, and the weights that it was given are more",
         )
-    return Evaluation((memory(held + spared(found), peak.measured_by),))
+    return Evaluation((memory(held + spared(measurements), peak.measured_by),))
 
 
-def spared(found: Mapping[str, Measurement]) -> float:
+def spared(measurements: Mapping[str, Measurement]) -> float:
     """Bytes of library pages that are charged although they were not there, or not any more, at the peak."""
-    peak, base = (found.get(f"peak_memory_{name}") for name in ("file", "base_file"))
+    peak, base = (measurements.get(f"peak_memory_{name}") for name in ("file", "base_file"))
     if peak is None or base is None or peak.value is None or base.value is None:
         return 0.0  # where kinds of memory cannot be told apart
     return max(0.0, LIBRARY_PAGES - (peak.value - base.value))

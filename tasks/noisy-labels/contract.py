@@ -21,7 +21,7 @@ class Contract(Protocol):
         """Learns from labels of which a share is wrong; gives back the trained model, serialised.
 
         texts        n distinct texts
-        labels       int64[n], 0 to num_classes - 1; nobody says which are wrong, or how many
+        labels       int64[n], 0 to num_classes - 1; you are not told which are wrong, or how many
         num_classes  at least 2; every class is among `labels`
 
         The bytes may be anything that `load` understands, at most 512 MiB: nobody else reads them.

@@ -12,7 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError, Fault, TaskError
-from harness.instances import Answer, ArraySpec, BlobSpec, Evaluation, FromItem, Instance, Request, Stage
+from harness.instances import (
+    Answer,
+    ArraySpec,
+    BlobSpec,
+    Evaluation,
+    FromItem,
+    Instance,
+    Request,
+    Stage,
+    Workbench,
+)
 from harness.measures.quality import accuracy, correct, macro_f1
 from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
@@ -48,7 +58,7 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Served:
     """What is predicted: the scored test texts, and others like them that are not scored; each is asked once.
 
     The others come from the classes that were not chosen and from what was not drawn: nobody can tell
@@ -69,7 +79,7 @@ class Asked:
         return bulk | {f"single-{i}": self.single.take([i]) for i in range(len(self.single.texts))}
 
 
-def prepare(workbench: Any) -> Instance:
+def prepare(workbench: Workbench) -> Instance:
     """The instance for the workbench's seed, size and data."""
     size = workbench.size
     data = workbench.text_classification()
@@ -94,11 +104,11 @@ def prepare(workbench: Any) -> Instance:
     test = drawn.take(np.arange(borrowed, len(drawn.texts)))
     labels = spoil(train, classes, kind, size, workbench.rng("noise"))
     spare = (*drawn.texts[:borrowed], *others)
-    asked = share_out(test, spare, size, workbench.pairs, workbench.max_pairs)
+    served = share_out(test, spare, size, workbench.pairs, workbench.max_pairs)
     check(train, test, labels, classes, kind)
-    truth = {item: part.labels for item, part in asked.scored().items()}
+    truth = {item: part.labels for item, part in served.scored().items()}
     return Instance(
-        stages=(train_stage(train, labels, classes), serve_stage(asked, classes, workbench.pairs)),
+        stages=(train_stage(train, labels, classes), serve_stage(served, classes, workbench.pairs)),
         hidden={"labels": truth, "classes": classes},
         models={"encoder": workbench.model("encoder")},
         facts={
@@ -141,17 +151,17 @@ def distinct(train: Texts, test: Texts) -> tuple[Texts, Texts]:
     return train.take(trained), test.take(tested)
 
 
-def noise_kind(asked: str, has_real: bool) -> str:
+def noise_kind(wanted: str, has_real: bool) -> str:
     """The kind of noise of the instance, with "auto" resolved."""
-    if asked not in NOISES:
-        raise DataError(f"noise {asked!r} is not known: the size must say one of {', '.join(NOISES)}")
-    if asked == "real" and not has_real:
+    if wanted not in NOISES:
+        raise DataError(f"noise {wanted!r} is not known: the size must say one of {', '.join(NOISES)}")
+    if wanted == "real" and not has_real:
         raise DataError(
             "the data set brings no noisy labels: map a column to noisy_label, or use another noise"
         )
-    if asked == "auto":
+    if wanted == "auto":
         return "real" if has_real else "mixed"
-    return asked
+    return wanted
 
 
 def choose_classes(
@@ -200,7 +210,7 @@ def draw_as_it_comes(labels: Ints, classes: int, wanted: int, rng: np.random.Gen
     return rng.permutation(len(labels))[: wanted or len(labels)]
 
 
-def share_out(test: Texts, spare: Sequence[str], size: Mapping[str, Any], pairs: int, most: int) -> Asked:
+def share_out(test: Texts, spare: Sequence[str], size: Mapping[str, Any], pairs: int, most: int) -> Served:
     """Who is asked for what: `test` is scored, one by one and in bulk; `spare` is for everything else.
 
     Raises DataError when the texts do not go round.
@@ -222,7 +232,7 @@ def share_out(test: Texts, spare: Sequence[str], size: Mapping[str, Any], pairs:
     ends = np.cumsum([0, FIRST_PREDICTIONS * total, n_warm * total, share * more, bulks * width * more])
     first, warm, singles, rest = (tuple(spare[a:b]) for a, b in pairwise(ends.tolist()))
     wide = tuple(rest[start : start + width] for start in range(0, len(rest), width))
-    return Asked(single, parts, first, warm, singles, wide, more)
+    return Served(single, parts, first, warm, singles, wide, more)
 
 
 # ---------------------------------------------------------------- noise
@@ -260,11 +270,11 @@ def out_of_fold(texts: Sequence[str], labels: Ints, classes: int) -> Floats:
     from sklearn.naive_bayes import MultinomialNB
 
     features = TfidfVectorizer(sublinear_tf=True).fit_transform(texts)
-    found = np.zeros((len(texts), classes))
+    probabilities = np.zeros((len(texts), classes))
     for seen, unseen in StratifiedKFold(FOLDS).split(features, labels):
         model = MultinomialNB(alpha=0.1).fit(features[seen], labels[seen])
-        found[unseen[:, None], model.classes_[None, :]] = model.predict_proba(features[unseen])
-    return found
+        probabilities[unseen[:, None], model.classes_[None, :]] = model.predict_proba(features[unseen])
+    return probabilities
 
 
 def partners(labels: Ints, probabilities: Floats) -> Ints:
@@ -346,7 +356,7 @@ def train_stage(train: Texts, labels: Ints, classes: int) -> Stage:
     return Stage("train", (Request("trained", "train", arguments, spec, count=len(train.texts)),))
 
 
-def serve_stage(asked: Asked, classes: int, pairs: int) -> Stage:
+def serve_stage(served: Served, classes: int, pairs: int) -> Stage:
     """The model comes back in fresh workers; in each the bulk in parts, then texts one by one.
 
     What `train` has put off is timed wherever it is done: in `load`, in the first predictions, in the bulk.
@@ -356,22 +366,22 @@ def serve_stage(asked: Asked, classes: int, pairs: int) -> Stage:
         spec = ArraySpec("int64", (len(texts),), low=0, high=classes - 1)
         return Request(item, "predict", {"texts": list(texts)}, spec, group=group, count=len(texts), **how)
 
-    first = [predict(f"first-{i}", [text], "ready") for i, text in enumerate(asked.first)]
+    first = [predict(f"first-{i}", [text], "ready") for i, text in enumerate(served.first)]
     warm = [
-        predict(f"warm-{i}", [text], "single", timed=True, warmup=True) for i, text in enumerate(asked.warm)
+        predict(f"warm-{i}", [text], "single", timed=True, warmup=True) for i, text in enumerate(served.warm)
     ]
     scored = [
         predict(item, part.texts, item.partition("-")[0], timed=item.startswith("single"))
-        for item, part in asked.scored().items()
+        for item, part in served.scored().items()
     ]
     more = [
-        predict(f"more-bulk-{i}", texts, "bulk", scored=False) for i, texts in enumerate(asked.reserve_bulk)
+        predict(f"more-bulk-{i}", texts, "bulk", scored=False) for i, texts in enumerate(served.reserve_bulk)
     ]
     more += [
         predict(f"more-single-{i}", [text], "single", timed=True, scored=False)
-        for i, text in enumerate(asked.reserve_single)
+        for i, text in enumerate(served.reserve_single)
     ]
-    firsts, warms = (len(each) * pairs // (pairs + asked.more) for each in (first, warm))
+    firsts, warms = (len(each) * pairs // (pairs + served.more) for each in (first, warm))
     return Stage(
         "serve",
         (*first[:firsts], *warm[:warms], *scored),
@@ -407,11 +417,14 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
         ),
         series=(
             Series(
-                name="F1 of each class", x_label="class", y_label="F1",
-                x=tuple(float(label) for label in range(classes)), y=class_f1(predicted, actual, classes),
+                name="F1 of each class",
+                x_label="class",
+                y_label="F1",
+                x=tuple(float(label) for label in range(classes)),
+                y=class_f1(predicted, actual, classes),
             ),
         ),
-    )  # fmt: skip
+    )
 
 
 def class_f1(predicted: Ints, actual: Ints, classes: int) -> tuple[float, ...]:

@@ -52,12 +52,12 @@ def sgd(start: Floats, gradients: Floats, rate: float, momentum: float) -> Float
     Polyak (1964), in the form of Sutskever et al. (2013) and of torch.optim.SGD. start float64[d],
     gradients float64[t, d] -> float64[t, d], the point after each gradient.
     """
-    point, velocity, found = start.copy(), np.zeros_like(start), []
+    point, velocity, iterates = start.copy(), np.zeros_like(start), []
     for gradient in gradients:
         velocity = momentum * velocity + gradient
         point = point - rate * velocity
-        found.append(point)
-    return np.array(found)
+        iterates.append(point)
+    return np.array(iterates)
 
 
 def rmsprop(start: Floats, gradients: Floats, rate: float, decay: float, epsilon: float) -> Floats:
@@ -65,25 +65,25 @@ def rmsprop(start: Floats, gradients: Floats, rate: float, decay: float, epsilon
 
     Tieleman and Hinton (2012, lecture 6.5). Shapes as of `sgd`.
     """
-    point, square, found = start.copy(), np.zeros_like(start), []
+    point, square, iterates = start.copy(), np.zeros_like(start), []
     for gradient in gradients:
         square = decay * square + (1.0 - decay) * gradient**2
         point = point - rate * gradient / (np.sqrt(square) + epsilon)
-        found.append(point)
-    return np.array(found)
+        iterates.append(point)
+    return np.array(iterates)
 
 
 def adam(start: Floats, gradients: Floats, rate: float, betas: tuple[float, float], epsilon: float) -> Floats:
     """The iterates of Adam with its corrections of bias: Kingma and Ba (2015, algorithm 1). Shapes as of `sgd`."""
     first, second = betas
-    point, mean, square, found = start.copy(), np.zeros_like(start), np.zeros_like(start), []
+    point, mean, square, iterates = start.copy(), np.zeros_like(start), np.zeros_like(start), []
     for count, gradient in enumerate(gradients, start=1):
         mean = first * mean + (1.0 - first) * gradient
         square = second * square + (1.0 - second) * gradient**2
         step = (mean / (1.0 - first**count)) / (np.sqrt(square / (1.0 - second**count)) + epsilon)
         point = point - rate * step
-        found.append(point)
-    return np.array(found)
+        iterates.append(point)
+    return np.array(iterates)
 
 
 def lbfgs(points: Floats, gradients: Floats, memory: int) -> Floats:
@@ -93,14 +93,14 @@ def lbfgs(points: Floats, gradients: Floats, memory: int) -> Floats:
     there is none): Nocedal (1980), Liu and Nocedal (1989). A pair with s.y <= FLAT |s| |y| is left out.
     """
     pairs: deque[tuple[Floats, Floats]] = deque(maxlen=memory)
-    found = []
+    directions = []
     for count, gradient in enumerate(gradients):
         if count:
             s, y = points[count] - points[count - 1], gradient - gradients[count - 1]
             if float(s @ y) > FLAT * float(np.linalg.norm(s) * np.linalg.norm(y)):
                 pairs.append((s, y))
-        found.append(-_two_loops(gradient, tuple(pairs)))
-    return np.array(found)
+        directions.append(-_two_loops(gradient, tuple(pairs)))
+    return np.array(directions)
 
 
 def _two_loops(gradient: Floats, pairs: Sequence[tuple[Floats, Floats]]) -> Floats:

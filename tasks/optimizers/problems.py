@@ -1,4 +1,4 @@
-"""The problems of optimizers: a family of functions, how each is told, and what known methods make of them."""
+"""The problems of optimizers: a family of functions, exact or noisy, and how far known methods get on them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from harness.instances import Workbench
 
 EXACT, NOISY = "exact", "noisy"
 KINDS = ("quadratic", "rosenbrock", "logistic", "network")
@@ -30,11 +31,11 @@ Measure = Callable[[Floats, Ints | None], tuple[Floats, Floats]]
 
 @dataclass(frozen=True)
 class Spec:
-    """A line of the family: what kind of function, how large, and how it is told.
+    """A line of the family: what kind of function, how large, and whether exact or noisy.
 
     `hard` is the condition number of a quadratic, or the number of hidden units of a network; `table`
-    names the data of a model. `noise` is 0 where what is told is exact; else it is the length of a
-    gradient's noise by the length of the first gradient, or of a model the rows of a batch.
+    names the data of a model. `noise` is 0 for an exact function. For a noisy one it is the length of a
+    gradient's noise by that of the first gradient, or for a model the rows of a batch.
     """
 
     kind: str
@@ -44,7 +45,7 @@ class Spec:
     noise: float = 0.0
 
     @property
-    def told(self) -> str:
+    def exactness(self) -> str:
         """EXACT or NOISY."""
         return NOISY if self.noise else EXACT
 
@@ -73,15 +74,15 @@ FAMILY = (
 
 @dataclass(frozen=True)
 class Problem:
-    """One function to be minimised: what is asked of it, what is told, and the best value known.
+    """One function to be minimised, and the best value known.
 
     `batches` are the rows of each evaluation, int64[budget, n], or None where all rows count;
     `shift` and `tilt` are what noise adds to each value and gradient, float64[budget] and
-    float64[budget, size]. Both depend on the evaluation's number alone, so all are told with the same noise.
+    float64[budget, size]. Both depend on the evaluation's number alone, so all submissions meet the same noise.
     """
 
     name: str
-    told: str
+    exactness: str
     start: Floats
     measure: Measure = field(repr=False)
     first: float
@@ -207,13 +208,13 @@ def best_value(measure: Measure, start: Floats) -> float:
     return float(minimize(one, start, jac=True, method="L-BFGS-B", options=options).fun)
 
 
-def standardised(workbench: Any, name: str, rows: int, rng: np.random.Generator) -> tuple[Floats, Ints]:
+def standardised(workbench: Workbench, name: str, rows: int, rng: np.random.Generator) -> tuple[Floats, Ints]:
     """Rows of a bundled table (at most `rows`), features scaled to mean 0 and variance 1, constant ones left out.
 
     Digits are averaged over squares of 2 x 2 pixels first: 16 features.
     """
-    found = workbench.tabular(name)
-    x, y = found.x, found.y
+    table = workbench.tabular(name)
+    x, y = table.x, table.y
     if name == "digits":
         x = x.reshape(-1, 4, 2, 4, 2).mean(axis=(2, 4)).reshape(-1, 16)
     chosen = rng.permutation(len(x))[:rows]
@@ -223,7 +224,7 @@ def standardised(workbench: Any, name: str, rows: int, rng: np.random.Generator)
     return x, y
 
 
-def make(workbench: Any, spec: Spec, name: str, budget: int, rows: int) -> Problem:
+def make(workbench: Workbench, spec: Spec, name: str, budget: int, rows: int) -> Problem:
     """The problem of one line of the family; everything is drawn from the stream called `name`."""
     rng = workbench.rng(name)
     best, batches, shift, tilt = 0.0, None, None, None
@@ -244,7 +245,7 @@ def make(workbench: Any, spec: Spec, name: str, budget: int, rows: int) -> Probl
         length = float(np.linalg.norm(gradients[0])) * spec.noise
         tilt = rng.normal(0.0, length / math.sqrt(len(start)), (budget, len(start)))
         shift = rng.normal(0.0, VALUE_NOISE * (float(values[0]) - best), budget)
-    return Problem(name, spec.told, start, measure, float(values[0]), best, batches, shift, tilt)
+    return Problem(name, spec.exactness, start, measure, float(values[0]), best, batches, shift, tilt)
 
 
 # ---------------------------------------------------------------- yardsticks
@@ -254,35 +255,35 @@ def scipy_gaps(problem: Problem, budget: int) -> Floats:
     """The gaps at the points that scipy's L-BFGS-B asks for, with its defaults but no early end: float64[<= budget]."""
     from scipy.optimize import minimize
 
-    asked: list[Floats] = []
+    points: list[Floats] = []
 
     class Spent(Exception):
         pass
 
     def one(point: Floats) -> tuple[float, Floats]:
-        if len(asked) == budget:
+        if len(points) == budget:
             raise Spent
-        asked.append(point.copy())
-        values, gradients = problem.tell(point[None], len(asked) - 1)
+        points.append(point.copy())
+        values, gradients = problem.tell(point[None], len(points) - 1)
         return float(values[0]), gradients[0]
 
     options = {"maxiter": budget, "maxfun": budget, "ftol": 0.0, "gtol": 0.0}
     with contextlib.suppress(Spent):
         minimize(one, problem.start, jac=True, method="L-BFGS-B", options=options)
-    return problem.gaps(np.array(asked))
+    return problem.gaps(np.array(points))
 
 
 def adam_gaps(problem: Problem, budget: int) -> Floats:
     """The gaps at the points that Adam asks for at each of ADAM_RATES, cosine decay: float64[budget, rates]."""
     rates = np.array(ADAM_RATES)[:, None]
     points = np.repeat(problem.start[None], len(rates), axis=0)
-    mean, square, found = np.zeros_like(points), np.zeros_like(points), []
+    mean, square, gaps = np.zeros_like(points), np.zeros_like(points), []
     for number in range(budget):
-        found.append(problem.gaps(points))
+        gaps.append(problem.gaps(points))
         gradients = problem.tell(points, number)[1]
         mean, square = 0.9 * mean + 0.1 * gradients, 0.999 * square + 0.001 * gradients**2
         corrected = (mean / (1 - 0.9 ** (number + 1))) / (
             np.sqrt(square / (1 - 0.999 ** (number + 1))) + 1e-12
         )
         points = points - rates * (0.5 + 0.5 * math.cos(math.pi * number / budget)) * corrected
-    return np.array(found)
+    return np.array(gaps)

@@ -1,6 +1,6 @@
 """optimizers: holds a family of functions, reveals them only where they are asked, and draws up the data profile.
 
-problems.py makes the functions; nothing of them crosses to a worker but what is told at the points it asked for.
+problems.py makes the functions; a worker learns nothing of them but values and gradients at the points it asked for.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.instances import Answer, ArraySpec, Evaluation, FromAnswers, Instance, Request, Stage
+from harness.instances import Answer, ArraySpec, Evaluation, FromAnswers, Instance, Request, Stage, Workbench
 from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
 from harness.tasks import beside
@@ -30,7 +30,7 @@ Problem = made_of.Problem
 EXACT, NOISY = made_of.EXACT, made_of.NOISY
 
 
-def family(workbench: Any) -> tuple[Problem, ...]:
+def family(workbench: Workbench) -> tuple[Problem, ...]:
     """The instance's problems: `copies` of each line of FAMILY, in an order that the seed draws."""
     size = workbench.size
     copies, budget, rows = (int(size[name]) for name in ("copies", "budget", "rows"))
@@ -47,14 +47,16 @@ def joined(parts: Sequence[Floats]) -> Floats:
     return np.concatenate(parts)
 
 
-def told(problems: Sequence[Problem], flat: Floats, number: int) -> tuple[Floats, Floats]:
-    """What evaluation `number` (from 0) tells of all problems at the points float64[N]: float64[P], float64[N]."""
+def evaluated(problems: Sequence[Problem], flat: Floats, number: int) -> tuple[Floats, Floats]:
+    """Values float64[P] and gradients float64[N] of all problems at points float64[N]; `number` counts from 0."""
     edges = np.cumsum([0, *(problem.size for problem in problems)])
-    found = [
+    evaluations = [
         problem.tell(flat[a:b][None], number)
         for problem, (a, b) in zip(problems, pairwise(edges.tolist()), strict=True)
     ]
-    return np.array([values[0] for values, _ in found]), joined([gradients[0] for _, gradients in found])
+    return np.array([values[0] for values, _ in evaluations]), joined(
+        [gradients[0] for _, gradients in evaluations]
+    )
 
 
 # ---------------------------------------------------------------- requests and judgement
@@ -74,7 +76,7 @@ def updates(
     epsilon, memory = float(10.0 ** rng.uniform(-8.0, -4.0)), int(rng.integers(3, 6))
     walk, slopes = curved_walk(steps, width, rng)
     returns, given = ArraySpec("float64", (steps, width)), {"start": start, "gradients": gradients}
-    asked: dict[str, dict[str, Any]] = {
+    calls: dict[str, dict[str, Any]] = {
         "sgd": {**given, "rate": rate, "momentum": momentum},
         "rmsprop": {**given, "rate": rate, "decay": decay, "epsilon": epsilon},
         "adam": {**given, "rate": rate, "beta1": first, "beta2": second, "epsilon": epsilon},
@@ -86,7 +88,7 @@ def updates(
         "adam": optimisation.adam(start, gradients, rate, (first, second), epsilon),
         "lbfgs": optimisation.lbfgs(walk, slopes, memory),
     }
-    return tuple(Request(name, name, arguments, returns) for name, arguments in asked.items()), right
+    return tuple(Request(name, name, arguments, returns) for name, arguments in calls.items()), right
 
 
 def curved_walk(steps: int, width: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
@@ -102,24 +104,24 @@ def curved_walk(steps: int, width: int, rng: np.random.Generator) -> tuple[Float
     return points, gradients
 
 
-def prepare(workbench: Any) -> Instance:
+def prepare(workbench: Workbench) -> Instance:
     """The instance for the workbench's seed and size."""
     size = workbench.size
     budget = int(size["budget"])
     problems = family(workbench)
     sizes = np.array([problem.size for problem in problems], dtype=np.int64)
     named, right = updates(size, workbench.rng("updates"))
-    asked = dialogue(problems, sizes, budget)
+    turns = dialogue(problems, sizes, budget)
     marks = yardsticks(problems, budget)
-    check(problems, asked, named)
+    check(problems, turns, named)
     return Instance(
-        stages=(Stage("updates", named), Stage("minimise", asked)),
+        stages=(Stage("updates", named), Stage("minimise", turns)),
         hidden={"problems": problems, "right": right, "budget": budget, "marks": marks},
         facts={
             "problems": len(problems),
             "variables": int(sizes.sum()),
             "evaluations": budget,
-            "noisy_problems": sum(problem.told == NOISY for problem in problems),
+            "noisy_problems": sum(problem.exactness == NOISY for problem in problems),
             **{f"area_of_{name}": round(area, 4) for name, area in marks.items()},
         },
     )
@@ -128,22 +130,22 @@ def prepare(workbench: Any) -> Instance:
 def dialogue(problems: Sequence[Problem], sizes: Ints, budget: int) -> tuple[Request, ...]:
     """The requests of all problems in lockstep: `start` tells of the starts, each `step` of the points asked before."""
     begin = joined([problem.start for problem in problems])
-    values, gradients = told(problems, begin, 0)
+    values, gradients = evaluated(problems, begin, 0)
     returns = ArraySpec("float64", (int(sizes.sum()),), low=-LARGEST, high=LARGEST)
     given = {"sizes": sizes, "budget": budget, "points": begin, "values": values, "gradients": gradients}
-    asked = [Request("ask-1", "start", given, returns)]
+    turns = [Request("ask-1", "start", given, returns)]
     for number in range(1, budget - 1):
         # Values and gradients travel end to end as one array: an argument is computed once.
         def both(answers: Mapping[str, Answer], number: int = number) -> Floats:
-            return joined(told(problems, np.asarray(answers[f"ask-{number}"]), number))
+            return joined(evaluated(problems, np.asarray(answers[f"ask-{number}"]), number))
 
-        asked.append(
+        turns.append(
             Request(f"ask-{number + 1}", "step", {"told": FromAnswers(f"told-{number}", both)}, returns)
         )
-    return tuple(asked)
+    return tuple(turns)
 
 
-def check(problems: Sequence[Problem], asked: Sequence[Request], named: Sequence[Request]) -> None:
+def check(problems: Sequence[Problem], turns: Sequence[Request], named: Sequence[Request]) -> None:
     """The instance's invariants."""
     for problem in problems:
         values, gradients = problem.measure(problem.start[None], None)
@@ -151,7 +153,7 @@ def check(problems: Sequence[Problem], asked: Sequence[Request], named: Sequence
         assert np.linalg.norm(gradients[0]) > 0, problem.name
         assert gradients.shape == (1, problem.size)
         assert problem.tell(problem.start[None], 0)[1].shape == (1, problem.size)
-    assert len({request.item for request in (*asked, *named)}) == len(asked) + len(named)
+    assert len({request.item for request in (*turns, *named)}) == len(turns) + len(named)
 
 
 def yardsticks(problems: Sequence[Problem], budget: int) -> dict[str, float]:
@@ -163,17 +165,19 @@ def yardsticks(problems: Sequence[Problem], budget: int) -> dict[str, float]:
 
 def areas(problem: Problem, gaps: Floats, budget: int) -> float:
     """One problem's area under the profile over its tolerances; gaps float64[<= budget]."""
-    return optimisation.profile_area(optimisation.solved_at(gaps, made_of.TOLERANCES[problem.told]), budget)
+    return optimisation.profile_area(
+        optimisation.solved_at(gaps, made_of.TOLERANCES[problem.exactness]), budget
+    )
 
 
 def update_digits(instance: Instance, answers: Mapping[str, Answer]) -> dict[str, float]:
     """How many decimal digits of each update are right: -log10 of its largest error by its largest value, 0 to 16."""
     right: Mapping[str, Floats] = instance.hidden["right"]
-    found = {}
+    digits = {}
     for name, true in right.items():
         error = float(np.abs(np.asarray(answers[name]) - true).max() / np.abs(true).max())
-        found[name] = abs(math.log10(min(max(error, 1e-16), 1.0)))
-    return found
+        digits[name] = abs(math.log10(min(max(error, 1e-16), 1.0)))
+    return digits
 
 
 def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
@@ -184,17 +188,20 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
     points = np.stack([begin, *(np.asarray(answers[f"ask-{n}"]) for n in range(1, budget))])
     edges = np.cumsum([0, *(problem.size for problem in problems)]).tolist()
     gaps = [problem.gaps(points[:, a:b]) for problem, (a, b) in zip(problems, pairwise(edges), strict=True)]
-    found = np.array([areas(problem, own, budget) for problem, own in zip(problems, gaps, strict=True)])
+    profile_areas = np.array(
+        [areas(problem, own, budget) for problem, own in zip(problems, gaps, strict=True)]
+    )
     digits = update_digits(instance, answers)
     groups = {
-        "": found,
-        **{f"_{kind}": found[[p.told == kind for p in problems]] for kind in (EXACT, NOISY)},
-        **{f"_{kind}": found[[p.name.startswith(kind) for p in problems]] for kind in made_of.KINDS},
+        "": profile_areas,
+        **{f"_{kind}": profile_areas[[p.exactness == kind for p in problems]] for kind in (EXACT, NOISY)},
+        **{f"_{kind}": profile_areas[[p.name.startswith(kind) for p in problems]] for kind in made_of.KINDS},
     }
     measured = [over_problems(f"profile_area{name}", part) for name, part in groups.items()]
     marks: Mapping[str, float] = instance.hidden["marks"]
     measured += [
-        exactly(f"area_ratio_to_{name}", "higher", float(found.mean()) / area) for name, area in marks.items()
+        exactly(f"area_ratio_to_{name}", "higher", float(profile_areas.mean()) / area)
+        for name, area in marks.items()
     ]
     measured += [exactly(f"digits_of_{name}", "higher", right) for name, right in digits.items()]
     measured.append(exactly("update_digits", "higher", min(digits.values())))
@@ -206,9 +213,14 @@ def over_problems(name: str, parts: Floats) -> Measurement:
     draws = bootstrap_draws(parts)
     low, high = percentile_interval(draws)
     return Measurement(
-        name=name, unit="", direction="higher", value=float(parts.mean()), low=low, high=high,
+        name=name,
+        unit="",
+        direction="higher",
+        value=float(parts.mean()),
+        low=low,
+        high=high,
         draws=tuple(draws.tolist()),
-    )  # fmt: skip
+    )
 
 
 def exactly(name: str, direction: Any, value: float) -> Measurement:
@@ -219,15 +231,15 @@ def exactly(name: str, direction: Any, value: float) -> Measurement:
 def curves(problems: Sequence[Problem], gaps: Sequence[Floats], budget: int) -> tuple[Series, ...]:
     """The median of the best gap so far, and the data profile over all tolerances, exact and noisy problems apart."""
     at = np.unique(np.geomspace(1, budget, CURVE_POINTS).round().astype(np.int64))
-    x, found = tuple(map(float, at)), []
+    x, series = tuple(map(float, at)), []
     for kind in (EXACT, NOISY):
-        mine = [i for i, problem in enumerate(problems) if problem.told == kind]
+        mine = [i for i, problem in enumerate(problems) if problem.exactness == kind]
         lowest = np.maximum([np.minimum.accumulate(gaps[i])[at - 1] for i in mine], GAP_FLOOR)
         solved = joined([optimisation.solved_at(gaps[i], made_of.TOLERANCES[kind]) for i in mine])
         y = tuple(np.log10(np.median(lowest, axis=0)).tolist())
-        found.append(
+        series.append(
             Series(name=f"gap_{kind}", x_label="evaluations", y_label="log10 of the median gap", x=x, y=y)
         )
         y = tuple(optimisation.data_profile(solved, at.astype(np.float64)).tolist())
-        found.append(Series(name=f"profile_{kind}", x_label="evaluations", y_label="share solved", x=x, y=y))
-    return tuple(found)
+        series.append(Series(name=f"profile_{kind}", x_label="evaluations", y_label="share solved", x=x, y=y))
+    return tuple(series)

@@ -6,13 +6,22 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError, Fault
-from harness.instances import Answer, ArraySpec, BlobSpec, Evaluation, FromItem, Instance, Request, Stage
+from harness.instances import (
+    Answer,
+    ArraySpec,
+    BlobSpec,
+    Evaluation,
+    FromItem,
+    Instance,
+    Request,
+    Stage,
+    Workbench,
+)
 from harness.measures.quality import ndcg_at_k, recall_at_k, reciprocal_rank
 from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
@@ -38,7 +47,7 @@ class Sample:
     relevant: tuple[Grades, ...]
 
 
-def prepare(workbench: Any) -> Instance:
+def prepare(workbench: Workbench) -> Instance:
     """The instance for the workbench's seed, size and data."""
     data = workbench.retrieval()
     size = workbench.size
@@ -85,7 +94,7 @@ def draw(
     """
     room, wished = most[0] or len(passages), most[1] or len(queries)
     owner: dict[str, int] = {}  # text -> the passage that has it
-    asked: list[int] = []
+    chosen: list[int] = []
     for query in rng.permutation(len(queries)).tolist():
         wanted = [passage for passage, grade in relevant[query].items() if grade > 0]
         texts = {passages[p] for p in wanted}
@@ -94,8 +103,8 @@ def draw(
         if not wanted or clash or len(owner) + len(new) > room:
             continue
         owner.update((passages[p], p) for p in new)
-        asked.append(query)
-        if len(asked) == wished:
+        chosen.append(query)
+        if len(chosen) == wished:
             break
     for passage in rng.permutation(len(passages)).tolist():
         if len(owner) == room:
@@ -105,8 +114,8 @@ def draw(
     number = {passage: place for place, passage in enumerate(order)}
     return Sample(
         tuple(passages[p] for p in order),
-        tuple(queries[q] for q in asked),
-        tuple({number[p]: float(g) for p, g in relevant[q].items() if g > 0} for q in asked),
+        tuple(queries[q] for q in chosen),
+        tuple({number[p]: float(g) for p, g in relevant[q].items() if g > 0} for q in chosen),
     )
 
 
@@ -125,9 +134,13 @@ class Spare:
 
 
 def spare_queries(
-    sample: Sample, queries: Sequence[str], train_queries: Sequence[str], pairs: int, most: int,
+    sample: Sample,
+    queries: Sequence[str],
+    train_queries: Sequence[str],
+    pairs: int,
+    most: int,
     rng: np.random.Generator,
-) -> Spare:  # fmt: skip
+) -> Spare:
     """Draws from the training queries first; warm-up and reserve are cut down where there are few."""
     taken = set(sample.queries)
     trained = dict.fromkeys(q for q in train_queries if q not in taken)
@@ -216,17 +229,24 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
             measured("recall_at_10", recall_at_k(ranking, relevant, CUT)),
             measured("reciprocal_rank_at_10", reciprocal_rank(ranking, relevant, CUT)),
             Measurement(
-                name="flat_index_bytes", unit="B", direction="neither",
-                value=float(flat_bytes), low=float(flat_bytes), high=float(flat_bytes),
+                name="flat_index_bytes",
+                unit="B",
+                direction="neither",
+                value=float(flat_bytes),
+                low=float(flat_bytes),
+                high=float(flat_bytes),
             ),
         ),
         series=(
             Series(
-                name="recall at k", x_label="k", y_label="recall",
-                x=tuple(float(k) for k in range(1, DEPTH + 1)), y=tuple(curve),
+                name="recall at k",
+                x_label="k",
+                y_label="recall",
+                x=tuple(float(k) for k in range(1, DEPTH + 1)),
+                y=tuple(curve),
             ),
         ),
-    )  # fmt: skip
+    )
 
 
 def refuse(ranking: Ints, index_bytes: int, n_passages: int) -> None:

@@ -31,7 +31,7 @@ class Contract(Protocol):
         pool         float32[m, 16, 16] of the same alphabet, upright, by other hands
         num_classes  4 to 20, by the profile
 
-        Asked once for each alphabet, in one process; every alphabet has classes of its own. The bytes
+        Called once for each alphabet, in one process; every alphabet has classes of its own. The bytes
         may be anything that `load` understands.
         """
         ...

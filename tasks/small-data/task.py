@@ -10,7 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError, Fault
-from harness.instances import Answer, ArraySpec, BlobSpec, Evaluation, FromItem, Instance, Request, Stage
+from harness.instances import (
+    Answer,
+    ArraySpec,
+    BlobSpec,
+    Evaluation,
+    FromItem,
+    Instance,
+    Request,
+    Stage,
+    Workbench,
+)
 from harness.measures.quality import accuracy, correct
 from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
@@ -58,7 +68,7 @@ class Lesson:
     test: Drawn
 
 
-def prepare(workbench: Any) -> Instance:
+def prepare(workbench: Workbench) -> Instance:
     """The instance for the workbench's seed and size; every alphabet in it is new."""
     size = {name: int(value) for name, value in workbench.size.items()}
     lessons = [lesson(size, workbench.rng(f"alphabet-{i}")) for i in range(size["alphabets"])]
@@ -222,9 +232,11 @@ def train_stage(lessons: list[Lesson], classes: int) -> Stage:
     requests = []
     for i, one in enumerate(lessons):
         arguments = {
-            "images": one.train.images, "labels": one.train.labels, "pool": one.pool.images,
+            "images": one.train.images,
+            "labels": one.train.labels,
+            "pool": one.pool.images,
             "num_classes": classes,
-        }  # fmt: skip
+        }
         count = len(one.train.labels) + len(one.pool.labels)
         requests.append(Request(f"model-{i}", "train", arguments, BlobSpec(MODEL_BYTES), count=count))
     return Stage("train", tuple(requests))
@@ -261,18 +273,18 @@ def parts(n: int) -> list[Ints]:
 
 def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
     """Accuracy on shifted and on clean test images, the gap between the two, and accuracy by level."""
-    found, truth, levels = [], [], []
+    predictions, truth, levels = [], [], []
     for i, (labels, level) in enumerate(
         zip(instance.hidden["labels"], instance.hidden["levels"], strict=True)
     ):
         for part in range(BULK_PARTS):
-            found.append(np.asarray(answers[f"test-{i}-{part}"], dtype=np.int64))
-        told = np.concatenate(found[-BULK_PARTS:])
-        if len(np.unique(told)) == 1:
-            raise Fault("wrong", f"every one of {len(told)} predictions of alphabet {i} is class {told[0]}")
+            predictions.append(np.asarray(answers[f"test-{i}-{part}"], dtype=np.int64))
+        own = np.concatenate(predictions[-BULK_PARTS:])
+        if len(np.unique(own)) == 1:
+            raise Fault("wrong", f"every one of {len(own)} predictions of alphabet {i} is class {own[0]}")
         truth.append(labels)
         levels.append(level)
-    predicted, actual, strength = np.concatenate(found), np.concatenate(truth), np.concatenate(levels)
+    predicted, actual, strength = np.concatenate(predictions), np.concatenate(truth), np.concatenate(levels)
     hits = correct(predicted, actual)
     by_level = tuple(accuracy(predicted[strength == k], actual[strength == k]) for k in range(LEVELS))
     clean = strength == 0
@@ -282,23 +294,33 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
             measured("shifted_accuracy", "higher", float(shifted.mean()), bootstrap_draws(shifted)),
             measured("clean_accuracy", "higher", float(hits[clean].mean()), bootstrap_draws(hits[clean])),
             measured(
-                "generalisation_gap", "lower", float(hits[clean].mean() - shifted.mean()),
+                "generalisation_gap",
+                "lower",
+                float(hits[clean].mean() - shifted.mean()),
                 bootstrap_draws(hits[clean]) - bootstrap_draws(shifted),
             ),
         ),
         series=(
             Series(
-                name="accuracy under shift", x_label="level of shift", y_label="accuracy",
-                x=tuple(float(k) for k in range(LEVELS)), y=by_level,
+                name="accuracy under shift",
+                x_label="level of shift",
+                y_label="accuracy",
+                x=tuple(float(k) for k in range(LEVELS)),
+                y=by_level,
             ),
         ),
-    )  # fmt: skip
+    )
 
 
 def measured(name: str, direction: Any, value: float, draws: NDArray[Any]) -> Measurement:
     """A share with its interval over bootstrap draws, all of the same images for every submission."""
     low, high = percentile_interval(draws)
     return Measurement(
-        name=name, unit="", direction=direction, value=value, low=low, high=high,
+        name=name,
+        unit="",
+        direction=direction,
+        value=value,
+        low=low,
+        high=high,
         draws=tuple(np.asarray(draws).tolist()),
-    )  # fmt: skip
+    )

@@ -11,13 +11,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError, Fault
-from harness.instances import Answer, ArraySpec, BlobSpec, Evaluation, FromItem, Instance, Request, Stage
+from harness.instances import (
+    Answer,
+    ArraySpec,
+    BlobSpec,
+    Evaluation,
+    FromItem,
+    Instance,
+    Request,
+    Stage,
+    Workbench,
+)
 from harness.measures.quality import correct
 from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
@@ -42,7 +51,7 @@ PAIRS = 20_000  # of near neighbours, for the noise's covariance
 CHUNK = 8192
 
 
-def prepare(workbench: Any) -> Instance:
+def prepare(workbench: Workbench) -> Instance:
     """The instance for the workbench's seed and size."""
     size = {name: int(value) for name, value in workbench.size.items()}
     count = Counts.of(size["requests"], workbench.pairs, workbench.max_pairs)
@@ -77,7 +86,7 @@ def prepare(workbench: Any) -> Instance:
     )
 
 
-def real_vectors(workbench: Any, count: int) -> Floats:
+def real_vectors(workbench: Workbench, count: int) -> Floats:
     """Vectors of `count` different texts, the same ones for every seed; float32[count, width].
 
     Where nothing may be derived (scoring again), the cached ones are read, which the instance was
@@ -165,14 +174,14 @@ def unit(vectors: Floats) -> Floats:
 
 def nearest(vectors: Floats, queries: Floats, k: int) -> NDArray[np.int64]:
     """The k rows of `vectors` with the largest inner product, best first; int64[queries, k]. Exact."""
-    found = np.empty((len(queries), k), dtype=np.int64)
+    neighbours = np.empty((len(queries), k), dtype=np.int64)
     step = max(1, 2**24 // len(vectors))  # 64 MiB of products at a time
     for start in range(0, len(queries), step):
         scores = queries[start : start + step] @ vectors.T
         best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
         order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
-        found[start : start + step] = np.take_along_axis(best, order, axis=1)
-    return found
+        neighbours[start : start + step] = np.take_along_axis(best, order, axis=1)
+    return neighbours
 
 
 @dataclass(frozen=True)
@@ -191,9 +200,13 @@ class Counts:
         """`requests` scored ones over the pairs, rounded up to a whole share for each."""
         share, further = -(-requests // pairs), max(0, most - pairs)
         return cls(
-            FIRST_SEARCHES * pairs, WARM * pairs, share * pairs,
-            FIRST_SEARCHES * further, WARM * further, share * further,
-        )  # fmt: skip
+            FIRST_SEARCHES * pairs,
+            WARM * pairs,
+            share * pairs,
+            FIRST_SEARCHES * further,
+            WARM * further,
+            share * further,
+        )
 
     @property
     def base(self) -> int:
@@ -210,9 +223,13 @@ def serving(queries: Floats, count: Counts, n: int) -> tuple[Request, ...]:
     """The requests of the second stage after `load`, those of further pairs last: 16 queries in each."""
     spec = ArraySpec("int64", (BATCH, DEPTH), low=0, high=n - 1, unique_rows=True)
     kinds = (
-        ("first", count.first), ("warm", count.warm), ("query", count.scored),
-        ("more-first", count.more_first), ("more-warm", count.more_warm), ("more", count.more),
-    )  # fmt: skip
+        ("first", count.first),
+        ("warm", count.warm),
+        ("query", count.scored),
+        ("more-first", count.more_first),
+        ("more-warm", count.more_warm),
+        ("more", count.more),
+    )
     made: list[Request] = []
     for kind, many in kinds:
         first, warm = kind.endswith("first"), kind.endswith("warm")
@@ -220,10 +237,17 @@ def serving(queries: Floats, count: Counts, n: int) -> tuple[Request, ...]:
             arguments = {"queries": queries[len(made)], "k": DEPTH}
             made.append(
                 Request(
-                    f"{kind}-{number}", "search", arguments, spec, group="ready" if first else "query",
-                    timed=not first, warmup=warm, count=BATCH, scored=not (first or warm),
+                    f"{kind}-{number}",
+                    "search",
+                    arguments,
+                    spec,
+                    group="ready" if first else "query",
+                    timed=not first,
+                    warmup=warm,
+                    count=BATCH,
+                    scored=not (first or warm),
                 )
-            )  # fmt: skip
+            )
     return tuple(made)
 
 
@@ -255,38 +279,50 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
     """Recall@10 over all scored queries that are answered, and its curve over the neighbour's rank."""
     truth: Mapping[str, NDArray[np.int64]] = instance.hidden["truth"]
     given = [item for item in truth if item in answers]
-    found = np.concatenate([np.asarray(answers[item], dtype=np.int64) for item in given])
+    answered = np.concatenate([np.asarray(answers[item], dtype=np.int64) for item in given])
     wanted = np.concatenate([truth[item] for item in given])
     budget = float(instance.facts["index_budget_bytes"])
     if "index" in answers:
-        refuse(found, len(answers["index"]), int(instance.facts["vectors"]))
-    hits = (wanted[:, :, np.newaxis] == found[:, np.newaxis, :]).any(axis=2).astype(np.float64)
+        refuse(answered, len(answers["index"]), int(instance.facts["vectors"]))
+    hits = (wanted[:, :, np.newaxis] == answered[:, np.newaxis, :]).any(axis=2).astype(np.float64)
     per_query = hits.mean(axis=1)
     draws = bootstrap_draws(per_query)
     low, high = percentile_interval(draws)
-    first = correct(found[:, 0], wanted[:, 0])
+    first = correct(answered[:, 0], wanted[:, 0])
     return Evaluation(
         measurements=(
             Measurement(
-                name="recall_at_10", unit="", direction="higher", value=float(per_query.mean()),
-                low=low, high=high, draws=tuple(draws),
+                name="recall_at_10",
+                unit="",
+                direction="higher",
+                value=float(per_query.mean()),
+                low=low,
+                high=high,
+                draws=tuple(draws),
             ),
             Measurement(name="nearest_first", unit="", direction="higher", value=float(first.mean())),
             Measurement(
-                name="index_budget_bytes", unit="B", direction="neither",
-                value=budget, low=budget, high=budget,
+                name="index_budget_bytes",
+                unit="B",
+                direction="neither",
+                value=budget,
+                low=budget,
+                high=budget,
             ),
         ),
         series=(
             Series(
-                name="recall of the neighbour at each rank", x_label="rank", y_label="recall",
-                x=tuple(float(rank) for rank in range(1, DEPTH + 1)), y=tuple(hits.mean(axis=0).tolist()),
+                name="recall of the neighbour at each rank",
+                x_label="rank",
+                y_label="recall",
+                x=tuple(float(rank) for rank in range(1, DEPTH + 1)),
+                y=tuple(hits.mean(axis=0).tolist()),
             ),
         ),
-    )  # fmt: skip
+    )
 
 
-def refuse(found: NDArray[np.int64], index_bytes: int, n: int) -> None:
+def refuse(answered: NDArray[np.int64], index_bytes: int, n: int) -> None:
     """Raises Fault for answers that are no attempt, or cannot have come from the index."""
     if index_bytes < FEWEST_BYTES * n:
         raise Fault(
@@ -294,5 +330,5 @@ def refuse(found: NDArray[np.int64], index_bytes: int, n: int) -> None:
             f"the index has {index_bytes} bytes for {n} vectors: too few to tell them apart, "
             "so the answers did not come from it",
         )
-    if (found == found[0]).all():
+    if (answered == answered[0]).all():
         raise Fault("wrong", "every query was answered with the same vectors: the answers ignore the query")

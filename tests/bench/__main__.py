@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column
 
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
-from harness.machine import fingerprint as machine
+from harness.machine import fingerprint
 from tests.bench import aa, others, overhead, page, power, saboteurs, startup, truth
 from tests.bench.running import Bench, Counts
 
@@ -82,7 +82,7 @@ def _command(asked: argparse.Namespace, names: Sequence[str]) -> str:
 
 def measure(counts: Counts, names: Sequence[str], raw: page.Raw, command: str, kept: Path | None) -> None:
     """Measures the parts named into `raw`, and keeps it in a file after every row."""
-    words = machine.in_words(machine.fingerprint("cpu", 1))
+    words = fingerprint.in_words(fingerprint.fingerprint("cpu", 1))
     total = sum(PARTS[name].steps(counts) for name in names)
     with tempfile.TemporaryDirectory(prefix="harness-bench-") as folder, _progress() as bar:
         line = bar.add_task("calibrating", total=total)

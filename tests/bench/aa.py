@@ -45,15 +45,15 @@ def section(rows: Sequence[Row]) -> str:
     return f"{ASKED}\n\n{figures.table(head, lines, left=2)}{lost}\n\n{READ}"
 
 
-ASKED = """Asked: how often is a program called slower or faster than itself? The candidate is a copy of the
-baseline's code in a folder of its own, and each run also times the baseline's own second copy, so a
-run gives two ratios whose truth is 1. "With load" means a process pinned to the workers' own core
-that takes about half of it, in spans of 5 to 15 ms drawn at random."""
-READ = """Coverage counts how often an interval holds 1. The one "at a look" is what verdicts use, with a third of
-the 5 % error at each of three looks; the plain one is the 95 % t interval over the same pairs. The naive
-alternatives take the very same raw seconds: a bootstrap over the calls of the first pair alone, and the
-candidate's median of one pair by the baseline's of the next (one after the other, as most timing tools
-do it)."""
+ASKED = """Question: how often is a program called slower or faster than itself? The candidate is a copy of the
+baseline's code in a folder of its own, and each run also times a second copy of the baseline, so a
+run gives two ratios whose true value is 1. "With load" means that a process pinned to the workers' core
+takes about half of that core, in spans of 5 to 15 ms drawn at random."""
+READ = """Coverage counts how often an interval contains 1. Verdicts use the interval "at a look", which allows a
+third of the 5 % error at each of three looks; the plain interval is the 95 % t interval over the same
+pairs. The naive alternatives use the same raw seconds in two other ways: a bootstrap over the calls of
+the first pair alone, and the candidate's median in one pair divided by the baseline's in the next (one
+program after the other, as most timing tools do it)."""
 
 
 def alpha(row: Row) -> float:

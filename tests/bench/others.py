@@ -106,11 +106,12 @@ def section(rows: Sequence[Row]) -> str:
     return f"{ASKED}\n\n{figures.table(HEAD, [line for line in lines if line], left=2)}\n\n{READ}"
 
 
-ASKED = """Asked: how far does the ratio of one program to itself wander in tools that time one side after the
-other? All on the workers' core with the workers' environment, as many calls on each side, in turn."""
+ASKED = """Question: how far from 1 is the ratio of one program to itself in tools that time one side after the other?
+All tools ran in turn, on the workers' core with the workers' environment, with the same number of calls on each
+side."""
 READ = """`torch.utils.benchmark` times both sides in one process and compares medians; pyperf starts fresh processes
-for each side and compares means. Both are good at what they are for: timing code that one trusts, on a
-machine that one keeps quiet. Neither is meant to time a rival's code against a reference."""
+for each side and compares means. Both are good at what they were made for: timing trusted code on a quiet
+machine. Neither was made to time somebody else's code against a reference."""
 HEAD = [
     "Tool",
     "Machine",

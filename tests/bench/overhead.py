@@ -71,13 +71,14 @@ def section(rows: Sequence[Row]) -> str:
     return f"{ASKED}\n\n{figures.table(head, lines)}\n\n{pairs} The target is met {met}.\n{READ}"
 
 
-ASKED = """Asked: how much longer does the timed part of a run take than the very same calls in a bare loop (three
-workers' worth: candidate, baseline, copy), for calls of three lengths, and where does the rest of a run's
-time go? Target: below 5 %, plus start-up. Each line is without the lines it calls."""
-READ = """What the harness adds is the same for each call, however long: two wake-ups of a sleeping process, the
-copies of a request and an answer, one worker stopped and the next one let go on, their counters read. So it
-weighs on short calls and not on long ones. It is part of no ratio: pausing and metering lie outside the
-timed span, and the floor is taken off."""
+ASKED = """Question: how much longer does the timed part of a run take than the same calls in a bare loop (for three
+workers: candidate, baseline, copy), for calls of three lengths, and where does the rest of a run's time go?
+Target: below 5 %, plus start-up. No second is counted in two lines: the time of a step excludes the steps in it
+that have a line of their own."""
+READ = """The harness adds about the same time to each call, however long the call is: two wake-ups of a sleeping
+process, copying a request and an answer, stopping one worker and resuming the next, reading their
+counters. So it matters for short calls and not for long ones. It is part of no ratio: pausing and
+metering happen outside the timed span, and the floor is subtracted."""
 
 
 def _whole(row: Row) -> float:

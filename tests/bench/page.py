@@ -17,9 +17,10 @@ Raw = dict[str, Any]
 TOP = """# How right the clock is
 
 Written by `scripts/bench`, which measures the harness itself: every figure below comes from real runs of
-`harness.runs.runner.run` on a task made for it (`tests/bench/service`: a call is some milliseconds of single-threaded
-products), with workers, wall, turns and verdicts as any candidate meets them. Nothing is simulated.
-Shares are given with their 95 % intervals (Wilson). Run it on a machine that does nothing else."""
+`harness.runs.runner.run` on a task made for this purpose (`tests/bench/service`: a call takes some milliseconds of
+single-threaded matrix products), with the same workers, process wall, turns and verdicts as in a candidate's
+run. Nothing is simulated. Shares are given with their 95 % intervals (Wilson). Run it on a machine that does
+nothing else."""
 
 
 SCALE = ("<!-- scale: begin -->", "<!-- scale: end -->")  # what lies between them is scripts/bench-scale's

@@ -48,11 +48,12 @@ def section(rows: Sequence[Row]) -> str:
     return f"{ASKED}\n\n{figures.table(HEAD, lines, left=2)}\n\n{READ}"
 
 
-ASKED = """Asked: is a candidate that makes exactly 5 % or 10 % more products in each call found out? Target: 5 %
-certified in at least 95 % of runs, within 60 s."""
-READ = """"Interval above 1" is certified slower. `fail` asks more: the whole interval above the budget of 1.0 with
-its tolerance of 3 % or twice this run's own A/A error. A call holds more than its products (the mean,
-the decoding of the request), so the true ratio lies a little below the nominal one."""
+ASKED = """Question: is a candidate detected that computes exactly 5 % or 10 % more products in each call? Target: 5
+% more is certified as slower in at least 95 % of runs, within 60 s."""
+READ = """"Interval above 1" means certified slower. The verdict `fail` needs more: the whole interval must lie
+above the budget of 1.0 plus its tolerance of 3 % or twice this run's own A/A error, whichever is larger.
+A call does more than its products (the mean, the decoding of the request), so the true ratio is a little
+below the nominal one."""
 HEAD = [
     "Slower by",
     "Machine",

@@ -16,7 +16,7 @@ from harness.inputs import tasks
 from harness.isolation.base import Launch, environment
 from harness.records import Run
 from harness.runs import runner
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.runs.order import Order
 from harness.store.results import Store
 from tests.bench.load import load, workers_core
@@ -73,7 +73,7 @@ class Bench:
     def order(self, submission: Path, task: Path = SERVICE, **size: int) -> Order:
         """An order for a submission on a benchmark task; each has a seed, an instance and turns of its own."""
         self.seed += 1
-        made = order(Asked(str(task), submission, profile=str(HERE / "profile.toml"), seed=self.seed))
+        made = order(Options(str(task), submission, profile=str(HERE / "profile.toml"), seed=self.seed))
         counts = self.counts
         profile = made.profile.model_copy(update={"pairs": counts.pairs, "max_pairs": counts.most})
         wanted = {"calls": counts.calls, "warmups": counts.warmups, "loops": self.loops, **size}

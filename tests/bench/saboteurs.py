@@ -55,12 +55,13 @@ def section(rows: Sequence[Row]) -> str:
     return f"{ASKED}\n\n{figures.table(HEAD, lines, left=2)}\n\n{READ}"
 
 
-ASKED = """Asked: what does a submission gain by cheating the clock, working out of turn, or slowing the reference
-down? Each is beside the baseline and the baseline's honest copy in the same pairs. Target: none gains more
-than 2 % unnoticed."""
-READ = """Gain is 1 less the ratio of the median call to the baseline's (what a verdict would see), with its 95 %
-interval over all process pairs; the honest copy's is beside it and should be 0. "Noticed" names what this
-run's record says of itself: wrong answers, probes that are not clear, a certificate that does not hold."""
+ASKED = """Question: what does a submission gain by cheating the clock, working when it is not its turn, or slowing
+the reference down? Each ran in the same pairs as the baseline and an honest copy of the baseline. Target:
+none gains more than 2 % unnoticed."""
+READ = """Gain is 1 minus the ratio of the median call to the baseline's (the ratio that a verdict would use), with
+its 95 % interval over all process pairs. The next column is the honest copy's gain, which should be 0.
+"Noticed" lists what the run's own record reports: wrong answers, probes that are not clear, a certificate
+that does not hold."""
 HEAD = ["Submission", "What it does", "Gain", "Honest copy's", "Digits right", "Noticed", "Paid?"]
 
 

@@ -152,27 +152,27 @@ def section(told: dict[str, Any]) -> str:
     lines = [_line(name, told["rows"], middle(shared if name in AT_ONCE else each)) for name in NAMES]
     head = ["Side", "Graded, round by round", "Right", "Wall a submission", "**Overhead a submission**"]
     rounds = len([row for row in told["rows"] if row["side"] == "harness"])
-    way = ", the second the other way about" if rounds > 1 else ""
-    return f"""Asked: what does grading the same program cost elsewhere ({versions})?
-The submissions are those files themselves; every {told["wrong_every"]}th is wrong, and every side must find that out by
-{len(NUMBERS)} numbers. Rounds: {rounds}, with the sides in turn{way}. Wall time is from typing to the end, start-up
-included, by the number of submissions: median and range over rounds.
+    way = ", the second in reverse order" if rounds > 1 else ""
+    return f"""Question: how long do other tools take to grade the same program ({versions})?
+The submissions are the same files; every {told["wrong_every"]}th is wrong, and every tool must detect that from
+{len(NUMBERS)} numbers. Rounds: {rounds}, with the tools in turn{way}. Wall time is that of the whole command, start-up
+included, divided by the number of submissions: median and range over rounds.
 
 {table(head, lines, 1)}
 
-Overhead is the median less the bare process's: {ms(each)} one by one, for the sides
-that grade one by one, and {ms(shared)} for each when two run at once, for the sides that have
-two under way. otter-grader takes its time, so each round grades only some of the submissions with it, the next
-round the next ones. Times here are no verdict on a tool: each does something that the others do not.
+Overhead is the median minus the time of the bare process: {ms(each)} one by one, for the tools
+that grade one by one, and {ms(shared)} for each when two run at once, for the tools that grade two at
+once. otter-grader is slow, so each round grades only some of the submissions with it, and the next round the
+next ones. These times are not a verdict on the tools: each does something that the others do not.
 
-- **This harness** answers questions that are drawn from a secret and sends their numbers alone to a process that
-  is a worker of its own; it keeps answers, trial and cell in a database before a submission counts as done, and has
-  three reference solutions beside it on the same numbers (measured once, then remembered).
-- **otter-grader** runs the submission in a Jupyter kernel (a script is turned into a notebook first), so it grades
-  notebooks cell by cell, and writes what a student may read of each test; the test runs in the same kernel
+- **This harness** draws its questions from a secret and sends only their numbers to a separate worker process. It
+  stores answers, trial and cell in a database before a submission counts as done, and runs three reference solutions
+  on the same numbers (measured once, then remembered).
+- **otter-grader** runs the submission in a Jupyter kernel (a script is turned into a notebook first). So it can grade
+  notebooks cell by cell, and it writes feedback on each test for the student; the test runs in the same kernel
   as the submission.
-- **Inspect** made one log of the whole evaluation in which every sample's messages, calls into the sandbox and scores
-  can be looked through, and would put a language model where the solver here only copies a file;
+- **Inspect** writes one log of the whole evaluation, in which one can look through every sample's messages, sandbox
+  calls and scores. It is made for a language model, in whose place the solver here only copies a file;
   its sandbox "local" is a temporary folder, not a wall."""
 
 

@@ -187,12 +187,12 @@ def section(told: dict[str, Any]) -> str:
         ]
         for row in told["rows"]
     ]
-    return f"""Asked: how long do the verbs take that only read, when a store holds much? This one holds
+    return f"""Question: how long do the commands that only read take on a large store? This one holds
 **{told["trials"]:,} trials** in {told["cells"]:,} runs and cells of {told["candidates"]:,} candidates on
 {told["tasks"]} tasks ({told["bytes"] / 2**20:.0f} MiB of SQLite): the rows of {told["sources"]} real runs of
-`toy-free`, copied as they are under new ids, aliases and names of tasks (in {told["seconds"]:.0f} s).
+`toy-free`, copied unchanged except for new ids, aliases and task names (in {told["seconds"]:.0f} s).
 Those runs hold one untimed request for each trial, so `--raw` reads every trial but writes little, and
-copies compress well. Each command is in a process of its own,
-from typing to its end.
+copies compress well. Each command runs in a process of its own;
+its time is from the start of that process to its end.
 
-{table(["Command", "Median (range)", "It gives"], lines, 1)}"""
+{table(["Command", "Median (range)", "Output"], lines, 1)}"""

@@ -137,19 +137,19 @@ def section(told: dict[str, Any]) -> str:
         "more for each 100 units",
         "Same command again",
     ]
-    return f"""Asked: what does one submission cost, when a task costs nothing and no clock decides
-(`tests/toy_tasks/toy-free`, 60 numbers)? Each candidate is a folder with a program of its own; all go
-through one `harness score --jobs {JOBS}` into an empty store. A bare process is an interpreter that loads
-numpy and the same file and prints the same answer; {len(rows[0]["before"]["each"])} before and as many after
-the row, one by one and two at once.
+    return f"""Question: how much time does the harness add to a submission, when the task itself takes almost
+none and no time is judged (`tests/toy_tasks/toy-free`, 60 numbers)? Each candidate has a folder with a program
+of its own; one `harness score --jobs {JOBS}` scores them all into an empty store. A bare process is an interpreter
+that loads numpy and the same file and prints the same answer; {len(rows[0]["before"]["each"])} of them ran before
+each row and as many after it, one by one and two at once.
 
 {table(head, lines, 1)}
 
-"Wall a unit" is the whole command's time, start-up and table included, by the number of submissions; overhead is
-that less a bare process's share when two of them run at once, as here two units do (median, and with either).
-Memory is the resident set of the command's own process, looked up each second; the slope is a least-squares line
-over everything after the first tenth. "Same command again" finds everything done and measures nothing (median and
-range). Each unit also keeps its trials, answers and cell on disk: {_kept(rows)}."""
+"Wall a unit" is the whole command's time, start-up and table included, divided by the number of submissions.
+Overhead is that minus a bare process's time per process when two run at once, as two units do here (median of the
+values before and after, and both). Memory is the resident set of the command's own process, read each second; the
+slope is a least-squares line over everything after the first tenth. "Same command again" finds everything done and
+measures nothing (median and range). Each unit also keeps its trials, answers and cell on disk: {_kept(rows)}."""
 
 
 def _kept(rows: list[dict[str, Any]]) -> str:

@@ -14,10 +14,10 @@ from harness.inputs.submissions import read, references, staged
 from harness.measures.paired import over_pairs
 from harness.observer import Silent
 from harness.runs import runner
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.runs.order import Order
 from harness.runs.prepare import prepare, setting_of
-from harness.trials.participant import Competitor, Entry, Place, Setting
+from harness.trials.participant import Entry, Participant, Place, Setting
 from tests.bench import figures
 from tests.bench.figures import per_cent
 from tests.bench.rows import Row
@@ -43,7 +43,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     brief = bench.counts.brief
     task = tasks.find(TASK)
     baseline = references(TASK, task.folder)["baseline"]
-    wanted = order(Asked(TASK, baseline.folder, profile="ci-smoke", seed=1))
+    wanted = order(Options(TASK, baseline.folder, profile="ci-smoke", seed=1))
     if brief:
         wanted = replace(wanted, profile=wanted.profile.model_copy(update={"size": "check"}))
     yield {"starts": list(_starts(bench, wanted, 2 if brief else STARTS))}
@@ -52,9 +52,9 @@ def measure(bench: Bench) -> Iterator[Row]:
 
 
 @contextmanager
-def _started(wanted: Order, setting: Setting, models: dict) -> Generator[Competitor]:
+def _started(wanted: Order, setting: Setting, models: dict) -> Generator[Participant]:
     with staged(wanted.submission) as copy:
-        one = Competitor(Entry(wanted.submission), copy)
+        one = Participant(Entry(wanted.submission), copy)
         try:
             one.start(Place(setting, models, 0, "serve"))
             assert one.fault is None, one.fault
@@ -134,7 +134,7 @@ def _same(bench: Bench, wanted: Order, pairs: int) -> Iterator[Row]:
                 yield {"kind": kind, "log_ratio": -ratio if number % 2 else ratio}
 
 
-def _ratio(sides: Sequence[Competitor], block: Sequence, rng: np.random.Generator) -> float:
+def _ratio(sides: Sequence[Participant], block: Sequence, rng: np.random.Generator) -> float:
     logs = []
     for request in block:
         took = [0.0, 0.0]
@@ -195,11 +195,11 @@ def _agreement(rows: Sequence[Row]) -> str:
     return figures.table(head, lines)
 
 
-ASKED = """Asked: how long is it from an order to a worker that has imported torch, transformers and its own code,
-for a fresh interpreter and for one forked from a process that has imported the task's stack; and do the two
-take the same time for the same calls? There the program is the baseline of semantic-search, its calls single
-queries on real text; in "fresh and forked" the first worker is a fresh interpreter, started first in every
-other pair."""
-READ = """"Second by first" is the geometric mean over fresh pairs of the median ratio of their calls. If the first
-line's interval holds 1 and the spread of the third is no larger than the second's, forking changes nothing
-that the pairs could see, and timed workers may be forked."""
+ASKED = """Question: how long does it take from the order to a worker that has imported torch, transformers and its
+own code, for a fresh interpreter and for a worker forked from a process that has imported the task's
+stack (the zygote)? And do the two then take the same time for the same calls? For the second question the
+program is the baseline of semantic-search and its calls are single queries on real text. In "fresh and
+forked" the first worker is the fresh interpreter; it is started first in every other pair."""
+READ = """"Second by first" is the geometric mean over fresh pairs of the median ratio of their calls. If the
+interval in the first line contains 1 and the spread in the third is no larger than in the second, forking
+changes nothing that these pairs could detect, and timed workers may be forked."""

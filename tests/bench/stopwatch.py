@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
 
-from harness.runs import evaluate as judging
-from harness.runs import runner
+from harness.runs import evaluate, runner
 from harness.store.results import Store
 from harness.trials.pair import Pair
-from harness.trials.participant import Competitor
+from harness.trials.participant import Participant
 from harness.trials.round import Round
 from harness.trials.session import Session
 
@@ -28,14 +27,14 @@ WRAPPED: tuple[tuple[Any, str, str], ...] = (
     (Round, "_alone", "references needed for their answers only"),
     (Round, "_memory", "memory pass"),
     (Pair, "_begin", "loading"),
-    (Competitor, "start", "starting workers (interpreter, numpy, submission)"),
-    (Competitor, "close", "ending workers"),
+    (Participant, "start", "starting workers (interpreter, numpy, submission)"),
+    (Participant, "close", "ending workers"),
     (Pair, "_warm", "warm-up"),
     (Pair, "_alone", "audit probes (reference alone, inputs again)"),
     (Pair, "_repeat", "audit probes (reference alone, inputs again)"),
     (Pair, "_metered", "timed part: turns (pausing, resuming, metering)"),
-    (Competitor, "ping", "timed part: empty requests for the floor"),
-    (judging, "settled", "judging and storing"),
+    (Participant, "ping", "timed part: empty requests for the floor"),
+    (evaluate, "settled", "judging and storing"),
     (runner, "is_settled", "judging and storing"),
     (runner, "judge_round", "judging and storing"),
     (Store, "keep", "judging and storing"),

@@ -84,15 +84,17 @@ def section(rows: Sequence[Row]) -> str:
     return f"{ASKED}\n\n{figures.table(HEAD, [_line(row) for row in rows], left=0)}\n\n{READ}"
 
 
-ASKED = """Asked: what does the parent's clock add to a call? All workers of these runs time each of their calls by
-their own clock as well, and hand the readings over when the pair is done, so both clocks saw the same
-calls. Target: at most 1 % of a call of 5 ms or more, and 0.1 % once the floor (an empty request) is off."""
-READ = """"Added" is the median over calls of the parent's reading less the worker's own: encoding, two wake-ups,
-copies and checks of sizes. "Left" is what remains when the pair's measured floor is taken off, as every
-ratio does. It is on both sides of a ratio and draws every speed-up a little towards 1: what one of exactly
-2 reads as is given. "Hot loop" is the worker's own clock over the same inputs again, one after the other
-with no turn of another worker between: what it is shorter by is no fault of a clock, but the cold caches
-and the waking core that a service meets when calls do not come back to back."""
+ASKED = """Question: how much does measuring by the parent's clock add to a call? All workers in these runs also time
+each of their calls by their own clock and hand the readings over when the pair is done, so both clocks
+measured the same calls. Target: at most 1 % of a call of 5 ms or more, and 0.1 % after the floor (an
+empty request) is subtracted."""
+READ = """"Added" is the median over calls of the parent's reading minus the worker's own: encoding, two wake-ups,
+copies and checks of sizes. "Left" is what remains after the pair's measured floor is subtracted, as it is in every
+ratio. It is on both sides of a ratio and so pulls every speed-up a little towards 1; the next column gives the
+speed-up that is measured when the true one is exactly 2. "Hot loop" is the worker's own clock for the same inputs
+again, one after the other, with no turn of another worker in between. That it is shorter is not an error of
+either clock: in the timed calls caches are cold and the core has to wake up, as in any service whose calls do not
+come back to back."""
 HEAD = [
     "Wanted",
     "Parent's p50",
@@ -102,7 +104,7 @@ HEAD = [
     "Floor",
     "Left",
     "of the call",
-    "2 times as fast reads",
+    "Speed-up of 2 reads",
     "Hot loop p50",
     "Shorter by",
 ]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE
-from harness.machine import fingerprint as machine
+from harness.machine import fingerprint
 from tests.bench.figures import table
 from tests.crash import power
 from tests.crash.faults import DISK, KINDS
@@ -43,7 +43,7 @@ def main() -> int:
         raw[name] = {"rows": rows, "when": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "minutes": minutes}
         if asked.raw:
             asked.raw.write_text(json.dumps(raw))
-    words = machine.in_words(machine.fingerprint("cpu", 1))
+    words = fingerprint.in_words(fingerprint.fingerprint("cpu", 1))
     parts = [PARTS[name][2](told) for name, told in raw.items()]
     text = "\n\n".join([*parts, f"*On {words}.*"]) + "\n"
     if asked.out.is_file():
@@ -147,13 +147,13 @@ def _kills_section(told: Mapping[str, Any]) -> str:
     names = (
         "processes killed by kill -9",
         "commands typed",
-        "runs they made",
-        "times a run was taken up again",
+        "runs that they made",
+        "times a run was continued",
         "results acknowledged",
         "results lost",
         "instances measured twice",
         "commands that made two runs",
-        "ends that are not documented",
+        "exit codes that are not documented",
         "processes, folders, groups left behind",
     )
     body = table(["", "Count"], [[name, *cell] for name, cell in zip(names, cells, strict=True)])
@@ -168,8 +168,8 @@ def _power_section(told: Mapping[str, Any]) -> str:
         "Calls recorded",
         "Results acknowledged",
         "States tried",
-        "States that lose",
-        "Most lost at once",
+        "States that lose a result",
+        "Most results lost in one state",
     ]
     return f"### Power cut\n\n{table(head, rows)}\n\n{_when(told)}"
 
@@ -193,8 +193,8 @@ def _faults_section(told: Mapping[str, Any]) -> str:
         "Ended with 0",
         "Results acknowledged",
         "Lost",
-        "Another end",
-        "Not gone on with",
+        "Another exit code",
+        "Not continued",
     ]
     return f"### A disk that is full or fails\n\n{table(head, rows)}\n\n{_when(told)}"
 

@@ -184,11 +184,11 @@ def weaken(variant: str) -> Callable[[Store], None]:
 def real(folder: Path) -> None:
     """A whole run of a toy task by the one path, workers and all."""
     from harness.runs import runner
-    from harness.runs.options import Asked, order
+    from harness.runs.options import Options, order
     from tests.conftest import TOYS
 
     competent = TOYS / "toy-squares" / "reference_solutions" / "competent"
-    runner.run(order(Asked("toy-squares", competent, TOYS, "ci-smoke", trials=2)), Told(folder))
+    runner.run(order(Options("toy-squares", competent, TOYS, "ci-smoke", trials=2)), Told(folder))
 
 
 def main(folder: Path, variant: str) -> None:

@@ -159,7 +159,7 @@ BEHAVIOURS: dict[str, tuple[Play, Request, dict[str, Any], set[str], float]] = {
 
 def fuzz(count: int, seed: int, names: tuple[str, ...] = tuple(BEHAVIOURS)) -> Found:
     """`count` conversations, the behaviours in turn."""
-    found = Found("peers with a will of their own")
+    found = Found("independent peers, on threads")
     with counted(found):
         for number in range(count):
             name = names[number % len(names)]

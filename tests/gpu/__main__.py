@@ -21,19 +21,18 @@ import numpy as np
 from harness.inputs import tasks
 from harness.inputs.submissions import references, staged
 from harness.isolation.levels import level
-from harness.machine import devices
-from harness.machine import fingerprint as machine
+from harness.machine import devices, fingerprint
 from harness.measures.paired import median_log_ratio
 from harness.observer import Silent
 from harness.records import Run
 from harness.runs import runner
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.runs.order import in_one_pair
 from harness.runs.prepare import prepare, round_of, setting_of
 from harness.runs.prove import prove
 from harness.store.results import Store
 from harness.trials import session
-from harness.trials.participant import Competitor, Entry, Place, Setting
+from harness.trials.participant import Entry, Participant, Place, Setting
 from harness.trials.schedule import Plan
 
 HERE = Path(__file__).parent
@@ -77,7 +76,7 @@ def the_ladders(check: Check) -> Iterator[Row]:
     """Each task's references on the profile's size, one instance."""
     for name in tasks.all_tasks():
         proof = prove(
-            order(Asked(name, profile=check.profile, device=check.device)), 1, Silent(), cheats=False
+            order(Options(name, profile=check.profile, device=check.device)), 1, Silent(), cheats=False
         )
         told = ", ".join(f"{t.tier} {t.points_mean:.0f} ({t.objective_mean:.3g})" for t in proof.tiers)
         yield Row(
@@ -86,7 +85,7 @@ def the_ladders(check: Check) -> Iterator[Row]:
 
 
 def _matmul(check: Check, size: str) -> Run:
-    asked = order(Asked("matmul", HERE / "matmul" / "starter", HERE, check.profile, check.device))
+    asked = order(Options("matmul", HERE / "matmul" / "starter", HERE, check.profile, check.device))
     asked = order_with(asked, size=size, max_pairs=5, pairs=5, memory_pass=False)
     return runner.run(asked, check.store)
 
@@ -123,7 +122,7 @@ def the_copies(check: Check) -> Iterator[Row]:
 def the_blocks(check: Check) -> Iterator[Row]:
     """K, the calls that one worker serves in a row: how far equal code comes apart, and what a first call costs."""
     asked = in_one_pair(
-        order(Asked("matmul", HERE / "matmul" / "starter", HERE, check.profile, check.device))
+        order(Options("matmul", HERE / "matmul" / "starter", HERE, check.profile, check.device))
     )
     asked = order_with(asked, size="gpu-box" if check.device == "cuda" else "laptop-cpu")
     baseline = references("matmul", HERE / "matmul")["baseline"]
@@ -150,7 +149,7 @@ def the_blocks(check: Check) -> Iterator[Row]:
 def the_freeze(check: Check) -> Iterator[Row]:
     """A stopped worker with a live context: it goes on afterwards, and slows nobody meanwhile."""
     asked = in_one_pair(
-        order(Asked("matmul", HERE / "matmul" / "starter", HERE, check.profile, check.device))
+        order(Options("matmul", HERE / "matmul" / "starter", HERE, check.profile, check.device))
     )
     asked = order_with(asked, size="gpu-box" if check.device == "cuda" else "laptop-cpu")
     prepared = prepare(asked, 0, Silent())
@@ -159,7 +158,7 @@ def the_freeze(check: Check) -> Iterator[Row]:
     place = Place(setting, prepared.instance.models, 0, "serve")
     requests = [r for r in serve.requests if not r.warmup][:120]
     with staged(asked.submission) as one, staged(asked.submission) as two:
-        first, second = Competitor(Entry(asked.submission), one), Competitor(Entry(asked.submission), two)
+        first, second = Participant(Entry(asked.submission), one), Participant(Entry(asked.submission), two)
         try:
             for competitor in (first, second):
                 competitor.start(place)
@@ -233,7 +232,7 @@ def table(rows: Iterable[Row], device: str) -> str:
     words = {True: "good", False: "BAD", None: ""}
     lines = ["| part | what | found | |", "|---|---|---|---|"]
     lines += [f"| {r.part} | {r.asked} | {r.found} | {words[r.good]} |" for r in rows]
-    told = machine.in_words(machine.fingerprint(device, 1))
+    told = fingerprint.in_words(fingerprint.fingerprint(device, 1))
     return f"{datetime.date.today()}, {told}, {devices.name(device)}\n\n" + "\n".join(lines)
 
 

@@ -15,7 +15,7 @@ import psutil
 
 from harness.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from harness.isolation.levels import LEVELS
-from harness.machine import fingerprint as machine
+from harness.machine import fingerprint
 from tests.hostility import overview, page
 from tests.hostility.attacks import HONEST, Attack, controls, every
 from tests.hostility.judge import Judge
@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = [_figures(level, attacks, asked) for level in levels]
     threats = len({threat for attack in attacks for threat in attack.threats})
     command = " ".join(["scripts/hostility", *(sys.argv[1:] if arguments is None else arguments)])
-    made = f"Made by `{command}` on {datetime.now(UTC):%Y-%m-%d}: {machine.in_words(machine.fingerprint('cpu', 1))}."
+    here = fingerprint.in_words(fingerprint.fingerprint("cpu", 1))
+    made = f"Made by `{command}` on {datetime.now(UTC):%Y-%m-%d}: {here}."
     figures = page.written(found, threats, made)
     print(figures)
     if not asked.dry:

@@ -35,11 +35,11 @@ from harness.isolation.tree import descendants
 from harness.observer import Silent
 from harness.runs import runner
 from harness.runs.evaluate import assess
-from harness.runs.options import Asked, order
+from harness.runs.options import Options, order
 from harness.runs.prepare import prepare
 from harness.store.results import Store
 from harness.trials.participant import Entry, Setting
-from harness.trials.round import Outcome, Round
+from harness.trials.round import RawTrial, Round
 
 TOYS = Path(__file__).parents[1] / "toy_tasks"
 Words = dict[str, Any]
@@ -93,7 +93,7 @@ class Arena:
     def _prepared(self, folder: Path, job: Words) -> tuple[Task, Instance, Setting]:
         limits, learn, answer = HONEST_LIMITS if job.get("honest") else HOSTILE_LIMITS
         asked = order(
-            Asked("toy-squares", folder, TOYS, "ci-smoke", secret_seed_file=Path(self.secrets["seed"]))
+            Options("toy-squares", folder, TOYS, "ci-smoke", secret_seed_file=Path(self.secrets["seed"]))
         )
         definition = asked.task.definition
         sizes = {**definition.sizes, "ci-smoke": {"n": int(job.get("numbers", 60)), "requests": 8}}
@@ -109,7 +109,7 @@ class Arena:
         from harness.reports.run import html, markdown, summary, text
 
         asked = order(
-            Asked(
+            Options(
                 "toy-squares",
                 Path(job["folders"][0]),
                 TOYS,
@@ -141,7 +141,7 @@ class Arena:
         }
 
 
-def _told(task: Task, instance: Instance, outcome: Outcome) -> Words:
+def _told(task: Task, instance: Instance, outcome: RawTrial) -> Words:
     trial = outcome.trial
     judged = assess(task, instance, trial, outcome.answers)
     accuracy = next((m.value for m in judged.measurements if m.name == "accuracy"), 0.0)

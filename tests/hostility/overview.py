@@ -37,7 +37,7 @@ def rows(docs: Path = DOCS) -> list[Row]:
 
 def written(found: Sequence[Row]) -> str:
     """The table as Markdown."""
-    lines = ["| tried | came out | wanted | by |", "| --- | --- | --- | --- |"]
+    lines = ["| tested | result | target | command |", "| --- | --- | --- | --- |"]
     lines += [f"| {row.tried} | {row.found} | {row.wanted} | `{row.command}` |" for row in found]
     return "\n".join(lines)
 

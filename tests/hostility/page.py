@@ -49,7 +49,7 @@ def written(levels: Sequence[Figures], threats: int, made: str) -> str:
             f"{f.seconds:.0f}",
         )
         rows.append(f"| {' | '.join(map(str, cells))} |")
-    parts = [f"{made} The attacks stand for {threats} threats.", "\n".join(rows)]
+    parts = [f"{made} The attacks cover {threats} threats.", "\n".join(rows)]
     for f in levels:
         parts.append(f"What was gained at level `{f.level}`:\n\n{_kinds(f.gained)}")
         if f.before[1]:
@@ -59,7 +59,7 @@ def written(levels: Sequence[Figures], threats: int, made: str) -> str:
             )
         if f.unlike:
             unlike = "\n".join(f"- `{name}`: {words}" for name, words in sorted(f.unlike.items()))
-            parts.append(f"What came out otherwise than is promised at level `{f.level}`:\n\n{unlike}")
+            parts.append(f"Attacks that ended otherwise than promised at level `{f.level}`:\n\n{unlike}")
         if f.stopped:
             stopped = "\n".join(f"- `{name}`: {words}" for name, words in sorted(f.stopped.items()))
             parts.append(f"Honest submissions that were stopped at level `{f.level}`:\n\n{stopped}")

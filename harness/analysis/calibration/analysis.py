@@ -9,7 +9,7 @@ import numpy as np
 from harness.analysis.calibration import decisions, items, limits, parts, planner, reliability
 from harness.analysis.calibration.generators import CAP, FLOOR
 from harness.analysis.calibration.gibbs import Draws, fit
-from harness.analysis.calibration.results import Budget, Calibration, Estimate, Standing, TaskFigures
+from harness.analysis.calibration.results import Budget, Calibration, Estimate, PersonStanding, TaskFigures
 from harness.analysis.calibration.scores import Floats
 from harness.analysis.calibration.tables import Row, cube, people_of, scores_of
 from harness.sheets import Cut, Suite
@@ -111,7 +111,7 @@ def flipped(suite: Suite, draws: Draws, cut: Cut, seed: int) -> Floats:
     return ((expected @ moved.T >= cut.points / 100) != own[:, None]).mean(axis=0)
 
 
-def _standings(draws: Draws, people: Sequence[str], reaches: Floats | None) -> tuple[Standing, ...]:
+def _standings(draws: Draws, people: Sequence[str], reaches: Floats | None) -> tuple[PersonStanding, ...]:
     found = []
     for i, person in enumerate(people):
         passes = None if reaches is None else float(reaches[:, i].mean())
@@ -124,7 +124,9 @@ def _standings(draws: Draws, people: Sequence[str], reaches: Floats | None) -> t
             if passes <= NOT_YET
             else "review"
         )
-        found.append(Standing(person=person, skill=_interval(draws.skill[:, 0, i]), passes=passes, band=band))
+        found.append(
+            PersonStanding(person=person, skill=_interval(draws.skill[:, 0, i]), passes=passes, band=band)
+        )
     return tuple(found)
 
 

@@ -15,6 +15,7 @@ and anchors few. Everything is conjugate but that move, and vectorised over data
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -67,8 +68,87 @@ class _State:
 
 
 @dataclass(frozen=True)
+class _Normal:
+    """A normal prior of a mean, by mean and variance."""
+
+    mean: Floats
+    variance: Floats | float
+
+    def log(self, x: Floats) -> Floats:
+        """The log density at `x`, but for a constant."""
+        return -((x - self.mean) ** 2) / (2 * self.variance)
+
+    def given(self, total: Floats, n: Floats | int, spread: Floats, rng: np.random.Generator) -> Floats:
+        """A draw given a sum of `n` values of variance `spread` about it."""
+        precision = n / spread + 1.0 / self.variance
+        centre = (total / spread + self.mean / self.variance) / precision
+        return centre + rng.normal(size=total.shape) / np.sqrt(precision)
+
+
+@dataclass(frozen=True)
+class _InverseGamma:
+    """An inverse gamma prior of a variance, by shape and scale."""
+
+    shape: float
+    scale: Floats | float
+
+    def log(self, x: Floats) -> Floats:
+        """The log density at `x`, but for a constant."""
+        return -(self.shape + 1) * np.log(x) - self.scale / x
+
+    def given(self, n: Floats | int, squares: Floats, rng: np.random.Generator) -> Floats:
+        """A draw given the sum of squares of `n` values of that variance about their known mean."""
+        scale = self.scale + squares / 2
+        return np.maximum(scale, 1e-12) / rng.gamma(self.shape + n / 2, 1.0, np.shape(scale))
+
+
+@dataclass(frozen=True)
+class _Priors:
+    """Every prior of the model, once: what is drawn and what a rescaling is weighed by read the same numbers.
+
+    Weak, and in units of the scores' own centre and standard deviation, so that they suit any scale.
+    """
+
+    a0: _Normal
+    sa2: _InverseGamma
+    l0: _Normal
+    sl2: _InverseGamma
+    mu: _Normal
+    tau2: _InverseGamma
+    noise: _InverseGamma
+    h_rate: Floats  # h is exponential; psi_t inverse gamma with the scale PSI_SCALE h, whatever the task
+
+    PSI_SHAPE: ClassVar = 3.0
+    PSI_SCALE: ClassVar = 2.0
+
+    @classmethod
+    def of(cls, unit: Floats, centre: Floats) -> _Priors:
+        """The priors for scores of this standard deviation and centre, (B,) each."""
+        square = unit**2
+        return cls(
+            a0=_Normal(centre, 4 * square),
+            sa2=_InverseGamma(2.0, 0.5 * square),
+            l0=_Normal(0.7 * unit, square),
+            sl2=_InverseGamma(3.0, 0.12 * square),
+            mu=_Normal(np.zeros_like(unit), 1.5**2),
+            tau2=_InverseGamma(2.0, 1.0),
+            noise=_InverseGamma(1.0, 1e-4 * square[:, None]),
+            h_rate=1.0 / square,
+        )
+
+    def psi(self, h: Floats) -> _InverseGamma:
+        """The prior of the tasks' unique variances, given their common scale (B,)."""
+        return _InverseGamma(self.PSI_SHAPE, self.PSI_SCALE * h[:, None])
+
+    def h(self, psi: Floats, rng: np.random.Generator) -> Floats:
+        """A draw of the common scale given the unique variances (B, T)."""
+        rate = self.h_rate + self.PSI_SCALE * (1.0 / psi).sum(axis=1)
+        return rng.gamma(1.0 + self.PSI_SHAPE * psi.shape[1], 1.0 / rate)
+
+
+@dataclass(frozen=True)
 class _Fixed:
-    """What does not change from sweep to sweep: data, masks, who is an anchor, and the scale of the scores."""
+    """What does not change from sweep to sweep: data, masks, who is an anchor, the scores' scale, the priors."""
 
     scores: Scores
     mask: Floats
@@ -80,6 +160,7 @@ class _Fixed:
     high: Floats
     unit: Floats
     centre: Floats
+    priors: _Priors
     any_censored: bool
 
 
@@ -116,6 +197,7 @@ def _fixed(scores: Scores) -> _Fixed:
     cells = np.maximum(mask.sum(axis=(1, 2)), 1.0)
     centre = (scores.mean * mask).sum(axis=(1, 2)) / cells
     spread = (((scores.mean - centre[:, None, None]) * mask) ** 2).sum(axis=(1, 2)) / cells
+    unit = np.sqrt(np.maximum(spread, 1e-6))
     return _Fixed(
         scores=scores,
         mask=mask,
@@ -125,8 +207,9 @@ def _fixed(scores: Scores) -> _Fixed:
         fixed=np.nan_to_num(scores.anchor),
         low=np.where(scores.censored > 0, scores.mean, -np.inf),
         high=np.where(scores.censored < 0, scores.mean, np.inf),
-        unit=np.sqrt(np.maximum(spread, 1e-6)),
+        unit=unit,
         centre=centre,
+        priors=_Priors.of(unit, centre),
         any_censored=bool(scores.censored.any()),
     )
 
@@ -221,43 +304,21 @@ def _spreads(k: _Fixed, s: _State, noise: Floats, rng: np.random.Generator) -> N
     u = psi / (psi + noise) * left
     u += np.sqrt(psi * noise / (psi + noise)) * rng.normal(size=left.shape)
     cells = k.mask.sum(axis=1)
-    s.psi = _inverse_gamma(3.0 + cells / 2, 2.0 * s.h[:, None] + (k.mask * u**2).sum(axis=1) / 2, rng)
+    s.psi = k.priors.psi(s.h).given(cells, (k.mask * u**2).sum(axis=1), rng)
     squares = k.scores.squares + (k.scores.count * (left - u) ** 2).sum(axis=1)
-    weak = 1e-4 * k.unit[:, None] ** 2
-    drawn = _inverse_gamma(1.0 + (k.scores.freedom + cells) / 2, weak + squares / 2, rng)
-    s.noise = k.replicated * drawn
+    s.noise = k.replicated * k.priors.noise.given(k.scores.freedom + cells, squares, rng)
 
 
 def _hyper(k: _Fixed, s: _State, rng: np.random.Generator) -> None:
-    t = s.a.shape[1]
-    c2 = k.unit**2
-    s.h = rng.gamma(1.0 + 3.0 * t, 1.0 / (1.0 / c2 + 2.0 * (1.0 / s.psi).sum(axis=1)))
-    s.a0 = _mean(s.a.sum(axis=1), t, s.sa2, (k.centre, 4 * c2), rng)
-    s.sa2 = _inverse_gamma(2.0 + t / 2, 0.5 * c2 + ((s.a - s.a0[:, None]) ** 2).sum(axis=1) / 2, rng)
-    s.l0 = _mean(s.slope.sum(axis=1), t, s.sl2, (0.7 * k.unit, c2), rng)
-    s.sl2 = _inverse_gamma(3.0 + t / 2, 2 * 0.06 * c2 + ((s.slope - s.l0[:, None]) ** 2).sum(axis=1) / 2, rng)
+    t, prior = s.a.shape[1], k.priors
+    s.h = prior.h(s.psi, rng)
+    s.a0 = prior.a0.given(s.a.sum(axis=1), t, s.sa2, rng)
+    s.sa2 = prior.sa2.given(t, ((s.a - s.a0[:, None]) ** 2).sum(axis=1), rng)
+    s.l0 = prior.l0.given(s.slope.sum(axis=1), t, s.sl2, rng)
+    s.sl2 = prior.sl2.given(t, ((s.slope - s.l0[:, None]) ** 2).sum(axis=1), rng)
     n = k.people.sum(axis=1)
-    s.mu = _mean((k.people * s.skill).sum(axis=1), n, s.tau2, (np.zeros_like(s.mu), 2.25), rng)
-    away = (k.people * (s.skill - s.mu[:, None]) ** 2).sum(axis=1)
-    s.tau2 = _inverse_gamma(2.0 + n / 2, 1.0 + away / 2, rng)
-
-
-def _mean(
-    total: Floats,
-    n: Floats | int,
-    spread: Floats,
-    prior: tuple[Floats, Floats | float],
-    rng: np.random.Generator,
-) -> Floats:
-    """A normal mean given a sum of `n` values of variance `spread`, and a normal prior (mean, variance)."""
-    precision = n / spread + 1.0 / prior[1]
-    return (total / spread + prior[0] / prior[1]) / precision + rng.normal(size=total.shape) / np.sqrt(
-        precision
-    )
-
-
-def _inverse_gamma(shape: Floats | float, scale: Floats, rng: np.random.Generator) -> Floats:
-    return np.maximum(scale, 1e-12) / rng.gamma(shape, 1.0, np.shape(scale))
+    s.mu = prior.mu.given((k.people * s.skill).sum(axis=1), n, s.tau2, rng)
+    s.tau2 = prior.tau2.given(n, (k.people * (s.skill - s.mu[:, None]) ** 2).sum(axis=1), rng)
 
 
 def _rescale(k: _Fixed, s: _State, size: float, rng: np.random.Generator) -> None:
@@ -268,7 +329,9 @@ def _rescale(k: _Fixed, s: _State, size: float, rng: np.random.Generator) -> Non
     """
     b, p = s.skill.shape
     t = s.slope.shape[1]
-    f, m = np.exp(size * rng.normal(size=b)), size * rng.normal(size=b)
+    f = np.exp(size * rng.normal(size=b))
+    # By the root of f, since the way back is 1 / f and -m / f: only so is it as likely to be proposed.
+    m = np.sqrt(f) * size * rng.normal(size=b)
     new = _State(
         skill=f[:, None] * s.skill + m[:, None],
         a=s.a - s.slope * (m / f)[:, None],
@@ -284,25 +347,30 @@ def _rescale(k: _Fixed, s: _State, size: float, rng: np.random.Generator) -> Non
         sl2=s.sl2 / f**2,
         h=s.h,
     )
-    # exponents of f: skills, slopes, mu, tau2, l0, sl2
-    jacobian = (p - t + 1 + 2 - 1 - 2) * np.log(f)
-    better = _prior(k, new) - _prior(k, s) + jacobian
+    # The volume grows by f for each skill and for mu, by f squared for tau2, and shrinks where f divides.
+    powers = {"skill": p, "slope": -t, "mu": 1, "tau2": 2, "l0": -1, "sl2": -2}
+    better = _prior(k, new) - _prior(k, s) + sum(powers.values()) * np.log(f)
     take = np.log(rng.uniform(size=b)) < better
-    for name in ("skill", "a", "slope", "mu", "tau2", "a0", "l0", "sl2"):
-        old, moved = getattr(s, name), getattr(new, name)
-        setattr(s, name, np.where(take.reshape(-1, *[1] * (old.ndim - 1)), moved, old))
+    each = take[:, None]
+    s.skill = np.where(each, new.skill, s.skill)
+    s.a = np.where(each, new.a, s.a)
+    s.slope = np.where(each, new.slope, s.slope)
+    s.mu = np.where(take, new.mu, s.mu)
+    s.tau2 = np.where(take, new.tau2, s.tau2)
+    s.a0 = np.where(take, new.a0, s.a0)
+    s.l0 = np.where(take, new.l0, s.l0)
+    s.sl2 = np.where(take, new.sl2, s.sl2)
 
 
 def _prior(k: _Fixed, s: _State) -> Floats:
     """The log of every prior density that a rescaling changes, (B,)."""
-    c2, tau2, sl2 = k.unit**2, s.tau2, s.sl2
+    prior, t = k.priors, s.slope.shape[1]
     anchors = ((1 - k.people) * (s.skill - k.fixed) ** 2).sum(axis=1) / (-2 * ANCHOR_SD**2)
-    people = -(k.people * (s.skill - s.mu[:, None]) ** 2).sum(axis=1) / (2 * tau2)
-    people -= k.people.sum(axis=1) * np.log(tau2) / 2
-    tau = -(2.0 + 1) * np.log(tau2) - 1.0 / tau2 - s.mu**2 / (2 * 2.25)
-    a = -((s.a - s.a0[:, None]) ** 2).sum(axis=1) / (2 * s.sa2) - (s.a0 - k.centre) ** 2 / (8 * c2)
-    t = s.slope.shape[1]
-    slopes = -((s.slope - s.l0[:, None]) ** 2).sum(axis=1) / (2 * sl2) - t * np.log(sl2) / 2
+    people = -(k.people * (s.skill - s.mu[:, None]) ** 2).sum(axis=1) / (2 * s.tau2)
+    people -= k.people.sum(axis=1) * np.log(s.tau2) / 2
+    a = -((s.a - s.a0[:, None]) ** 2).sum(axis=1) / (2 * s.sa2)
+    slopes = -((s.slope - s.l0[:, None]) ** 2).sum(axis=1) / (2 * s.sl2) - t * np.log(s.sl2) / 2
     slopes += np.where((s.slope > LEAST_SLOPE * k.unit[:, None]).all(axis=1), 0.0, -np.inf)
-    slopes -= (s.l0 - 0.7 * k.unit) ** 2 / (2 * c2) + (3.0 + 1) * np.log(sl2) + 2 * 0.06 * c2 / sl2
-    return anchors + people + tau + a + slopes
+    of_people = prior.tau2.log(s.tau2) + prior.mu.log(s.mu)
+    of_tasks = prior.a0.log(s.a0) + prior.l0.log(s.l0) + prior.sl2.log(s.sl2)
+    return anchors + people + of_people + a + slopes + of_tasks

@@ -176,7 +176,7 @@ class Needed(Record):
     tasks_cautious: int | None
 
 
-class Standing(Record):
+class PersonStanding(Record):
     """One person: skill with its interval, how likely above the cut, and the band."""
 
     person: str
@@ -218,7 +218,7 @@ class Calibration(Record):
     dstudy: tuple[DStudy, ...] = ()
     needed: tuple[Needed, ...] = ()
     cut: Cut | None = None
-    standings: tuple[Standing, ...] = ()
+    standings: tuple[PersonStanding, ...] = ()
     bands: tuple[tuple[str, Estimate], ...] = ()
     flipped: Estimate = Estimate()
     sem: Estimate = Estimate()

@@ -37,7 +37,7 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Done:
+class UnitDone:
     """A unit that came back: its cell as JSON, how long it took in seconds, and on which machine."""
 
     unit: Unit
@@ -52,7 +52,7 @@ class Executor(Protocol):
     name: str
 
     def run(
-        self, units: Sequence[Unit], kept: Callable[[Done], None], seen: Callable[[Unit, Event], None]
+        self, units: Sequence[Unit], kept: Callable[[UnitDone], None], seen: Callable[[Unit, Event], None]
     ) -> None:
         """Runs all units in an order of its own and calls `kept` for each, once, from the calling thread.
 

@@ -26,12 +26,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.assessment.executors import nodes
-from harness.assessment.executors.base import Done, Event, Unit, lost
+from harness.assessment.executors.base import Event, Unit, UnitDone, lost
 from harness.assessment.executors.crew import Crew, Node
 from harness.errors import HarnessError, SubmissionError, UsageError
 from harness.sheets import Cell
-from harness.store import packets
-from harness.store import transfer as moving
+from harness.store import packets, transfer
 from harness.store.results import Store
 
 MOST_LOSSES = 3
@@ -66,7 +65,7 @@ class RayExecutor:
         self.warn = warn
 
     def run(
-        self, units: Sequence[Unit], kept: Callable[[Done], None], seen: Callable[[Unit, Event], None]
+        self, units: Sequence[Unit], kept: Callable[[UnitDone], None], seen: Callable[[Unit, Event], None]
     ) -> None:
         """As the contract says. Raises UsageError where no node can be used, HarnessError where none is left."""
         if not units:
@@ -153,7 +152,7 @@ class _Course:
         engine: RayExecutor,
         ray: Any,
         units: list[Unit],
-        kept: Callable[[Done], None],
+        kept: Callable[[UnitDone], None],
         seen: Callable[[Unit, Event], None],
     ) -> None:
         self.engine = engine
@@ -257,7 +256,7 @@ class _Course:
         cell = Cell.model_validate_json(head["cell"])
         store, shared = self.engine.store, str(head["shared"])
         here = json.loads(unit.payload).get("task_folder")
-        if parts and moving.adopt(store, parts[0], Path(here) if here else None) != cell.run_id:
+        if parts and transfer.adopt(store, parts[0], Path(here) if here else None) != cell.run_id:
             raise HarnessError(f"{flight.node.words} sent another run than its cell names")
         if cell.run_id and shared and not _holds(store, cell.run_id):
             raise HarnessError(
@@ -268,7 +267,7 @@ class _Course:
 
     def _keep(self, unit: Unit, cell: str, seconds: float, node: str) -> None:
         for each in self.same[unit.key]:
-            self.kept(Done(each, cell, seconds, node))
+            self.kept(UnitDone(each, cell, seconds, node))
 
     def _lost(self, flight: _Flight, why: str) -> None:
         """Once more, elsewhere if its node is gone; a few times at most, for a unit may be what kills nodes."""

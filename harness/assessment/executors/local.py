@@ -25,7 +25,7 @@ from typing import IO
 
 import psutil
 
-from harness.assessment.executors.base import Done, Event, Unit, lost
+from harness.assessment.executors.base import Event, Unit, UnitDone, lost
 from harness.assessment.executors.slot import GRACE_SECONDS
 from harness.machine import devices, lease
 
@@ -120,7 +120,7 @@ class Local:
     name: str = field(default="local", init=False)
 
     def run(
-        self, units: Sequence[Unit], kept: Callable[[Done], None], seen: Callable[[Unit, Event], None]
+        self, units: Sequence[Unit], kept: Callable[[UnitDone], None], seen: Callable[[Unit, Event], None]
     ) -> None:
         """As Executor.run says. Raises DeviceError where a unit needs a GPU and there is none."""
         if any(unit.device == "cuda" for unit in units):
@@ -136,7 +136,7 @@ class Local:
             self._one_by_one(alone, kept, seen)
 
     def _one_by_one(
-        self, units: Sequence[Unit], kept: Callable[[Done], None], seen: Callable[[Unit, Event], None]
+        self, units: Sequence[Unit], kept: Callable[[UnitDone], None], seen: Callable[[Unit, Event], None]
     ) -> None:
         """Each unit has the machine to itself, and lets another harness process have its turn after it."""
         pool = _Pool(self.home, [[]], kept, seen)
@@ -170,7 +170,7 @@ class _Pool:
         self,
         home: Path,
         places: list[list[int]],
-        kept: Callable[[Done], None],
+        kept: Callable[[UnitDone], None],
         seen: Callable[[Unit, Event], None],
     ) -> None:
         self.home, self.kept, self.seen = home, kept, seen
@@ -225,7 +225,7 @@ class _Pool:
         for line in lines:
             if "cell" in line and slot.unit is not None:
                 unit, slot.unit = slot.unit, None
-                self.kept(Done(unit, line["cell"], time.monotonic() - slot.began))
+                self.kept(UnitDone(unit, line["cell"], time.monotonic() - slot.began))
         if lives:
             return None
         unit, why = slot.unit, slot.why()
@@ -240,5 +240,5 @@ class _Pool:
         if self.tries[unit] < TRIES:
             self.seen(unit, "again")
             return unit
-        self.kept(Done(unit, lost(unit, why), time.monotonic() - slot.began))
+        self.kept(UnitDone(unit, lost(unit, why), time.monotonic() - slot.began))
         return None

@@ -26,8 +26,7 @@ from harness.machine import lease
 from harness.machine.program import program_digest
 from harness.machine.temporary import remove
 from harness.readings import Record
-from harness.store import packets
-from harness.store import transfer as moving
+from harness.store import packets, transfer
 from harness.store.results import Store
 
 Do = Callable[[str, str], str]
@@ -150,7 +149,7 @@ def measure(do: Do, payload: str, task: str, content: bytes, alone: bool) -> byt
         cell = do(json.dumps(asked), str(home))
     run_id, store, parts = json.loads(cell).get("run_id", ""), Store(home), []
     if run_id and not store.shared:
-        parts.append(moving.packed(store, run_id))
+        parts.append(transfer.packed(store, run_id))
     head = {"cell": cell, "seconds": time.monotonic() - began, "shared": store.where if store.shared else ""}
     return packets.sealed("unit", head, parts)
 

@@ -14,7 +14,7 @@ Judgment = tuple[str, str, float]  # query, document, grade
 
 
 @dataclass(frozen=True)
-class Asked:
+class Queries:
     """The queries of one split, and for each the grades (above 0) of the passages that answer it."""
 
     queries: tuple[str, ...]
@@ -26,7 +26,7 @@ class Collection:
     """All passages (title and text), and the judged queries of each split."""
 
     passages: tuple[str, ...]
-    splits: Mapping[str, Asked]
+    splits: Mapping[str, Queries]
 
 
 def collection(found: Tables) -> Collection:
@@ -38,7 +38,7 @@ def collection(found: Tables) -> Collection:
     for split, rows in _judgments(found, queries).items():
         graded = _graded(found, rows, numbers, documents)
         order = sorted(graded, key=numbers.__getitem__)
-        splits[split] = Asked(tuple(texts[numbers[q]] for q in order), tuple(graded[q] for q in order))
+        splits[split] = Queries(tuple(texts[numbers[q]] for q in order), tuple(graded[q] for q in order))
     if "test" not in splits or not splits["test"].queries:
         held = ", ".join(splits) or "none"
         raise DataError(

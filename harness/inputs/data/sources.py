@@ -283,7 +283,7 @@ def _label_names(found: tables.Tables, values: list[tables.Label]) -> tuple[str,
 
 def _retrieval(found: tables.Tables) -> Retrieval:
     collection = qrels.collection(found)
-    test, train = collection.splits["test"], collection.splits.get("train", qrels.Asked((), ()))
+    test, train = collection.splits["test"], collection.splits.get("train", qrels.Queries((), ()))
     return Retrieval(
         collection.passages, test.queries, test.relevant, train.queries, train.relevant, found.source
     )

@@ -1,8 +1,8 @@
-"""One box of bubblewrap: what is shown inside, under which names, and the command that enters it.
+"""One sandbox ("box") of bubblewrap: what is visible inside, under which names, and the command that enters it.
 
-Inside there is the system's /usr, the interpreter as /python and /venv, the worker's half of the harness,
-and what a submission is given below /given. Everything of it is read-only; /tmp, /dev/shm and /box are
-memory disks of a fixed size. No path, name or process of the outside has a name in there.
+Inside are the system's /usr, the interpreter as /python and /venv, the worker's half of the harness, and the
+submission's files below /given. All of these are read-only; /tmp, /dev/shm and /box are memory disks of a
+fixed size. No path, name or process of the outside is visible inside.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _OPTIONAL = (
 
 @dataclass
 class Box:
-    """What is to be in it: mounts (source, name inside, may be missing), files by content, and other options."""
+    """What the box will contain: mounts (source, name inside, may be missing), files by content, other options."""
 
     mounts: list[tuple[str, str, bool]] = field(default_factory=list)
     contents: list[tuple[bytes, str]] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Box:
     python: str = ""
 
     def show(self, source: Path | str, name: str, missing: bool = False) -> None:
-        """A folder or file of ours, read-only."""
+        """Shows a folder or file of ours, read-only."""
         self.mounts.append((str(source), name, missing))
 
 
@@ -84,7 +84,7 @@ def _base_python() -> Path:
 
 
 def _interpreter(box: Box) -> None:
-    """Python under /python, its environment under /venv, and no other part of the harness in either."""
+    """Shows Python as /python and its environment as /venv, without any other part of the harness."""
     base, prefix = Path(sys.base_prefix).resolve(), Path(sys.prefix).resolve()
     if not _base_python().is_relative_to(base):
         raise SandboxFailed(
@@ -107,7 +107,7 @@ def _interpreter(box: Box) -> None:
 
 
 def _path_files(box: Box, names: dict[Path, str]) -> None:
-    """More folders of the import path: shown, and named to Python by their names inside."""
+    """Further folders of the import path: shown, and given to Python by their names inside."""
     for number, (file, folders) in enumerate(path_files().items()):
         # Libraries tell by "site-packages" in a path what was installed: dill pickles such by name alone.
         inside = [f"/packages/{number}-{i}/site-packages" for i in range(len(folders))]
@@ -134,7 +134,7 @@ def _environment_of(box: Box, prefix: Path, python: str) -> None:
 
 
 def _given(box: Box, path: Path, name: str) -> None:
-    """A folder as it is; one with links that lead outside of it (a hub's cache) file by file."""
+    """Shows a folder as it is, or file by file if it has links that lead outside of it (a hub's cache)."""
     box.places[path] = name
     if not path.is_dir() or not any(file.is_symlink() for file in path.rglob("*")):
         box.show(path, name)
@@ -145,12 +145,12 @@ def _given(box: Box, path: Path, name: str) -> None:
 
 
 def sources(box: Box) -> list[str]:
-    """Every path of ours that is shown and is there."""
+    """Every path of ours that is shown and exists."""
     return [source for source, _, missing in box.mounts if not missing or os.path.exists(source)]
 
 
 def arguments(box: Box, order: Launch, renamed: dict[str, str], fds: Sequence[int]) -> list[str]:
-    """The arguments of bwrap. `renamed`: where a source is shown to who enters; `fds`: of each content."""
+    """The arguments of bwrap. `renamed`: the name that a source has for bwrap; `fds`: a descriptor of each content."""
     words = [
         "--unshare-all",
         "--unshare-user",
@@ -201,10 +201,10 @@ def worker_environment(order: Launch) -> dict[str, str]:
 
 
 def zygote_environment(order: Launch) -> dict[str, str]:
-    """The same for the zygote, which is told that all around it is its worker's."""
+    """The same for the zygote, which is also told that every process around it belongs to its worker."""
     return worker_environment(order) | {"HARNESS_BOXED": "1", "HOME": "/box/zygote"}
 
 
 def zygote_command(box: Box, fd: int, stack: Sequence[str]) -> list[str]:
-    """What runs in the box."""
+    """The command that runs in the box."""
     return [box.python, "-I", "-P", "-u", "-c", _ZYGOTE, str(fd), *stack]

@@ -1,12 +1,13 @@
-"""Level `bubblewrap`: a box of namespaces for each submission, made by bwrap; an evaluator's default.
+"""Level `bubblewrap`: a box of namespaces for each submission, made by bwrap; the default for evaluators.
 
 In the box runs a zygote that imports the task's stack and forks one fresh worker at a time, which confines
-itself as at level `confined`. When it has ended, everything in the box but the zygote is killed and its
-memory disks are emptied; a box that cannot be made clean is not used again. Run by root, box and workers
-belong to a pool user of their own. There is no network, no path and no process of the outside.
+itself as at level `confined`. When the worker has ended, every process in the box but the zygote is killed
+and the box's memory disks are emptied; a box that cannot be cleaned is not used again. If the harness runs as
+root, box and workers belong to a pool user of their own. The box has no network and sees no path and no
+process of the outside.
 
-What it does not stop: a fault of the kernel or of a GPU's driver, resetting its own high-water mark
-(clear_refs; the control group's count is the one that is used), and file locks between its own workers.
+What it does not stop: a fault of the kernel or of a GPU's driver, a worker that resets the mark of its own
+peak memory (clear_refs; the control group's count is used instead), and file locks between its own workers.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ _Key = tuple[tuple[Path, ...], tuple[str, ...], int, str, bool]
 
 @dataclass
 class _Boxed:
-    """One box, alive: its zygote, whose it is, and what it was made of."""
+    """A running box: its zygote, the submission that it belongs to, and what it was made from."""
 
     zygote: Zygote
     box: boxes.Box
@@ -71,11 +72,11 @@ class _Boxed:
 
     @property
     def free(self) -> bool:
-        """Whether the next worker may be forked in it."""
+        """Whether the next worker may be forked in this box."""
         return self.zygote.clean and (self.worker is None or self.worker.status is not None)
 
     def close(self) -> None:
-        """Ends it and all that is in it, within two seconds, and gives its user back."""
+        """Ends the box and everything in it, within two seconds, and releases its user."""
         inside = []
         for pid in descendants(self.zygote.process.pid)[1:]:
             with contextlib.suppress(OSError):
@@ -94,13 +95,13 @@ class _Boxed:
             self.errors.unlink()
 
     def words(self) -> str:
-        """What was said by whoever should have made it; the last line."""
+        """The last line of the output of the command that should have made the box."""
         said = self.errors.read_text(errors="replace").strip().splitlines()
         return said[-1] if said else "nothing was said"
 
 
 class BubblewrapLevel(StrongLevel):
-    """The level that keeps a score official."""
+    """The isolation level at which a score can be official."""
 
     name = "bubblewrap"
     official = True
@@ -110,7 +111,7 @@ class BubblewrapLevel(StrongLevel):
         self._boxes: dict[_Key, list[_Boxed]] = {}
 
     def insist(self) -> None:
-        """Linux with Landlock, a table of its system calls, and bwrap."""
+        """Requires Linux with Landlock, a table of its system calls, and bwrap."""
         if sys.platform != "linux" or not possible() or not syscalls.known():
             raise SandboxFailed(
                 "level bubblewrap needs Linux on x86_64 or aarch64; choose another --isolation"
@@ -126,11 +127,11 @@ class BubblewrapLevel(StrongLevel):
             )
 
     def promises(self, launched: Launched) -> Checked:
-        """That every probe is refused."""
+        """Promises that every probe is refused."""
         return Checked({}, tuple(sorted(selftest.every())), RESIDUAL)
 
     def warm(self, order: Launch) -> None:
-        """Nothing: a box is made for one submission, and none is known yet."""
+        """Does nothing: a box is made for one submission, and none is known yet."""
 
     def close(self) -> None:
         """Ends every box."""
@@ -162,7 +163,7 @@ class BubblewrapLevel(StrongLevel):
         return Launched(process, sock, group, "", zygote.inherited, keeper=zygote.pid, places=places)
 
     def _box(self, order: Launch, held: bool) -> _Boxed:
-        """A clean box of the order's submission in which nobody is; made where there is none."""
+        """A clean, unoccupied box for the order's submission; a new one if there is none."""
         self._let_go()
         key = (order.readable, order.stack, order.threads, order.device, held)
         found = next((boxed for boxed in self._boxes.get(key, []) if boxed.free), None)
@@ -175,14 +176,14 @@ class BubblewrapLevel(StrongLevel):
         return found
 
     def _let_go(self) -> None:
-        """Closes the boxes that are not clean, or whose submission is there no longer."""
+        """Closes the boxes that are not clean, or whose submission no longer exists."""
         for key, some in self._boxes.items():
             for boxed in [b for b in some if not b.zygote.clean or not all(map(os.path.exists, key[0]))]:
                 some.remove(boxed)
                 boxed.close()
 
     def _made(self, order: Launch, held: bool, stack: tuple[str, ...]) -> _Boxed | None:
-        """A new box whose zygote is ready; None where its stack does not bear a fork."""
+        """A new box whose zygote is ready; None if its stack cannot be forked."""
         boxed = _enter(order, held, stack, self.weaken)
         try:
             boxed.zygote.ready()
@@ -196,7 +197,7 @@ class BubblewrapLevel(StrongLevel):
 
 
 def _rules(order: Launch) -> dict[str, Any]:
-    """What a worker keeps of the rights that its box leaves it; the filter of the box is in force already."""
+    """The rules for a worker in this box: which rights it keeps; the filter of the box is in force already."""
     rules = {
         "readable": list(_SHOWN),
         "readable_if": list(_SHOWN_IF),
@@ -213,7 +214,7 @@ def _rules(order: Launch) -> dict[str, Any]:
 
 
 def _enter(order: Launch, held: bool, stack: tuple[str, ...], weaken: _Weaken) -> _Boxed:
-    """A box on its way, with its zygote as the only process."""
+    """Starts a box, with its zygote as the only process."""
     box = boxes.box_for(order)
     home = Path(tempfile.mkdtemp(prefix="harness-box-"))
     home.chmod(0o711)
@@ -237,7 +238,7 @@ def _enter(order: Launch, held: bool, stack: tuple[str, ...], weaken: _Weaken) -
             *boxes.zygote_command(box, theirs.fileno(), stack),
         ]
         if pool is not None:
-            poolusers.insist_readable(list(names))
+            poolusers.require_readable(list(names))
             words = {"under": str(home), "binds": list(names.items()), "argv": argv, "pool": pool.uid}
             argv = [sys.executable, "-I", "-S", str(_ENTER), str(_holding(json.dumps(words).encode(), given))]
         with open(errors, "wb") as said:
@@ -271,7 +272,7 @@ def _joined(words: list[str]) -> bytes:
 
 
 def _holding(content: bytes, given: list[int]) -> int:
-    """A descriptor from which `content` can be read; noted in `given`."""
+    """A descriptor from which `content` can be read; it is added to `given`."""
     fd = os.memfd_create("box", os.MFD_CLOEXEC)
     given.append(fd)
     with os.fdopen(os.dup(fd), "wb") as file:

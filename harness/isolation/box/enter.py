@@ -1,9 +1,9 @@
-"""`python -I -S enter.py FD`: from root to a box. It shows a pool user some folders, becomes that user, runs bwrap.
+"""`python -I -S enter.py FD`: run by root, shows a pool user some folders, becomes that user, and runs bwrap.
 
-Run as root, bwrap would keep the outside's user 0, and with it root's files in /proc/sys. A pool user
-sees nothing of root's: a staged submission, a model's cache or an interpreter under a closed home. So they
-are bound, in a mount namespace of this process alone, below a folder that only this process ever has.
-Standard library only, and no line of a submission.
+If bwrap ran as root, user 0 inside would be the outside's, and could use root's files in /proc/sys. A pool
+user, however, cannot see root's files: a staged submission, a model's cache or an interpreter below a closed
+home. So these are bind-mounted, in a mount namespace of this process alone, below a folder that only this
+process ever has. Uses the standard library only, and runs no code of a submission.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SET_PARENT_DEATH = 1
 
 
 def main(order: dict[str, Any]) -> None:
-    """`binds` are (source, name) pairs, shown below `under`; `argv` is run as user and group `pool`."""
+    """Mounts `binds`, (source, name) pairs, below `under`, then runs `argv` as user and group `pool`."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_NEW_MOUNTS):
         _give_up("a mount namespace", ctypes.get_errno())

@@ -1,7 +1,8 @@
-"""The harness looks after itself while confined workers live: not to be looked into, and not killed first.
+"""Protects the harness while confined workers live: its memory cannot be read, and it is not killed first.
 
-Not dumpable, no process of the same user may read its memory, environment or files; with a lower score the
-kernel's memory killer takes others first. Both are put back when the last level is closed.
+Because it is not dumpable, no process of the same user may read its memory, environment or files; because its
+score is lower, the kernel's memory killer takes other processes first. Both are put back when the last level
+is closed.
 
 What it does not stop: another process of root.
 """
@@ -23,7 +24,7 @@ _guards = 0
 
 
 def raise_guard() -> None:
-    """One more level relies on it."""
+    """Counts one more level that needs the protection."""
     global _guards
     with _lock:
         _guards += 1
@@ -34,7 +35,7 @@ def raise_guard() -> None:
 
 
 def lower_guard() -> None:
-    """One level less does."""
+    """Counts one level less."""
     global _guards
     with _lock:
         _guards -= 1

@@ -1,8 +1,9 @@
-"""Users without a name, of whom each box has one to itself: what root must not be inside.
+"""Users without a name; each box has one to itself, because what is in a box must not be root.
 
-A user's number is held by an abstract socket of that name, which the kernel lets go when its holder ends.
+A user's number is reserved by an abstract socket of that name, which the kernel releases when its holder
+ends.
 
-What it does not stop: another program of the machine that runs as one of these numbers by chance; they lie
+What it does not stop: another program on the machine that runs with one of these numbers by chance; they lie
 between those of systemd's homes and of its dynamic users.
 """
 
@@ -22,18 +23,18 @@ _FIRST, _COUNT = 60_600, 128
 
 @dataclass
 class PoolUser:
-    """A number that nobody else of us uses now; the group has the same."""
+    """A user number that no other box uses now; the group has the same number."""
 
     uid: int
     _held: socket.socket
 
     def give_back(self) -> None:
-        """Lets another box have it."""
+        """Releases the number for another box."""
         self._held.close()
 
 
 def take() -> PoolUser:
-    """A free one; raises SandboxFailed when all are taken."""
+    """Reserves a free number; raises SandboxFailed if all are taken."""
     for uid in range(_FIRST, _FIRST + _COUNT):
         held = socket.socket(socket.AF_UNIX)
         try:
@@ -58,10 +59,10 @@ def _used(uid: int) -> bool:
     return False
 
 
-def insist_readable(paths: Sequence[str]) -> None:
-    """Raises SandboxFailed for the first that a stranger may not read: a pool user is nobody's friend.
+def require_readable(paths: Sequence[str]) -> None:
+    """Raises SandboxFailed for the first path that other users may not read, since a pool user has no other rights.
 
-    The folders above do not matter: each path is shown by itself.
+    The folders above do not matter: each path is mounted by itself.
     """
     for path in paths:
         mode = os.stat(path).st_mode

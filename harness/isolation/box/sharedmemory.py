@@ -1,11 +1,13 @@
-"""What a worker left in /dev/shm, where the kernel gave it none of its own: found and taken away.
+"""Finds and removes what a worker left in /dev/shm, for kernels that cannot give it a /dev/shm of its own.
 
-A file's maker is not on record. Taken for a worker's is what was not there when it was started, belongs
-to its user, and is neither open nor mapped in any living process now that all of the worker's are dead.
+The system does not record which process made a file. A file is taken for the worker's if it was not there
+when the worker was started, belongs to its user, and is neither open nor mapped in any living process, now
+that all of the worker's processes are dead.
 
 What it does not stop: while it lives, a worker can read what others of its user keep there. A file that
-another program of the same user made meanwhile and holds open nowhere is taken for a leftover, too, and
-so is one that only a process holds which may not be asked; it keeps what it has open, but not the name.
+another program of the same user made in the meantime and does not hold open is taken for a leftover, too, and
+so is one that is held only by a process that may not be inspected; such a process keeps the open file, but
+the name is gone.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ FOLDER = Path("/dev/shm")
 
 
 def entries() -> set[tuple[str, int]]:
-    """What is there now: names, and which file each is."""
+    """The names that are there now, and which file each one is."""
     found: set[tuple[str, int]] = set()
     with contextlib.suppress(OSError), os.scandir(FOLDER) as listing:
         found = {(entry.name, entry.inode()) for entry in listing}
@@ -26,7 +28,7 @@ def entries() -> set[tuple[str, int]]:
 
 
 def sweep(before: set[tuple[str, int]]) -> list[str]:
-    """Removes what a dead worker left since `before`; the names."""
+    """Removes what a dead worker left since `before`; returns the names."""
     swept = []
     for name, inode in sorted(entries() - before):
         path = FOLDER / name
@@ -48,7 +50,7 @@ def _remove(path: Path) -> None:
 
 
 def _in_use(path: Path) -> bool:
-    """Whether a living process has it, or anything below it, open or mapped, of those that may be asked."""
+    """Whether a living process that may be inspected has it, or anything below it, open or mapped."""
     return any(process.name.isdigit() and _holds(process, str(path)) for process in Path("/proc").iterdir())
 
 

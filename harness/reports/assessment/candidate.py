@@ -1,4 +1,4 @@
-"""What an evaluator reads about one candidate: in words, from a sheet; as text and JSON, and for the page."""
+"""An evaluator's page about one candidate, in words, from a sheet; as text and JSON, and for HTML."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from harness.errors import UsageError
 from harness.reports.assessment import leaderboard
 from harness.reports.parts import clean, plain, units, words
 from harness.reports.parts.tables import Facts, Mark, Table, cell, facts, row
-from harness.reports.run import run_tables as content
-from harness.reports.run import text
+from harness.reports.run import run_tables, text
 from harness.sheets import Cell as Scored
 from harness.sheets import CellConstraint, Sheet, TaskInSuite
 
@@ -34,7 +33,7 @@ class Side:
 
 @dataclass(frozen=True)
 class TaskPart:
-    """What one task says about the candidate. `points` are words, as `number` is a short form of them."""
+    """One task's part of the page. `points` are in words, `number` is a short form of them."""
 
     id: str
     title: str
@@ -85,7 +84,7 @@ def page(sheet: Sheet, candidate: str) -> Page:
 
 
 def found_or_refused(found: Standings, candidate: str) -> Ranked | Apart:
-    """Where a candidate stands; raises UsageError for one who is not on the sheet."""
+    """The candidate's standing; raises UsageError for one who is not on the sheet."""
     one = found.of(candidate)
     if one is None:
         known = [clean.short(name.candidate, 30) for name in (*found.ranked, *found.apart)]
@@ -151,7 +150,7 @@ def _key(one: Ranked | Apart, found: Standings) -> tuple[tuple[str, str], ...]:
 
 
 def profile(one: Ranked | Apart) -> Table:
-    """Points in each competency, and how many tasks stand behind them."""
+    """Points in each competency, and from how many tasks they come."""
     rows = tuple(
         row(
             clean.line(c.name, 80),
@@ -204,7 +203,7 @@ def _told(found: Scored | None) -> str:
 
 
 def sides(found: Scored) -> tuple[tuple[Side, ...], tuple[Side, ...]]:
-    """Strengths and weaknesses of a cell: the objective against the ladder, each constraint against its limit."""
+    """Strengths and weaknesses of a cell: the objective against the references, each constraint against its limit."""
     good, bad = [], []
     if told := _objective(found):
         strong = found.tier in ("competent", "expert") and found.standing == "fit"
@@ -274,7 +273,7 @@ def _caveats(sheet: Sheet, one: Ranked | Apart, cells: list[Scored]) -> tuple[st
 
 
 def _doubts(tasks: tuple[TaskInSuite, ...], cells: list[Scored]) -> list[tuple[bool, str]]:
-    """What is open, not certified, or measured on few instances, each with the tasks it concerns."""
+    """Reservations: what is open, not certified, or measured on few instances, each with the tasks concerned."""
     titles = {task.id: leaderboard.title(task) for task in tasks}
     fit = [c for c in cells if c.standing == "fit"]
     few = f"Measured on fewer than {FEW_INSTANCES} instances, so the interval says little about other data"
@@ -291,13 +290,13 @@ def _doubts(tasks: tuple[TaskInSuite, ...], cells: list[Scored]) -> list[tuple[b
 
 def _provenance(sheet: Sheet, cells: list[Scored]) -> Facts:
     a, ran = sheet.assessment, [c for c in cells if c.run_id]
-    machines = sorted({content.short_digest(c.machine_id) for c in ran} - {""})
-    digests = sorted({content.short_digest(c.submission_digest) for c in ran} - {""})
+    machines = sorted({run_tables.short_digest(c.machine_id) for c in ran} - {""})
+    digests = sorted({run_tables.short_digest(c.submission_digest) for c in ran} - {""})
     return facts(
         "What these numbers stand on",
         [
             ("Suite", cell(a.suite.name, a.suite.digest)),
-            ("Assessment", f"{a.id}, begun {content.moment(a.begun_at)}"),
+            ("Assessment", f"{a.id}, begun {run_tables.moment(a.begun_at)}"),
             ("Seed", f"{a.seed_id} (a hash; the seed is secret)"),
             ("Stamp", words.join(sorted({words.STAMPS[c.stamp][0] for c in ran if c.stamp}))),
             ("Isolation", words.join(sorted({clean.line(c.isolation, 40) for c in ran} - {""}))),
@@ -334,7 +333,7 @@ def render_text(found: Page) -> RenderableType:
 
 
 def summary(sheet: Sheet, candidate: str) -> dict[str, Any]:
-    """The page as one JSON-ready object, with the standing and the cells it was made of."""
+    """The page as one JSON-ready object, with the standing and the cells that it was made from."""
     one = found_or_refused(standings(sheet), candidate)
     shown = asdict(page(sheet, candidate))
     return {

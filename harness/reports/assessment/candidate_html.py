@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from harness.analysis.standings import standings
-from harness.reports.assessment import candidate
-from harness.reports.assessment import leaderboard_plot as boardplot
+from harness.reports.assessment import candidate, leaderboard_plot
 from harness.reports.assessment.feedback import Feedback
 from harness.reports.assessment.leaderboard_html import both, template
 from harness.reports.parts import clean, plain
@@ -18,7 +17,7 @@ def render_html(sheet: Sheet, alias: str) -> str:
     shown = candidate.page(sheet, alias)
     one = candidate.found_or_refused(standings(sheet), alias)
     rows = [
-        boardplot.Dot(clean.short(c.name, 44), _behind(c.counted, c.tasks), c.points)
+        leaderboard_plot.Dot(clean.short(c.name, 44), _behind(c.counted, c.tasks), c.points)
         for c in one.competencies
         if c.points is not None
     ]
@@ -31,5 +30,5 @@ def _behind(counted: int, tasks: int) -> str:
 
 
 def render_feedback(found: Feedback) -> str:
-    """The candidate's page, made of the feedback alone."""
+    """The candidate's page, made from the feedback alone."""
     return template("feedback.html.j2").render(page=found)

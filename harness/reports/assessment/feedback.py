@@ -1,9 +1,9 @@
-"""What a candidate is told: rounded, in words from closed lists, without anything that could be hidden data.
+"""The feedback for a candidate: rounded, in words from fixed lists, without anything that could be hidden data.
 
-A Feedback holds only what may be told. It is made of the candidate's own alias, the published names of
-suite, tasks, competencies and constraints, verdicts, tiers and points to the nearest ten. No reason, log,
-instance, seed, digest, reference's value, exact reading or other candidate ever gets into it, so that the
-renderers have none to show.
+A Feedback holds only what the candidate may know. It is made from the candidate's own alias, the published
+names of suite, tasks, competencies and constraints, verdicts, tiers and points to the nearest ten. No reason,
+log, instance, seed, digest, reference's value, exact reading or other candidate ever gets into it, so the
+renderers cannot show any.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Line(Record):
 
 
 class TaskFeedback(Record):
-    """One task: how it went in words, about how many points, which constraints were kept."""
+    """One task: its result in words, approximate points, and which constraints were kept."""
 
     title: str
     points: str
@@ -60,7 +60,7 @@ class TaskFeedback(Record):
 
 
 class Feedback(Record):
-    """All that a candidate is told."""
+    """Everything that a candidate learns."""
 
     candidate: str
     suite: str
@@ -74,7 +74,7 @@ class Feedback(Record):
 
 
 def feedback(sheet: Sheet, candidate: str) -> Feedback:
-    """What `candidate` is told; raises UsageError for one who is not on the sheet."""
+    """The feedback for `candidate`; raises UsageError for one who is not on the sheet."""
     a = sheet.assessment
     one = found_or_refused(standings(sheet), candidate)
     cells = {cell.task: cell for cell in sheet.of(candidate)}
@@ -100,13 +100,13 @@ def feedback(sheet: Sheet, candidate: str) -> Feedback:
 
 
 def about(points: float) -> str:
-    """Points to the nearest ten: "about 70"; held between -20 and 120."""
+    """Points to the nearest ten: "about 70"; clipped to -20 to 120."""
     rounded = min(max(STEP * math.floor(points / STEP + 0.5), -20), 120)
     return f"about {plain.points(float(rounded))}"
 
 
 def _date(begun_at: str) -> str:
-    """The day alone, where it is one."""
+    """The date without the time, if there is one."""
     try:
         return f"{datetime.fromisoformat(begun_at):%Y-%m-%d}"
     except ValueError:
@@ -154,7 +154,7 @@ def _task(title: str, cell: Cell | None) -> TaskFeedback:
 
 
 def _share(constraint: object) -> float | None:
-    """How much of an upper limit was used; None where that says nothing."""
+    """The share of an upper limit that was used; None if that says nothing."""
     value, threshold = getattr(constraint, "value", None), getattr(constraint, "threshold", 0.0)
     if getattr(constraint, "bound", "") != "at_most" or value is None or threshold <= 0:
         return None

@@ -1,4 +1,4 @@
-"""An assessment's leaderboard as tables, text, CSV and JSON: who stands where, who is apart and why."""
+"""An assessment's leaderboard as tables, text, CSV and JSON: who is ranked where, who is not ranked and why."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from rich.text import Text
 from harness.analysis.standings import Apart, Gap, Ranked, Standings, by_candidate, span
 from harness.reports.parts import clean, plain, units, words
 from harness.reports.parts.tables import Cell, Facts, Table, cell, facts, row
-from harness.reports.run import run_tables as content
-from harness.reports.run import text
+from harness.reports.run import run_tables, text
 from harness.sheets import Cell as Scored
 from harness.sheets import Sheet, TaskInSuite
 
@@ -23,7 +22,7 @@ ASKED = "95 % interval"
 
 
 def over(found: Standings) -> str:
-    """What the ranks are over, in words."""
+    """What the ranks cover, in words."""
     if found.competency:
         return f"Competency: {clean.line(found.competency, 80)}"
     if not found.filtered:
@@ -37,7 +36,7 @@ def title(task: TaskInSuite) -> str:
 
 
 def headline(found: Standings) -> str:
-    """How many are ranked and how many apart, in a sentence."""
+    """How many candidates are ranked and how many are not, in a sentence."""
     if not found.ranked:
         return "Nobody is ranked yet: no candidate has a result that counts on every task."
     first = [clean.short(one.candidate, ALIAS) for one in found.ranked if one.rank == 1]
@@ -48,7 +47,7 @@ def headline(found: Standings) -> str:
 
 
 def ranks(found: Standings, by: By, tasks: bool = True) -> Table:
-    """The ranked in their order: place, points with interval, tier, band, and each task."""
+    """The ranked candidates in order: place, points with interval, tier, band, and each task."""
     shown = found.tasks if tasks and len(found.tasks) > 1 else ()
     columns = ["Rank", "Candidate", "Points", "Lowest tier", *(["Cut"] if found.cut else [])]
     columns += [title(task) for task in shown]
@@ -67,7 +66,7 @@ def ranks(found: Standings, by: By, tasks: bool = True) -> Table:
 
 
 def _tiers(one: Ranked) -> tuple[str, str]:
-    """The lowest tier, and how many tasks reached each; what counts as 0 reached none: failed."""
+    """The lowest tier, and how many tasks reached each; a task that counts as 0 reached none: failed."""
     name = lambda tier: "failed" if tier == "none" else tier  # noqa: E731
     if len(one.tiers) < 2:
         return name(one.tier), ""
@@ -75,7 +74,7 @@ def _tiers(one: Ranked) -> tuple[str, str]:
 
 
 def foot(found: Standings) -> str:
-    """How to read it, with the notes of the standings."""
+    """How to read the table, with the notes of the standings."""
     lead = (
         "Points: 0 is the baseline reference, 100 the expert reference on the same machine; below them the "
         f"{ASKED}. = marks a shared rank."
@@ -105,7 +104,7 @@ def task_cell(found: Scored | None, zeros: Sequence[str] = ()) -> Cell:
 
 
 def apart(found: Standings, by: By, tasks: bool = True) -> Table:
-    """Whoever is not ranked, why, and what counts so far."""
+    """The candidates who are not ranked, why, and what counts so far."""
     shown = found.tasks if tasks and len(found.tasks) > 1 else ()
     columns = ("Candidate", "Why not ranked", *(title(task) for task in shown))
     order = {name: number for number, name in enumerate(("unfit", "open", "not attempted"))}
@@ -125,7 +124,7 @@ def apart(found: Standings, by: By, tasks: bool = True) -> Table:
 
 
 def why(one: Apart, tasks: Sequence[TaskInSuite]) -> tuple[str, str, Any]:
-    """In words why a candidate is apart, each task's reason below it, and the mark."""
+    """Why a candidate is not ranked, in words, each task's reason below it, and the mark."""
     name, mark = plain.STANDINGS[one.standing]
     kinds = dict.fromkeys(plain.gap(gap.outcome) for gap in one.gaps if gap.standing == one.standing)
     titles = {task.id: title(task) for task in tasks}
@@ -140,7 +139,7 @@ def reason(gap: Gap) -> str:
 
 
 def warnings(sheet: Sheet) -> tuple[str, ...]:
-    """What keeps cells from being read side by side: machines, isolation, stamps, versions, certificates."""
+    """What makes cells hard to compare: different machines, isolation, stamps, versions, certificates."""
     ran = [one for one in sheet.cells if one.run_id]
     found = []
     for key, what in (("machine_id", "machines"), ("isolation", "isolation levels"), ("stamp", "stamps")):
@@ -170,7 +169,7 @@ _UNLIKE = {
 
 
 def provenance(sheet: Sheet) -> Facts:
-    """What the numbers stand on: suite, seed, version, stamps, machines."""
+    """What the numbers are based on: suite, seed, version, stamps, machines."""
     a, ran = sheet.assessment, [one for one in sheet.cells if one.run_id]
     stamps = sorted({one.stamp for one in ran if one.stamp} | ({a.stamp} if a.stamp else set()))
     variants = "the same for all" if a.variants == "same" else "of their own for each candidate"
@@ -178,11 +177,11 @@ def provenance(sheet: Sheet) -> Facts:
         "What these numbers stand on",
         [
             ("Suite", cell(f"{a.suite.title or a.suite.name} ({a.suite.name})", a.suite.digest)),
-            ("Assessment", f"{a.id}, begun {content.moment(a.begun_at)}"),
+            ("Assessment", f"{a.id}, begun {run_tables.moment(a.begun_at)}"),
             ("Seed", f"{a.seed_id} (a hash; the seed is secret), instances {variants}"),
             ("Stamp", words.join([words.STAMPS[stamp][0] for stamp in stamps])),
             ("Isolation", words.join(sorted({clean.line(one.isolation, 40) for one in ran} - {""}))),
-            ("Machines", words.join(sorted({content.short_digest(one.machine_id) for one in ran} - {""}))),
+            ("Machines", words.join(sorted({run_tables.short_digest(one.machine_id) for one in ran} - {""}))),
             ("Harness", a.harness_version),
             ("Results", f"{len(ran):,} of {len(sheet.candidates) * len(a.suite.tasks):,} measured"),
         ],
@@ -207,7 +206,7 @@ def render_text(sheet: Sheet, found: Standings) -> RenderableType:
 
 
 def numbered(found: Standings, by: By) -> Table:
-    """Points by task under numbers, for a narrow screen; the footnote names the tasks."""
+    """Points by task in numbered columns, for a narrow screen; the footnote names the tasks."""
     columns = ("Candidate", *(str(number) for number, _ in enumerate(found.tasks, 1)))
     rows = tuple(
         row(
@@ -221,7 +220,7 @@ def numbered(found: Standings, by: By) -> Table:
 
 
 def render_csv(sheet: Sheet, found: Standings) -> str:
-    """One line for each candidate, ranked first; a rank is empty where there is none (RFC 4180)."""
+    """One line for each candidate, ranked ones first; the rank is empty if there is none (RFC 4180)."""
     by, lines = by_candidate(sheet), _Lines()
     writer = csv.writer(lines, lineterminator="\n")
     head = [
@@ -262,7 +261,7 @@ def render_csv(sheet: Sheet, found: Standings) -> str:
 
 
 class _Lines:
-    """Where the writer leaves its lines; nothing is opened."""
+    """Collects the CSV writer's lines; no file is opened."""
 
     def __init__(self) -> None:
         self.kept: list[str] = []
@@ -289,13 +288,13 @@ def _numbers(*values: float) -> list[str]:
 
 
 def harmless(text_: str) -> str:
-    """A field that no spreadsheet takes for a formula: a leading = + - @ gets an apostrophe before it."""
+    """A field that no spreadsheet takes for a formula: a leading = + - @ is preceded by an apostrophe."""
     shown = clean.line(text_, 300)
     return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
 
 
 def summary(sheet: Sheet, found: Standings) -> dict[str, Any]:
-    """The leaderboard as one JSON-ready object: standings, cells in short, warnings, provenance."""
+    """The leaderboard as one JSON-ready object: standings, short cells, warnings, provenance."""
     a = sheet.assessment
     keep = (
         "candidate",

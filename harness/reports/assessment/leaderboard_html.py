@@ -1,6 +1,6 @@
 """The leaderboard as one self-contained HTML page: no script, no network, everything from outside escaped.
 
-Each filter is a view of its own, with its own ranks; a link shows it, by the address alone (`:target`).
+Each filter is a separate view with its own ranks; a link shows it by the page's address alone (`:target`).
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from harness.analysis.standings import FailedTask, Standings, by_candidate, standings
-from harness.reports.assessment import leaderboard
-from harness.reports.assessment import leaderboard_plot as boardplot
+from harness.reports.assessment import leaderboard, leaderboard_plot
 from harness.reports.parts import clean, plain, words
 from harness.reports.parts.tables import Cell, Table
-from harness.reports.run import plots
-from harness.reports.run import run_tables as content
+from harness.reports.run import plots, run_tables
 from harness.reports.run.html import Plot
 from harness.sheets import Sheet
 
@@ -28,7 +26,7 @@ WIDE = 1080.0
 
 @dataclass(frozen=True)
 class View:
-    """One choice of tasks, ranked."""
+    """A selection of tasks, ranked."""
 
     id: str
     name: str
@@ -50,7 +48,7 @@ def render_html(sheet: Sheet, found: Standings) -> str:
         title=clean.line(suite.title or suite.name, 100),
         name=clean.line(suite.name, 60),
         description=clean.line(suite.description),
-        begun=content.moment(sheet.assessment.begun_at),
+        begun=run_tables.moment(sheet.assessment.begun_at),
         views=views,
         people=plain.count(len(sheet.candidates), "candidate"),
         tasks=plain.count(len(suite.tasks), "task"),
@@ -77,7 +75,7 @@ def template(name: str) -> Template:
 
 
 def tint(value: Cell) -> str:
-    """The class of a task's cell: its tier's, beside the words that name it."""
+    """The CSS class of a task's cell: its tier's; the cell also names the tier in words."""
     return f"tier-{value.note.replace(' ', '-')}" if value.note in plain.TIERS and not value.mark else ""
 
 
@@ -87,7 +85,7 @@ def _many(sheet: Sheet) -> bool:
 
 
 def _others(sheet: Sheet, found: Standings) -> list[Standings]:
-    """Each task and each competency by itself, where that is another choice than the whole."""
+    """Each task and each competency by itself, if that differs from the whole suite."""
     suite, failed = sheet.assessment.suite, found.failed_task
     if _many(sheet) or len(suite.tasks) < 2:
         return []
@@ -103,7 +101,7 @@ def _view(sheet: Sheet, found: Standings, uid: str) -> View:
     by = by_candidate(sheet)
     kind = "competency" if found.competency else "task" if found.filtered else "all"
     rows = [
-        boardplot.Dot(
+        leaderboard_plot.Dot(
             f"{plain.place(one)}  {clean.short(one.candidate, leaderboard.ALIAS)}",
             plain.points(one.points.points),
             one.points,
@@ -125,10 +123,10 @@ def _view(sheet: Sheet, found: Standings, uid: str) -> View:
 
 
 def both(
-    rows: list[boardplot.Dot], uid: str, title: str, cut: float | None, wide: float = WIDE
+    rows: list[leaderboard_plot.Dot], uid: str, title: str, cut: float | None, wide: float = WIDE
 ) -> Plot | None:
-    """The drawing at both widths; None without rows. What it returns was escaped by svg.py."""
+    """The drawing at both widths; None if it has no rows. The drawing's text was escaped by svg.py."""
     if not rows:
         return None
-    shown = Markup(boardplot.dots(rows, wide, f"{uid}-w", title, cut))
-    return Plot("", shown, Markup(boardplot.dots(rows, plots.NARROW, f"{uid}-n", title, cut)))
+    shown = Markup(leaderboard_plot.dots(rows, wide, f"{uid}-w", title, cut))
+    return Plot("", shown, Markup(leaderboard_plot.dots(rows, plots.NARROW, f"{uid}-n", title, cut)))

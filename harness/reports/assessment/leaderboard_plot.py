@@ -1,4 +1,4 @@
-"""Dots with intervals, a row each: candidates on one scale of points, or one candidate's competencies."""
+"""Dots with intervals, one row each: candidates on a scale of points, or one candidate's competencies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = {0: "baseline", 50: "", 100: "expert"}
 
 @dataclass(frozen=True)
 class Dot:
-    """A row: its label, a shorter word for the right margin, and points with their interval or None."""
+    """A row: its label, a shorter label for the right margin, and points with their interval or None."""
 
     label: str
     note: str
@@ -26,7 +26,7 @@ class Dot:
 
 
 def dots(rows: Sequence[Dot], width: float, uid: str, title: str, cut: float | None = None) -> str:
-    """The drawing; `cut` is a line to pass. "" where there is no row."""
+    """The drawing; `cut` draws a line at the passing score. "" if there is no row."""
     if not rows:
         return ""
     beside = width >= BESIDE
@@ -82,7 +82,7 @@ def _row(row: Dot, scale: Scale, top: float, width: float, beside: bool) -> str:
 
 
 def _fitted(label: str, room: float) -> str:
-    """The label, its end cut off where it is longer than its room."""
+    """The label, cut at its end if it is longer than its room."""
     fitting = int(room / text_width("m", 12))
     return label if len(label) <= fitting else f"{label[: max(fitting - 1, 1)]}…"
 

@@ -1,4 +1,4 @@
-"""An assessment that was scored again, old beside new, and the history of its cells: values in, lines out."""
+"""An assessment that was scored again, old beside new, and the history of its cells, as lines of text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WIDTHS = (20, 20, 24, 24)
 
 
 def render_changes(rows: Iterable[tuple[Cell, Cell | None, str]]) -> str:
-    """A line for each cell (before, after, fault); those that did not change say so."""
+    """One line for each cell (before, after, fault); unchanged cells say so."""
     lines = [_line("CANDIDATE", "TASK", "BEFORE", "AFTER")]
     for before, after, fault in rows:
         said = f"not scored again: {clean.line(fault, 200)}" if after is None else _ended(after)
@@ -23,7 +23,7 @@ def render_changes(rows: Iterable[tuple[Cell, Cell | None, str]]) -> str:
 
 
 def render_weights(before: Suite, after: Suite) -> str:
-    """A sentence for each weight and for the cut, where they changed; empty where none did."""
+    """A sentence for each weight that changed and for the cut, if it changed; empty if nothing did."""
     was = {task.id: task.weight for task in before.tasks}
     said = [
         f"The weight of {clean.line(task.id, 60)} is {task.weight:g}; it was {was[task.id]:g}."
@@ -37,7 +37,7 @@ def render_weights(before: Suite, after: Suite) -> str:
 
 
 def render_history(rows: Sequence[tuple[str, str, str, str]]) -> str:
-    """What was replaced, the oldest first: when, by whom, why, and what it was (from `was` or `suite_was`)."""
+    """The replaced cells or suites, oldest first: when, by whom, why, and the old one (by `was` or `suite_was`)."""
     if not rows:
         return "Nothing was replaced."
     lines = []

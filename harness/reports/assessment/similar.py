@@ -1,11 +1,11 @@
-"""Shared code as text: pairs with their lines, and each submission's share; aliases and files are cleaned."""
+"""Shared code as text: pairs with their lines, and each submission's share; control characters removed."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from harness.analysis.fingerprints import GRAM, WINDOW
-from harness.analysis.similarity import Found, Pair, Part
+from harness.analysis.similarity import Found, Part, SharedCode
 from harness.reports.parts import clean
 
 HINT = (
@@ -33,7 +33,7 @@ def render(task: str, found: Found, threshold: float) -> str:
 
 
 def note(text: str) -> str:
-    """What a person should know, as a line."""
+    """A note for the reader, as a line."""
     return f"note: {clean.line(text)}"
 
 
@@ -76,7 +76,7 @@ def as_json(task: str, found: Found, threshold: float) -> dict[str, Any]:
     }
 
 
-def _pair(pair: Pair) -> list[str]:
+def _pair(pair: SharedCode) -> list[str]:
     one, other = clean.line(pair.one, 64), clean.line(pair.other, 64)
     few = "; so little code of one's own that a share says little" if pair.few else ""
     lines = [

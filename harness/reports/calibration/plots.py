@@ -40,7 +40,7 @@ def difficulties(c: Calibration, width: float, uid: str) -> str:
 
 
 def errors(c: Calibration, width: float, uid: str) -> str:
-    """The standard error of skill over skill, a band of 95 % with its median where there is one; "" without any."""
+    """The standard error of skill over skill: a 95 % band with its median, if there is one; otherwise ""."""
     known = [
         (p.skill, p.error.low, p.error.value, p.error.high)
         for p in c.curve

@@ -1,4 +1,4 @@
-"""What a calibration says, as tables and as one page: absent figures show why, intervals stand beside every number."""
+"""A calibration's results, as tables and as one page: every number with its interval, or why it is absent."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def tables(c: Calibration) -> tuple[Table, ...]:
 
 
 def shown(e: Estimate, digits: int = 2, percent: bool = False) -> Cell:
-    """An estimate as a cell: the number with its interval, the interval alone, or why there is neither."""
+    """An estimate as a cell: number and interval, the interval alone, or why there is neither."""
     scale, unit = (100, " %") if percent else (1, "")
     if e.low is None or e.high is None:
         return cell("–", e.absent_because)
@@ -111,7 +111,7 @@ def _sd(value: float | None) -> str:
 
 
 def people(c: Calibration) -> Table:
-    """Where people end: floor, ceiling, failures, and budgets that tell nobody apart."""
+    """Floor, ceiling, failures, and budgets that do not separate people."""
     rows = tuple(
         row(
             t.task,
@@ -181,7 +181,7 @@ def errors(c: Calibration) -> Table:
 
 
 def dstudy(c: Calibration) -> Table:
-    """What forms of other lengths would reach."""
+    """The reliability that forms of other lengths would reach."""
     rows = tuple(row(str(d.tasks), str(d.seeds), shown(d.relative), shown(d.absolute)) for d in c.dstudy)
     foot = "E rho squared is for ranking people, Phi for their distance to a cut. Small: 95 % intervals."
     return Table("Tasks by seeds", ("Tasks", "Seeds", "E rho squared", "Phi"), rows, (1, 2, 3), foot)
@@ -215,7 +215,7 @@ def shares(c: Calibration) -> Table:
 
 
 def proposals(c: Calibration) -> Table:
-    """Limits that the tiers' and people's measured values would suggest; nothing applies them."""
+    """Limits suggested by the measured values of tiers and people; they are never applied automatically."""
     rows = []
     for t in c.tasks:
         for p in t.proposals:
@@ -238,7 +238,7 @@ def proposals(c: Calibration) -> Table:
 
 
 def forms(c: Calibration) -> Table:
-    """How many tasks and seeds reach 0.8 and 0.9."""
+    """How many tasks and seeds are needed to reach 0.8 and 0.9."""
     rows = tuple(
         row(f"{n.target:g}", str(n.seeds), str(n.tasks or "over 60"), str(n.tasks_cautious or "over 60"))
         for n in c.needed

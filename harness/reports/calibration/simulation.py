@@ -1,4 +1,4 @@
-"""What a simulation found: how well planted difficulties and skills came back, against the targets."""
+"""The results of a simulation: how well planted difficulties and skills were recovered, against the targets."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _number(value: float) -> str:
 
 
 def forecasts(targets: Sequence[Target]) -> Table:
-    """Figures of the whole analysis of a task and a suite, against their targets."""
+    """The figures of the whole analysis of a task and a suite, against their targets."""
     rows = tuple(
         row(
             t.name[:1].upper() + t.name[1:],

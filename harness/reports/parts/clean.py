@@ -30,12 +30,14 @@ def short(text: str, width: int) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """`text`, or its start and how many characters were left out."""
+    """`text`, or its start and how many characters were cut off."""
     return text if len(text) <= width else f"{text[:width]} … ({len(text) - width:,} more characters)"
 
 
 def printable(text: str) -> str:
     """`text` without escape sequences, carriage returns, control and bidirectional characters."""
+    if text.isprintable():  # nearly every text is: none of what follows would find anything
+        return text
     text = ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n").expandtabs(4)
     return "".join(c for c in text if c == "\n" or not unicodedata.category(c).startswith("C"))
 
@@ -51,7 +53,7 @@ def block(text: str, lines: int = MAX_LINES, width: int = MAX_LINE) -> str:
 
 
 def log(head: str, tail: str, total: int) -> str:
-    """A worker's kept output: its first and last bytes, and how many were not kept."""
+    """A worker's stored output: its first and last bytes, and how many were not stored."""
     kept = len(head.encode()) + len(tail.encode())
     parts = [block(head)] if head else []
     if total > kept:

@@ -1,4 +1,4 @@
-"""Tiers, places, bands and limits in plain words, for readers who never saw the harness."""
+"""Tiers, places, bands and limits in plain words, for readers who do not know the harness."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def between(found: Span) -> str:
 
 
 def place(one: Ranked) -> str:
-    """A rank, marked where it is shared: "2", "2 =" (also in a terminal)."""
+    """A rank, marked if it is shared: "2", "2 =" (also in a terminal)."""
     return f"{one.rank} =" if one.tied else str(one.rank)
 
 
@@ -70,18 +70,18 @@ def outcome(cell: Cell | None) -> str:
 
 
 def gap(outcome_: Outcome | None) -> str:
-    """The same for a gap in the standings."""
+    """The same for a missing cell in the standings."""
     return "Not scored yet" if outcome_ is None else words.OUTCOMES[outcome_][0]
 
 
 def limit(constraint: CellConstraint) -> str:
-    """What is allowed: "at most 6 times the baseline reference's", "at most 2 GiB"."""
+    """The limit: "at most 6 times the baseline reference's", "at most 2 GiB"."""
     bound = "at most" if constraint.bound == "at_most" else "at least"
     return f"{bound} {_amount(constraint.threshold, constraint)}{_against(constraint)}"
 
 
 def measured(constraint: CellConstraint) -> str:
-    """What was measured: "3.2 times (3.1 to 3.3)"."""
+    """The measured value: "3.2 times (3.1 to 3.3)"."""
     if constraint.value is None:
         return units.ABSENT
     return _amount(constraint.value, constraint)
@@ -103,7 +103,7 @@ def _against(constraint: CellConstraint) -> str:
 
 
 def used(constraint: CellConstraint) -> str:
-    """How much of an upper limit was used: "53 % of what is allowed"; "" where that says nothing."""
+    """The used share of an upper limit: "53 % of what is allowed"; "" if that says nothing."""
     c = constraint
     if c.value is None or c.bound != "at_most" or c.threshold <= 0 or c.value < 0:
         return ""

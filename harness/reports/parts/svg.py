@@ -1,4 +1,4 @@
-"""The few strokes every plot is made of: escaped elements, scales with ticks, markers, labels that part."""
+"""The parts of every plot: escaped elements, scales with ticks, markers, labels that do not overlap."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def text_width(content: str, size: float = 12.0) -> float:
 
 
 def marker(kind: str, x: float, y: float, class_: str, radius: float = 5.0) -> str:
-    """A mark whose shape tells a series apart without colour."""
+    """A marker whose shape identifies a series without colour."""
     if kind in ("disc", "circle"):
         return el("circle", cx=x, cy=y, r=radius, class_=f"mark {kind} {class_}")
     r = radius * 1.15
@@ -74,7 +74,7 @@ def marker(kind: str, x: float, y: float, class_: str, radius: float = 5.0) -> s
 
 
 def figure(width: float, height: float, body: str, *, uid: str, title: str, description: str) -> str:
-    """A whole drawing with its title and description for those who cannot see it."""
+    """A complete drawing, with title and description for people who cannot see it."""
     head = el("title", escape(title), id=f"{uid}-t") + el("desc", escape(description), id=f"{uid}-d")
     return el(
         "svg",
@@ -89,7 +89,7 @@ def figure(width: float, height: float, body: str, *, uid: str, title: str, desc
 
 
 def part(centres: Sequence[float], widths: Sequence[float], low: float, high: float) -> list[float]:
-    """Centres moved as little as needed so that labels of `widths` stand apart between low and high."""
+    """Centres moved as little as possible so that labels of `widths` do not overlap between low and high."""
     order = sorted(range(len(centres)), key=lambda i: centres[i])
     placed = list(centres)
     edge = low
@@ -105,7 +105,7 @@ def part(centres: Sequence[float], widths: Sequence[float], low: float, high: fl
 
 @dataclass(frozen=True)
 class Scale:
-    """Values from `low` to `high` onto pixels from `start` to `end`, linear or logarithmic."""
+    """Maps values from `low` to `high` to pixels from `start` to `end`, linearly or logarithmically."""
 
     low: float
     high: float
@@ -114,7 +114,7 @@ class Scale:
     log: bool = False
 
     def __call__(self, value: float) -> float:
-        """The pixel of `value`; values outside are held at the edge."""
+        """The pixel of `value`; values outside are placed at the edge."""
         low, high = self._bend(self.low), self._bend(self.high)
         share = (self._bend(max(value, self.low)) - low) / ((high - low) or 1.0)
         return self.start + min(1.0, max(0.0, share)) * (self.end - self.start)
@@ -123,7 +123,7 @@ class Scale:
         return math.log10(value) if self.log else value
 
     def ticks(self, unit: str, room: float = 24.0) -> list[tuple[float, str]]:
-        """Round values along the scale with their labels, as many as stand apart by `room` pixels."""
+        """Round values along the scale with their labels, as many as fit with `room` pixels between them."""
         tries = [*(_decades(self.low, self.high) if self.log else []), *_rounds(self.low, self.high, unit)]
         shown = [[(v, units.short(v, unit)) for v in values] for values in tries]
         fitting = [labels for labels in shown if labels and self._fits(labels, room)]

@@ -14,7 +14,7 @@ Mark = Literal["", "pass", "fail", "inconclusive"]
 
 @dataclass(frozen=True)
 class Cell:
-    """One printable line, an optional second one in small, and a verdict where it is one."""
+    """One printable line, an optional second line in small type, and a verdict if the cell shows one."""
 
     text: str
     note: str = ""
@@ -22,15 +22,15 @@ class Cell:
 
     @property
     def whole(self) -> bool:
-        """No word is so long that it would have to be broken to fit a column."""
+        """Whether no word is so long that it would have to be broken to fit a column."""
         return max((len(word) for word in f"{self.text} {self.note}".split()), default=0) <= LONG_WORD
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under columns; `numeric` columns are set to the right. The first column names the row.
+    """Rows under columns; `numeric` columns are right-aligned. The first column names the row.
 
-    `compact`: few and short enough columns to stay a table on a telephone.
+    `compact`: the columns are few and short enough for a table on a phone.
     """
 
     caption: str
@@ -50,7 +50,7 @@ class Facts:
 
 
 def cell(text: str, note: str = "", mark: Mark = "") -> Cell:
-    """A cell made printable: text that a candidate controls may go in here."""
+    """A cell made printable: text that a candidate controls may be passed in."""
     return Cell(clean.line(text), clean.line(note), mark)
 
 

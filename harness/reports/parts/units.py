@@ -63,7 +63,7 @@ def rate(value: float) -> str:
 
 
 def fraction(value: float) -> str:
-    """A number without a unit: three decimals below ten (0.812), else three significant digits."""
+    """A number without a unit: three decimals below ten (0.812), otherwise three significant digits."""
     if float(value).is_integer() and abs(value) >= 2:
         return f"{value:,.0f}"
     return f"{value:.3f}" if abs(value) < 10 else significant(value)
@@ -102,7 +102,7 @@ TIMED = ("s", "1/s")
 
 
 def quantity(value: float | None, unit: str, absent: str = ABSENT) -> str:
-    """`value` with its unit; `absent` where there is none."""
+    """`value` with its unit; `absent` if there is no value."""
     if value is None:
         return absent
     known = FORMATS.get(unit)
@@ -110,13 +110,13 @@ def quantity(value: float | None, unit: str, absent: str = ABSENT) -> str:
 
 
 def short(value: float, unit: str) -> str:
-    """`value` with its unit and no idle zeros, for the ticks of an axis: 1 ms, 0.5, 2 min, 512 MiB."""
+    """`value` with its unit and without trailing zeros, for the ticks of an axis: 1 ms, 0.5, 2 min, 512 MiB."""
     shown = re.sub(r"\.0+(?=\D|$)|(\.\d*?[1-9])0+(?=\D|$)", r"\1", quantity(value, unit))
     return shown.removesuffix(" 00 s").removesuffix(" 00 min")
 
 
 def interval(low: float | None, high: float | None, unit: str, absent: str = "") -> str:
-    """A 95 % interval: "13.9 to 14.6 ms", "exact" where both ends meet, `absent` where unknown."""
+    """A 95 % interval: "13.9 to 14.6 ms", "exact" if both ends are equal, `absent` if it is unknown."""
     if low is None or high is None:
         return absent
     if low == high:

@@ -1,4 +1,4 @@
-"""What outcomes, stamps and names are called in a report; one table for each."""
+"""The names of outcomes, stamps and measures in a report; one table for each."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def measure(name: str) -> str:
 
 
 def measurer(measured_by: str) -> str:
-    """Who measured: the parent process is the harness itself."""
+    """The one who measured; the parent process is called the harness."""
     return "the harness" if measured_by == "parent" else measured_by
 
 
@@ -82,7 +82,7 @@ def sentence(run: Run) -> str:
 
 
 def closed(text: str) -> str:
-    """`text` as a sentence: a capital at its start where that is a word, a full stop at its end."""
+    """`text` as a sentence: starting with a capital if it starts with a word, and ending with a full stop."""
     text = text.strip()
     if text.partition(" ")[0].isalpha():
         text = text[:1].upper() + text[1:]

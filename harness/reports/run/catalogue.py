@@ -1,4 +1,4 @@
-"""Pure: what all tasks separate, as proven: one table over the proofs, and each proof below it."""
+"""Pure: how far all tasks separate skill, as proven: one table over the proofs, then each proof."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def render(proofs: Sequence[Proof], after: str = "") -> str:
 
 
 def overview(proofs: Sequence[Proof]) -> Table:
-    """One row for each proof on the data that a task has of its own."""
+    """One row for each proof on the task's own data."""
     return Table("All tasks", COLUMNS, tuple(_row(proof) for proof in proofs), (2, 3, 4, 5, 6, 9, 10))
 
 
 def on_other_data(proofs: Sequence[Proof]) -> Table:
-    """One row for each proof on data that were brought along, with their names and licences."""
+    """One row for each proof on other data, with their names and licences."""
     rows = tuple(
         (
             *row(cell(", ".join(s.name for s in proof.brought), "; ".join(s.license for s in proof.brought))),
@@ -89,5 +89,5 @@ def _objective(tier: ProofTier, instances: int) -> Cell:
 
 
 def _lower(page: str) -> str:
-    """A page's headings, each a level lower."""
+    """A page with its headings one level lower."""
     return "\n".join(f"#{line}" if line.startswith("#") else line for line in page.splitlines())

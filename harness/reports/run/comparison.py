@@ -1,4 +1,4 @@
-"""Several runs side by side, with a caution for whatever makes them unlike.
+"""Several runs side by side, with a caution for each difference in their conditions.
 
 Times from different machines are withheld: they are never compared.
 """
@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from harness.records import Measurement, Run, Score
 from harness.reports.parts import clean, units, words
 from harness.reports.parts.tables import Cell, Table, cell
-from harness.reports.run import run_tables as content
-from harness.reports.run import trust
+from harness.reports.run import run_tables, trust
 
 WITHHELD = "not comparable"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One column for each run; `cautions` say what keeps the columns from being read side by side."""
+    """One column for each run; `cautions` name the reasons why the columns cannot be compared directly."""
 
     table: Table
     cautions: tuple[str, ...]
@@ -60,7 +59,7 @@ def _heads(runs: Sequence[Run]) -> list[tuple[Cell, ...]]:
         _row("Task", [run.head.task for run in runs]),
         _row("Stamp", [run.head.stamp for run in runs]),
         _row("Profile", [f"{run.head.profile.name}, {run.head.profile.device}" for run in runs]),
-        _row("Machine", [content.short_digest(run.head.machine.id) for run in runs]),
+        _row("Machine", [run_tables.short_digest(run.head.machine.id) for run in runs]),
     ]
 
 

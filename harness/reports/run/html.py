@@ -12,10 +12,7 @@ from markupsafe import Markup
 from harness.records import OURS, Run
 from harness.reports.parts import clean, units, words
 from harness.reports.parts.tables import Facts, Table
-from harness.reports.run import pair_plot as pairplot
-from harness.reports.run import plots, trust
-from harness.reports.run import run_series as figures
-from harness.reports.run import run_tables as content
+from harness.reports.run import pair_plot, plots, run_series, run_tables, trust
 from harness.reports.run.run_tables import Log
 
 LADDER_LEAD = (
@@ -49,7 +46,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Section:
-    """One heading and what stands under it."""
+    """A heading and the content below it."""
 
     id: str
     title: str
@@ -64,7 +61,7 @@ def render_html(run: Run) -> str:
         label=clean.short(run.head.submission, 80),
         headline=_headline(run),
         stamp=words.STAMPS[run.head.stamp],
-        started=content.moment(run.head.started_at),
+        started=run_tables.moment(run.head.started_at),
         sections=[section for section in _sections(run) if section.parts or section.lead],
         kind=lambda part: type(part).__name__.lower(),
     )
@@ -90,15 +87,15 @@ def _headline(run: Run) -> dict[str, object]:
     reasons = [words.closed(clean.line(reason)) for reason in score.reasons[1:]] if score else []
     return {
         "points": units.points(score.points).replace("-", "\N{MINUS SIGN}") if score else "–",
-        "note": content.points_note(run),
+        "note": run_tables.points_note(run),
         "mark": mark,
         "outcome": title,
         "tier": score.tier if score else "none",
-        "objective": content.objective(run) or "none",
+        "objective": run_tables.objective(run) or "none",
         "sentence": clean.line(words.sentence(run)),
         "reasons": reasons,
         "times": trust.state(run),
-        "logged": any(log.failed for log in content.logs(run)),
+        "logged": any(log.failed for log in run_tables.logs(run)),
     }
 
 
@@ -117,9 +114,13 @@ def _sections(run: Run) -> list[Section]:
             found,
         ),
         _curves(run),
-        _table("measurements", "Measurements", content.measurements(run)),
-        _table("phases", "Phase times", content.phases(run), "Untimed phases, by the harness's own clock."),
-        Section("trials", "How each trial ended", TRIALS_LEAD, (content.trials(run), *content.logs(run))),
+        _table("measurements", "Measurements", run_tables.measurements(run)),
+        _table(
+            "phases", "Phase times", run_tables.phases(run), "Untimed phases, by the harness's own clock."
+        ),
+        Section(
+            "trials", "How each trial ended", TRIALS_LEAD, (run_tables.trials(run), *run_tables.logs(run))
+        ),
         _provenance(run),
     ]
 
@@ -129,7 +130,7 @@ def _table(id_: str, title: str, table: Table, lead: str = "") -> Section:
 
 
 def _both(caption: str, draw: Callable[[float, str], str], uid: str) -> Plot:
-    """Both widths; what `draw` returns was escaped by svg.py."""
+    """The drawing at both widths; the text that `draw` returns was escaped by svg.py."""
     wide, narrow = draw(plots.WIDE, f"{uid}w"), draw(plots.NARROW, f"{uid}n")
     return Plot(clean.line(caption), Markup(wide), Markup(narrow))
 
@@ -138,12 +139,12 @@ def _ladder(run: Run) -> Section:
     plot = _both("", lambda width, uid: plots.ladder(run, width, uid), "ladder")
     if not plot.wide:
         return Section("ladder", "Score against the ladder", "There is no ladder to place it on.")
-    lead = f"{content.place(run)} {LADDER_LEAD}".strip()
-    return Section("ladder", "Score against the ladder", lead, (plot, content.rungs(run)))
+    lead = f"{run_tables.place(run)} {LADDER_LEAD}".strip()
+    return Section("ladder", "Score against the ladder", lead, (plot, run_tables.rungs(run)))
 
 
 def _constraints(run: Run) -> Section:
-    table = content.constraints(run)
+    table = run_tables.constraints(run)
     if not table.rows:
         return Section("constraints", "Constraints", "No constraint was judged.")
     counts = [sum(c.verdict == v for c in run.score.constraints) for v in VERDICTS] if run.score else []
@@ -156,8 +157,8 @@ def _trust(run: Run) -> list[Section]:
     if not lead:
         return []
     parts: list[Plot | Table] = [table] if table.rows else []
-    for i, chart in enumerate(figures.pair_charts(run)):
-        draw = lambda width, uid, c=chart: pairplot.pairs(c, width, uid)  # noqa: E731
+    for i, chart in enumerate(run_series.pair_charts(run)):
+        draw = lambda width, uid, c=chart: pair_plot.pairs(c, width, uid)  # noqa: E731
         parts.append(
             _both(
                 f"Median time of {words.measure(chart.group)} in each pair, by the {chart.anchor}'s",
@@ -175,18 +176,18 @@ VERDICTS = ("pass", "fail", "inconclusive")
 
 def _latency(run: Run) -> tuple[Plot | Table, ...]:
     parts: list[Plot | Table] = []
-    for i, (group, times) in enumerate(figures.latencies(run).items()):
+    for i, (group, times) in enumerate(run_series.latencies(run).items()):
         draw = lambda width, uid, g=clean.line(group, 40), t=times: plots.latency(g, t, width, uid)  # noqa: E731
-        parts += [_both(words.measure(group), draw, f"times{i}"), content.latency(group, times)]
+        parts += [_both(words.measure(group), draw, f"times{i}"), run_tables.latency(group, times)]
     return tuple(parts)
 
 
 def _memory(run: Run) -> tuple[Plot | Table, ...]:
-    kinds = content.memory_kinds(run)
-    return (*_charts(figures.memory(run), "memory"), *([kinds] if kinds.rows else []))
+    kinds = run_tables.memory_kinds(run)
+    return (*_charts(run_series.memory(run), "memory"), *([kinds] if kinds.rows else []))
 
 
-def _charts(charts: list[figures.Chart], uid: str) -> tuple[Plot, ...]:
+def _charts(charts: list[run_series.Chart], uid: str) -> tuple[Plot, ...]:
     return tuple(
         _both(chart.title, lambda width, id_, c=chart: plots.lines(c, width, id_), f"{uid}{i}")
         for i, chart in enumerate(charts)
@@ -194,10 +195,10 @@ def _charts(charts: list[figures.Chart], uid: str) -> tuple[Plot, ...]:
 
 
 def _curves(run: Run) -> Section:
-    return Section("curves", "Curves", "", _charts(figures.curves(run), "curve"))
+    return Section("curves", "Curves", "", _charts(run_series.curves(run), "curve"))
 
 
 def _provenance(run: Run) -> Section:
-    parts = [content.provenance(run), content.sources(run), content.machine(run)]
-    parts += [content.instance_facts(run), content.worker_says(run)]
+    parts = [run_tables.provenance(run), run_tables.sources(run), run_tables.machine(run)]
+    parts += [run_tables.instance_facts(run), run_tables.worker_says(run)]
     return Section("provenance", "Machine and provenance", "", tuple(p for p in parts if p.rows))

@@ -9,15 +9,13 @@ from harness.proofs import Proof
 from harness.records import Run
 from harness.reports.parts import clean, units, words
 from harness.reports.parts.tables import Cell, Facts, Table
-from harness.reports.run import comparison, proofs, trust
-from harness.reports.run import run_series as figures
-from harness.reports.run import run_tables as content
+from harness.reports.run import comparison, proofs, run_series, run_tables, trust
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#$@!&])")
 
 
 def escape(text: str) -> str:
-    """`text` with everything that Markdown or HTML would act on made literal."""
+    """`text` with everything escaped that has a meaning in Markdown or HTML."""
     shown = SPECIAL.sub(r"\\\1", clean.line(text))
     return shown.replace("://", ":\\//")
 
@@ -28,10 +26,10 @@ def render_run(run: Run) -> str:
     outcome = words.OUTCOMES[run.score.outcome][0] if run.score else "Not scored"
     points = units.points(run.score.points) if run.score else "none"
     tier = run.score.tier if run.score else "none"
-    objective = escape(content.objective(run)) or "No objective"
+    objective = escape(run_tables.objective(run)) or "No objective"
     lines = [
         f"# {escape(head.task_title)}: {escape(head.submission)}",
-        f"**{outcome}: {points}** {escape(content.points_note(run))}. Tier: {tier}. {objective}.",
+        f"**{outcome}: {points}** {escape(run_tables.points_note(run))}. Tier: {tier}. {objective}.",
         *([_items(run.score.reasons)] if run.score and run.score.reasons else [escape(words.sentence(run))]),
         f"**{stamp[0]}.** {stamp[1]}",
     ]
@@ -39,21 +37,26 @@ def render_run(run: Run) -> str:
 
 
 def _tables(run: Run) -> list[str]:
-    times = [content.latency(group, rows) for group, rows in figures.latencies(run).items()]
-    own = (content.rungs(run), content.constraints(run), trust.checks(run), content.measurements(run))
-    others = (content.memory_kinds(run), content.phases(run), content.trials(run))
+    times = [run_tables.latency(group, rows) for group, rows in run_series.latencies(run).items()]
+    own = (
+        run_tables.rungs(run),
+        run_tables.constraints(run),
+        trust.checks(run),
+        run_tables.measurements(run),
+    )
+    others = (run_tables.memory_kinds(run), run_tables.phases(run), run_tables.trials(run))
     return [section(t) for t in (*own, *times, *others) if t.rows]
 
 
 def _about(run: Run) -> list[str]:
-    found = (content.provenance(run), content.machine(run), content.instance_facts(run))
-    sources = content.sources(run)
+    found = (run_tables.provenance(run), run_tables.machine(run), run_tables.instance_facts(run))
+    sources = run_tables.sources(run)
     return [*(_facts(f) for f in found if f.rows), *([section(sources)] if sources.rows else [])]
 
 
 def _logs(run: Run) -> list[str]:
     parts = []
-    for log in content.logs(run):
+    for log in run_tables.logs(run):
         if log.failed:
             body = "\n\n".join(part for part in (log.detail, log.output) if part)
             parts.append(f"## {escape(log.title)}\n\n{fenced(body)}")
@@ -68,7 +71,7 @@ def fenced(body: str) -> str:
 
 
 def render_compare(runs: Sequence[Run]) -> str:
-    """Two or more runs side by side, cautions first."""
+    """Two or more runs side by side, with the cautions first."""
     found = comparison.compare(runs)
     cautions = [f"> {escape(caution)}" for caution in found.cautions]
     return _document(["# Comparison", *cautions, table(found.table)])
@@ -90,13 +93,13 @@ def _items(reasons: Sequence[str]) -> str:
 
 
 def section(found: Table) -> str:
-    """A table under a heading of its own, with its footnote."""
+    """A table under its own heading, with its footnote."""
     foot = f"\n\n{escape(found.footnote)}" if found.footnote else ""
     return f"## {escape(found.caption)}\n\n{table(found)}{foot}"
 
 
 def table(found: Table) -> str:
-    """A pipe table; it says right-aligned where numbers stand."""
+    """A pipe table; columns of numbers are right-aligned."""
     rule = ["---:" if i in found.numeric else "---" for i in range(len(found.columns))]
     rows = [[escape(name) for name in found.columns], rule, *([_cell(c) for c in r] for r in found.rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)

@@ -45,7 +45,7 @@ def _band(chart: PairChart, scale: Scale, bottom: float) -> str:
 
 
 def _limit(chart: PairChart, scale: Scale, bottom: float, width: float) -> str:
-    """The constraint's threshold, where it is near enough to be drawn."""
+    """The constraint's threshold, if it is close enough to be drawn."""
     if chart.limit is None or not scale.low <= chart.limit <= scale.high:
         return ""
     x, name = scale(chart.limit), f"limit {units.quantity(chart.limit, 'x')}"

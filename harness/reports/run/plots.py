@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from harness.records import TIERS, Run, Rung, Score
+from harness.records import SHOWN, TIERS, Run, Rung, Score
 from harness.reports.parts import units, words
 from harness.reports.parts.svg import (
     DASHES,
@@ -23,7 +23,6 @@ from harness.reports.parts.svg import (
 from harness.reports.run.run_series import CANDIDATE, Chart, Line, Times
 
 WIDE, NARROW = 720.0, 330.0
-SHOWN = (-25.0, 125.0)
 ROW = 46.0
 ROOM = 22.0  # between the ticks of an upright axis
 BOLD = 13.5  # the size at which plain glyphs are as wide as bold ones at 12
@@ -45,7 +44,7 @@ def ladder(run: Run, width: float, uid: str) -> str:
 
 def _extent(score: Score, rungs: list[Rung]) -> tuple[float, float]:
     known = [score.points_uncapped, score.points_low, score.points_high, *(r.points for r in rungs)]
-    values = [min(max(v, SHOWN[0]), SHOWN[1]) for v in known if v is not None]
+    values = [min(max(v, SHOWN.low), SHOWN.high) for v in known if v is not None]
     return min(-8.0, *(v - 4 for v in values)), max(108.0, *(v + 4 for v in values))
 
 
@@ -83,13 +82,13 @@ def _rungs(rungs: list[Rung], scale: Scale, unit: str) -> str:
 
 
 def _own(score: Score, scale: Scale) -> str:
-    """The submission's marker and interval; hollow where the points do not count."""
+    """The submission's marker and interval; hollow if the points do not count."""
     if score.points_uncapped is None:
         middle = (scale.start + scale.end) / 2
         return text(middle, 96, "The submission has no value to place.", "middle", "name")
     value = score.points_uncapped
-    x = scale(min(max(value, SHOWN[0]), SHOWN[1]))
-    beyond = "right" if value > SHOWN[1] else "left" if value < SHOWN[0] else ""
+    x = scale(min(max(value, SHOWN.low), SHOWN.high))
+    beyond = "right" if value > SHOWN.high else "left" if value < SHOWN.low else ""
     counts = "s0" if score.outcome == "ok" else "s0 void"
     bar = "" if beyond else _interval_bar(score, scale)
     shown = bar + marker(beyond or MARKERS[0], x, 92, counts, 7.0)
@@ -113,7 +112,7 @@ def _own_label(score: Score) -> str:
         return f"{CANDIDATE} {value}, provisional"
     if score.outcome != "ok":
         return f"{CANDIDATE} would be {value}, counts {units.points(score.points)}"
-    if score.points_uncapped is not None and not SHOWN[0] <= score.points_uncapped <= SHOWN[1]:
+    if score.points_uncapped is not None and not SHOWN.low <= score.points_uncapped <= SHOWN.high:
         return f"{CANDIDATE} {value}, shown as {units.points(score.points)}"
     if score.points_low is None or score.points_high is None:
         return f"{CANDIDATE} {value}"
@@ -215,7 +214,7 @@ def x_axis(scale: Scale, unit: str, top: float, bottom: float, width: float) -> 
 
 
 def lines(chart: Chart, width: float, uid: str) -> str:
-    """Lines on common axes, told apart by dash and marker; the legend stands above them."""
+    """Lines on common axes, distinguished by dash and marker, with the legend above them."""
     x, y = [v for line in chart.lines for v in line.x], [v for line in chart.lines for v in line.y]
     legend, top = _legend(chart, width)
     bottom = top + 190.0
@@ -236,7 +235,7 @@ def lines(chart: Chart, width: float, uid: str) -> str:
 
 
 def _y_scale(low: float, high: float, unit: str, bottom: float, top: float) -> Scale:
-    """Sizes start at nought; other values only when nought is near."""
+    """The scale of the y axis: sizes start at zero; other values only if zero is near."""
     if unit == "B" or 0 <= low < 0.4 * high:
         return Scale(0.0, high * 1.06 or 1.0, bottom, top)
     room = 0.08 * (high - low) or 0.1 * abs(high) or 1.0

@@ -1,4 +1,4 @@
-"""What a task's proof of itself says, as tables: the tiers, the gaps between them, the cheats."""
+"""A task's proof of itself as tables: the tiers, the gaps between them, the cheats."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.reports.parts.tables import Table, cell, row
 
 
 def verdict(proof: Proof) -> str:
-    """One sentence."""
+    """The verdict in one sentence."""
     data = f"with {', '.join(source.name for source in proof.brought)}, " if proof.brought else ""
     settings = f"on {proof.profile}, {data}{proof.instances} instances, {units.seconds(proof.wall_seconds)}"
     return f"{proof.task} {'proves itself' if proof.proven else 'does not prove itself'} ({settings})."
@@ -32,7 +32,7 @@ def tiers(proof: Proof) -> Table:
 
 
 def separation(proof: Proof) -> Table:
-    """The gaps between neighbouring tiers, in points and in noise."""
+    """The gaps between neighbouring tiers, in points and as multiples of the noise."""
     rows = tuple(
         row(
             f"{gap.lower} to {gap.upper}",
@@ -46,7 +46,7 @@ def separation(proof: Proof) -> Table:
 
 
 def mutants(proof: Proof) -> Table:
-    """The expert less one idea each, and where that came out."""
+    """The mutants (the expert without one idea) and their points."""
     rows = tuple(
         row(
             cell(m.id, f"without {m.without}"),
@@ -61,7 +61,7 @@ def mutants(proof: Proof) -> Table:
 
 
 def cheats(proof: Proof) -> Table:
-    """Every cheat, what it got, and whether that is no more than it should."""
+    """Every cheat, its points, and whether they are no more than allowed."""
     rows = tuple(
         row(
             cell(c.id, c.reason),
@@ -76,6 +76,6 @@ def cheats(proof: Proof) -> Table:
 
 
 def everything(proof: Proof) -> tuple[Table, ...]:
-    """All tables that have a row, in the order of reading."""
+    """All tables that have rows, in reading order."""
     found = (tiers(proof), separation(proof), mutants(proof), cheats(proof))
     return tuple(table for table in found if table.rows)

@@ -1,4 +1,4 @@
-"""What each plot shows, taken from a Run: subjects, times, memory and curves as plain series."""
+"""The data of each plot, taken from a Run: subjects, times, memory and curves as plain series."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CANDIDATE = "Submission"
 
 @dataclass(frozen=True)
 class Subject:
-    """Who a series belongs to; `style` picks dash and marker (0 is the submission)."""
+    """The one a series belongs to; `style` selects dash and marker (0 is the submission)."""
 
     name: str
     style: int
@@ -74,7 +74,7 @@ def subject(trial: Trial | Assessed) -> Subject:
 
 
 def rivals(run: Run) -> list[Trial]:
-    """The trials that stand beside each other: a copy of a reference only serves the certificate."""
+    """The trials that are compared; a copy of a reference is left out, as it only serves the certificate."""
     return [trial for trial in run.trials if trial.role != "copy"]
 
 
@@ -85,7 +85,7 @@ def subjects(run: Run) -> list[Subject]:
 
 
 def latencies(run: Run) -> dict[str, list[Times]]:
-    """Per timed group, each subject's samples of all its trials that were timed beside the others."""
+    """For each timed group, each subject's samples from all its trials that were timed beside the others."""
     found: dict[str, dict[Subject, list[float]]] = {}
     for trial in (t for t in rivals(run) if t.timed):
         for sample in trial.samples:
@@ -115,7 +115,7 @@ def memory(run: Run) -> list[Chart]:
 
 
 def first_worker(trial: Trial, stage: str) -> list[MemoryPoint]:
-    """A stage's readings of one worker: those of several process pairs would run over each other."""
+    """A stage's readings from one worker, because those of several process pairs would overlap."""
     points = [point for point in trial.memory if point.stage == stage]
     first = min((point.pair for point in points), default=0)
     return [point for point in points if point.pair == first]
@@ -151,7 +151,7 @@ def _empty(series: Series) -> Chart:
 
 
 def curves(run: Run) -> list[Chart]:
-    """Learning or recall curves: one chart for each series, everyone's first one on it."""
+    """Learning or recall curves: one chart for each series, with everyone's first curve of it."""
     found: dict[str, Chart] = {}
     for assessed in sorted(run.assessed, key=lambda a: (subject(a).style, a.number)):
         for series in assessed.series:
@@ -163,9 +163,9 @@ def curves(run: Run) -> list[Chart]:
 
 
 def phase_seconds(run: Run) -> dict[str, dict[Subject, float]]:
-    """Per phase group and subject, the seconds in one process; the median of its trials' means.
+    """For each phase group and subject, the seconds in one process; the median of its trials' means.
 
-    As the measurements count them: calls in one process add up, starts are each by themselves.
+    Counted as in the measurements: calls in one process are added up, each start is counted by itself.
     """
     totals: dict[str, dict[Subject, list[float]]] = {}
     for trial in rivals(run):
@@ -180,7 +180,7 @@ def phase_seconds(run: Run) -> dict[str, dict[Subject, float]]:
 
 
 def reference_values(run: Run) -> dict[str, dict[Subject, float]]:
-    """Per measure and reference, its value; the median where it was assessed several times."""
+    """Each reference's value of each measure; the median if it was assessed several times."""
     found: dict[str, dict[Subject, list[float]]] = {}
     for assessed in run.assessed:
         for m in assessed.measurements:
@@ -191,9 +191,9 @@ def reference_values(run: Run) -> dict[str, dict[Subject, float]]:
 
 @dataclass(frozen=True)
 class PairRatios:
-    """One program's times by the anchor's in each process pair, beside the tolerance and what was judged.
+    """One program's times divided by the anchor's in each process pair, with the tolerance and what was judged.
 
-    `value`, `low` and `high` are as they were judged; None where nothing judged this ratio.
+    `value`, `low` and `high` are those that were judged; None if this ratio was not judged.
     """
 
     name: str
@@ -206,7 +206,7 @@ class PairRatios:
 
 @dataclass(frozen=True)
 class PairChart:
-    """The ratios of one timed group; `limit` is the constraint's threshold where there is one."""
+    """The ratios of one timed group; `limit` is the constraint's threshold, if it has one."""
 
     group: str
     anchor: str
@@ -216,12 +216,12 @@ class PairChart:
 
 
 def anchor(run: Run) -> Tier | None:
-    """The tier whose copy was timed beside it."""
+    """The tier whose copy was timed beside it (the anchor)."""
     return next((trial.tier for trial in run.trials if trial.role == "copy"), None)
 
 
 def pair_charts(run: Run) -> list[PairChart]:
-    """Per timed group, the ratios of submission and copy to the anchor in each pair; none without a copy."""
+    """For each timed group, the ratios of submission and copy to the anchor in each pair; none without a copy."""
     tier, certificate = anchor(run), run.score.timing.certificate if run.score and run.score.timing else None
     if tier is None or certificate is None or run.score is None:
         return []
@@ -244,7 +244,7 @@ def pair_charts(run: Run) -> list[PairChart]:
 
 
 def _ratios(run: Run, role: str, tier: Tier, group: str) -> tuple[float, ...]:
-    """The median ratio of the requests that both answered, pair by pair, less the floor as it was judged."""
+    """The median ratio of the requests that both answered, for each pair, minus the floor, as it was judged."""
     found: list[float] = []
     for number in dict.fromkeys(trial.number for trial in run.trials):
         these = [trial for trial in run.trials if trial.number == number]

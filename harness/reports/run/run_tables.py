@@ -1,4 +1,4 @@
-"""What a run's report says, section by section, as tables of printable cells."""
+"""The content of a run's report, section by section, as tables of printable cells."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from datetime import datetime
 from harness.records import ConstraintResult, Measurement, Run, Score, Trial
 from harness.reports.parts import clean, units, words
 from harness.reports.parts.tables import Cell, Facts, Table, cell, facts, row
-from harness.reports.run import run_series as figures
-from harness.reports.run import trust
+from harness.reports.run import run_series, trust
 from harness.reports.run.run_series import Subject, Times
 
 MAX_LOGS = 12
@@ -22,7 +21,7 @@ INTERVAL = "95 % interval"
 
 @dataclass(frozen=True)
 class Log:
-    """What one trial of the submission left behind: its own output and its traceback."""
+    """The output of one trial of the submission and its traceback."""
 
     title: str
     reason: str
@@ -32,7 +31,7 @@ class Log:
 
 
 def moment(started_at: str) -> str:
-    """A time stamp for people; as it stands where it is not ISO 8601."""
+    """A time stamp for people; unchanged if it is not ISO 8601."""
     try:
         at = datetime.fromisoformat(started_at)
     except ValueError:
@@ -60,7 +59,7 @@ def absent(m: Measurement) -> str:
 
 
 def points_note(run: Run) -> str:
-    """What stands beside the points: their interval, or what they would have been."""
+    """The note beside the points: their interval, or the points there would have been."""
     score = run.score
     if score is None:
         return "no points: the run was not scored"
@@ -79,7 +78,7 @@ def points_note(run: Run) -> str:
 
 
 def place(run: Run) -> str:
-    """Where the submission stands among the references, in one sentence."""
+    """How the submission compares with the references, in one sentence."""
     rungs = sorted((r.points, r.tier) for r in run.ladder if r.points is not None)
     if run.score is None or run.score.points_uncapped is None or not rungs:
         return ""
@@ -119,7 +118,7 @@ def _own_rung(own: Score, label: str) -> tuple[Cell, ...]:
     early = "" if own.outcome == "ok" or own.points_uncapped is None else "before the constraints"
     points = cell(units.points(own.points_uncapped), early)
     value = cell(units.quantity(m.value, m.unit), units.interval(m.low, m.high, m.unit))
-    return row(cell(figures.CANDIDATE, clean.short(label, 40)), points, value)
+    return row(cell(run_series.CANDIDATE, clean.short(label, 40)), points, value)
 
 
 def _or_last(points: float | None) -> float:
@@ -132,7 +131,7 @@ def bound(constraint: ConstraintResult) -> str:
 
 
 def constraints(run: Run) -> Table:
-    """Every constraint with its verdict, what was judged, and the sentence that says why."""
+    """Every constraint with its verdict, the value that was judged, and the sentence that says why."""
     found = run.score.constraints if run.score else ()
     rows = tuple(
         row(
@@ -154,16 +153,16 @@ def measurements(run: Run) -> Table:
     """The submission's measurements beside the references', and who measured them."""
     if run.score is None:
         return Table("Measurements", (), ())
-    others = [s for s in figures.subjects(run) if s.style]
-    values = figures.reference_values(run)
+    others = [s for s in run_series.subjects(run) if s.style]
+    values = run_series.reference_values(run)
     others = [s for s in others if any(s in by for by in values.values())]
     rows = tuple(_measured(m, others, values.get(m.name, {})) for m in _objective_first(run))
-    columns = ("Measure", figures.CANDIDATE, *(s.name for s in others), "Measured by")
+    columns = ("Measure", run_series.CANDIDATE, *(s.name for s in others), "Measured by")
     note = (
         "↑ higher is better, ↓ lower is better. With a value, its 95 % interval; without, a single reading. "
         "References: the median of their trials."
     )
-    alone = sorted({figures.subject(t).name.lower() for t in figures.rivals(run) if not t.timed})
+    alone = sorted({run_series.subject(t).name.lower() for t in run_series.rivals(run) if not t.timed})
     if alone:
         note += f" Not timed beside the submission, but alone for its answers: {words.join(alone)}."
     return Table("Measurements", columns, rows, tuple(range(1, 2 + len(others))), note)
@@ -198,8 +197,8 @@ def latency(group: str, times: Sequence[Times]) -> Table:
 
 def phases(run: Run) -> Table:
     """Seconds of each untimed phase, for everyone."""
-    found = figures.phase_seconds(run)
-    everyone = [s for s in figures.subjects(run) if any(s in by for by in found.values())]
+    found = run_series.phase_seconds(run)
+    everyone = [s for s in run_series.subjects(run) if any(s in by for by in found.values())]
     rows = tuple(
         row(words.measure(group), *(units.quantity(by.get(s), "s", "did not run") for s in everyone))
         for group, by in found.items()
@@ -209,8 +208,8 @@ def phases(run: Run) -> Table:
 
 
 def memory_kinds(run: Run) -> Table:
-    """Each subject's highest reading and what it was made of; nothing where kinds were not told apart."""
-    found = figures.memory_kinds(run)
+    """Each subject's highest reading and its kinds of memory; empty if kinds were not distinguished."""
+    found = run_series.memory_kinds(run)
     kinds = (
         ("Anonymous", lambda p: p.anonymous_bytes),
         ("File-backed", lambda p: p.file_bytes),
@@ -234,12 +233,12 @@ def memory_kinds(run: Run) -> Table:
 
 
 def trials(run: Run) -> Table:
-    """How each trial ended; the device's column only where something was read there."""
+    """How each trial ended; with the device's column only if its memory was read."""
     device = any(t.peak_device_bytes is not None for t in run.trials)
     rows = tuple(
         row(
             f"{t.number}",
-            figures.subject(t).name + (", its copy" if t.role == "copy" else ""),
+            run_series.subject(t).name + (", its copy" if t.role == "copy" else ""),
             short_digest(t.instance_id),
             cell(words.OUTCOMES[t.outcome][0] if t.outcome != "ok" else "Ran to the end", t.reason),
             units.quantity(t.peak_host_bytes, "B"),
@@ -275,7 +274,7 @@ def _log(trial: Trial) -> Log:
 
 
 def machine(run: Run) -> Facts:
-    """Where it ran."""
+    """The machine on which it ran."""
     m = run.head.machine
     load = "" if m.load_before is None else f"{m.load_before:.2f}"
     return facts(
@@ -295,7 +294,7 @@ def machine(run: Run) -> Facts:
 
 
 def provenance(run: Run) -> Facts:
-    """What was run, with which settings, and what identifies it."""
+    """What was run, with which settings, and the ids and digests that identify it."""
     head, profile = run.head, run.head.profile
     settings = f"{profile.name}: size {profile.size}, split {profile.split}, executor {profile.executor}"
     trials = f"{profile.trials}, at most {profile.max_trials}"
@@ -343,7 +342,7 @@ def instance_facts(run: Run) -> Facts:
 
 
 def worker_says(run: Run) -> Facts:
-    """What the submission's own process reported; not checked."""
+    """What the submission's own process reported; this is not checked."""
     told: dict[str, str] = {}
     for trial in run.trials:
         if trial.role == "candidate":

@@ -1,7 +1,7 @@
 """The published JSON Schema of a run's summary, generated from the type that writes it.
 
-The file is `run-summary.schema.json` beside this module, for people and other programs; nothing
-here reads it. A test holds the two together, and rewrites the file when UPDATE_SCHEMA=1 is set.
+The file is `run-summary.schema.json` beside this module, for people and other programs; nothing here reads
+it. A test checks that the two agree, and rewrites the file when UPDATE_SCHEMA=1 is set.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from harness.records import (
     Machine,
     Measurement,
     Outcome,
+    Reached,
     Role,
     Run,
     Score,
@@ -29,7 +30,7 @@ NOT_SCORED = "The run was recorded but not scored."
 
 
 class MeasurementSummary(Record):
-    """A measured value with its 95 % interval; `value` is null where it was not measured."""
+    """A measured value with its 95 % interval; `value` is null if it was not measured."""
 
     name: str
     unit: str
@@ -42,7 +43,7 @@ class MeasurementSummary(Record):
 
 
 class ConstraintSummary(Record):
-    """A constraint, what was judged, and the verdict."""
+    """A constraint, the value that was judged, and the verdict."""
 
     name: str
     measure: str
@@ -60,7 +61,7 @@ class ConstraintSummary(Record):
 
 
 class RungSummary(Record):
-    """A reference's place on this run's ladder."""
+    """A reference's result in this run."""
 
     tier: Tier
     objective: float | None
@@ -106,7 +107,7 @@ class RunSummary(Record):
     points_uncapped: float | None
     points_low: float | None
     points_high: float | None
-    tier: Literal["below baseline", "baseline", "competent", "expert", "none"]
+    tier: Reached
     objective: MeasurementSummary | None
     constraints: tuple[ConstraintSummary, ...]
     measurements: tuple[MeasurementSummary, ...]

@@ -16,9 +16,7 @@ from harness.proofs import Proof
 from harness.records import OURS, Run
 from harness.reports.parts import clean, units, words
 from harness.reports.parts.tables import Cell, Table, cell, row
-from harness.reports.run import comparison, proofs, trust
-from harness.reports.run import run_series as figures
-from harness.reports.run import run_tables as content
+from harness.reports.run import comparison, proofs, run_series, run_tables, trust
 
 STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "": ""}
 SIGNS = {"pass": "+ ", "fail": "x ", "inconclusive": "? ", "": ""}
@@ -28,7 +26,7 @@ MAX_REASONS = 6
 
 @dataclass(frozen=True)
 class TaskRow:
-    """What the list of tasks shows of a task."""
+    """A task's entry in the list of tasks."""
 
     id: str
     title: str
@@ -38,7 +36,7 @@ class TaskRow:
 
 
 class Bar:
-    """A length from 0 to 100 points, drawn with what the terminal can show."""
+    """A bar for 0 to 100 points, drawn with the characters that the terminal can show."""
 
     def __init__(self, points: float, style: str) -> None:
         self.cells = round(min(max(points, 0.0), 100.0) / 100 * BAR)
@@ -72,11 +70,11 @@ def to_text(renderable: RenderableType, width: int = 100) -> str:
 def render_run(run: Run) -> RenderableType:
     """A run's result: outcome, points, ladder, constraints, key measurements, reasons."""
     parts = [_headline(run), _ladder(run)]
-    if (found := content.constraints(run)).rows:
+    if (found := run_tables.constraints(run)).rows:
         parts.append(table(_slim(found)))
     if (checked := trust.checks(run)).rows:
         parts.append(table(checked))
-    if (measured := content.measurements(run)).rows:
+    if (measured := run_tables.measurements(run)).rows:
         parts.append(table(_slim(measured)))
     if problem := _last_fault(run):
         parts.append(problem)
@@ -94,7 +92,7 @@ def _headline(run: Run) -> RenderableType:
     grid.add_column(style="dim")
     grid.add_column(overflow="fold")
     points = (
-        Text.assemble((units.points(score.points), f"bold {style}"), f" {content.points_note(run)}")
+        Text.assemble((units.points(score.points), f"bold {style}"), f" {run_tables.points_note(run)}")
         if score
         else Text("none")
     )
@@ -104,7 +102,7 @@ def _headline(run: Run) -> RenderableType:
         ("Points", points),
         ("Tier", Text(score.tier if score else "none")),
         *_times(run),
-        ("Objective", Text(content.objective(run) or "none")),
+        ("Objective", Text(run_tables.objective(run) or "none")),
         (
             "Stamp",
             Text(
@@ -125,14 +123,14 @@ def _times(run: Run) -> list[tuple[str, Text]]:
 
 
 def _ladder(run: Run) -> RenderableType:
-    found = content.rungs(run)
+    found = run_tables.rungs(run)
     shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     shown.add_column(found.columns[0])
     shown.add_column("0 to 100 points")
     for name in found.columns[1:]:
         shown.add_column(name, justify="right")
     for cells in found.rows:
-        own = cells[0].text == figures.CANDIDATE
+        own = cells[0].text == run_series.CANDIDATE
         points = 0.0 if cells[1].text == "none" else float(cells[1].text)
         first = Text(f"> {cells[0].text}" if own else f"  {cells[0].text}", style="bold cyan" if own else "")
         shown.add_row(first, Bar(points, "cyan" if own else "white"), *(_inline(c) for c in cells[1:]))
@@ -140,7 +138,7 @@ def _ladder(run: Run) -> RenderableType:
 
 
 def _slim(found: Table) -> Table:
-    """A table without its last column and with intervals beside their values, to save room."""
+    """A table without its last column and with intervals beside their values, to save space."""
     rows = tuple((r[0], *(replace(c, text=_beside(c), note="") for c in r[1:-1])) for r in found.rows)
     return replace(found, columns=found.columns[:-1], rows=rows)
 
@@ -154,7 +152,7 @@ def _inline(value: Cell) -> Text:
 
 
 def _last_fault(run: Run) -> RenderableType | None:
-    failed = [log for log in content.logs(run) if log.failed and (log.detail or log.output)]
+    failed = [log for log in run_tables.logs(run) if log.failed and (log.detail or log.output)]
     if not failed:
         return None
     log = failed[0]
@@ -202,7 +200,7 @@ def render_tasks(tasks: Sequence[TaskRow]) -> RenderableType:
 
 
 def render_compare(runs: Sequence[Run]) -> RenderableType:
-    """Two or more runs side by side, cautions first."""
+    """Two or more runs side by side, with the cautions first."""
     found = comparison.compare(runs)
     return Group(*(Text(caution, style="bold yellow") for caution in found.cautions), table(found.table))
 

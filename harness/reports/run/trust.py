@@ -1,11 +1,11 @@
-"""How far a run's times can be trusted, in words for a reader who never timed anything."""
+"""How far a run's times can be trusted, in words for a reader who has never timed a program."""
 
 from __future__ import annotations
 
 from harness.records import Certificate, Condition, ConstraintResult, Grade, Isolation, Probe, Run, Timing
 from harness.reports.parts import clean, units, words
 from harness.reports.parts.tables import Cell, Mark, Table, cell, row
-from harness.reports.run import run_series as figures
+from harness.reports.run import run_series
 
 TITLE = "Can these times be trusted?"
 GRADES: dict[Grade, tuple[str, Mark]] = {
@@ -39,15 +39,15 @@ OPEN = (
 
 
 def state(run: Run) -> tuple[str, Mark]:
-    """One word for the times of a run: certified or not; "" where it has none."""
+    """One word for the state of a run's times: certified or not; "" if it has none."""
     timing = run.score.timing if run.score else None
     if timing is None:
-        return ("not certified", "inconclusive") if figures.latencies(run) and run.score else ("", "")
+        return ("not certified", "inconclusive") if run_series.latencies(run) and run.score else ("", "")
     return ("certified", "pass") if timing.certified else ("not certified", "inconclusive")
 
 
 def lead(run: Run) -> str:
-    """The answer in a sentence or two, with its reasons; "" where nothing was timed."""
+    """The answer in a sentence or two, with its reasons; "" if nothing was timed."""
     timing = run.score.timing if run.score else None
     if timing is None:
         return f"Not certified. {UNPAIRED}" if state(run)[0] else ""
@@ -65,7 +65,7 @@ def _calm(condition: Condition | None) -> str:
 
 
 def _reason(timing: Timing, told: str) -> str:
-    """One reason without its lead; the grade and the certificate with what they mean."""
+    """One reason without its introduction; the grade and the certificate with their meaning."""
     reason = clean.line(told).removeprefix("times are not certified: ")
     if timing.certificate is not None and reason == clean.line(timing.certificate.words):
         return "the clock did not call the same program equal to its own copy"
@@ -79,12 +79,12 @@ def _pairs(timing: Timing) -> str:
 
 
 def checks(run: Run) -> Table:
-    """Every check on the run's times: the question, the answer, and what was found."""
+    """Every check of the run's times: the question, the answer, and the finding."""
     timing = run.score.timing if run.score else None
     columns = ("Check", "Answer", "What was found")
     if timing is None:
         return Table(TITLE, columns, ())
-    anchor = figures.anchor(run) or "reference"
+    anchor = run_series.anchor(run) or "reference"
     rows = [
         row("Are they certified?", _whether(timing), " ".join(_reasons(timing))),
         row(
@@ -137,7 +137,7 @@ def _machine(condition: Condition | None) -> tuple[Cell, str]:
 
 
 def _held(isolation: Isolation) -> tuple[Cell, str]:
-    """Which level held it, what its self-test saw, and what it is known not to stop."""
+    """The isolation level of the run, what its self-test saw, and what the level is known not to stop."""
     known = f"Known not to be stopped: {'; '.join(isolation.residual)}." if isolation.residual else ""
     if not isolation.promised:
         return cell(
@@ -167,7 +167,7 @@ def _probe(probe: Probe) -> tuple[Cell, ...]:
 
 
 def basis(constraint: ConstraintResult) -> str:
-    """What a verdict rests on: its tolerance and its process pairs, where it has any."""
+    """The basis of a verdict: its tolerance and its process pairs, if it has any."""
     parts = [f"{units.percent(constraint.tolerance)} tolerance"] if constraint.tolerance else []
     parts += [f"{constraint.pairs} process pairs"] if constraint.pairs > 1 else []
     parts += ["1 process pair"] if constraint.pairs == 1 else []
@@ -175,7 +175,7 @@ def basis(constraint: ConstraintResult) -> str:
 
 
 def explained(constraint: ConstraintResult) -> str:
-    """Why a verdict is open, in a sentence; "" where it is not."""
+    """Why a verdict is open, in a sentence; "" if it is not open."""
     c = constraint
     if c.verdict != "inconclusive" or c.value is None or c.low is None or c.high is None:
         return ""

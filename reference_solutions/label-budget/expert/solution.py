@@ -58,15 +58,15 @@ class Solution:
         targets = np.eye(num_classes)[labels] - 1.0 / num_classes
         # Squared error of the best constant: errors are measured by it, whatever the number of classes.
         trust = TRUST * len(texts) / float(np.mean(np.square(targets)))
-        found = [
+        fits = [
             fit(mixed(by_encoder, by_words, share), targets, ridge)
             for share in WORD_SHARES
             for ridge in RIDGES
         ]
-        errors = np.array([error for _, error in found]).reshape(len(WORD_SHARES), len(RIDGES))
+        errors = np.array([error for _, error in fits]).reshape(len(WORD_SHARES), len(RIDGES))
         belief = np.exp(-trust * (errors - errors.min()))
         belief /= belief.sum()
-        weights = np.array([solved for solved, _ in found]).reshape(*belief.shape, *targets.shape)
+        weights = np.array([solved for solved, _ in fits]).reshape(*belief.shape, *targets.shape)
         # For each share one matrix is enough: averages of predictions are linear in the weights.
         self.weights = np.einsum("sr,srnc->snc", belief, weights)
 

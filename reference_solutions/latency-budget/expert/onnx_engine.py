@@ -118,8 +118,15 @@ class _Graph:
         return outputs
 
     def first_token(self, x: str) -> str:
-        return self.add("Slice", [x, self.constant("zero", np.array([0])), self.constant("one", np.array([1])),
-                                  self.constant("one", np.array([1]))])  # fmt: skip
+        return self.add(
+            "Slice",
+            [
+                x,
+                self.constant("zero", np.array([0])),
+                self.constant("one", np.array([1])),
+                self.constant("one", np.array([1])),
+            ],
+        )
 
     def layer(self, x: str, number: int) -> str:
         """One transformer layer; the last one follows the first token alone."""

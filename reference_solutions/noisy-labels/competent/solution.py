@@ -82,10 +82,12 @@ def out_of_fold(
     vectors: NDArray[np.float32], labels: NDArray[np.int64], classes: int, seed: int
 ) -> NDArray[np.float64]:
     """Each text's class probabilities by heads that have not seen its label: float64[n, classes]."""
-    found = np.zeros((len(labels), classes))
+    probabilities = np.zeros((len(labels), classes))
     folds = min(FOLDS, max(2, int(np.bincount(labels, minlength=classes).min())))
     splits = RepeatedStratifiedKFold(n_splits=folds, n_repeats=REPEATS, random_state=seed)
     for seen, unseen in splits.split(vectors, labels):
         model = head().fit(vectors[seen], labels[seen])
-        found[unseen[:, None], model.classes_[None, :]] += model.predict_proba(vectors[unseen]) / REPEATS
-    return found
+        probabilities[unseen[:, None], model.classes_[None, :]] += (
+            model.predict_proba(vectors[unseen]) / REPEATS
+        )
+    return probabilities

@@ -1,4 +1,4 @@
-"""Competent: L-BFGS whose steps are halved until the value falls enough; what is told is taken at its word.
+"""Competent: L-BFGS whose steps are halved until the value falls enough; values and gradients are trusted.
 
 On exact problems this comes close to the best there is. Under noise it stands still: the difference of two
 noisy gradients is mostly noise, so directions are poor, and where values are noisy a search that waits
@@ -22,7 +22,7 @@ FIRST_MOVE = 0.1  # the length of the first trial
 ENOUGH = 1e-4  # of the fall that the slope promises
 HALVINGS = 12
 
-# An optimiser yields the point it asks for and is sent the value and gradient told there.
+# An optimiser yields the point it asks about, and is sent the value and the gradient there.
 Dialogue = Generator[Floats, tuple[float, Floats], None]
 
 
@@ -67,43 +67,43 @@ class Solution:
         return gathered([own.send(part) for own, part in zip(self.optimisers, parts, strict=True)])
 
     def sgd(self, start: Floats, gradients: Floats, rate: float, momentum: float) -> Floats:
-        point, velocity, found = start, np.zeros_like(start), []
+        point, velocity, iterates = start, np.zeros_like(start), []
         for gradient in gradients:
             velocity = momentum * velocity + gradient
             point = point - rate * velocity
-            found.append(point)
-        return np.array(found)
+            iterates.append(point)
+        return np.array(iterates)
 
     def rmsprop(self, start: Floats, gradients: Floats, rate: float, decay: float, epsilon: float) -> Floats:
-        point, square, found = start, np.zeros_like(start), []
+        point, square, iterates = start, np.zeros_like(start), []
         for gradient in gradients:
             square = decay * square + (1 - decay) * gradient**2
             point = point - rate * gradient / (np.sqrt(square) + epsilon)
-            found.append(point)
-        return np.array(found)
+            iterates.append(point)
+        return np.array(iterates)
 
     def adam(
         self, start: Floats, gradients: Floats, rate: float, beta1: float, beta2: float, epsilon: float
     ) -> Floats:
-        point, mean, square, found = start, np.zeros_like(start), np.zeros_like(start), []
+        point, mean, square, iterates = start, np.zeros_like(start), np.zeros_like(start), []
         for count, gradient in enumerate(gradients, start=1):
             mean = beta1 * mean + (1 - beta1) * gradient
             square = beta2 * square + (1 - beta2) * gradient**2
             root = np.sqrt(square / (1 - beta2**count)) + epsilon
             point = point - rate * mean / (1 - beta1**count) / root
-            found.append(point)
-        return np.array(found)
+            iterates.append(point)
+        return np.array(iterates)
 
     def lbfgs(self, points: Floats, gradients: Floats, memory: int) -> Floats:
         pairs: deque[tuple[Floats, Floats]] = deque(maxlen=memory)
-        found = []
+        directions = []
         for k in range(len(points)):
             if k:
                 s, y = points[k] - points[k - 1], gradients[k] - gradients[k - 1]
                 if s @ y > 1e-10 * np.linalg.norm(s) * np.linalg.norm(y):
                     pairs.append((s, y))
-            found.append(two_loops(gradients[k], list(pairs)))
-        return np.array(found)
+            directions.append(two_loops(gradients[k], list(pairs)))
+        return np.array(directions)
 
 
 def gathered(points: list[Floats]) -> Floats:

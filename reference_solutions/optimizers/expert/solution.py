@@ -1,4 +1,4 @@
-"""Expert: L-BFGS that believes what it is told until it has reason not to, then a fitted model of the gradient.
+"""Expert: L-BFGS that trusts values and gradients until it has reason not to, then a fitted model of the gradient.
 
 Four ideas, in the order of what they bring:
 
@@ -40,11 +40,11 @@ MISSED = 4.0  # squared error of a predicted gradient, by the noise, from which 
 SHRINK, GROW = 0.5, 1.5
 NOISE_RATE = 0.1
 
-# An optimiser yields the point it asks for and is sent the value and gradient told there.
+# An optimiser yields the point it asks about, and is sent the value and the gradient there.
 Dialogue = Generator[Floats, tuple[float, Floats], None]
 
 
-class Told(NamedTuple):
+class Evaluation(NamedTuple):
     """One evaluation: float64[size] point, value, float64[size] gradient."""
 
     point: Floats
@@ -53,30 +53,30 @@ class Told(NamedTuple):
 
 
 class Noise(Exception):
-    """The same point was told twice, differently."""
+    """Two evaluations of the same point differ."""
 
 
 def minimise(point: Floats, value: float, gradient: Floats, budget: int) -> Dialogue:
-    """L-BFGS as long as what is told can be believed, then steps to the minimum of a fitted model."""
-    log = [Told(point, value, gradient)]
+    """L-BFGS as long as values and gradients can be trusted, then steps to the minimum of a fitted model."""
+    log = [Evaluation(point, value, gradient)]
     with contextlib.suppress(Noise):
         yield from recorded(search(log[0]), log)
     yield from follow_a_model(log)
 
 
-def recorded(optimiser: Dialogue, log: list[Told]) -> Dialogue:
+def recorded(optimiser: Dialogue, log: list[Evaluation]) -> Dialogue:
     """Passes on what the optimiser asks, and writes every evaluation into the log."""
     point = next(optimiser)
     while True:
         value, gradient = yield point
-        log.append(Told(point, value, gradient))
+        log.append(Evaluation(point, value, gradient))
         point = optimiser.send((value, gradient))
 
 
 # ---------------------------------------------------------------- without noise
 
 
-def search(here: Told) -> Dialogue:
+def search(here: Evaluation) -> Dialogue:
     """L-BFGS with a long memory and a strong Wolfe line search; raises Noise where that fails for noise."""
     pairs: deque[tuple[Floats, Floats]] = deque(maxlen=MEMORY)
     trusted = False
@@ -97,13 +97,13 @@ def search(here: Told) -> Dialogue:
 
 
 def line_search(
-    here: Told, direction: Floats, length: float, trusted: bool
-) -> Generator[Floats, tuple[float, Floats], tuple[Told, int]]:
+    here: Evaluation, direction: Floats, length: float, trusted: bool
+) -> Generator[Floats, tuple[float, Floats], tuple[Evaluation, int]]:
     """A point that meets the strong Wolfe conditions, and how many trials it took (Nocedal and Wright 2006, 3.5).
 
     `low` is the best trial that falls enough, `high` the other end of an interval that holds a solution,
     once there is one. A line search of an exact function is seldom refused more than PATIENCE times: then
-    the start is asked for once more, and Noise raised if it is told differently, unless `trusted` already.
+    the start is evaluated once more, and Noise raised if the two evaluations differ, unless `trusted` already.
     """
     slope = float(direction @ here.gradient)
     low, high = (0.0, here.value, slope, here), None
@@ -113,7 +113,7 @@ def line_search(
             if not agree(here, *again):
                 raise Noise
         point = here.point + length * direction
-        there = Told(point, *(yield point))
+        there = Evaluation(point, *(yield point))
         rise = float(direction @ there.gradient)
         if there.value > here.value + ENOUGH * length * slope or (trial and there.value >= low[1]):
             high = (length, there.value, rise, there)
@@ -127,15 +127,15 @@ def line_search(
     return low[3], MOST_TRIALS
 
 
-def agree(here: Told, value: float, gradient: Floats) -> bool:
-    """Whether the point was told as before, but for rounding."""
+def agree(here: Evaluation, value: float, gradient: Floats) -> bool:
+    """Whether a second evaluation of the point gave the same, but for rounding."""
     same_value = abs(value - here.value) <= 1e-9 * abs(here.value)
     return bool(
         same_value and np.linalg.norm(gradient - here.gradient) <= 1e-9 * np.linalg.norm(here.gradient)
     )
 
 
-Trial = tuple[float, float, float, Told]  # length, value, slope along the direction, what was told
+Trial = tuple[float, float, float, Evaluation]  # length, value, slope along the direction, the evaluation
 
 
 def between(low: Trial, high: Trial) -> float:
@@ -144,7 +144,7 @@ def between(low: Trial, high: Trial) -> float:
     return float(np.clip(cubic(low[:3], high[:3]), a + 0.1 * (b - a), b - 0.1 * (b - a)))
 
 
-def further(low: Trial, slope: float, here: Told) -> float:
+def further(low: Trial, slope: float, here: Evaluation) -> float:
     """A length beyond the longest one so far, which still fell steeply: twice to ten times."""
     guess = cubic((0.0, here.value, slope), low[:3])
     return float(np.clip(guess, 2.0 * low[0], 10.0 * low[0])) if guess > low[0] else 10.0 * low[0]
@@ -160,8 +160,8 @@ def cubic(first: tuple[float, float, float], second: tuple[float, float, float])
     if square < 0:
         return 0.5 * (a + b)
     root = float(np.copysign(np.sqrt(square), b - a))
-    found = b - (b - a) * (slope_b + root - left) / (slope_b - slope_a + 2.0 * root + TINY)
-    return found if np.isfinite(found) else 0.5 * (a + b)
+    lowest = b - (b - a) * (slope_b + root - left) / (slope_b - slope_a + 2.0 * root + TINY)
+    return lowest if np.isfinite(lowest) else 0.5 * (a + b)
 
 
 # ---------------------------------------------------------------- with noise
@@ -223,21 +223,21 @@ def span(rows: Floats) -> Floats:
     return np.linalg.qr(rows.T)[0].T
 
 
-def follow_a_model(log: list[Told]) -> Dialogue:
+def follow_a_model(log: list[Evaluation]) -> Dialogue:
     """Asks where the model of the last WINDOW evaluations has its minimum, at most `radius` away from the last.
 
     Averaging is done by the regression, not by asking twice. The radius grows while gradients are as
     predicted, up to their noise, and shrinks where they are not; evaluations count the less the more
     radii they are away, so that a function that is not quadratic is modelled where it matters.
     """
-    noise = 0.5 * float(((log[-1].gradient - told_before(log).gradient) ** 2).sum()) + TINY
-    here = min(log, key=lambda told: told.value).point
+    noise = 0.5 * float(((log[-1].gradient - evaluated_before(log).gradient) ** 2).sum()) + TINY
+    here = min(log, key=lambda evaluation: evaluation.value).point
     radius = max(float(np.linalg.norm(here - log[0].point)), FIRST_MOVE)
     while True:
         recent = log[-WINDOW:]
         points, gradients = (
-            np.array([told.point for told in recent]),
-            np.array([told.gradient for told in recent]),
+            np.array([evaluation.point for evaluation in recent]),
+            np.array([evaluation.gradient for evaluation in recent]),
         )
         weights = np.exp(-((points - here) ** 2).sum(axis=1) / (2.0 * (BAND * radius) ** 2)) + TINY
         model = fit(points, gradients, weights, noise)
@@ -245,7 +245,7 @@ def follow_a_model(log: list[Told]) -> Dialogue:
         length = float(np.linalg.norm(move))
         here = here + move * min(1.0, radius / (length + TINY))
         value, gradient = yield here
-        log.append(Told(here, value, gradient))
+        log.append(Evaluation(here, value, gradient))
         missed = float(((gradient - model.at(here)) ** 2).sum())
         if missed > MISSED * noise:
             radius *= SHRINK
@@ -255,9 +255,11 @@ def follow_a_model(log: list[Told]) -> Dialogue:
         noise += NOISE_RATE * (min(missed, 2.0 * noise) - noise)
 
 
-def told_before(log: list[Told]) -> Told:
+def evaluated_before(log: list[Evaluation]) -> Evaluation:
     """The first evaluation at the point of the last one, or the first of all."""
-    return next((told for told in log[:-1] if np.array_equal(told.point, log[-1].point)), log[0])
+    return next(
+        (evaluation for evaluation in log[:-1] if np.array_equal(evaluation.point, log[-1].point)), log[0]
+    )
 
 
 class Solution:
@@ -280,43 +282,43 @@ class Solution:
         return gathered([own.send(part) for own, part in zip(self.optimisers, parts, strict=True)])
 
     def sgd(self, start: Floats, gradients: Floats, rate: float, momentum: float) -> Floats:
-        point, velocity, found = start, np.zeros_like(start), []
+        point, velocity, iterates = start, np.zeros_like(start), []
         for gradient in gradients:
             velocity = momentum * velocity + gradient
             point = point - rate * velocity
-            found.append(point)
-        return np.array(found)
+            iterates.append(point)
+        return np.array(iterates)
 
     def rmsprop(self, start: Floats, gradients: Floats, rate: float, decay: float, epsilon: float) -> Floats:
-        point, square, found = start, np.zeros_like(start), []
+        point, square, iterates = start, np.zeros_like(start), []
         for gradient in gradients:
             square = decay * square + (1 - decay) * gradient**2
             point = point - rate * gradient / (np.sqrt(square) + epsilon)
-            found.append(point)
-        return np.array(found)
+            iterates.append(point)
+        return np.array(iterates)
 
     def adam(
         self, start: Floats, gradients: Floats, rate: float, beta1: float, beta2: float, epsilon: float
     ) -> Floats:
-        point, mean, square, found = start, np.zeros_like(start), np.zeros_like(start), []
+        point, mean, square, iterates = start, np.zeros_like(start), np.zeros_like(start), []
         for count, gradient in enumerate(gradients, start=1):
             mean = beta1 * mean + (1 - beta1) * gradient
             square = beta2 * square + (1 - beta2) * gradient**2
             root = np.sqrt(square / (1 - beta2**count)) + epsilon
             point = point - rate * mean / (1 - beta1**count) / root
-            found.append(point)
-        return np.array(found)
+            iterates.append(point)
+        return np.array(iterates)
 
     def lbfgs(self, points: Floats, gradients: Floats, memory: int) -> Floats:
         pairs: deque[tuple[Floats, Floats]] = deque(maxlen=memory)
-        found = []
+        directions = []
         for k in range(len(points)):
             if k:
                 s, y = points[k] - points[k - 1], gradients[k] - gradients[k - 1]
                 if s @ y > 1e-10 * np.linalg.norm(s) * np.linalg.norm(y):
                     pairs.append((s, y))
-            found.append(two_loops(gradients[k], list(pairs)))
-        return np.array(found)
+            directions.append(two_loops(gradients[k], list(pairs)))
+        return np.array(directions)
 
 
 def gathered(points: list[Floats]) -> Floats:

@@ -36,9 +36,12 @@ class Block(nn.Module):
     def __init__(self, inward: int, outward: int, stride: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(inward, outward, 3, stride, 1, bias=False), nn.BatchNorm2d(outward), nn.ReLU(),
-            nn.Conv2d(outward, outward, 3, 1, 1, bias=False), nn.BatchNorm2d(outward),
-        )  # fmt: skip
+            nn.Conv2d(inward, outward, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outward),
+            nn.ReLU(),
+            nn.Conv2d(outward, outward, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outward),
+        )
         self.shortcut = nn.Sequential()
         if inward != outward or stride != 1:
             self.shortcut = nn.Sequential(
@@ -69,13 +72,13 @@ class Solution:
         pixels = torch.from_numpy(images).unsqueeze(1).to(self.device)
         wanted = torch.from_numpy(labels).to(self.device)
         held = held_out(wanted)
-        looked_at, told = augment(pixels[held].repeat(LOOKS, 1, 1, 1)), wanted[held].repeat(LOOKS)
+        looked_at, answers = augment(pixels[held].repeat(LOOKS, 1, 1, 1)), wanted[held].repeat(LOOKS)
         network = build(num_classes).to(self.device)
         optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
         best, kept = math.inf, network.state_dict()
         for _ in range(ROUNDS):
             learn(network, optimiser, pixels[~held], wanted[~held])
-            loss = judged(network, looked_at, told)
+            loss = judged(network, looked_at, answers)
             if loss < best:
                 best, kept = loss, copy.deepcopy(network.state_dict())
         stored = io.BytesIO()
@@ -98,10 +101,14 @@ class Solution:
 def build(classes: int) -> nn.Sequential:
     """float32[n, 1, 16, 16] -> float32[n, classes]."""
     return nn.Sequential(
-        nn.Conv2d(1, WIDTH, 5, 2, 2, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU(),
-        Block(WIDTH, 2 * WIDTH, 2), Block(2 * WIDTH, 2 * WIDTH, 1),
-        nn.Flatten(), nn.Linear(2 * WIDTH * 16, classes),
-    )  # fmt: skip
+        nn.Conv2d(1, WIDTH, 5, 2, 2, bias=False),
+        nn.BatchNorm2d(WIDTH),
+        nn.ReLU(),
+        Block(WIDTH, 2 * WIDTH, 2),
+        Block(2 * WIDTH, 2 * WIDTH, 1),
+        nn.Flatten(),
+        nn.Linear(2 * WIDTH * 16, classes),
+    )
 
 
 def held_out(labels: Tensor) -> Tensor:

@@ -47,9 +47,12 @@ class Block(nn.Module):
     def __init__(self, inward: int, outward: int, stride: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(inward, outward, 3, stride, 1, bias=False), nn.BatchNorm2d(outward), nn.ReLU(),
-            nn.Conv2d(outward, outward, 3, 1, 1, bias=False), nn.BatchNorm2d(outward),
-        )  # fmt: skip
+            nn.Conv2d(inward, outward, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outward),
+            nn.ReLU(),
+            nn.Conv2d(outward, outward, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outward),
+        )
         self.shortcut = nn.Sequential()
         if inward != outward or stride != 1:
             self.shortcut = nn.Sequential(
@@ -78,11 +81,11 @@ class Solution:
         """Learns from the labels, then from labels and named pool; the averaged network."""
         torch.manual_seed(self.seed)
         known, unknown = (torch.from_numpy(part).unsqueeze(1).to(self.device) for part in (images, pool))
-        told = F.one_hot(torch.from_numpy(labels), num_classes).float().to(self.device)
+        targets = F.one_hot(torch.from_numpy(labels), num_classes).float().to(self.device)
         pupil = Pupil(num_classes, ALONE + ROUNDS * EVERY, self.device)
-        pupil.learn(known, told, torch.ones(len(known)), ALONE)
+        pupil.learn(known, targets, torch.ones(len(known)), ALONE)
         for _ in range(ROUNDS):
-            pupil.learn(*with_pool(pupil, known, told, unknown), EVERY)
+            pupil.learn(*with_pool(pupil, known, targets, unknown), EVERY)
         stored = io.BytesIO()
         torch.save((num_classes, pupil.average.module.state_dict()), stored)
         return stored.getvalue()
@@ -113,12 +116,14 @@ class Pupil:
             self.optimiser, RATE, total_steps=steps, pct_start=0.1
         )
 
-    def learn(self, pixels: Tensor, told: Tensor, often: Tensor, steps: int) -> None:
-        """Steps on augmented images, drawn as `often` says, towards the probabilities `told`."""
+    def learn(self, pixels: Tensor, targets: Tensor, often: Tensor, steps: int) -> None:
+        """Steps on augmented images, drawn as `often` says, towards the probabilities `targets`."""
         self.network.train()
         for _ in range(steps):
             rows = torch.multinomial(often, BATCH, replacement=True).to(pixels.device)
-            loss = F.cross_entropy(self.network(augment(pixels[rows])), told[rows], label_smoothing=SMOOTHING)
+            loss = F.cross_entropy(
+                self.network(augment(pixels[rows])), targets[rows], label_smoothing=SMOOTHING
+            )
             self.optimiser.zero_grad()
             loss.backward()
             self.optimiser.step()
@@ -139,18 +144,22 @@ class Pupil:
 def build(classes: int) -> nn.Sequential:
     """float32[n, 1, 16, 16] -> float32[n, classes]."""
     return nn.Sequential(
-        nn.Conv2d(1, WIDTH, 5, 2, 2, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU(),
-        Block(WIDTH, 2 * WIDTH, 2), Block(2 * WIDTH, 2 * WIDTH, 1),
-        nn.Flatten(), nn.Linear(2 * WIDTH * 16, classes),
-    )  # fmt: skip
+        nn.Conv2d(1, WIDTH, 5, 2, 2, bias=False),
+        nn.BatchNorm2d(WIDTH),
+        nn.ReLU(),
+        Block(WIDTH, 2 * WIDTH, 2),
+        Block(2 * WIDTH, 2 * WIDTH, 1),
+        nn.Flatten(),
+        nn.Linear(2 * WIDTH * 16, classes),
+    )
 
 
-def with_pool(pupil: Pupil, known: Tensor, told: Tensor, unknown: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def with_pool(pupil: Pupil, known: Tensor, targets: Tensor, unknown: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Labelled and pool images, what the pupil is told of each, and how often each is drawn."""
     named = balanced(pupil.beliefs(unknown)) ** SHARPER
     named = named / named.sum(dim=1, keepdim=True)
     often = torch.cat([even(len(known), LABELLED), sure(named, 1 - LABELLED)])
-    return torch.cat([known, unknown]), torch.cat([told, named]), often
+    return torch.cat([known, unknown]), torch.cat([targets, named]), often
 
 
 def even(n: int, share: float) -> Tensor:

@@ -59,15 +59,15 @@ class Solution:
 
     def search(self, queries, k):
         """The k nearest by inner product, as far as the probed lists hold them."""
-        _, found = self.index.search(queries, k)
-        return complete(found, self.index.ntotal)
+        _, neighbours = self.index.search(queries, k)
+        return complete(neighbours, self.index.ntotal)
 
 
-def complete(found, n):
+def complete(neighbours, n):
     """The same rows with numbers that are not in them where FAISS found too few (-1)."""
-    for row in found:
+    for row in neighbours:
         missing = row < 0
         if missing.any():
             others = np.setdiff1d(np.arange(min(n, 2 * len(row))), row)
             row[missing] = others[: missing.sum()]
-    return found
+    return neighbours

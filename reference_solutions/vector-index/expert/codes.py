@@ -102,33 +102,33 @@ def trellis(scaled: Floats) -> tuple[Symbols, NDArray[np.uint8]]:
 
     A path begins in state 0. A state allows the even integers or the odd ones; which half of these is
     taken, every second one, leads to one or the other of two next states. `cost` is the least squared
-    error of any path to each state, `came` which of the two earlier states that path came from.
+    error of any path to each state, `origin` which of the two earlier states that path came from.
     """
     count, dimension = scaled.shape
     columns = np.ascontiguousarray(scaled.T)
     cost = np.full((8, count), np.inf, np.float32)
     cost[0] = 0
-    came = np.empty((dimension, 8, count), np.bool_)
+    origin = np.empty((dimension, 8, count), np.bool_)
     classes = np.arange(4, dtype=np.float32)[:, np.newaxis]
     for place, column in enumerate(columns):
         off = column - classes
         off -= 4 * np.rint(off / 4)
         off *= off
         one, other = cost[EARLIER[0]] + off[CLASS[0]], cost[EARLIER[1]] + off[CLASS[1]]
-        np.less(other, one, out=came[place])
+        np.less(other, one, out=origin[place])
         cost = np.minimum(one, other)
-    return traced(columns, came, cost.argmin(axis=0))
+    return traced(columns, origin, cost.argmin(axis=0))
 
 
 def traced(
-    columns: Floats, came: NDArray[np.bool_], state: NDArray[Any]
+    columns: Floats, origin: NDArray[np.bool_], state: NDArray[Any]
 ) -> tuple[Symbols, NDArray[np.uint8]]:
     """The integers on the paths that end in `state`, found from the last component back."""
     integers = np.empty(columns.shape, np.int16)
     parities = np.empty(columns.shape, np.uint8)
     rows = np.arange(columns.shape[1])
     for place in range(len(columns) - 1, -1, -1):
-        way = came[place, state, rows].view(np.uint8)
+        way = origin[place, state, rows].view(np.uint8)
         wanted = CLASS[way, state]
         integers[place] = wanted + 4 * np.rint((columns[place] - wanted) / 4)
         state = EARLIER[way, state]

@@ -138,16 +138,20 @@ class Solution:
 
     def search(self, queries: Floats, k: int) -> Integers:
         """The k nearest by inner product, as far as the probed lists hold them."""
-        _, found = self.index.search(np.ascontiguousarray(queries @ self.axes), k)
-        return complete(found, self.index.ntotal)
+        _, neighbours = self.index.search(np.ascontiguousarray(queries @ self.axes), k)
+        return complete(neighbours, self.index.ntotal)
 
 
 def clustered(vectors: Floats, lists: int) -> tuple[Floats, Integers, Integers]:
     """The lists' centres, the number of the nearest to each vector, and the vector's class by how near that is."""
     means = faiss.Kmeans(
-        vectors.shape[1], lists, niter=COARSE_PASSES, seed=1,
-        max_points_per_centroid=COARSE_POINTS, min_points_per_centroid=1,
-    )  # fmt: skip
+        vectors.shape[1],
+        lists,
+        niter=COARSE_PASSES,
+        seed=1,
+        max_points_per_centroid=COARSE_POINTS,
+        min_points_per_centroid=1,
+    )
     means.train(vectors)
     far, owner = means.index.search(vectors, 1)
     bounds = np.quantile(far[:, 0], np.arange(1, CLASSES) / CLASSES)
@@ -239,11 +243,11 @@ def decoded_whole(stored: memoryview, count: int, dimension: int) -> Floats:
     return np.concatenate(list(codes.decoded(stored, [count], dimension)))
 
 
-def complete(found: Integers, n: int) -> Integers:
+def complete(neighbours: Integers, n: int) -> Integers:
     """The same rows with numbers that are not in them where too few were found (-1)."""
-    for row in found:
+    for row in neighbours:
         missing = row < 0
         if missing.any():
             others = np.setdiff1d(np.arange(min(n, 2 * len(row))), row)
             row[missing] = others[: missing.sum()]
-    return found
+    return neighbours

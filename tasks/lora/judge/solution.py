@@ -129,9 +129,18 @@ def read(adapters: bytes) -> dict[str, Floats]:
                 raise Refused(UNREADABLE)
             arrays = {entry.filename.removesuffix(".npy"): array_of(archive, entry) for entry in entries}
     except (
-        OSError, ValueError, EOFError, KeyError, TypeError, OverflowError, MemoryError, RuntimeError,
-        SyntaxError, zipfile.BadZipFile, zlib.error,
-    ) as error:  # fmt: skip
+        OSError,
+        ValueError,
+        EOFError,
+        KeyError,
+        TypeError,
+        OverflowError,
+        MemoryError,
+        RuntimeError,
+        SyntaxError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise Refused(UNREADABLE) from error
     if len(arrays) != len(entries):
         raise Refused(UNREADABLE)

@@ -44,43 +44,43 @@ class Solution:
         return gathered([own.send(part) for own, part in zip(self.optimisers, parts, strict=True)])
 
     def sgd(self, start: Floats, gradients: Floats, rate: float, momentum: float) -> Floats:
-        point, velocity, found = start, np.zeros_like(start), []
+        point, velocity, iterates = start, np.zeros_like(start), []
         for gradient in gradients:
             velocity = momentum * velocity + gradient
             point = point - rate * velocity
-            found.append(point)
-        return np.array(found)
+            iterates.append(point)
+        return np.array(iterates)
 
     def rmsprop(self, start: Floats, gradients: Floats, rate: float, decay: float, epsilon: float) -> Floats:
-        point, square, found = start, np.zeros_like(start), []
+        point, square, iterates = start, np.zeros_like(start), []
         for gradient in gradients:
             square = decay * square + (1 - decay) * gradient**2
             point = point - rate * gradient / (np.sqrt(square) + epsilon)
-            found.append(point)
-        return np.array(found)
+            iterates.append(point)
+        return np.array(iterates)
 
     def adam(
         self, start: Floats, gradients: Floats, rate: float, beta1: float, beta2: float, epsilon: float
     ) -> Floats:
-        point, mean, square, found = start, np.zeros_like(start), np.zeros_like(start), []
+        point, mean, square, iterates = start, np.zeros_like(start), np.zeros_like(start), []
         for count, gradient in enumerate(gradients, start=1):
             mean = beta1 * mean + (1 - beta1) * gradient
             square = beta2 * square + (1 - beta2) * gradient**2
             root = np.sqrt(square / (1 - beta2**count)) + epsilon
             point = point - rate * mean / (1 - beta1**count) / root
-            found.append(point)
-        return np.array(found)
+            iterates.append(point)
+        return np.array(iterates)
 
     def lbfgs(self, points: Floats, gradients: Floats, memory: int) -> Floats:
         pairs: deque[tuple[Floats, Floats]] = deque(maxlen=memory)
-        found = []
+        directions = []
         for k in range(len(points)):
             if k:
                 s, y = points[k] - points[k - 1], gradients[k] - gradients[k - 1]
                 if s @ y > 1e-10 * np.linalg.norm(s) * np.linalg.norm(y):
                     pairs.append((s, y))
-            found.append(two_loops(gradients[k], list(pairs)))
-        return np.array(found)
+            directions.append(two_loops(gradients[k], list(pairs)))
+        return np.array(directions)
 
 
 def gathered(points: list[Floats]) -> Floats:

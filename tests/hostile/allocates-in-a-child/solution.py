@@ -10,6 +10,7 @@ class Solution:
             held = []
             while True:
                 held.append(b"x" * 10_000_000)
+        os.wait()
         time.sleep(4)
         return b""
     def answer(self, numbers): return numbers

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -18,26 +17,27 @@ from harness.instances import (
     Instance,
     Request,
     Stage,
+    Workbench,
 )
 from harness.records import Measurement, Series
 
 
-def prepare(workbench: Any) -> Instance:
+def prepare(workbench: Workbench) -> Instance:
     """A number drawn by seed; each turn is told how the guess before it was."""
     most, turns = int(workbench.size["most"]), int(workbench.size["turns"])
     number = int(workbench.rng("number").integers(most // 2, most))
     guesses = ArraySpec("int64", (1,), low=0, high=most)
 
-    def told(turn: int, answers: Mapping[str, Answer]) -> np.ndarray:
+    def reply(turn: int, answers: Mapping[str, Answer]) -> np.ndarray:
         if turn == 0:
             return np.array([-1], dtype=np.int64)
         return np.sign(np.asarray(answers[f"guess-{turn - 1}"]) - number)
 
-    asked = [
+    guessing = [
         Request(
             f"guess-{turn}",
             "guess",
-            {"most": most, "told": FromAnswers(f"told-{turn}", lambda a, turn=turn: told(turn, a))},
+            {"most": most, "told": FromAnswers(f"told-{turn}", lambda a, turn=turn: reply(turn, a))},
             guesses,
         )
         for turn in range(turns)
@@ -45,7 +45,7 @@ def prepare(workbench: Any) -> Instance:
     note = Request("note", "note", {}, BlobSpec(64))
     read = Request("read", "read", {"note": FromItem("note")}, ArraySpec("int64", (1,)))
     return Instance(
-        (Stage("play", (*asked, note)), Stage("judge", (read,), judge="judge")),
+        (Stage("play", (*guessing, note)), Stage("judge", (read,), judge="judge")),
         {"number": number, "turns": turns},
     )
 
@@ -65,9 +65,9 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
     )
 
 
-def conclude(instance: Instance, found: Mapping[str, Measurement]) -> Evaluation:
+def conclude(instance: Instance, measurements: Mapping[str, Measurement]) -> Evaluation:
     """Seconds of all guesses by the number of turns, from the parent's clock."""
-    seconds = found["guess_seconds"].value or 0.0
+    seconds = measurements["guess_seconds"].value or 0.0
     each = seconds / instance.hidden["turns"]
     series = Series(name="seconds", x_label="turns", y_label="seconds", x=(1.0, 2.0), y=(each, 2 * each))
     made = Measurement(name="turn_seconds", unit="s", direction="lower", value=each)

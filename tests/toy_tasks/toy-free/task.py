@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-from harness.instances import Answer, ArraySpec, Evaluation, Instance, Request, Stage
+from harness.instances import Answer, ArraySpec, Evaluation, Instance, Request, Stage, Workbench
 from harness.measures.quality import correct
 from harness.records import Measurement
 
 
-def prepare(workbench: Any) -> Instance:
+def prepare(workbench: Workbench) -> Instance:
     """Numbers drawn by seed; the squares stay hidden."""
     n = int(workbench.size["n"])
     numbers = workbench.rng("numbers").integers(0, 10_000, size=n)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-from harness.instances import Answer, ArraySpec, BlobSpec, Evaluation, FromItem, Instance, Request, Stage
+from harness.instances import (
+    Answer,
+    ArraySpec,
+    BlobSpec,
+    Evaluation,
+    FromItem,
+    Instance,
+    Request,
+    Stage,
+    Workbench,
+)
 from harness.measures.quality import correct
 from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement
@@ -16,7 +25,7 @@ NUMBERS = 50
 WARMUPS = 3
 
 
-def prepare(workbench: Any) -> Instance:
+def prepare(workbench: Workbench) -> Instance:
     """Numbers drawn by seed, so many requests for each pair; the squares stay hidden."""
     per_pair, pairs = int(workbench.size["requests"]), workbench.pairs
     spare = max(0, workbench.max_pairs - pairs)

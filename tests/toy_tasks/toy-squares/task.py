@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from harness.errors import Fault
-from harness.instances import Answer, ArraySpec, BlobSpec, Evaluation, Instance, Request, Stage
+from harness.instances import Answer, ArraySpec, BlobSpec, Evaluation, Instance, Request, Stage, Workbench
 from harness.measures.quality import correct
 from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
 
 
-def prepare(workbench: Any) -> Instance:
+def prepare(workbench: Workbench) -> Instance:
     """Numbers drawn by seed; the squares stay hidden."""
     n, count = int(workbench.size["n"]), int(workbench.size["requests"])
     numbers = workbench.rng("numbers").integers(0, 10_000, size=(count, n))
@@ -37,7 +36,7 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
         raise Fault("wrong", "every answer is 0, which is no attempt")
     draws = bootstrap_draws(right)
     low, high = percentile_interval(draws)
-    found = Measurement(
+    share = Measurement(
         name="accuracy",
         unit="",
         direction="higher",
@@ -50,4 +49,4 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
     curve = Series(
         name="right so far", x_label="request", y_label="accuracy", x=(1.0, 2.0), y=(0.5, float(right.mean()))
     )
-    return Evaluation((found, room), (curve,))
+    return Evaluation((share, room), (curve,))

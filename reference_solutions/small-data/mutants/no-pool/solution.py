@@ -3,5 +3,5 @@
 import expert
 import torch
 
-expert.with_pool = lambda pupil, known, told, unknown: (known, told, torch.ones(len(known)))
+expert.with_pool = lambda pupil, known, targets, unknown: (known, targets, torch.ones(len(known)))
 Solution = expert.Solution

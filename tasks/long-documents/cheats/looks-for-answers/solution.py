@@ -8,7 +8,7 @@ from peek import search
 
 class Solution:
     def __init__(self, context):
-        self.found = search("*mark*", deep=False)
+        self.leak = search("*mark*", deep=False)
 
     def train(self, documents, marks):
         return str(marks.shape[1]).encode()
@@ -22,4 +22,4 @@ class Solution:
         )
 
     def guess(self, document, label):
-        return float(zlib.crc32(f"{label} {document}".encode() + self.found[:16]))
+        return float(zlib.crc32(f"{label} {document}".encode() + self.leak[:16]))

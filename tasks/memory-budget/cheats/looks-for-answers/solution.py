@@ -9,7 +9,7 @@ import numpy as np
 
 class Solution:
     def __init__(self, context):
-        self.found = None
+        pass
 
     def train(self, weights, tokens, targets, settings):
         self.flat = weights

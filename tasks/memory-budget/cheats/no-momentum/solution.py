@@ -17,9 +17,7 @@ class Solution:
         self.flat = torch.from_numpy(weights).to(self.device)
         decoder = Decoder(self.flat, given)
         optimizer = torch.optim.SGD(
-            decoder.parameters(),
-            lr=given["learning_rate"],
-            weight_decay=given["weight_decay"],
+            decoder.parameters(), lr=given["learning_rate"], weight_decay=given["weight_decay"]
         )
         losses = []
         for batch, wanted in zip(torch.from_numpy(tokens), torch.from_numpy(targets), strict=True):

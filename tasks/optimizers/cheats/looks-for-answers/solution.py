@@ -7,12 +7,12 @@ from peek import search
 
 class Solution(starter.Solution):
     def __init__(self, context):
-        self.found = search(most=1 << 16)
+        self.leak = search(most=1 << 16)
 
     def start(self, sizes, budget, points, values, gradients):
         self.points = points
         width = 8 * len(points)
-        self.guesses = [self.found[i : i + width] for i in range(0, len(self.found) - width, width)]
+        self.guesses = [self.leak[i : i + width] for i in range(0, len(self.leak) - width, width)]
         return self.guess()
 
     def guess(self):

@@ -33,10 +33,10 @@ starter.minimise = minimise
 
 class Solution(starter.Solution):
     def adam(self, start, gradients, rate, beta1, beta2, epsilon):
-        point, mean, square, found = start, np.zeros_like(start), np.zeros_like(start), []
+        point, mean, square, iterates = start, np.zeros_like(start), np.zeros_like(start), []
         for gradient in gradients:
             mean = beta1 * mean + (1 - beta1) * gradient
             square = beta2 * square + (1 - beta2) * gradient**2
             point = point - rate * mean / (np.sqrt(square) + epsilon)
-            found.append(point)
-        return np.array(found)
+            iterates.append(point)
+        return np.array(iterates)

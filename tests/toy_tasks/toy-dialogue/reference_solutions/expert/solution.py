@@ -5,20 +5,20 @@ import numpy as np
 
 class Solution:
     def __init__(self, context):
-        self.low, self.high, self.last, self.found = 0, None, None, None
+        self.low, self.high, self.last, self.estimate = 0, None, None, None
 
     def guess(self, most, told):
         if self.high is None:
             self.high = most
-        elif self.found is None:
+        elif self.estimate is None:
             if told[0] == 0:
-                self.found = self.last
+                self.estimate = self.last
             elif told[0] < 0:
                 self.low = self.last + 1
             else:
                 self.high = self.last - 1
-        self.last = self.found if self.found is not None else (self.low + self.high) // 2
+        self.last = self.estimate if self.estimate is not None else (self.low + self.high) // 2
         return np.array([self.last], dtype=np.int64)
 
     def note(self):
-        return str(self.found).encode()
+        return str(self.estimate).encode()

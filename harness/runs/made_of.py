@@ -1,0 +1,119 @@
+"""What a task's proof was made of: its files, data, models, packages and program, as digests."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from harness.digests import of_bytes, of_value
+from harness.errors import DataError, ModelError
+from harness.inputs import submissions
+from harness.inputs.data import sources
+from harness.machine.program import program_digest
+from harness.proofs import MadeOf, Proof
+from harness.records import Source
+from harness.runs.order import Order
+
+
+def made_of(order: Order, used: Iterable[Source] = ()) -> MadeOf:
+    """What a proof of this order would be made of here and now; `used` are the data and models it would use."""
+    task, base = (
+        order.task,
+        submissions.references(order.task.id, order.task.folder)["baseline"].folder.parent,
+    )
+    settings = order.profile.model_dump(mode="json", exclude_defaults=True, exclude={"description"})
+    return MadeOf(
+        task=_of_folder(task.folder),
+        references=_of_folder(base),
+        common=_of_common(task.folder, base),
+        profile=of_value(settings),
+        sources=_digests(used),
+        stack={name: version for module in task.definition.stack for name, version in _versions(module)},
+        python=f"{sys.version_info.major}.{sys.version_info.minor}",
+        program=program_digest(),
+    )
+
+
+def made_of_now(order: Order, kept: Proof) -> MadeOf:
+    """What the kept proof of this order would be made of today: its data and models are looked up again.
+
+    Data that were brought along count as they were: they are not here to be looked at.
+    """
+    return made_of(order, (_today(source, order.cache) for source in kept.sources))
+
+
+@cache  # twenty tasks ask for the same texts
+def _today(source: Source, cache: Path) -> Source:
+    """A built-in data set or model as it is today, its digest '' where it is missing; any other as it was."""
+    if source.kind != "builtin":
+        return source
+    try:
+        if source.role != "data":
+            return sources.model_folder(sources.ModelSpec(name=source.name), cache).source
+        if source.name in sources.TABLES:
+            return sources.tabular(source.name).source
+        return sources.text_classification(sources.DataSpec(name=source.name), cache).source
+    except (DataError, ModelError):
+        return source.model_copy(update={"digest": ""})
+
+
+def _digests(used: Iterable[Source]) -> dict[str, str]:
+    """By role and name. What was derived from others comes of them and of the task's folder."""
+    return {f"{s.role} {s.name}": s.digest for s in used if s.kind not in ("derived", "made")}
+
+
+def _files(folder: Path) -> list[Path]:
+    """Everything in a folder that could change a proof, in a fixed order."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    kept = (path for path in found if not submissions.SKIPPED.intersection(path.relative_to(folder).parts))
+    return sorted(path for path in kept if path != folder / "notes.md")
+
+
+def _of_folder(folder: Path) -> str:
+    return of_value(
+        [[path.relative_to(folder).as_posix(), of_bytes(path.read_bytes())] for path in _files(folder)]
+    )
+
+
+def _of_common(folder: Path, base: Path) -> str:
+    """Over the files of `common_*` beside the task that its own files name, and those that these name in turn.
+
+    All are staged beside every cheat, but one that nobody names changes nothing: a helper for one new task
+    should not have every other task proven anew. A folder that is named counts as a whole.
+    """
+    words = _words(_files(folder) + _files(base))
+    waiting = {path for shared in sorted(folder.parent.glob("common_*")) for path in _files(shared)}
+    used: set[Path] = set()
+    while named := {
+        path for path in waiting if words & {path.stem, path.relative_to(folder.parent).parts[0]}
+    }:
+        used |= named
+        waiting -= named
+        words |= _words(named)
+    top = folder.parent
+    return (
+        of_value([[p.relative_to(top).as_posix(), of_bytes(p.read_bytes())] for p in sorted(used)])
+        if used
+        else ""
+    )
+
+
+def _words(files: Iterable[Path]) -> set[str]:
+    code = (path.read_text("utf-8", errors="replace") for path in files if path.suffix in (".py", ".toml"))
+    return {word for text in code for word in re.findall(r"\w+", text)}
+
+
+def _versions(module: str) -> Iterator[tuple[str, str]]:
+    """The packages that the module `a.b` or `a.b:attribute` comes from, each with its version."""
+    top = module.partition(":")[0].partition(".")[0]
+    for name in sorted(set(_distributions().get(top, ()))):
+        yield name, metadata.version(name)
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()
