@@ -14,7 +14,7 @@ from harness.inputs.data import sources
 from harness.runs.options import Options, order
 from harness.runs.order import Order
 from harness.store.results import Store
-from tests import postgres
+from tests.fixtures import postgres
 
 pytest_plugins = ("tests.proof_plugin",)
 os.environ["HF_HUB_OFFLINE"] = "1"

@@ -23,7 +23,7 @@ from harness.instances import Answer
 from harness.records import Assessed, Run, RunHead, Trial
 from harness.store import durable
 from harness.store.results import Store
-from tests.report_fixtures import ok_run
+from tests.fixtures.reports import ok_run
 
 INSTANCES = 3
 Ack = dict[str, Any]

@@ -1,0 +1,160 @@
+"""An assessment scored again: what changed is kept beside what it was, and a second time changes nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+
+from harness.assessment.rescoring import reassess, reweighted
+from harness.errors import UsageError
+from harness.inputs import tasks
+from harness.runs import runner
+from harness.runs.options import Options, order
+from harness.sheets import Assessment, Cell, Cut, Suite, TaskInSuite, cell_of, not_attempted
+from harness.store.ledger import Ledger
+from harness.store.results import Store
+from tests.cli.test_verbs import harness
+from tests.conftest import TOYS
+from tests.store.test_results import COMPETENT
+
+SUITE = Suite(
+    name="pairs",
+    title="Pairs",
+    tasks=(
+        TaskInSuite(id="toy-squares", title="Squares"),
+        TaskInSuite(id="other", title="Other", weight=2.0),
+    ),
+)
+ASSESSMENT = Assessment(id="abc123", suite=SUITE, seed_id="s", begun_at="2026-01-01", harness_version="0")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, database: str) -> Generator[Ledger]:
+    """Two candidates: one with a run and a task that was left out, one whose run was our fault."""
+    store = Store(tmp_path / "home")
+    found = Ledger(store)
+    found.open(ASSESSMENT, ["ann", "ben"])
+    done = runner.run(order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke")), store)
+    found.keep("abc123", cell_of("ann", done), "u1")
+    found.keep("abc123", not_attempted("ann", "other"), "u2")
+    found.keep("abc123", Cell(candidate="ben", task="other", outcome="harness_error", run_id="gone"), "u3")
+    yield found
+    store.engine.dispose()
+
+
+def _same(name: str, folder: Path) -> tasks.Task:
+    return tasks.read(folder)
+
+
+def test_what_a_threshold_changes_is_kept_beside_what_it_was(
+    ledger: Ledger, changed_toy: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = changed_toy("at_most = 20.0", "at_most = 0.0001")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("something was launched")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    _, was = ledger.units("abc123")["ann", "toy-squares"]
+    strict = lambda name, _: tasks.read(root / name)  # noqa: E731
+    done = reassess(ledger, ASSESSMENT, strict, by="eva", why="20 was too lax")
+    (change,) = done.changes
+    assert change.before == was
+    assert change.after is not None
+    assert (was.outcome, change.after.outcome) == ("ok", "budget_exceeded")
+    assert was.points > change.after.points == 0.0
+    assert done.left == 2
+    assert ledger.units("abc123")["ann", "toy-squares"] == ("u1", change.after)
+    (kept,) = ledger.history("abc123")
+    assert (kept.cell, kept.by, kept.why) == (was, "eva", "20 was too lax")
+    scored = ledger.store.run(was.run_id).score
+    assert scored is not None
+    assert scored.outcome == "budget_exceeded", "the run and its cell say the same"
+    again = reassess(ledger, ASSESSMENT, strict, by="eva", why="once more")
+    assert not again.changes[0].changed
+    assert len(ledger.history("abc123")) == 1
+    back = reassess(ledger, ASSESSMENT, _same, by="eva", why="back")
+    assert back.changes[0].after == was, "the same thresholds give the same cell again"
+
+
+def test_scoring_again_under_the_same_thresholds_changes_nothing(ledger: Ledger) -> None:
+    before = ledger.sheet(ASSESSMENT)
+    done = reassess(ledger, ASSESSMENT, _same, by="eva", why="to see")
+    assert [change.changed for change in done.changes] == [False]
+    assert ledger.sheet(ASSESSMENT) == before
+    assert ledger.history("abc123") == []
+    run_id = done.changes[0].before.run_id
+    from harness.store.schema import RUNS
+
+    (row,) = ledger.store.read(RUNS.select().where(RUNS.c.run_id == run_id))
+    assert json.loads(row.scored)["history"] == []
+
+
+def test_weights_and_the_cut_are_taken_over_and_the_old_suite_stays(ledger: Ledger) -> None:
+    cut = Cut(points=50.0, method="set by hand", set_by="eva")
+    suite = reweighted(SUITE, {"other": 5.0}).model_copy(update={"cut": cut, "title": "another title"})
+    done = reassess(ledger, ASSESSMENT, _same, suite=suite, by="eva", why="Other counts more")
+    assert [task.weight for task in done.assessment.suite.tasks] == [1.0, 5.0]
+    found = ledger.assessment("pairs")
+    assert found == done.assessment
+    assert (found.suite.cut, found.suite.title) == (cut, "Pairs")
+    (amended,) = ledger.amendments("abc123")
+    assert (amended.was, amended.by, amended.why) == (ASSESSMENT, "eva", "Other counts more")
+    reassess(ledger, found, _same, suite=suite, by="eva", why="again")
+    assert len(ledger.amendments("abc123")) == 1
+
+
+def test_a_cell_that_cannot_be_scored_again_is_named_and_left(
+    ledger: Ledger, changed_toy: Callable[[str, str], Path]
+) -> None:
+    root = changed_toy("n = 60", "n = 61")
+    before = ledger.sheet(ASSESSMENT)
+    done = reassess(ledger, ASSESSMENT, lambda name, _: tasks.read(root / name), by="", why="x")
+    (change,) = done.changes
+    assert "asks other questions now" in change.fault
+    assert change.after is None
+    assert ledger.sheet(ASSESSMENT) == before
+
+
+def test_a_weight_of_a_task_that_is_not_there_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"no task 'third'; its tasks are toy-squares, other"):
+        reweighted(SUITE, {"third": 1.0})
+
+
+def test_the_verb_shows_old_beside_new_and_the_history(ledger: Ledger) -> None:
+    suite = ("rescore", "--suite", "pairs")
+    for wrong, words in (
+        (suite, "--suite needs --why TEXT"),
+        (("rescore",), "give a RUN"),
+        (("rescore", "last", "--suite", "pairs"), "not both"),
+        ((*suite, "--why", "w", "--weight", "other=nan"), "a weight is above 0"),
+    ):
+        said = harness(*wrong)
+        assert (said.code, words in said.err) == (2, True), said.err
+    command = (*suite, "--why", "Other counts \x1b[31mmore", "--by", "eva", "--weight", "other=4")
+    said = harness(*command)
+    assert said.code == 0, said.err
+    assert "The weight of other is 4; it was 2." in said.out
+    assert "0 of 1 cells changed, 0 could not be scored again, 2 have nothing to score." in said.out
+    said = harness(*suite, "--history")
+    assert "eva: Other counts more" in said.out
+    assert "weights toy-squares 1, other 2; cut none" in said.out
+    found = harness(*command, "--json").json
+    assert [(c["candidate"], c["changed"]) for c in found["cells"]] == [("ann", False)]
+    assert found["suite_before"] == found["suite"]
+    assert len(harness(*suite, "--history", "--json").json["assessments"]) == 1
+
+
+def test_the_weights_that_the_suites_file_has_now_are_taken_over(ledger: Ledger, tmp_path: Path) -> None:
+    file = tmp_path / "pairs.toml"
+    tasks_now = (("toy-squares", 3.0), ("added-since", 9.0))
+    file.write_text("".join(f'[[tasks]]\nid = "{name}"\nweight = {weight}\n' for name, weight in tasks_now))
+    said = harness("rescore", "--suite", file, "--why", "Squares count more")
+    assert said.code == 0, said.err
+    assert "The weight of toy-squares is 3; it was 1." in said.out
+    weights = {task.id: task.weight for task in ledger.assessment("pairs").suite.tasks}
+    assert weights == {"toy-squares": 3.0, "other": 2.0}, "a task that was added since was measured by nobody"

@@ -1,0 +1,192 @@
+"""A store that version 0.1.0 left is opened, read, exported, scored again and added to by the harness of today.
+
+What it holds and how it was made: fixtures/store-of-0.1.0/README.md.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import lzma
+import shutil
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from harness import tasks
+from harness.records import Run
+from harness.runs.options import Options, order
+from harness.runs.prepare import prepare
+from harness.store.ledger import Ledger
+from harness.store.results import Store
+from harness.trials.round import Silent
+from tests.cli.test_verbs import harness
+
+OLD = Path(__file__).parent.parent / "fixtures" / "store-of-0.1.0"
+PROFILE = OLD / "smallest.toml"
+ROOT = Path(__file__).parent.parent.parent
+# The runs that were asked for one by one; the assessment's is a third.
+RUNS = {"gradients": "20261128-183924-affd3d", "optimizers": "20261128-184002-fa0244"}
+ASSESSED = "20261128-184103-f1980b"
+ASKS_OTHERS = "its task asks other questions now"
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Store:
+    """A copy of it, where results are kept."""
+    home = tmp_path / "home"
+    shutil.copytree(OLD / "artefacts", home / "artefacts")
+    (home / "results.sqlite").write_bytes(lzma.decompress((OLD / "results.sqlite.xz").read_bytes()))
+    return Store(home)
+
+
+def changed(task: str, before: str, after: str, root: Path) -> Path:
+    """A folder of tasks, made under `root`, that holds `task` with one text of its task.toml replaced."""
+    shutil.copytree(ROOT / "tasks" / task, root / task)
+    shutil.copytree(ROOT / "reference_solutions" / task, root / task / "reference_solutions")
+    shutil.copytree(ROOT / "tasks" / "common_cheats", root / "common_cheats")
+    file = root / task / "task.toml"
+    text = file.read_text()
+    assert text.count(before) == 1
+    file.write_text(text.replace(before, after))
+    return root
+
+
+@cache
+def id_now(task: str) -> str:
+    """The id of the instance that today's task prepares for what its run was asked with."""
+    return prepare(order(Options(task, profile=str(PROFILE), seed=0)), 0, Silent(), may_derive=False).id
+
+
+def asks_the_same(run: Run) -> bool:
+    """Whether today's task prepares the very instance that the run was measured on."""
+    return {trial.instance_id for trial in run.trials} == {id_now(run.head.task)}
+
+
+def test_it_is_as_it_was_left(old: Store) -> None:
+    """An older schema, and a folder of tasks that is nowhere: or else the tests below would show little."""
+    assert {run.head.harness_version for run in map(old.run, RUNS.values())} == {"0.1.0"}
+    for task, run_id in RUNS.items():
+        folder = Path(old.call(run_id)["task_folder"])
+        assert folder == Path("/srv/harness/tasks") / task
+        assert not folder.exists()
+
+
+def test_its_runs_are_listed_whole(old: Store) -> None:
+    assert [head.run_id for head in old.heads()] == [*RUNS.values(), ASSESSED]
+    for run in map(old.run, RUNS.values()):
+        assert (run.trials[0].role, run.trials[0].outcome) == ("candidate", "ok")
+        assert all(old.answers(trial.answers["archive"]) for trial in run.trials)
+    scores = [run.score for run in map(old.run, RUNS.values())]
+    assert [(s.outcome, s.tier, round(s.points_uncapped or 0)) for s in scores if s] == [
+        ("inconclusive", "competent", 73), ("ok", "competent", 71),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("task", RUNS)
+def test_its_runs_are_reported_in_every_form(old: Store, task: str) -> None:
+    text, html, as_json = (
+        harness("report", RUNS[task], "--format", form) for form in ("text", "html", "json")
+    )
+    assert (text.code, html.code, as_json.code) == (0, 0, 0), text.err + html.err + as_json.err
+    title = tasks.find(task).definition.title
+    run = old.run(RUNS[task])
+    assert run.score is not None
+    assert f"{run.score.points_uncapped:.0f} of 100 points" in text.out
+    assert title in " ".join(text.out.split())
+    assert html.out.startswith("<!doctype html>")
+    assert title in html.out
+    assert as_json.json["run_id"] == RUNS[task]
+    assert as_json.json["points_uncapped"] == run.score.points_uncapped
+
+
+def test_its_assessment_is_read(old: Store) -> None:
+    board = harness("leaderboard", "two", "--format", "json")
+    assert board.code == 0, board.err
+    assert "ann" in board.out
+    page = harness("report", "--candidate", "ann", "--suite", "two", "--format", "html")
+    assert page.code == 0, page.err
+    assert tasks.find("optimizers").definition.title in page.out
+
+
+def test_it_is_exported(old: Store, tmp_path: Path) -> None:
+    done = harness("export", "all", "--out", tmp_path / "sheets", "--format", "csv", "--raw")
+    assert done.code == 0, done.err
+    files = (tmp_path / "sheets").glob("*.csv")
+    tables = {file.stem: list(csv.DictReader(file.read_text().splitlines())) for file in files}
+    assert {row["run"] for row in tables["runs"]} == {*RUNS.values(), ASSESSED}
+    timed = {RUNS["gradients"], ASSESSED}  # no request of optimizers is timed
+    assert {row["run"] for row in tables["samples"]} == timed
+    assert [(row["candidate"], row["task"]) for row in tables["cells"]] == [
+        ("ann", "gradients"), ("ann", "optimizers"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("task", RUNS)
+def test_it_is_scored_again_or_says_that_the_task_asks_other_questions(old: Store, task: str) -> None:
+    before = old.run(RUNS[task])
+    done = harness("rescore", RUNS[task], "--json")
+    after = old.run(RUNS[task])
+    if not asks_the_same(before):
+        assert done.code == 2
+        assert ASKS_OTHERS in done.err
+        assert after == before, "a run that cannot be scored again keeps its score"
+        return
+    assert before.score is not None
+    assert after.score is not None
+    assert done.code == {"ok": 0, "inconclusive": 3}[before.score.outcome], done.err
+    assert done.json["points_before"] == before.score.points
+    assert after.score == before.score
+    assert after.ladder == before.ladder
+
+
+@pytest.mark.parametrize(
+    ("task", "size", "larger"),
+    [
+        ("gradients", "rows = 8\nclasses = 16", "rows = 9\nclasses = 16"),
+        ("optimizers", "budget = 30\n", "budget = 31\n"),
+    ],
+)
+def test_a_task_that_asks_other_questions_is_never_scored_with_the_old_answers(
+    old: Store, tmp_path: Path, task: str, size: str, larger: str
+) -> None:
+    before = old.run(RUNS[task])
+    root = changed(task, size, larger, tmp_path / "changed")
+    done = harness("rescore", RUNS[task], "--tasks", root)
+    assert (done.code, done.out) == (2, "")
+    assert f"run {RUNS[task]} cannot be scored again" in done.err
+    assert ASKS_OTHERS in done.err
+    assert old.run(RUNS[task]) == before
+
+
+def test_a_task_with_another_threshold_scores_the_old_answers(old: Store, tmp_path: Path) -> None:
+    """So that the test above shows what changed questions do, and not what any changed task does."""
+    before = old.run(RUNS["optimizers"])
+    if not asks_the_same(before):
+        pytest.skip("optimizers asks other questions now than in version 0.1.0")
+    root = changed("optimizers", "at_least = 7", "at_least = 17", tmp_path / "changed")
+    done = harness("rescore", RUNS["optimizers"], "--tasks", root, "--json")
+    assert done.code == 1, done.err
+    after = old.run(RUNS["optimizers"])
+    assert after.score is not None
+    assert after.score.outcome == "budget_exceeded"
+    assert after.score.points_uncapped == (before.score and before.score.points_uncapped)
+
+
+def test_its_suite_is_scored_anew_beside_what_it_holds(
+    old: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program measured it, so its cell does not stand for one of today; the old run stays readable."""
+    reference = ROOT / "reference_solutions" / "gradients" / "competent"
+    shutil.copytree(reference, tmp_path / "hand-ins" / "ann" / "gradients")
+    monkeypatch.chdir(OLD)  # the suite names its profile's file
+    was = old.run(ASSESSED)
+    done = harness("score", "two.toml", tmp_path / "hand-ins", "--secret-seed-file", "seed.txt", "--json")
+    assert done.code in (0, 3), done.err
+    cells = {cell["task"]: cell for cell in json.loads(done.out)["cells"]}
+    assert cells["optimizers"]["outcome"] == "not_attempted"
+    assert cells["gradients"]["run_id"] not in ("", ASSESSED)
+    assert old.run(ASSESSED) == was
+    assert [head.run_id for head in old.heads()] == [*RUNS.values(), ASSESSED, cells["gradients"]["run_id"]]
+    assert "ann" in {c.candidate for a in Ledger(old).assessments() for c in Ledger(old).sheet(a).cells}
