@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -105,11 +105,10 @@ def libraries(nodes: Iterable[ast.AST]) -> set[str]:
     return {name.split(".")[0] for name in imported(nodes)} - {"__future__"}
 
 
-def ours(text: str, known: Iterable[str]) -> set[str]:
+def ours(text: str, known: Collection[str]) -> set[str]:
     """The modules of the package that a text imports at any depth, those for types alone too."""
-    known = set(known)
     reached = set()
-    for name in imported(ast.walk(tree_of(text))):
+    for name in every_import(text):
         if name.split(".")[0] == "harness":
             inner = name.removeprefix("harness").lstrip(".") or "__init__"
             while inner and inner not in known and f"{inner}.__init__" not in known:
@@ -118,9 +117,22 @@ def ours(text: str, known: Iterable[str]) -> set[str]:
     return reached
 
 
-def calls(text: str) -> set[str]:
+@cache
+def every_import(text: str) -> frozenset[str]:
+    """Dotted names of all imports at any depth, those for types alone too."""
+    return frozenset(imported(ast.walk(tree_of(text))))
+
+
+@cache
+def loaded_libraries(text: str) -> frozenset[str]:
+    """The first parts of all imports that are executed."""
+    return frozenset(libraries(running(tree_of(text))))
+
+
+@cache
+def calls(text: str) -> frozenset[str]:
     """Every call as it is written: `print`, `sys.exit`, `os.fork`."""
-    return {ast.unparse(node.func) for node in ast.walk(tree_of(text)) if isinstance(node, ast.Call)}
+    return frozenset(ast.unparse(node.func) for node in ast.walk(tree_of(text)) if isinstance(node, ast.Call))
 
 
 def _allowed(name: str, target: str) -> bool:
@@ -150,9 +162,7 @@ def rooms(given: Sources) -> list[str]:
             for target in sorted(ours(text, given))
             if not _allowed(name.removesuffix(".__init__"), target)
         ]
-        breaches += [
-            f"{name} imports relatively" for one in imported(ast.walk(tree_of(text))) if one[0] == "."
-        ]
+        breaches += [f"{name} imports relatively" for one in every_import(text) if one[0] == "."]
     return breaches
 
 
@@ -183,7 +193,7 @@ def pure(given: Sources) -> list[str]:
             continue
         spared = {"io"} if name == "reports.run.text" else set()  # an in-memory sink for rich
         spared |= {"pathlib"} if name in PATHS_AS_VALUES else set()
-        touched = libraries(running(tree_of(text))) & (OUTSIDE - spared)
+        touched = loaded_libraries(text) & (OUTSIDE - spared)
         breaches += [f"{name} is pure and imports {library}" for library in sorted(touched)]
         breaches += [
             f"{name} is pure and calls {call}" for call in sorted(calls(text)) if SIDE_EFFECT.search(call)
@@ -196,6 +206,7 @@ def pure(given: Sources) -> list[str]:
     return breaches
 
 
+@cache
 def _draws_freely(text: str) -> bool:
     return any(
         isinstance(node, ast.Call) and ast.unparse(node.func).endswith("default_rng") and not node.args
@@ -225,7 +236,7 @@ def doors(given: Sources) -> list[str]:
     """Side effects away from their door: printing, starting processes, SQL, clocks, executing data."""
     breaches = []
     for name, text in given.items():
-        used, loaded = calls(text), libraries(running(tree_of(text)))
+        used, loaded = calls(text), loaded_libraries(text)
         if room_of(name) not in ("cli", "worker"):
             breaches += [f"{name} calls {call}" for call in sorted(used & PRINTS)]
             breaches += [f"{name} names {s}" for s in ("sys.stdout", "sys.stderr") if s in text]

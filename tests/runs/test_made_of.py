@@ -11,14 +11,13 @@ from typing import Any
 
 import pytest
 
+from harness.observer import Silent
 from harness.proofs import MadeOf, Proof
 from harness.records import Source
-from harness.runs import made_of
-from harness.runs import prove as proving
+from harness.runs import made_of as making
 from harness.runs.made_of import made_of, made_of_now
 from harness.runs.options import Options, order
 from harness.runs.prove import one_ladder, prove
-from harness.trials.round import Silent
 from tests.conftest import TOYS
 from tests.proof_choice import INSTANCES, LADDERS_MORE, Choice, Standing, choose, why_due
 from tests.proof_plugin import tree_of
@@ -220,15 +219,15 @@ def test_references_and_mutants_and_the_profile_are_parts(pack: Path, tmp_path: 
 
 
 def test_the_stack_names_packages_and_their_versions(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = dict(made_of._versions("sklearn.linear_model:Ridge"))
+    found = dict(making._versions("sklearn.linear_model:Ridge"))
     assert set(found) == {"scikit-learn"}
-    monkeypatch.setattr(proving.metadata, "version", lambda name: "another")
-    assert dict(made_of._versions("sklearn")) == {"scikit-learn": "another"}
-    assert not dict(made_of._versions("json"))
+    monkeypatch.setattr(making.metadata, "version", lambda name: "another")
+    assert dict(making._versions("sklearn")) == {"scikit-learn": "another"}
+    assert not dict(making._versions("json"))
 
 
 def test_data_and_models_are_looked_up_again_where_they_are_built_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    made_of._today.cache_clear()
+    making._today.cache_clear()
     asked = order(Options("toy-squares", tasks_root=TOYS, profile="ci-smoke"))
     wine = Source(role="data", kind="builtin", name="wine", digest="old", size_bytes=1)
     gone = wine.model_copy(update={"name": "gone"})

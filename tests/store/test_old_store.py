@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from harness import tasks
+from harness.observer import Silent
 from harness.records import Run
 from harness.runs.options import Options, order
 from harness.runs.prepare import prepare
