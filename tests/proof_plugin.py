@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness import tasks
+from harness.inputs import tasks
 from harness.proofs import Proof
 from harness.runs.made_of import made_of, made_of_now
 from harness.runs.options import Options, order

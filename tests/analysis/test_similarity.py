@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.analysis import similarity
+from harness.analysis import fingerprints, similarity
 from harness.analysis.fingerprints import GRAM, WINDOW, grams, tokens, winnow
 from harness.analysis.similarity import COMMON_LEAST, Found, Part, Region, SharedCode, compare
 from harness.inputs import tasks
@@ -377,14 +377,14 @@ def test_a_pipe_is_not_waited_for(handed_in: Path) -> None:
 def test_the_numbers_are_those_that_the_page_states() -> None:
     page = " ".join((ROOT / "docs" / "similarity.md").read_text("utf-8").split())
     for words in (
-        f"Every run of k = {GRAM} symbols",
-        f"every window of w = {WINDOW} hashes",
+        f"Every sequence of k = {GRAM} symbols",
+        f"every w = {WINDOW} successive hashes",
         f"With {similarity.COMMON_FROM} submissions or more",
-        f"in more than {similarity.COMMON_SHARE:.0%} of them".replace("%", " %"),
-        f"in more than {COMMON_LEAST}, counts",
-        f"The {similarity.MOST_PAIRS} ",
-        f"Below {similarity.FEW} fingerprints",
-        f"larger than {similarity.MOST_FILE_BYTES >> 10} KiB",
+        f"that is in more than {similarity.COMMON_SHARE:.0%} of them".replace("%", " %"),
+        f"in more than {COMMON_LEAST}, is not counted",
+        f"The {similarity.MOST_PAIRS} most similar pairs",
+        f"fewer than {similarity.FEW} fingerprints",
+        f"larger than {fingerprints.MOST_FILE_BYTES >> 10} KiB",
     ):
         assert words in page, words
 
@@ -458,7 +458,7 @@ def test_a_region_is_within_another_on_both_sides_or_not_at_all(inner: Region, w
 
 
 def test_a_file_at_the_limit_is_read_and_one_beyond_is_not() -> None:
-    most = similarity.MOST_FILE_BYTES
+    most = fingerprints.MOST_FILE_BYTES
     content = WHOLE.encode() + b"#" * (most - len(WHOLE.encode()))
     for extra, notes in ((b"", 0), (b"#", 1)):
         found = compare({"one": {"a.py": content + extra}, "other": {"a.py": WHOLE.encode()}}, [])

@@ -260,7 +260,7 @@ def test_the_order_leaves_nobody_out_who_has_more_to_measure_than_others() -> No
 
 
 def test_a_cell_that_is_asked_anew_is_measured_though_another_assessment_knows_it(
-    asked: Scoring, store: Store
+    asked: ScoreRequest, store: Store
 ) -> None:
     score(asked, store, Fake("inconclusive"), Quiet())
     suite = Path(asked.suite)

@@ -14,14 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import tasks
+from harness.inputs import tasks
 from harness.observer import Silent
 from harness.records import Run
 from harness.runs.options import Options, order
 from harness.runs.prepare import prepare
 from harness.store.ledger import Ledger
 from harness.store.results import Store
-from harness.trials.round import Silent
 from tests.cli.test_verbs import harness
 
 OLD = Path(__file__).parent.parent / "fixtures" / "store-of-0.1.0"

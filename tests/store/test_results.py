@@ -46,7 +46,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("kept")
     asked = order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner.grading, "grade", _crash)
+        patch.setattr(runner.grade, "grade", _crash)
         with pytest.raises(Crash):
             runner.run(asked, Store(home))
     runner.run(replace(asked, anew=True), Store(home))
