@@ -80,9 +80,9 @@ def reassess(
     changes: list[Change] = []
     left = 0
     instances: dict[str, Instances] = {}
-    found = ledger.units(assessment.id)
+    units = ledger.units(assessment.id)
     # One task after the other: of its prepared instances only those of one task are held at a time.
-    for (_, task), (unit, cell) in sorted(found.items(), key=lambda item: (item[0][1], item[0][0])):
+    for (_, task), (unit, cell) in sorted(units.items(), key=lambda item: (item[0][1], item[0][0])):
         if not cell.run_id or cell.outcome in (*OURS, "not_attempted"):
             left += 1
             continue

@@ -59,8 +59,8 @@ def shuffled(units: Sequence[Unit], secret: bytes) -> list[Unit]:
         by_candidate.setdefault(unit.candidate, []).append(unit)
     for alias, own in by_candidate.items():
         own.sort(key=lambda unit, alias=alias: drawn(alias, unit.task))
-    found: list[Unit] = []
+    ordered: list[Unit] = []
     for number in range(max(map(len, by_candidate.values()), default=0)):
         turn = sorted(by_candidate, key=lambda alias, number=number: drawn(str(number), alias))
-        found += [by_candidate[alias][number] for alias in turn if number < len(by_candidate[alias])]
-    return found
+        ordered += [by_candidate[alias][number] for alias in turn if number < len(by_candidate[alias])]
+    return ordered

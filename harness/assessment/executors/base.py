@@ -16,7 +16,7 @@ from harness.sheets import Cell
 Event = Literal["waits", "runs", "again"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Unit:
     """One candidate on one task. `payload` is JSON, all that `work.do` needs to run it anywhere.
 

@@ -203,9 +203,9 @@ class _Course:
                 self._launch(unit, node)
 
     def _launch(self, unit: Unit, node: Node) -> None:
-        asked = json.loads(unit.payload)
+        request = json.loads(unit.payload)
         content = b""
-        if folder := asked.get("folder"):
+        if folder := request.get("folder"):
             try:
                 content = nodes.parcel(unit.task, Path(folder))
             except (SubmissionError, OSError):
