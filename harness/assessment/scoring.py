@@ -1,7 +1,7 @@
 """The one path from a suite and a folder of submissions to a sheet: what is missing is measured, and kept.
 
-The same command finds the same assessment again. A cell whose unit is as it was asked before is not
-measured again; a fault of ours leaves a cell that the next same command tries again.
+The same command finds the same assessment again. A cell whose unit has the same key as before is not
+measured again; a fault of the harness leaves a cell that the next same command tries again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from harness.store.results import Store
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreRequest:
-    """What was asked of `harness score`; `named` takes the place of the suite's own name."""
+    """The options of `harness score`; `named` replaces the suite's own name."""
 
     suite: str
     place: Path
@@ -47,7 +47,7 @@ class ScoreRequest:
 
 
 class Watcher(Protocol):
-    """Is told how the table fills."""
+    """Shows how the table fills."""
 
     def begin(self, sheet: Sheet, missing: Sequence[Unit]) -> None:
         """What is known already, and what will be measured."""
@@ -64,7 +64,7 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True)
 class DueCell:
-    """One cell that is due: a unit to be measured, or a cell that is known without."""
+    """One cell of the table: either a unit that must be measured, or a cell that is known without measuring."""
 
     key: str
     unit: Unit | None = None
@@ -184,7 +184,7 @@ def _wanted(
         submission = submissions.read(name, handed.folder, alias)
     except SubmissionError as error:
         digest = plan.planned.tasks[name].digest
-        # Where the evaluator keeps the folder is nothing that a page should tell.
+        # A page must not show where the evaluator keeps the folder.
         why = str(error).replace(f"{plan.request.place}{os.sep}", "")
         cell = Cell(candidate=alias, task=name, outcome="malformed", task_digest=digest, reasons=(why,))
         return DueCell(of_value(["malformed", why]), cell=cell)

@@ -1,4 +1,4 @@
-"""Signed records of runs: what was run, on what, and what came of it; without a secret seed or an answer."""
+"""Signed records of runs: what was run, on what, and with what result; never a secret seed or an answer."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from harness.store.durable import write_durably
 
 CONTEXT = "ml-skills-harness receipt v1"
 RECEIPT_VERSION = 1
-LOCAL = "local"  # a folder of whoever ran it: its place is nobody else's business, its digest is kept
+LOCAL = "local"  # a local folder: its path stays private, its digest is kept
 
 _WORD = r"^[!-~]{1,400}$"
-# No more than any profile asks for: a stranger's receipt decides how long a new run may take.
+# Limits above every real profile: without them a stranger's receipt could start a run without end.
 _MOST = {
     "threads": 1024,
     "trials": 1000,
@@ -43,7 +43,7 @@ class FileDigest(Record):
 
 
 class RunSettings(Record):
-    """What the profile used does not say and a run needs. `data`, `model`: as --data and --model take them."""
+    """The settings of a run that ProfileUsed lacks. `data`, `model`: as --data and --model take them."""
 
     pair_seconds: float
     memory_pass: bool
@@ -55,7 +55,7 @@ class RunSettings(Record):
 
 
 class Receipt(Record):
-    """What a receipt vouches for. `seed` is the public number, if it was one; `seed_id` tells a secret one."""
+    """What a receipt vouches for. `seed` is None where it was secret; `seed_id` identifies either."""
 
     kind: Literal["receipt"] = "receipt"
     schema_version: int = RECEIPT_VERSION
@@ -116,7 +116,7 @@ def receipt_of(order: Order, done: Run) -> Receipt:
 
 
 class Signer:
-    """Signs the receipt of a run to come: a key that cannot be used is told before anything runs.
+    """Signs the receipt of a run to come: a key that cannot be used raises UsageError before anything runs.
 
     An official run is signed by this machine's evaluator key, where there is one; all else by the key of role
     candidate, which is made on first use.
@@ -182,7 +182,7 @@ def profile_of(receipt: Receipt) -> Profile:
 
 
 def is_official(receipt: Receipt, by_evaluator: bool) -> bool:
-    """Whether a receipt may be shown as official: an evaluator signed it, and nothing in it speaks against it."""
+    """Whether a receipt may be shown as official: an evaluator signed it, and its content allows it."""
     held = receipt.isolation is not None and receipt.isolation.official
     hidden = receipt.seed is None and not any(source.public for source in receipt.sources)
     return by_evaluator and receipt.stamp == "official" and held and hidden

@@ -65,13 +65,13 @@ class OwnKey:
 
     @property
     def id(self) -> str:
-        """What people call it by."""
+        """The key's short name, for people."""
         return key_id(self.public)
 
 
 @dataclass(frozen=True)
 class Signed:
-    """A document that was read: `intact` says whether key id and signature fit what it holds."""
+    """A document that was read: `intact` says whether its key id and signature fit its payload."""
 
     payload: dict[str, Any]
     public: bytes
@@ -136,7 +136,7 @@ class KeyRing:
         self.folder = folder
 
     def private_file(self, role: KeyRole) -> Path:
-        """Where this machine's private key of a role lies, as PKCS8 in PEM, for its owner's eyes alone."""
+        """Where this machine's private key of a role lies, as PKCS8 in PEM, readable by its owner only."""
         return self.folder / f"{role}.pem"
 
     def public_file(self, role: KeyRole) -> Path:
@@ -237,7 +237,7 @@ class KeyRing:
         return entry
 
     def forget(self, name: str) -> Trusted:
-        """Takes the key with this id off the list; raises UsageError where there is none such."""
+        """Takes the key with this id off the list; raises UsageError where no trusted key has it."""
         known = self.trusted()
         gone = next((t for t in known if t.id == name), None)
         if gone is None:

@@ -50,7 +50,7 @@ class VerifyRequest:
 
 @dataclass(kw_only=True)
 class Verified:
-    """What was found. `receipt` is None where it is broken beyond reading; `again` is the new run."""
+    """The outcome of a check. `receipt` is None where it is broken beyond reading; `again` is the new run."""
 
     standing: Trust
     key_id: str
@@ -74,10 +74,10 @@ class Verified:
 
 
 def verify(wanted: VerifyRequest, keys: KeyRing, store: Callable[[], Store], observer: Observer) -> Verified:
-    """Looks at a receipt, and runs the submission again where that is asked for and means something.
+    """Checks a receipt, and runs the submission again where the caller wants that and it can show something.
 
-    The program comes from whoever handed it in, so it runs behind the strongest isolation of this machine
-    unless another is named, whatever the receipt says of its own. Raises UsageError for a wrong call or file.
+    The submission is a stranger's program, so it runs under the strongest isolation of this machine
+    unless another is named, whatever isolation the receipt names. Raises UsageError for a wrong call or file.
     """
     require_known_isolation(wanted.isolation)
     if wanted.rerun and wanted.folder is None:
@@ -178,7 +178,7 @@ def _files(report: Verified, receipt: Receipt, submission: Submission | None) ->
 
 
 def _place(report: Verified, receipt: Receipt) -> None:
-    """Machine and isolation: what may be compared, and what held the submission."""
+    """Findings on the machine (whether absolute values are compared) and on the isolation of the receipt's run."""
     here = fingerprint.fingerprint(receipt.profile.device, receipt.profile.threads)
     if here.id == receipt.machine.id:
         report.add("machine", "same", fingerprint.in_words(here))
@@ -238,7 +238,7 @@ def _order(wanted: VerifyRequest, receipt: Receipt, task: Task, submission: Subm
             raise UsageError(f"the receipt's run used {what}; {option} names where you have the same")
     spec = sources.parse_data(data)
     profile = receipts.profile_of(receipt).model_copy(update={"isolation": wanted.isolation})
-    task.size(profile.size)  # raises where there is none such, before anything is begun
+    task.size(profile.size)  # raises where the task has no such size, before anything starts
     return Order(
         task=task,
         submission=submission,

@@ -18,7 +18,7 @@ from harness.assessment.secret import secret_of, shuffled
 from harness.cli.assessments import check_verb
 from harness.grading.criteria import Criteria, Objective, Plausible
 from harness.machine import program
-from harness.records import Rung
+from harness.records import Outcome, Rung
 from harness.runs.seeds import root_of
 from harness.sheets import Assessment, Cell, Sheet, Suite, TaskInSuite
 from harness.store.ledger import Ledger
@@ -49,7 +49,7 @@ class Fake:
 
     name = "fake"
 
-    def __init__(self, outcome: str = "ok") -> None:
+    def __init__(self, outcome: Outcome = "ok") -> None:
         self.outcome, self.units = outcome, list[Unit]()
 
     def run(
@@ -59,7 +59,7 @@ class Fake:
             self.units.append(unit)
             cell = Cell(
                 candidate=unit.candidate, task=unit.task, outcome=self.outcome, run_id=f"r-{unit.key[:6]}"
-            )  # type: ignore[arg-type]
+            )
             kept(UnitDone(unit, cell.model_dump_json(), 1.0))
 
 

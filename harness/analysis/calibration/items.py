@@ -14,7 +14,7 @@ from harness.records import TIERS
 
 DRAWS, NEEDED_SDS = 200, 3.0
 LEAST_PEOPLE = 5
-# A tier that never varies is separated by as much as can be said: more is not told apart from this.
+# The gap of a tier that never varies, and the largest gap that is reported.
 MOST_SDS = 99.0
 _LEAST_SPREAD = 0.001
 

@@ -96,7 +96,7 @@ def machine(rows: Sequence[Row]) -> Estimate:
 
 
 def minutes(rows: Sequence[Row]) -> Minutes | None:
-    """Least, median and most minutes that scoring a person's hand-in took; None where nobody's is known."""
+    """Least, median and most minutes that scoring a person's hand-in took; None where no row has minutes."""
     took = list({r.person: r.minutes for r in rows if r.minutes and r.outcome == "ok"}.values())
     if not took:
         return None

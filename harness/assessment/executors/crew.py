@@ -1,4 +1,4 @@
-"""The nodes of a cluster that may be used: which they are, what hardware they have, and who is at work.
+"""The nodes of a cluster that may be used: which they are, what hardware they have, and which units run on them.
 
 Times of different machines are never compared, so by default only nodes of one hardware are used: of the
 largest group of equal ones, at a tie that of the driver's own. With `mix` all are, and then the timed units
@@ -22,7 +22,7 @@ _PROBE_SECONDS = 60.0
 
 @dataclass(kw_only=True)
 class Node:
-    """A node: its id in Ray, its name for people, its processors (slots), GPUs and memory, and who is at work."""
+    """A node: its id in Ray, its name for people, processors (slots), GPUs, memory, and the units that run on it."""
 
     id: str
     words: str
@@ -33,7 +33,7 @@ class Node:
     units: list[Unit] = field(default_factory=list)
 
     def has_room(self, unit: Unit) -> bool:
-        """Whether it can take the unit now: a timed one only where nothing runs, and nothing beside a timed one."""
+        """Whether it can take the unit now: a timed unit needs an empty node, and nothing else runs beside it."""
         if unit.device == "cuda" and self.gpus <= sum(u.device == "cuda" for u in self.units):
             return False
         if unit.timed:
@@ -51,7 +51,7 @@ def share(slots: int) -> float:
 
 
 class Placement(TypedDict):
-    """What Ray is told of a unit, as its `options` takes it: the node, and what the unit takes of it."""
+    """Where Ray shall run a unit, as Ray's `options` takes it: the node, and the share of it that the unit takes."""
 
     scheduling_strategy: object
     num_cpus: int
@@ -85,7 +85,7 @@ class Crew:
         self._of_task: dict[str, str] = {}
 
     def look(self) -> None:
-        """Takes in nodes that are new and lets go of those that are gone. Raises UsageError where none can be used."""
+        """Adds new nodes and drops those that are gone. Raises UsageError where none can be used."""
         alive = {listing["NodeID"]: listing for listing in self.ray.nodes() if listing["Alive"]}
         gone = [node for node in self.nodes if node.id not in alive]
         self.nodes = [node for node in self.nodes if node.id in alive]
@@ -190,7 +190,7 @@ class Crew:
         return any(node.machine == hardware for node in self.nodes)
 
     def take(self, node: Node, unit: Unit) -> None:
-        """Notes that the unit is at work there."""
+        """Records that the unit runs on the node."""
         node.units.append(unit)
         if unit.timed:
             before = self._of_task.get(unit.task)
@@ -199,7 +199,7 @@ class Crew:
             self._of_task[unit.task] = node.machine
 
     def give_back(self, node: Node, unit: Unit) -> None:
-        """Notes that it is not any more."""
+        """Records that the unit no longer runs on the node."""
         node.units.remove(unit)
 
     def options(self, node: Node, unit: Unit) -> Placement:

@@ -65,7 +65,7 @@ class Slot:
         return cls(process=process, log=log, cores=cores)
 
     def ask(self, unit: Unit, home: Path) -> None:
-        """Gives it a unit; that it has ended is seen at the next reading."""
+        """Sends it a unit; if the process has ended, the next reading shows it."""
         self.unit, self.began = unit, time.monotonic()
         line = json.dumps({"payload": unit.payload, "home": str(home)}).encode() + b"\n"
         with contextlib.suppress(BrokenPipeError):
@@ -88,7 +88,7 @@ class Slot:
         return lines[-1][:300] if lines else ""
 
     def why(self) -> str:
-        """How it ended, in words."""
+        """A sentence on how the process ended."""
         code = self.process.wait()
         how = f"signal {-code}" if code < 0 else f"status {code}"
         words = self.last_words()
@@ -103,7 +103,7 @@ class Slot:
             self.process.send_signal(signal.SIGINT)
 
     def gone(self, by: float) -> None:
-        """Waits for its end until `by` on the monotonic clock, and then makes it."""
+        """Waits for the process to end until `by` on the monotonic clock, then kills it."""
         try:
             self.process.wait(max(0.0, by - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -227,7 +227,7 @@ class _Pool:
         return slot
 
     def _hear(self, slot: Slot) -> Unit | None:
-        """Takes in what a slot says; returns the unit that is to be tried again."""
+        """Handles what a slot wrote; returns the unit that must be tried again, if any."""
         heard = slot.read()
         for line in heard.lines:
             if "cell" in line and slot.unit is not None:

@@ -35,7 +35,7 @@ _KEPT = timedelta(days=7)
 
 
 class TaskThere(Record):
-    """A task that units ask for: where it lies by `folder` unless it is installed, and what it is by `digest`."""
+    """A task that units need: its `folder`, empty where it is installed, and its `digest`."""
 
     id: str
     folder: str = ""
@@ -65,14 +65,14 @@ def about(wanted: Sequence[TaskThere], device: str) -> About:
 
 
 def probe(tasks_json: str, device: str) -> str:
-    """`about`, from JSON to JSON, for the cluster; what nobody asked for in a week is taken away first."""
+    """`about`, from JSON to JSON; it first removes stores and submissions that were not used for a week."""
     _sweep(_top())
     answer = about([TaskThere.model_validate(task) for task in json.loads(tasks_json)], device)
     return answer.model_dump_json()
 
 
 def task_there(name: str, folder: Path) -> TaskThere:
-    """How nodes are asked for the task `name`, which lies in `folder` here."""
+    """The task `name`, which lies in `folder` here, in the form in which nodes look it up."""
     try:
         installed = tasks.find(name).folder.resolve() == folder.resolve()
     except HarnessError:
@@ -86,7 +86,7 @@ def _read(task: TaskThere) -> tasks.Task:
 
 
 def _digest(task: TaskThere) -> str:
-    """Of the task and of its references, which are no part of the task's own digest; or why there is none."""
+    """One digest of the task and its references (not part of the task's own digest); or why there is none."""
     try:
         present = _read(task)
         tiers = submissions.references(present.id, present.folder)
@@ -104,7 +104,7 @@ def parcel(task: str, folder: Path) -> bytes:
 
 
 def unparcelled(content: bytes, top: Path) -> Path:
-    """The folder that `parcel` was made of, under `top`, by the digest of what it holds.
+    """The folder that `parcel` was made of, under `top`, in a folder named by the digest of the parcel.
 
     Raises HarnessError where it is not what it says, or a name in it leads elsewhere.
     """
@@ -132,10 +132,11 @@ def measure(do: Do, payload: str, task: str, content: bytes, alone: bool) -> byt
     """Runs one unit on this node and returns its cell, with the whole run where no database is shared.
 
     `task` is a TaskThere as JSON, or empty; `content` is the submission's parcel, or empty. The machine's lease
-    is held meanwhile, `alone` for a unit with a clock: what somebody starts there by hand waits, and so does this.
+    is held meanwhile, `alone` for a unit with a clock: a harness command that is started there by hand waits for
+    it, and this waits for such a command.
     """
     began = time.monotonic()
-    with contextlib.suppress(OSError):  # Ray's workers give way to everybody else; to undo that takes root
+    with contextlib.suppress(OSError):  # Ray starts its workers at a low priority; only root may raise it
         os.setpriority(os.PRIO_PROCESS, 0, 0)
     request: dict[str, Any] = json.loads(payload)
     top = _top()
@@ -143,7 +144,7 @@ def measure(do: Do, payload: str, task: str, content: bytes, alone: bool) -> byt
         request["folder"] = str(unparcelled(content, top / "submissions"))
     if task:
         request["task_folder"] = str(_read(TaskThere.model_validate_json(task)).folder)
-    # One store for each assessment: a unit that is tried again on this node takes up what was measured.
+    # One store for each assessment: a unit that is tried again on this node continues from what was measured.
     home = _folder(top / "stores") / of_bytes(str(request.get("assessment", "")).encode())[:16]
     with lease.machine(alone):
         cell = do(json.dumps(request), str(home))

@@ -24,7 +24,7 @@ GRACE_SECONDS = 1.5
 def main() -> None:
     """Serves until the input ends, or until it is interrupted."""
     answers = os.dup(1)
-    os.dup2(2, 1)  # whatever a library prints is not an answer
+    os.dup2(2, 1)  # what a library prints must not be mistaken for an answer
     requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     over = threading.Event()
     threading.Thread(target=_listen, args=(requests, over), daemon=True).start()
@@ -33,7 +33,7 @@ def main() -> None:
         while (line := requests.get()) is not None:
             _serve(json.loads(line), answers)
     except KeyboardInterrupt:
-        return  # asked to, by the parent or by its end: what ran has been ended on the way here
+        return  # the parent interrupted it, or ended: the running unit was stopped while the exception rose
     finally:
         over.set()
 
@@ -66,14 +66,14 @@ def _once(_number: int, _frame: Any) -> None:
 
 
 def _tell(answers: int, what: dict[str, str]) -> None:
-    with contextlib.suppress(BrokenPipeError):  # nobody listens any more: the input has ended as well
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone: the input has ended as well
         content = json.dumps(what).encode() + b"\n"
         while content:
             content = content[os.write(answers, content) :]
 
 
 class _Telling:
-    """An observer that tells the parent what is worth knowing, and leaves the count of requests out."""
+    """An observer that sends notes to the parent, and leaves the count of requests out."""
 
     def __init__(self, answers: int) -> None:
         self.answers = answers

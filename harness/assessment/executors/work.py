@@ -21,7 +21,7 @@ from harness.store.results import Store
 def do(payload: str, home: str, observer: Observer | None = None) -> str:
     """Runs the unit, or goes on with it where it was cut short, and returns its cell as JSON.
 
-    Results are kept under the folder `home`. What goes wrong for reasons of ours is a cell that says so.
+    Results are kept under the folder `home`. A fault of the harness becomes a cell that says so.
     """
     unit = Payload.model_validate_json(payload)
     blank = Cell(

@@ -45,7 +45,7 @@ def export(sheets: list[Sheet], uri: str) -> dict[str, int]:
     Raises UsageError where MLflow is not installed, StoreError where it cannot be reached.
     """
     with warnings.catch_warnings():
-        # MLflow's own use of what its libraries will drop one day: nothing that a user here can mend.
+        # MLflow uses functions that its libraries have deprecated: a user here can do nothing about it.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
         return _export(_client(uri), sheets, uri)
@@ -65,7 +65,7 @@ def _export(client: Any, sheets: list[Sheet], uri: str) -> dict[str, int]:
 
 
 def _client(uri: str) -> Any:
-    # What candidates do is nobody else's business: MLflow would report its own use over the network.
+    # MLflow would report its own use over the network; nothing about candidates may leave this machine.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # by itself it tries for minutes
     try:
@@ -74,7 +74,7 @@ def _client(uri: str) -> Any:
         raise UsageError(
             "--format mlflow needs MLflow's client, which is not installed; pip install 'ml-skills-harness[mlflow]'"
         ) from error
-    for name in ("alembic", "mlflow"):  # each revision of its own tables would be a line
+    for name in ("alembic", "mlflow"):  # they would log a line for each revision of MLflow's own tables
         logging.getLogger(name).setLevel(logging.ERROR)
     return mlflow.MlflowClient(tracking_uri=uri)
 
@@ -153,7 +153,7 @@ def metrics(cell: Cell) -> dict[str, float]:
 
 
 def params(assessment: Assessment, cell: Cell) -> dict[str, str]:
-    """What was asked, and the verdict of every constraint."""
+    """The settings that the cell was measured under, and the verdict of every constraint."""
     texts = {
         "suite": assessment.suite.name,
         "task": cell.task,
@@ -170,7 +170,7 @@ def params(assessment: Assessment, cell: Cell) -> dict[str, str]:
 
 
 def tags(assessment: Assessment, cell: Cell) -> dict[str, str]:
-    """Who and how it ended."""
+    """The candidate, the run, its outcome and the reasons for it."""
     texts = {
         "harness.assessment": assessment.id,
         "harness.candidate": cell.candidate,
@@ -189,10 +189,10 @@ def tags(assessment: Assessment, cell: Cell) -> dict[str, str]:
 
 
 def _name(text: str) -> str:
-    """As MLflow allows names to be."""
+    """The name with every character that MLflow refuses replaced by an underscore."""
     return re.sub(r"[^\w./ -]", "_", text)[:200]
 
 
 def _shown(uri: str) -> str:
-    """Without what stands before the @: it may hold a password."""
+    """The URI without the part before the @, which may hold a password."""
     return re.sub(r"//[^/@]*@", "//", uri)
