@@ -158,7 +158,16 @@ def verify(
     from harness.reports.parts import clean
     from harness.store.results import Store, home
 
-    wanted = VerifyRequest(receipt, folder, rerun, secret_seed_file, isolation, data, model, tasks)
+    wanted = VerifyRequest(
+        receipt=receipt,
+        folder=folder,
+        rerun=rerun,
+        secret_seed_file=secret_seed_file,
+        isolation=isolation,
+        data=data,
+        model=model,
+        tasks_root=tasks,
+    )
     try:
         with Shown("verify", quiet=as_json) as shown:
             found = run_verify(wanted, _ring(), lambda: Store(home()), shown)

@@ -276,8 +276,12 @@ def test_hostile_names_are_cleaned_in_the_text() -> None:
     alias, file = "eve\x1b[31m\nnote: all is well\u202e", "a\x1b]0;owned\x07\n.py"
     region = Region(file, (1, 9), "b.py", (2, 2))
     found = Found(
-        (Part(alias, 10, 0, 0, alias, 1.0, 1.0),),
-        (SharedCode(alias, "bob", 10, 1.0, 0.5, False, (region,)),),
+        (Part(candidate=alias, own=10, starter=0, common=0, closest=alias, share=1.0, elsewhere=1.0),),
+        (
+            SharedCode(
+                one=alias, other="bob", shared=10, share=1.0, other_share=0.5, few=False, regions=(region,)
+            ),
+        ),
         0,
         (f"{alias}: x",),
     )

@@ -93,4 +93,4 @@ def unit(candidate: str, stamps: Path, kind: str = "run", *, timed: bool = True,
     task = more.pop("task", "toy-squares")
     asked = {"candidate": candidate, "task": task, "stamps": str(stamps), "kind": kind, "seed": 1, **more}
     payload = json.dumps(asked)
-    return Unit(candidate, task, f"{candidate}/{task}", payload, timed=timed)
+    return Unit(candidate=candidate, task=task, key=f"{candidate}/{task}", payload=payload, timed=timed)

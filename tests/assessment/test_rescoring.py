@@ -60,7 +60,10 @@ def test_what_a_threshold_changes_is_kept_beside_what_it_was(
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
     _, was = ledger.units("abc123")["ann", "toy-squares"]
-    strict = lambda name, _: tasks.read(root / name)  # noqa: E731
+
+    def strict(name: str, _: Path) -> tasks.Task:
+        return tasks.read(root / name)
+
     done = reassess(ledger, ASSESSMENT, strict, by="eva", why="20 was too lax")
     (change,) = done.changes
     assert change.before == was

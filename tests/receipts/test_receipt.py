@@ -94,7 +94,7 @@ def official(made: Made) -> dict[str, Any]:
 
 
 def looked_at(made: Made, file: Path, folder: Path | None = None, **options: Any) -> Verified:
-    wanted = VerifyRequest(file, folder, tasks_root=TOYS, **options)
+    wanted = VerifyRequest(receipt=file, folder=folder, tasks_root=TOYS, **options)
     return verify(wanted, ring(made), lambda: Store(made.top / "home"), runner.Silent())
 
 
@@ -630,7 +630,7 @@ def test_a_run_that_was_not_scored_has_no_receipt(made: Made, tmp_path: Path) ->
     asked = order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke"))
     done = runner.run(asked, Store(tmp_path / "home")).model_copy(update={"score": None})
     with pytest.raises(Exception, match="was not scored"):
-        receipts.receipt(asked, done)
+        receipts.receipt_of(asked, done)
     with pytest.raises(UsageError, match="cannot be written"):
         receipts.Signer(asked, ring(made)).write(
             runner.run(asked, Store(tmp_path / "home")), tmp_path / "no" / "such"
