@@ -84,27 +84,27 @@ def say(sentence: str) -> None:
     write_out(sentence)
 
 
-def show_check(asked: Order, found: Checked, as_json: bool) -> None:
+def show_check(order: Order, result: Checked, as_json: bool) -> None:
     """What `harness check` found, for people or for machines."""
     if as_json:
-        values = {m.name: m.value for m in found.assessed.measurements if m.value is not None}
+        values = {m.name: m.value for m in result.assessed.measurements if m.value is not None}
         print_json(
             {
-                "task": asked.task.id,
-                "passed": found.passed,
-                "outcome": found.assessed.outcome,
-                "problems": list(found.problems),
-                "warnings": list(found.warnings),
+                "task": order.task.id,
+                "passed": result.passed,
+                "outcome": result.assessed.outcome,
+                "problems": list(result.problems),
+                "warnings": list(result.warnings),
                 "measurements": values,
-                "detail": found.trial.detail,
+                "detail": result.trial.detail,
             }
         )
         return
     from harness.reports.run.check import render_check
 
-    show(render_check(found.assessed, found.trial, found.problems, found.warnings))
-    if found.passed:
-        say(f"Next: harness run {asked.task.id} {asked.submission.folder}")
+    show(render_check(result.assessed, result.trial, result.problems, result.warnings))
+    if result.passed:
+        say(f"Next: harness run {order.task.id} {order.submission.folder}")
 
 
 def show_proof(proof: Proof, markdown: Path | None, as_json: bool) -> None:
@@ -120,14 +120,16 @@ def show_proof(proof: Proof, markdown: Path | None, as_json: bool) -> None:
         show(text.render_proof(proof))
 
 
-def show_doctor(found: Examined, as_json: bool) -> None:
+def show_doctor(examination: Examined, as_json: bool) -> None:
     """What `harness doctor` found, for people or for machines."""
-    steady = found.steadiness
+    steady = examination.steadiness
     if as_json:
         print_json(
             {
-                "ready": found.ready,
-                "findings": [{"name": f.name, "state": f.state, "words": f.words} for f in found.findings],
+                "ready": examination.ready,
+                "findings": [
+                    {"name": f.name, "state": f.state, "words": f.words} for f in examination.findings
+                ],
                 "steadiness": steady
                 and {
                     "ratio": steady.ratio,
@@ -142,7 +144,7 @@ def show_doctor(found: Examined, as_json: bool) -> None:
             }
         )
         return
-    for finding in found.findings:
+    for finding in examination.findings:
         say(f"{finding.state:<5}{finding.name:<22}{finding.words}")
     times = f" Grade of its times now: {steady.condition.grade}." if steady else ""
-    say(("This machine is ready." if found.ready else "This machine is not ready.") + times)
+    say(("This machine is ready." if examination.ready else "This machine is not ready.") + times)

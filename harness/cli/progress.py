@@ -111,7 +111,7 @@ class Table:
         self.left: dict[tuple[str, str], Unit] = {}
         self.took: dict[str, list[float]] = {}
         self.count = self.all = 0
-        self.said = ""
+        self.caption = ""
         self.live: Live | None = None
         self._began = time.monotonic()
 
@@ -155,7 +155,7 @@ class Table:
 
     def note(self, text: str) -> None:
         """Something a person should know."""
-        self.said = text
+        self.caption = text
         self._plain(text)
 
     def _remains(self) -> str:
@@ -178,7 +178,7 @@ class Table:
         remains = "" if not self.left else f", {self._remains()}"
         grid = Grid(
             title=Text(f"{self.title}: {self.count} of {self.all} measured, {elapsed} elapsed{remains}"),
-            caption=Text(_clean(self.said)),
+            caption=Text(_clean(self.caption)),
             title_justify="left",
             caption_justify="left",
         )

@@ -91,8 +91,8 @@ def _all(name: str, who: tuple[str, str], weight: list[str], as_json: bool, task
         from harness.reports.assessment import rescored
 
         write_out(rescored.render_changes((c.before, c.after, c.fault) for c in done.changes))
-        if said := rescored.render_weights(done.suite_before, done.assessment.suite):
-            say(said)
+        if sentences := rescored.render_weights(done.suite_before, done.assessment.suite):
+            say(sentences)
         changed = sum(change.changed for change in done.changes)
         say(
             f"{changed} of {len(done.changes)} cells changed, {len(faults)} could not be scored again, "
@@ -136,8 +136,8 @@ def _history(name: str, as_json: bool) -> None:
         print_json(
             {
                 "assessment": assessment.id,
-                "cells": [found.model_dump(mode="json") for found in cells],
-                "assessments": [found.model_dump(mode="json") for found in suites],
+                "cells": [replaced.model_dump(mode="json") for replaced in cells],
+                "assessments": [replaced.model_dump(mode="json") for replaced in suites],
             }
         )
         return
@@ -163,17 +163,17 @@ def _suite_now(kept: Suite, name: str) -> Suite:
     return reweighted(kept, weights).model_copy(update={"cut": file.cut or kept.cut})
 
 
-def _weights(said: list[str]) -> dict[str, float]:
-    found = {}
-    for text in said:
+def _weights(options: list[str]) -> dict[str, float]:
+    weights = {}
+    for text in options:
         task, _, number = text.partition("=")
         try:
-            found[task] = float(number)
+            weights[task] = float(number)
         except ValueError:
             raise UsageError(f"--weight {text!r} is not TASK=NUMBER") from None
-        if not 0 < found[task] < float("inf"):
+        if not 0 < weights[task] < float("inf"):
             raise UsageError(f"--weight {text!r}: a weight is above 0")
-    return found
+    return weights
 
 
 def _finder(tasks: Path | None) -> Any:

@@ -22,7 +22,7 @@ from harness.reports.run.html import render_html
 from harness.reports.run.summary import summary
 from tests.fixtures.reports import IN_PAIRS, RUNS, head, machine, ok_run, paired_run, proof, timing
 
-SCHEMA = Path(schema.__file__).with_name("run-summary.schema.json")
+SCHEMA = Path(schema.__file__).parents[1] / "run-summary.schema.json"
 every_run = pytest.mark.parametrize("build", RUNS.values(), ids=RUNS.keys())
 VOID = {"meta", "br", "img", "link", "input", "hr", "base"}
 

@@ -16,19 +16,19 @@ MOST_REGIONS = 12
 MOST_PARTS = 20
 
 
-def render(task: str, found: Found, threshold: float) -> str:
+def render(task: str, comparison: Found, threshold: float) -> str:
     """One task's comparison as lines for a terminal."""
-    listed = len(found.pairs) + found.left_out
+    listed = len(comparison.pairs) + comparison.left_out
     lines = [
-        f"{task}: {len(found.parts)} submissions, {listed} {'pair' if listed == 1 else 'pairs'} with a share of "
+        f"{task}: {len(comparison.parts)} submissions, {listed} {'pair' if listed == 1 else 'pairs'} with a share of "
         f"{threshold:.0%} or more"
     ]
-    for pair in found.pairs:
+    for pair in comparison.pairs:
         lines += _pair(pair)
-    if found.left_out:
-        lines.append(f"  {found.left_out:,} more pairs are not listed; raise --threshold")
-    lines += _parts(found.parts)
-    lines += [note(text) for text in found.notes]
+    if comparison.left_out:
+        lines.append(f"  {comparison.left_out:,} more pairs are not listed; raise --threshold")
+    lines += _parts(comparison.parts)
+    lines += [note(text) for text in comparison.notes]
     return "\n".join(lines) + "\n"
 
 
@@ -37,7 +37,7 @@ def note(text: str) -> str:
     return f"note: {clean.line(text)}"
 
 
-def as_json(task: str, found: Found, threshold: float) -> dict[str, Any]:
+def as_json(task: str, comparison: Found, threshold: float) -> dict[str, Any]:
     """The same as one object; shares are from 0 to 1, lines from 1 and inclusive."""
     pairs = [
         {
@@ -50,7 +50,7 @@ def as_json(task: str, found: Found, threshold: float) -> dict[str, Any]:
                 for r in pair.regions
             ],
         }
-        for pair in found.pairs
+        for pair in comparison.pairs
     ]
     parts = [
         {
@@ -62,7 +62,7 @@ def as_json(task: str, found: Found, threshold: float) -> dict[str, Any]:
             "share": part.share,
             "elsewhere": part.elsewhere,
         }
-        for part in found.parts
+        for part in comparison.parts
     ]
     return {
         "task": task,
@@ -71,8 +71,8 @@ def as_json(task: str, found: Found, threshold: float) -> dict[str, Any]:
         "window": WINDOW,
         "submissions": parts,
         "pairs": pairs,
-        "pairs_left_out": found.left_out,
-        "notes": list(found.notes),
+        "pairs_left_out": comparison.left_out,
+        "notes": list(comparison.notes),
     }
 
 
@@ -101,9 +101,9 @@ def _parts(parts: tuple[Part, ...]) -> list[str]:
     width = max([len("submission"), *map(len, names)])
     lines = [f"  {'submission':<{width}}  {'own':>5}  {'starter':>7}  {'common':>6}  {'share':>5}  closest"]
     for name, part in zip(names, ordered, strict=False):
-        said = clean.short(part.closest, 30) or ("none" if part.own else "no code of its own")
+        closest = clean.short(part.closest, 30) or ("none" if part.own else "no code of its own")
         lines.append(
-            f"  {name:<{width}}  {part.own:>5}  {part.starter:>7}  {part.common:>6}  {part.share:>5.0%}  {said}"
+            f"  {name:<{width}}  {part.own:>5}  {part.starter:>7}  {part.common:>6}  {part.share:>5.0%}  {closest}"
         )
     if len(ordered) > MOST_PARTS:
         lines.append(f"  and {len(ordered) - MOST_PARTS:,} more with smaller shares; --json has them all")

@@ -110,8 +110,8 @@ def _sections(run: Run) -> list[Section]:
         Section(
             "memory",
             "Memory over time",
-            MEMORY_LEAD if (found := _memory(run)) else "No memory readings were kept.",
-            found,
+            MEMORY_LEAD if (drawings := _memory(run)) else "No memory readings were kept.",
+            drawings,
         ),
         _curves(run),
         _table("measurements", "Measurements", run_tables.measurements(run)),
@@ -148,8 +148,10 @@ def _constraints(run: Run) -> Section:
     if not table.rows:
         return Section("constraints", "Constraints", "No constraint was judged.")
     counts = [sum(c.verdict == v for c in run.score.constraints) for v in VERDICTS] if run.score else []
-    told = [f"{n} {name}" for n, name in zip(counts, ("passed", "failed", "inconclusive"), strict=True) if n]
-    return Section("constraints", "Constraints", f"{words.join(told).capitalize()}.", (table,))
+    counted = [
+        f"{n} {name}" for n, name in zip(counts, ("passed", "failed", "inconclusive"), strict=True) if n
+    ]
+    return Section("constraints", "Constraints", f"{words.join(counted).capitalize()}.", (table,))
 
 
 def _trust(run: Run) -> list[Section]:
