@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.proofs import Proof
+    from harness.readings import Record
     from harness.records import Run
     from harness.runs.check import Checked
     from harness.runs.doctor import Examined
@@ -22,7 +24,7 @@ def rendered(done: Run, form: str) -> str:
     if form == "json":
         from harness.reports.run.summary import summary
 
-        return json.dumps(summary(done), indent=2, allow_nan=False) + "\n"
+        return to_json(summary(done))
     if form == "html":
         from harness.reports.run.html import render_html
 
@@ -56,9 +58,19 @@ def write_file(path: Path, body: str) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror}; the run itself is kept") from error
 
 
-def print_json(value: dict[str, Any]) -> None:
+def print_json(value: Record | Mapping[str, object]) -> None:
     """One JSON object; NaN and infinity are refused."""
-    write_out(json.dumps(value, indent=2, allow_nan=False))
+    write_out(to_json(value))
+
+
+def to_json(value: Record | Mapping[str, object]) -> str:
+    """The text of one JSON object, ended by a newline; raises ValueError for NaN and infinity."""
+    return json.dumps(as_values(value), indent=2, allow_nan=False) + "\n"
+
+
+def as_values(value: Record | Mapping[str, object]) -> Mapping[str, object]:
+    """What the JSON encoder takes: a record's values under their published names."""
+    return value if isinstance(value, Mapping) else value.model_dump(mode="json", by_alias=True)
 
 
 def show(renderable: Any) -> None:
@@ -115,7 +127,7 @@ def show_proof(proof: Proof, markdown: Path | None, as_json: bool) -> None:
     if markdown is not None:
         write_file(markdown, md.render_proof(proof))
     if as_json:
-        print_json(proof.model_dump(mode="json"))
+        print_json(proof)
     else:
         show(text.render_proof(proof))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.options import AsJson, TasksRoot, open_store
-from harness.cli.output import print_json, say, show, write_out
+from harness.cli.output import as_values, print_json, say, show, write_out
 from harness.errors import EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, EXIT_OURS, UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _one(run_name: str, as_json: bool, tasks: Path | None) -> None:
     if as_json:
         from harness.reports.run.summary import summary
 
-        print_json({**summary(new), "points_before": old.score.points if old.score else None})
+        print_json({**as_values(summary(new)), "points_before": old.score.points if old.score else None})
     else:
         from harness.reports.run import text
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from harness.cli.options import AsJson, open_store
-from harness.cli.output import print_json, rendered, say, show, write_file, write_out
+from harness.cli.output import as_values, print_json, rendered, say, show, to_json, write_file, write_out
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def leaderboard(
         "text": lambda: to_text(board.render_text(sheet, ranking)),
         "csv": lambda: board.render_csv(sheet, ranking),
         "html": lambda: leaderboard_html.render_html(sheet, ranking),
-        "json": lambda: _json(board.summary(sheet, ranking)),
+        "json": lambda: to_json(board.summary(sheet, ranking)),
     }[form]()
     _deliver(body, out, "Leaderboard")
 
@@ -107,12 +106,12 @@ def _candidate(alias: str, suite: str, for_them: bool, form: str) -> str:
         return {
             "text": lambda: to_text(feedback.render_text(document)),
             "html": lambda: candidate_html.render_feedback(document),
-            "json": lambda: _json(document.model_dump(mode="json")),
+            "json": lambda: to_json(document),
         }[form]()
     return {
         "text": lambda: to_text(candidate.render_text(candidate.page(sheet, alias))),
         "html": lambda: candidate_html.render_html(sheet, alias),
-        "json": lambda: _json(candidate.summary(sheet, alias)),
+        "json": lambda: to_json(candidate.summary(sheet, alias)),
     }[form]()
 
 
@@ -166,7 +165,9 @@ def _compare_runs(names: list[str], as_json: bool) -> None:
         from harness.reports.run.summary import summary
 
         same = len({done.head.machine.id for done in runs}) == 1
-        print_json({"task": tasks[0], "same_machine": same, "runs": [summary(done) for done in runs]})
+        print_json(
+            {"task": tasks[0], "same_machine": same, "runs": [as_values(summary(done)) for done in runs]}
+        )
         return
     from harness.reports.run import text
 
@@ -189,10 +190,6 @@ def _deliver(body: str, out: Path | None, name: str) -> None:
     else:
         write_file(out, body)
         say(f"{name}: {out}")
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2, allow_nan=False) + "\n"
 
 
 def _sheet(name: str) -> Sheet:

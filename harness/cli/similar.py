@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import AsJson
-from harness.cli.output import print_json, say, write_out
+from harness.cli.output import as_values, print_json, say, write_out
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def similar_verb(
     if not results:
         raise UsageError(f"{place} holds no submission that can be read for {task or 'any known task'}")
     if as_json:
-        summaries = [similar.as_json(name, result, threshold) for name, result in results]
+        summaries = [as_values(similar.summary(name, result, threshold)) for name, result in results]
         print_json({"hint": similar.HINT, "tasks": summaries, "notes": notes})
         return
     for name, result in results:

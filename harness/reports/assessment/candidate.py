@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
+from pydantic import Field
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness.analysis.standings import Apart, Ranked, Standings, by_candidate, span, standings
 from harness.errors import UsageError
+from harness.readings import Record
 from harness.reports.assessment import leaderboard
 from harness.reports.parts import clean, plain, units, words
 from harness.reports.parts.tables import Facts, Mark, Table, cell, facts, row
@@ -23,23 +24,24 @@ WIDE_HALF = 10.0  # points to each side, beyond which an interval is called wide
 ROOMY = 0.9  # a limit of which less than this share is used was kept with room
 
 
-@dataclass(frozen=True)
-class Side:
+class Side(Record):
     """One strength, weakness or remark, with its mark."""
 
     text: str
     mark: Mark
 
 
-@dataclass(frozen=True, kw_only=True)
-class TaskPart:
-    """One task's part of the page. `points` are in words, `number` is a short form of them."""
+class TaskPart(Record):
+    """One task's part of the page; `number` is its points in short form.
+
+    In JSON `setting` (minutes, weight, competencies) is called asked, and `result`, in words, told.
+    """
 
     id: str
     title: str
-    setting: str
+    setting: str = Field(serialization_alias="asked")
     number: str
-    result: str
+    result: str = Field(serialization_alias="told")
     strengths: tuple[Side, ...]
     weaknesses: tuple[Side, ...]
     facts: tuple[str, ...]
@@ -60,6 +62,20 @@ class Page:
     tasks: tuple[TaskPart, ...]
     caveats: tuple[str, ...]
     provenance: Facts
+
+
+class CandidateSummary(Record):
+    """The page as JSON, with the standing and the cells that it was made from."""
+
+    assessment: str
+    suite: str
+    candidate: str
+    ranked: bool
+    standing: Ranked | Apart
+    sentence: str
+    tasks: tuple[TaskPart, ...]
+    caveats: tuple[str, ...]
+    cells: tuple[Scored, ...]
 
 
 def page(sheet: Sheet, candidate: str) -> Page:
@@ -213,9 +229,9 @@ def sides(scored: Scored) -> tuple[tuple[Side, ...], tuple[Side, ...]]:
     good, bad = [], []
     if objective := _objective(scored):
         strong = scored.tier in ("competent", "expert") and scored.standing == "fit"
-        (good if strong else bad).append(Side(objective, "pass" if strong else ""))
+        (good if strong else bad).append(Side(text=objective, mark="pass" if strong else ""))
     for constraint in scored.constraints:
-        side = Side(_constraint(constraint), constraint.verdict)
+        side = Side(text=_constraint(constraint), mark=constraint.verdict)
         (good if constraint.verdict == "pass" else bad).append(side)
     return tuple(good), tuple(bad)
 
@@ -341,16 +357,18 @@ def render_text(document: Page) -> RenderableType:
     return Group(*parts, Text(last, style="dim"))
 
 
-def summary(sheet: Sheet, candidate: str) -> dict[str, Any]:
-    """The page as one JSON-ready object, with the standing and the cells that it was made from."""
+def summary(sheet: Sheet, candidate: str) -> CandidateSummary:
+    """The page's summary; raises UsageError for a candidate who is not on the sheet."""
     one = standing_of(standings(sheet), candidate)
-    shown = asdict(page(sheet, candidate))
-    return {
-        "assessment": sheet.assessment.id,
-        "suite": sheet.assessment.suite.name,
-        "candidate": candidate,
-        "ranked": isinstance(one, Ranked),
-        "standing": one.model_dump(mode="json"),
-        **{key: shown[key] for key in ("sentence", "tasks", "caveats")},
-        "cells": [c.model_dump(mode="json") for c in sheet.of(candidate)],
-    }
+    shown = page(sheet, candidate)
+    return CandidateSummary(
+        assessment=sheet.assessment.id,
+        suite=sheet.assessment.suite.name,
+        candidate=candidate,
+        ranked=isinstance(one, Ranked),
+        standing=one,
+        sentence=shown.sentence,
+        tasks=shown.tasks,
+        caveats=shown.caveats,
+        cells=sheet.of(candidate),
+    )

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.analysis.standings import Apart, Gap, Ranked, Standings, by_candidate, span
+from harness.analysis.standings import Apart, FailedTask, Gap, Ranked, Standings, by_candidate, span
+from harness.readings import Record
+from harness.records import Outcome, Stamp
 from harness.reports.parts import clean, plain, units, words
 from harness.reports.parts.tables import Cell, Facts, Table, cell, facts, row
 from harness.reports.run import run_tables, text
 from harness.sheets import Cell as Scored
-from harness.sheets import Sheet, TaskInSuite
+from harness.sheets import Cut, Sheet, Standing, TaskInSuite
 
 By = Mapping[str, Mapping[str, Scored]]
 ALIAS = 28
@@ -309,35 +310,73 @@ def harmless(text_: str) -> str:
     return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
 
 
-def summary(sheet: Sheet, ranking: Standings) -> dict[str, Any]:
-    """The leaderboard as one JSON-ready object: standings, short cells, warnings, provenance."""
+class CellSummary(Record):
+    """One candidate's result on one task, without its constraints and readings."""
+
+    candidate: str
+    task: str
+    outcome: Outcome
+    standing: Standing
+    points: float
+    points_low: float | None
+    points_high: float | None
+    tier: str
+    run_id: str
+    certified: bool | None
+    stamp: Stamp | None
+    isolation: str
+    machine_id: str
+
+
+class LeaderboardSummary(Record):
+    """The leaderboard as JSON: the assessment, the standings, a short form of each cell, and the warnings."""
+
+    assessment: str
+    suite: str
+    title: str
+    suite_digest: str
+    seed_id: str
+    variants: str
+    harness_version: str
+    begun_at: str
+    tasks: tuple[TaskInSuite, ...]
+    competency: str
+    filtered: bool
+    failed_task: FailedTask
+    cut: Cut | None
+    ranked: tuple[Ranked, ...]
+    apart: tuple[Apart, ...]
+    notes: tuple[str, ...]
+    cells: tuple[CellSummary, ...]
+    warnings: tuple[str, ...]
+
+
+def summary(sheet: Sheet, ranking: Standings) -> LeaderboardSummary:
+    """The leaderboard's summary, with the cells of the tasks that are ranked over."""
     a = sheet.assessment
-    keep = (
-        "candidate",
-        "task",
-        "outcome",
-        "standing",
-        "points",
-        "points_low",
-        "points_high",
-        "tier",
-        "run_id",
-        "certified",
-        "stamp",
-        "isolation",
-        "machine_id",
-    )
     task_ids = {task.id for task in ranking.tasks}
-    return {
-        "assessment": a.id,
-        "suite": a.suite.name,
-        "title": a.suite.title,
-        "suite_digest": a.suite.digest,
-        "seed_id": a.seed_id,
-        "variants": a.variants,
-        "harness_version": a.harness_version,
-        "begun_at": a.begun_at,
-        **ranking.model_dump(mode="json", exclude={"suite"}),
-        "cells": [{key: getattr(one, key) for key in keep} for one in sheet.cells if one.task in task_ids],
-        "warnings": list(warnings(sheet)),
-    }
+    cells = [
+        CellSummary.model_validate({name: getattr(one, name) for name in CellSummary.model_fields})
+        for one in sheet.cells
+        if one.task in task_ids
+    ]
+    return LeaderboardSummary(
+        assessment=a.id,
+        suite=a.suite.name,
+        title=a.suite.title,
+        suite_digest=a.suite.digest,
+        seed_id=a.seed_id,
+        variants=a.variants,
+        harness_version=a.harness_version,
+        begun_at=a.begun_at,
+        tasks=ranking.tasks,
+        competency=ranking.competency,
+        filtered=ranking.filtered,
+        failed_task=ranking.failed_task,
+        cut=ranking.cut,
+        ranked=ranking.ranked,
+        apart=ranking.apart,
+        notes=ranking.notes,
+        cells=tuple(cells),
+        warnings=warnings(sheet),
+    )
