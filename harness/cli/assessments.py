@@ -71,13 +71,13 @@ def score_verb(
     with Table(f"score {suite}", quiet=as_json) as table:
         engine = _engine(executor, store, jobs, _Cluster(address, mix_machines), table.note)
         sheet = scoring.score(request, store, engine, table)
-    _tell(sheet, as_json)
+    _report(sheet, as_json)
     raise typer.Exit(_status(sheet))
 
 
 @dataclass(frozen=True)
 class _Cluster:
-    """What was asked of a cluster."""
+    """The options of a cluster: its address, and whether nodes of different hardware are used together."""
 
     address: str | None
     mix: bool
@@ -104,7 +104,7 @@ def _engine(
     raise UsageError(f"--executor {name} is not known; give local or ray")
 
 
-def _tell(sheet: Sheet, as_json: bool) -> None:
+def _report(sheet: Sheet, as_json: bool) -> None:
     from harness.analysis import equating
 
     own = sheet.assessment.variants == "per-candidate"

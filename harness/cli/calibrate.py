@@ -86,7 +86,7 @@ def calibrate(
 def _cut(
     suite: Suite, points: float | None, judges: Path | None, ratings: Path | None, at: float | None
 ) -> Cut | None:
-    """The cut that was asked for; None where none was, and then the suite's own or a provisional one is shown."""
+    """The cut that the options set; None if they set none: the suite's own or a provisional one is then shown."""
     from harness.assessment import cuts
 
     if sum(one is not None for one in (points, judges, ratings)) > 1:

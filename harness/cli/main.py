@@ -1,7 +1,7 @@
 """The verbs; the only place that prints and exits.
 
 Exit codes: 0 every constraint passed; 1 one failed, or the submission; 2 the call or a file; 3 open; 4 ours; 130.
-What is heavy is imported inside the verb that needs it, so that --help answers at once.
+Heavy modules are imported inside the verb that needs them, so that --help answers at once.
 """
 
 from __future__ import annotations
@@ -319,7 +319,7 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         if (code := app(arguments, standalone_mode=False)) == EXIT_INTERRUPTED:
-            raise KeyboardInterrupt  # the parser answers Ctrl-C with this code, and says nothing
+            raise KeyboardInterrupt  # the parser returns this code on Ctrl-C and prints nothing
         sys.exit(code or EXIT_OK)
     except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted; every run that was finished is kept", EXIT_INTERRUPTED)
@@ -350,7 +350,7 @@ def _fail(sentence: str, code: int) -> NoReturn:
 
 @contextmanager
 def _measuring(verb: str, order: Order, as_json: bool) -> Generator[Shown]:
-    """Progress is shown, and the machine held, alone where a clock decides."""
+    """Shows progress and holds the machine, exclusively if the task is timed."""
     from harness.machine import lease
 
     what = f"{verb} {order.task.id}"

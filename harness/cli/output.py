@@ -1,4 +1,4 @@
-"""The command line's other half: rendering, report files and standard output; `cli` alone decides and exits."""
+"""Rendering, report files and standard output for the verbs; only the verbs decide exit codes."""
 
 from __future__ import annotations
 

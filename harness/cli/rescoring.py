@@ -141,26 +141,26 @@ def _history(name: str, as_json: bool) -> None:
             }
         )
         return
-    rows = [(f.replaced_at, f.by, f.why, rescored.was(f.cell)) for f in cells]
-    rows += [(f.replaced_at, f.by, f.why, rescored.suite_was(f.was.suite)) for f in suites]
+    rows = [rescored.Replaced(f.replaced_at, f.by, f.why, rescored.was(f.cell)) for f in cells]
+    rows += [rescored.Replaced(f.replaced_at, f.by, f.why, rescored.suite_was(f.was.suite)) for f in suites]
     write_out(rescored.render_history(sorted(rows)))
 
 
-def _suite_now(kept: Suite, name: str) -> Suite:
-    """The suite with the weights and the cut that its file has now; as it is kept where there is no file.
+def _suite_now(stored: Suite, name: str) -> Suite:
+    """The suite with the weights and the cut that its file has now; the stored suite if it has no file.
 
-    A file that sets no cut leaves the one that people have set since.
+    A file that sets no cut leaves the cut of the stored suite.
     """
     from harness.inputs import profiles
 
-    if not name.endswith(".toml") and kept.name not in profiles.suite_names():
-        return kept
-    file = profiles.suite(name if name.endswith(".toml") else kept.name)
-    known = {task.id for task in kept.tasks}
+    if not name.endswith(".toml") and stored.name not in profiles.suite_names():
+        return stored
+    file = profiles.suite(name if name.endswith(".toml") else stored.name)
+    known = {task.id for task in stored.tasks}
     weights = {task.id: task.weight for task in file.tasks if task.id in known}
     from harness.assessment.rescoring import reweighted
 
-    return reweighted(kept, weights).model_copy(update={"cut": file.cut or kept.cut})
+    return reweighted(stored, weights).model_copy(update={"cut": file.cut or stored.cut})
 
 
 def _weights(options: list[str]) -> dict[str, float]:
@@ -177,7 +177,7 @@ def _weights(options: list[str]) -> dict[str, float]:
 
 
 def _finder(tasks: Path | None) -> Any:
-    """Finds a run's task where it was read from; else, on another machine, by its id."""
+    """What finds a run's task: in the folder it was read from, or by its id if that folder is not here."""
     from harness.inputs.tasks import find, read
 
     return lambda name, folder: read(folder) if (folder / "task.toml").is_file() else find(name, tasks)
@@ -191,7 +191,7 @@ def _login() -> str:
 
 
 def status(done: Run) -> int:
-    """The exit code that a run's outcome stands for."""
+    """The exit code for a run's outcome."""
     from harness.records import OURS
 
     outcome = done.score.outcome if done.score else "harness_error"

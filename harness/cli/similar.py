@@ -1,4 +1,4 @@
-"""The verb `similar`: which submissions to one task share code, as a hint; nothing of theirs is run."""
+"""The verb `similar`: which submissions to one task share code, as a hint; no submission is run."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _given(task: Task) -> list[bytes]:
 
 
 def _handed(taken: Intake, task: str, notes: list[str]) -> dict[str, dict[str, bytes]]:
-    """Each candidate's Python files for a task; whoever is refused has a note instead."""
+    """Each candidate's Python files for a task; a note is added for each candidate whose files are refused."""
     files: dict[str, dict[str, bytes]] = {}
     for candidate in taken.candidates:
         entry = taken.handed.get((candidate, task))

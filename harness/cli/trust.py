@@ -28,7 +28,7 @@ def add(app: typer.Typer) -> None:
 
 
 def signer(order: Order) -> Signer:
-    """What signs the receipt of a run to come; raises UsageError where this machine's key cannot be used."""
+    """The signer of the receipt of a run about to start; raises UsageError if this machine's key cannot be used."""
     from harness.receipts.receipt import Signer
 
     return Signer(order, _ring())

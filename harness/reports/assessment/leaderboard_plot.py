@@ -10,8 +10,8 @@ from harness.reports.parts import plain
 from harness.reports.parts.svg import Scale, el, figure, path, rule, text, text_width
 
 ROW, TOP = 26.0, 34.0
-TALL = 44.0  # a row whose label stands above its interval
-BESIDE = 560.0  # from this width on labels stand beside the intervals
+TALL = 44.0  # a row with its label above its interval
+BESIDE = 560.0  # from this width on labels are beside the intervals
 AXIS = (-25, 0, 25, 50, 75, 100, 125)
 NAMES = {0: "baseline", 50: "", 100: "expert"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from harness.reports.parts import clean
 from harness.sheets import Cell, Suite
@@ -36,14 +37,26 @@ def render_weights(before: Suite, after: Suite) -> str:
     return "\n".join(sentences)
 
 
-def render_history(rows: Sequence[tuple[str, str, str, str]]) -> str:
-    """The replaced cells or suites, oldest first: when, by whom, why, and the old one (by `was` or `suite_was`)."""
+class Replaced(NamedTuple):
+    """A replaced cell or suite: when, by whom and why it was replaced, and the old one as a line."""
+
+    at: str
+    by: str
+    why: str
+    old: str
+
+
+def render_history(rows: Sequence[Replaced]) -> str:
+    """The replaced cells and suites in the order given, two lines for each."""
     if not rows:
         return "Nothing was replaced."
     lines = []
-    for at, by, why, was in rows:
-        who = clean.line(by, 60) or "nobody named"
-        lines += [f"{clean.line(at, 40)}  {who}: {clean.line(why, 200) or 'no reason given'}", f"    {was}"]
+    for row in rows:
+        who = clean.line(row.by, 60) or "nobody named"
+        lines += [
+            f"{clean.line(row.at, 40)}  {who}: {clean.line(row.why, 200) or 'no reason given'}",
+            f"    {row.old}",
+        ]
     return "\n".join(lines)
 
 

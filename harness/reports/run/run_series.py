@@ -21,7 +21,7 @@ CANDIDATE = "Submission"
 
 @dataclass(frozen=True)
 class Subject:
-    """The one a series belongs to; `style` selects dash and marker (0 is the submission)."""
+    """The program that a series belongs to; `style` selects dash and marker (0 is the submission)."""
 
     name: str
     style: int
