@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from harness.analysis import fingerprints, similarity
 from harness.analysis.fingerprints import GRAM, WINDOW, grams, tokens, winnow
 from harness.analysis.similarity import COMMON_LEAST, Found, Part, Region, SharedCode, compare
+from harness.cli.output import to_json
 from harness.inputs import tasks
 from harness.reports.assessment import similar as shown
 from tests.cli.test_verbs import harness, refused
@@ -290,7 +291,7 @@ def test_hostile_names_are_cleaned_in_the_text() -> None:
     assert "eve note: all is well and bob: 100% of what" in text
     assert not any(line.startswith("note: all is well") for line in text.splitlines())
     assert "a .py:1-9  is like  b.py:2" in text
-    assert json.loads(json.dumps(shown.as_json("toy", found, 0.5)))["pairs"][0]["candidates"][0] == alias
+    assert json.loads(to_json(shown.summary("toy", found, 0.5)))["pairs"][0]["candidates"][0] == alias
 
 
 def test_a_thousand_submissions_share_one_index(monkeypatch: pytest.MonkeyPatch) -> None:

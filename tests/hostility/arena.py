@@ -125,7 +125,7 @@ class Arena:
             "html": html.render_html(run),
             "markdown": markdown.render_run(run),
             "text": text.to_text(text.render_run(run)),
-            "json": json.dumps(summary.summary(run)),
+            "json": summary.summary(run).model_dump_json(),
         }
         log = (mine.log_head + mine.log_tail) if mine else ""
         return {
