@@ -84,7 +84,9 @@ def ladders(
     """Every task's tiers on `instances` instances, each with `repeats` seeds of its workers."""
     rows: list[Row] = []
     for task in suite.tasks:
-        asked = in_one_pair(order(Options(task.id, tasks_root=tasks_root, profile=task.profile, seed=seed)))
+        asked = in_one_pair(
+            order(Options(task=task.id, tasks_root=tasks_root, profile=task.profile, seed=seed))
+        )
         with (
             lease.measuring(
                 asked.task.criteria.is_timed(), asked.device, observer.note, f"calibrate {task.id}"

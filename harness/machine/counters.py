@@ -60,8 +60,8 @@ class Gpu:
 
     def mhz_default(self) -> float | None:
         """The clock it is meant to run at: the default for applications, else its highest."""
-        told = self.ask("nvmlDeviceGetDefaultApplicationsClock", self.library.NVML_CLOCK_SM)
-        return told or self.ask("nvmlDeviceGetMaxClockInfo", self.library.NVML_CLOCK_SM)
+        default = self.ask("nvmlDeviceGetDefaultApplicationsClock", self.library.NVML_CLOCK_SM)
+        return default or self.ask("nvmlDeviceGetMaxClockInfo", self.library.NVML_CLOCK_SM)
 
     def celsius(self) -> float | None:
         """The chip's temperature."""
@@ -105,7 +105,7 @@ class Meter:
         self.pids = pids
         self.device = device
         self.root = root
-        self._threads = Threads(root)
+        self._threads = Threads(root=root)
         self._turns = False
         self._cores: frozenset[int] = frozenset()
         self._edges: list[_Clocks] = []
@@ -277,15 +277,15 @@ def _core_mhz(root: Path, cores: frozenset[int]) -> Iterator[float]:
 
 def _listed_mhz(root: Path) -> dict[int, float]:
     """Clocks by /proc/cpuinfo. Without `aperfmperf`, as in most guests, it prints a constant: not told."""
-    found: dict[int, float] = {}
+    clocks: dict[int, float] = {}
     with contextlib.suppress(OSError, ValueError):
         text = (root / "proc/cpuinfo").read_text(errors="replace")
         for block in text.split("\n\n") if "aperfmperf" in text else ():
             pairs = (line.partition(":") for line in block.splitlines())
-            told = {key.strip(): value.strip() for key, _, value in pairs}
-            if "cpu MHz" in told:
-                found[int(told["processor"])] = float(told["cpu MHz"])
-    return found
+            fields = {key.strip(): value.strip() for key, _, value in pairs}
+            if "cpu MHz" in fields:
+                clocks[int(fields["processor"])] = float(fields["cpu MHz"])
+    return clocks
 
 
 def _less_or_none(before: int | None, after: int | None) -> int | None:

@@ -26,18 +26,18 @@ class Held:
         level = setting.level
         self.setting = setting
         self.fault: SandboxFailed | None = None
-        found = Checked()
+        checked = Checked()
         try:
-            found = level.check()
+            checked = level.check()
         except SandboxFailed as error:
             self.fault = error
         self.record = Isolation(
             level=level.name,
             official=level.official and not self.fault,
-            promised=len(found.promised),
-            probes=len(found.reached),
-            digest=selftest.digest(found),
-            residual=found.residual,
+            promised=len(checked.promised),
+            probes=len(checked.reached),
+            digest=selftest.digest(checked),
+            residual=checked.residual,
             note=level.note,
         )
 

@@ -17,7 +17,7 @@ from harness.readings import Record
 from harness.records import Tier
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Order:
     """What is to be run. `root` is the root of all seeds; `seed` the public number, if it is one.
 

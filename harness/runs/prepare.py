@@ -84,9 +84,9 @@ def prepare(order: Order, number: int, observer: Observer, may_derive: bool = Tr
         may_derive=may_derive,
     )
     instance = order.task.prepare(bench)
-    asked = require_on_fresh_inputs(order.task, instance)
+    requests = require_on_fresh_inputs(order.task, instance)
     used = tuple(bench.used.values())
-    identity = of_value([size, seed, [s.digest for s in used if s.kind != "derived"], asked])
+    identity = of_value([size, seed, [s.digest for s in used if s.kind != "derived"], requests])
     return Prepared(number, instance, identity[:16], used)
 
 

@@ -134,17 +134,17 @@ def _judged(order: Order, prepared: Prepared, store: Store, head: RunHead) -> Ju
             f"run {head.run_id} does not hold instance {prepared.number + 1} as it is asked now"
         )
     answers = [store.answers(trial.answers["archive"]) for trial in trials]
-    known = {found.tier: found for found in kept.references if found.tier}
+    known = {assessed.tier: assessed for assessed in kept.references if assessed.tier}
     try:
         done = judge_round(order, prepared.instance, trials, answers, known)
     except HarnessError:
         store.void(head.run_id, prepared.number)
         raise
     of_tier = references(order.task.id, order.task.folder)
-    for found in done.assessed:
-        if found.role == "reference" and found.tier and not found.reused_from:
-            key = key_of(prepared, of_tier[found.tier], head)
-            store.keep_quality(key, head.run_id, quality_only(found))
+    for assessed in done.assessed:
+        if assessed.role == "reference" and assessed.tier and not assessed.reused_from:
+            key = key_of(prepared, of_tier[assessed.tier], head)
+            store.keep_quality(key, head.run_id, quality_only(assessed))
     return done
 
 

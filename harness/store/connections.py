@@ -42,9 +42,9 @@ def address(text: str) -> URL:
 
 def postgres(url: URL) -> Engine:
     """Connections to a PostgreSQL server; nothing is connected yet. Raises StoreError where psycopg is missing."""
-    said = url.query.get("options", "")
-    said = said if isinstance(said, str) else " ".join(said)
-    options = f"{said} -c synchronous_commit=on -c lock_timeout={TURN_SECONDS}s".strip()
+    given = url.query.get("options", "")
+    given = given if isinstance(given, str) else " ".join(given)
+    options = f"{given} -c synchronous_commit=on -c lock_timeout={TURN_SECONDS}s".strip()
     arguments = {"options": options, "connect_timeout": _CONNECT_SECONDS}
     try:
         engine = create_engine(url, connect_args=arguments, pool_pre_ping=True)

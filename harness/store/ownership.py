@@ -65,15 +65,15 @@ def cut_short(connection: Connection, key: str) -> list[Any]:
         .where(CLAIMS.c.key == key)
         .order_by(CLAIMS.c.attempt.desc())
     )
-    found, now = [], _clock(connection)
+    rows, now = [], _clock(connection)
     for row in connection.execute(query):
         owner = processes.parsed(row.owner)
         gone = owner is not None and _is_gone(owner, row.seen, now)
         if row.state == "scored" and not gone:
             break
         if owner is None or gone:
-            found.append(row)
-    return found
+            rows.append(row)
+    return rows
 
 
 def taken_up(connection: Connection, run_id: str, owner: str) -> RunHead | None:

@@ -138,10 +138,10 @@ class Store:
             ownership.begun(connection, head, call, key or head.run_id)
             return head
 
-        found = self.write(work)
+        kept = self.write(work)
         if self.shared:
-            self._beats[found.run_id] = ownership.Beat(self.engine, found.run_id)
-        return found
+            self._beats[kept.run_id] = ownership.Beat(self.engine, kept.run_id)
+        return kept
 
     def concluded(self, key: str) -> Run | None:
         """The newest run of this key that was scored for good, or None."""
@@ -180,8 +180,14 @@ class Store:
         seconds: float = 0.0,
     ) -> None:
         """Keeps all raw trials of an instance at once, and what was remembered of references: it is measured."""
-        said = json.dumps([json.loads(found.model_dump_json()) for found in known])
-        row = {"run_id": run_id, "number": number, "state": "measured", "known": said, "seconds": seconds}
+        known_json = json.dumps([json.loads(reference.model_dump_json()) for reference in known])
+        row = {
+            "run_id": run_id,
+            "number": number,
+            "state": "measured",
+            "known": known_json,
+            "seconds": seconds,
+        }
         rows = [{"run_id": run_id, "key": _trial_key(t), "packed": _packed(t)} for t in trials]
 
         def work(connection: Connection) -> None:
@@ -241,11 +247,11 @@ class Store:
     def trials(self, run_id: str, number: int | None = None) -> list[Trial]:
         """A run's raw trials, or those of one instance of it, in the order of every record."""
         rows = self.read(select(TRIALS.c.trial, TRIALS.c.packed).where(TRIALS.c.run_id == run_id))
-        found = in_order(
+        trials = in_order(
             Trial.model_validate_json(zlib.decompress(row.packed) if row.packed is not None else row.trial)
             for row in rows
         )
-        return [trial for trial in found if number in (None, trial.number)]
+        return [trial for trial in trials if number in (None, trial.number)]
 
     def run(self, name: str) -> Run:
         """The run whose id starts with `name`, or the newest for "last"; scored or not."""
@@ -354,9 +360,11 @@ class Store:
 
     def _said(self, error: BaseException) -> str:
         """The first line of what the database or the system says, without the password."""
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        said = re.sub(r"^\(\S+Error\) ", "", said)  # the driver's own name for it says nothing to a person
-        return said.replace(self._password, "***") if self._password else said
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = re.sub(
+            r"^\(\S+Error\) ", "", reason
+        )  # the driver's own name for it says nothing to a person
+        return reason.replace(self._password, "***") if self._password else reason
 
     def _can_retry(self) -> bool:
         """Whether the disk was full and there was ballast to throw off. Anything else is never tried again:
@@ -392,5 +400,5 @@ def _trial_key(trial: Trial) -> str:
 
 def _number(error: SQLAlchemyError) -> int:
     """The system's number for what the database says of the disk."""
-    said = str(error)
-    return errno.EBUSY if "locked" in said else errno.ENOSPC if "full" in said else errno.EIO
+    text = str(error)
+    return errno.EBUSY if "locked" in text else errno.ENOSPC if "full" in text else errno.EIO

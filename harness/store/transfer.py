@@ -80,7 +80,7 @@ def packed(store: Store, run_id: str) -> bytes:
         call=json.loads(row.call),
         key=claim.key,
         scored=json.loads(row.scored) if row.scored else None,
-        instances=tuple(_instance(found) for found in store.read(ours)),
+        instances=tuple(_instance(instance) for instance in store.read(ours)),
         trials=tuple(store.trials(row.run_id)),
         quality=tuple(
             _Quality(key=q.key, assessed=Assessed.model_validate_json(q.assessed))
@@ -116,7 +116,7 @@ def adopt(store: Store, content: bytes, task_folder: Path | None = None) -> str:
 
 
 def _instance(row: Row[Any]) -> _Instance:
-    known = tuple(Assessed.model_validate(found) for found in json.loads(row.known))
+    known = tuple(Assessed.model_validate(assessed) for assessed in json.loads(row.known))
     return _Instance(number=row.number, state=row.state, known=known, seconds=row.seconds)
 
 
@@ -127,7 +127,7 @@ def _checked(head: dict[str, Any], parts: Sequence[bytes]) -> _Moved:
         derived = _derived(moved)
     except (ValidationError, ValueError, KeyError, TypeError) as error:
         raise HarnessError(f"a run that was moved does not read as one: {_first(error)}") from error
-    run_id, numbers = moved.head.run_id, {found.number for found in moved.instances}
+    run_id, numbers = moved.head.run_id, {instance.number for instance in moved.instances}
     wrong = (
         "it was made by a newer harness"
         if moved.head.schema_version > SCHEMA_VERSION
@@ -210,20 +210,20 @@ def _written(connection: Connection, moved: _Moved) -> None:
     for table, rows in ((INSTANCES, _instances(moved)), (TRIALS, _trials(moved))):
         if rows:
             connection.execute(insert(table), rows)
-    for found in moved.quality:
-        _remembered(connection, found, run_id)
+    for quality in moved.quality:
+        _remembered(connection, quality, run_id)
 
 
 def _instances(moved: _Moved) -> list[dict[str, Any]]:
     return [
         {
             "run_id": moved.head.run_id,
-            "number": found.number,
-            "state": found.state,
-            "seconds": found.seconds,
-            "known": json.dumps([json.loads(known.model_dump_json()) for known in found.known]),
+            "number": instance.number,
+            "state": instance.state,
+            "seconds": instance.seconds,
+            "known": json.dumps([json.loads(known.model_dump_json()) for known in instance.known]),
         }
-        for found in moved.instances
+        for instance in moved.instances
     ]
 
 
@@ -238,11 +238,11 @@ def _trials(moved: _Moved) -> list[dict[str, Any]]:
     ]
 
 
-def _remembered(connection: Connection, found: _Quality, run_id: str) -> None:
+def _remembered(connection: Connection, quality: _Quality, run_id: str) -> None:
     """A reference's quality, unless this store remembers it already."""
-    said = connection.execute(select(QUALITY.c.run_id).where(QUALITY.c.key == found.key)).scalar()
-    if said is None:
-        row = {"key": found.key, "run_id": run_id, "assessed": found.assessed.model_dump_json()}
+    run_there = connection.execute(select(QUALITY.c.run_id).where(QUALITY.c.key == quality.key)).scalar()
+    if run_there is None:
+        row = {"key": quality.key, "run_id": run_id, "assessed": quality.assessed.model_dump_json()}
         connection.execute(insert(QUALITY), row)
 
 

@@ -59,11 +59,11 @@ def _revision(connection: Connection, where: str) -> str:
     """The revision that a database is at; "" where it has none."""
     if not inspect(connection).has_table(VERSION.name):
         return ""
-    found = [str(row.version_num) for row in connection.execute(select(VERSION))]
-    unknown = [revision for revision in found if revision not in REVISIONS]
+    revisions = [str(row.version_num) for row in connection.execute(select(VERSION))]
+    unknown = [revision for revision in revisions if revision not in REVISIONS]
     if unknown:
         raise StoreError(
             f"the results in {where} were written by a newer harness (revision {unknown[0]} of their tables, and "
             f"{REVISIONS[-1]} is the newest known here); update ml-skills-harness"
         )
-    return found[0] if found else ""
+    return revisions[0] if revisions else ""

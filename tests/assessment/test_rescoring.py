@@ -38,7 +38,9 @@ def ledger(tmp_path: Path, database: str) -> Generator[Ledger]:
     store = Store(tmp_path / "home")
     found = Ledger(store)
     found.open(ASSESSMENT, ["ann", "ben"])
-    done = runner.run(order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke")), store)
+    done = runner.run(
+        order(Options(task="toy-squares", folder=COMPETENT, tasks_root=TOYS, profile="ci-smoke")), store
+    )
     found.keep("abc123", cell_of("ann", done), "u1")
     found.keep("abc123", not_attempted("ann", "other"), "u2")
     found.keep("abc123", Cell(candidate="ben", task="other", outcome="harness_error", run_id="gone"), "u3")

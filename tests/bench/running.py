@@ -73,7 +73,9 @@ class Bench:
     def order(self, submission: Path, task: Path = SERVICE, **size: int) -> Order:
         """An order for a submission on a benchmark task; each has a seed, an instance and turns of its own."""
         self.seed += 1
-        made = order(Options(str(task), submission, profile=str(HERE / "profile.toml"), seed=self.seed))
+        made = order(
+            Options(task=str(task), folder=submission, profile=str(HERE / "profile.toml"), seed=self.seed)
+        )
         counts = self.counts
         profile = made.profile.model_copy(update={"pairs": counts.pairs, "max_pairs": counts.most})
         wanted = {"calls": counts.calls, "warmups": counts.warmups, "loops": self.loops, **size}

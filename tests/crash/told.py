@@ -188,7 +188,10 @@ def real(folder: Path) -> None:
     from tests.conftest import TOYS
 
     competent = TOYS / "toy-squares" / "reference_solutions" / "competent"
-    runner.run(order(Options("toy-squares", competent, TOYS, "ci-smoke", trials=2)), Told(folder))
+    runner.run(
+        order(Options(task="toy-squares", folder=competent, tasks_root=TOYS, profile="ci-smoke", trials=2)),
+        Told(folder),
+    )
 
 
 def main(folder: Path, variant: str) -> None:

@@ -69,7 +69,7 @@ def around(
     candidate, baseline = side(own), side([1.0] * len(own), "baseline")
     references = {"baseline": baseline, "competent": side((), "competent"), "expert": side((), "expert")}
     pairs = tuple(reading(n, candidate, baseline, **changes) for n in range(len(own)))
-    return Comparison(candidate, references, side(copy, "baseline"), pairs)  # type: ignore[arg-type]
+    return Comparison(candidate=candidate, references=references, copy=side(copy, "baseline"), pairs=pairs)  # type: ignore[arg-type]
 
 
 def trust(r: Comparison) -> Any:

@@ -56,7 +56,7 @@ def changed(task: str, before: str, after: str, root: Path) -> Path:
 @cache
 def id_now(task: str) -> str:
     """The id of the instance that today's task prepares for what its run was asked with."""
-    return prepare(order(Options(task, profile=str(PROFILE), seed=0)), 0, Silent(), may_derive=False).id
+    return prepare(order(Options(task=task, profile=str(PROFILE), seed=0)), 0, Silent(), may_derive=False).id
 
 
 def asks_the_same(run: Run) -> bool:

@@ -43,7 +43,7 @@ def _same(name: str, folder: Path) -> tasks.Task:
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with one run that crashed before it was scored, and one whole run."""
     home = tmp_path_factory.mktemp("kept")
-    asked = order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke"))
+    asked = order(Options(task="toy-squares", folder=COMPETENT, tasks_root=TOYS, profile="ci-smoke"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner.grading, "grade", _crash)
         with pytest.raises(Crash):

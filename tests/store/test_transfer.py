@@ -29,7 +29,10 @@ Head = dict[str, Any]
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store with one scored run of two instances."""
     found = Store(tmp_path_factory.mktemp("origin"), url="")
-    runner.run(order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke", trials=2)), found)
+    runner.run(
+        order(Options(task="toy-squares", folder=COMPETENT, tasks_root=TOYS, profile="ci-smoke", trials=2)),
+        found,
+    )
     return found
 
 
@@ -77,7 +80,10 @@ def test_the_task_is_looked_for_where_it_lies_here(content: bytes, store: Store,
 
 
 def test_two_commands_of_the_same_key_keep_both_runs(content: bytes, store: Store) -> None:
-    own = runner.run(order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke", seed=3)), store)
+    own = runner.run(
+        order(Options(task="toy-squares", folder=COMPETENT, tasks_root=TOYS, profile="ci-smoke", seed=3)),
+        store,
+    )
     head, parts = packets.opened("run", content)
     (claim,) = store.read(select(CLAIMS.c.key))
     transfer.adopt(store, packets.sealed("run", {**head, "key": claim.key}, parts))

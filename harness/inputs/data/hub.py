@@ -84,7 +84,7 @@ def fetch_model(name: str, revision: str) -> Path:
     import huggingface_hub
 
     try:
-        found = huggingface_hub.snapshot_download(
+        folder = huggingface_hub.snapshot_download(
             name,
             revision=revision,
             local_files_only=bool(unreachable),
@@ -94,7 +94,7 @@ def fetch_model(name: str, revision: str) -> Path:
         )
     except _hub_faults() as error:
         raise ModelError(unreachable or _sentence(name, revision, "model", error)) from error
-    return Path(str(found))
+    return Path(str(folder))
 
 
 def _check_pinned(name: str, revision: str, what: str) -> None:
