@@ -66,7 +66,7 @@ def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """An empty store."""
-    return Store(tmp_path / "home")
+    return Store.open(tmp_path / "home")
 
 
 @pytest.fixture

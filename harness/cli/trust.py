@@ -161,7 +161,7 @@ def verify(
     wanted = VerifyRequest(receipt, folder, rerun, secret_seed_file, isolation, data, model, tasks)
     try:
         with Shown("verify", quiet=as_json) as shown:
-            found = run_verify(wanted, _ring(), lambda: Store(home()), shown)
+            found = run_verify(wanted, _ring(), lambda: Store.open(home()), shown)
     except UsageError as error:  # it may quote the receipt, which anybody could have written
         raise UsageError(clean.line(str(error), 1000)) from error
     if as_json:

@@ -22,7 +22,7 @@ from harness.runs.order import Order
 from harness.runs.seeds import derived_seed
 from harness.runs.workbench import Workbench
 from harness.trials.participant import Setting
-from harness.trials.round import Round
+from harness.trials.round import Round, Settled
 from harness.trials.schedule import Plan
 from harness.worker.wire import encode_call
 
@@ -119,9 +119,17 @@ def require_on_fresh_inputs(task: Task, instance: Instance) -> list[str]:
 
 
 def round_of(
-    order: Order, setting: Setting, prepared: Prepared, observer: Observer, plan: Plan | None = None
+    order: Order,
+    setting: Setting,
+    prepared: Prepared,
+    observer: Observer,
+    plan: Plan | None = None,
+    settled: Settled = lambda outcomes: True,
 ) -> Round:
-    """The round that runs submissions on a prepared instance; one process pair, if no plan says more."""
+    """The round that runs submissions on a prepared instance; one process pair, if no plan says more.
+
+    `settled` says of the trials so far whether the verdicts need no further pairs.
+    """
     task, number = order.task.id, str(prepared.number)
     return Round(
         setting=setting,
@@ -132,6 +140,7 @@ def round_of(
         order=np.random.default_rng(derived_seed(order.root, task, "order", number)),
         observer=observer,
         plan=plan or Plan(),
+        settled=settled,
     )
 
 

@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from harness.errors import HarnessError, SandboxFailed, StoreError, UsageError
@@ -116,11 +117,10 @@ def _measure(
     store.make_room(len(entries) * _array_bytes(prepared))
     require_on_room(Path(tempfile.gettempdir()), FLOOR_BYTES, "the workers' files")
     store.begin(head.run_id, prepared.number)
-    around = round_of(order, setting, prepared, observer, plan_of(order))
-    around.settled = lambda outcomes: is_settled(order, outcomes)
+    round_ = round_of(order, setting, prepared, observer, plan_of(order), partial(is_settled, order))
     trials = [
         outcome.trial.model_copy(update={"answers": {"archive": store.keep_answers(outcome.answers)}})
-        for outcome in around.run(entries)
+        for outcome in round_.run(entries)
     ]
     store.keep(head.run_id, prepared.number, trials, known.values(), time.monotonic() - began)
 

@@ -110,6 +110,12 @@ def drop_ballast(folder: Path) -> bool:
     return True
 
 
+def number_of(error: Exception) -> int:
+    """The system's number for what a database says of the disk, as errno has it."""
+    text = str(error)
+    return errno.EBUSY if "locked" in text else errno.ENOSPC if "full" in text else errno.EIO
+
+
 def mend(error_number: int | None) -> str:
     """What a person can do about an error of the disk."""
     if error_number == errno.EBUSY:

@@ -10,7 +10,6 @@ synchronous=FULL a commit that was acknowledged survives a power cut.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -21,9 +20,9 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import URL, Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from harness.errors import StoreError, UsageError
@@ -37,9 +36,11 @@ from harness.store.durable import (
     drop_ballast,
     make_folder,
     mend,
+    number_of,
     require_on_room,
     set_ballast,
 )
+from harness.store.rows import trial_row
 from harness.store.schema import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS
 from harness.store.upgrade import bring_up
 
@@ -71,36 +72,44 @@ class Store:
     `where` says which, for people, without a password.
     """
 
-    def __init__(self, folder: Path, url: str | None = None) -> None:
+    def __init__(self, folder: Path, engine: Engine, blobs: Blobs, server: URL | None = None) -> None:
         self.folder = folder
-        named = os.environ.get(connections.VARIABLE, "") if url is None else url
-        self.shared = bool(named)
+        self.engine = engine
+        self.blobs = blobs
+        self.shared = server is not None
+        self.where = str(folder) if server is None else server.render_as_string(hide_password=True)
+        self._password = "" if server is None else str(server.password or "")
         self._beats: dict[str, ownership.Beat] = {}
         if self.shared:
-            address = connections.address(named)
-            self.where = address.render_as_string(hide_password=True)
-            self.engine = connections.postgres(address)
-            weakref.finalize(self, self.engine.dispose)  # whoever lets go of a store lets go of the server
-            self.blobs: Blobs = DatabaseBlobs(self.engine)
-            self._password = str(address.password or "")
-        else:
-            self.where, self._password = str(folder), ""
-            self.blobs = FileBlobs(folder)
-        try:
-            self._open()
-        except (OSError, SQLAlchemyError, sqlite3.Error) as error:
-            mends = f"look at {connections.VARIABLE} and whether the server runs"
-            mends = mends if self.shared else "set HARNESS_HOME to a local folder"
-            raise StoreError(
-                f"results cannot be kept in {self.where}: {self._said(error)}; {mends}"
-            ) from error
+            weakref.finalize(self, engine.dispose)  # whoever lets go of a store lets go of the server
 
-    def _open(self) -> None:
-        if self.shared:
-            bring_up(self.engine, self.where)
-            return
-        make_folder(self.folder)
-        self.engine = connections.sqlite(self.folder / "results.sqlite")
+    @classmethod
+    def open(cls, folder: Path, url: str | None = None) -> Self:
+        """The results in `folder`, or on the server that `url` names (None: as $HARNESS_DATABASE_URL says).
+
+        Makes what is missing and brings older tables up to date. Raises UsageError where the URL cannot be
+        read, StoreError where results cannot be kept there.
+        """
+        named = os.environ.get(connections.VARIABLE, "") if url is None else url
+        if named:
+            server = connections.address(named)
+            engine = connections.postgres(server)
+            store = cls(folder, engine, DatabaseBlobs(engine), server)
+            advice = f"look at {connections.VARIABLE} and whether the server runs"
+        else:
+            store = cls(folder, connections.sqlite(folder / "results.sqlite"), FileBlobs(folder))
+            advice = "set HARNESS_HOME to a local folder"
+        try:
+            store._bring_up()
+        except (OSError, SQLAlchemyError, sqlite3.Error) as error:
+            raise StoreError(
+                f"results cannot be kept in {store.where}: {store._said(error)}; {advice}"
+            ) from error
+        return store
+
+    def _bring_up(self) -> None:
+        if not self.shared:
+            make_folder(self.folder)
         try:
             bring_up(self.engine, self.where)
         except (SQLAlchemyError, sqlite3.Error):
@@ -188,7 +197,7 @@ class Store:
             "known": known_json,
             "seconds": seconds,
         }
-        rows = [{"run_id": run_id, "key": _trial_key(t), "packed": _packed(t)} for t in trials]
+        rows = [trial_row(run_id, trial) for trial in trials]
 
         def work(connection: Connection) -> None:
             ownership.require_on_ours(connection, run_id)
@@ -356,7 +365,7 @@ class Store:
     def _mend(self, error: SQLAlchemyError) -> str:
         if self.shared:
             return "look whether the server runs and has room, then type the same command again"
-        return mend(_number(error))
+        return mend(number_of(error))
 
     def _said(self, error: BaseException) -> str:
         """The first line of what the database or the system says, without the password."""
@@ -388,17 +397,3 @@ class Store:
 
 def _is(run_id: str, number: int) -> tuple[Any, Any]:
     return INSTANCES.c.run_id == run_id, INSTANCES.c.number == number
-
-
-def _packed(trial: Trial) -> bytes:
-    return zlib.compress(trial.model_dump_json().encode(), 6)
-
-
-def _trial_key(trial: Trial) -> str:
-    return f"{trial.number}/{trial.role}/{trial.label}"
-
-
-def _number(error: SQLAlchemyError) -> int:
-    """The system's number for what the database says of the disk."""
-    text = str(error)
-    return errno.EBUSY if "locked" in text else errno.ENOSPC if "full" in text else errno.EIO

@@ -8,7 +8,6 @@ a run was measured as it says is not checked here and cannot be: packets come fr
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from harness.readings import Record
 from harness.records import SCHEMA_VERSION, Assessed, Run, RunHead, Trial
 from harness.store.packets import opened, sealed
 from harness.store.results import Store
+from harness.store.rows import trial_key, trial_row
 from harness.store.schema import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS
 
 _KIND = "run"
@@ -138,7 +138,7 @@ def _checked(head: dict[str, Any], parts: Sequence[bytes]) -> _Moved:
         else "its instances are not told apart"
         if len(numbers) != len(moved.instances)
         else "its trials are not told apart"
-        if len({_key(t) for t in moved.trials}) != len(moved.trials)
+        if len({trial_key(t) for t in moved.trials}) != len(moved.trials)
         else "a trial is of no instance of it"
         if {t.number for t in moved.trials} - numbers
         else "its score is another run's"
@@ -207,7 +207,10 @@ def _written(connection: Connection, moved: _Moved) -> None:
     before = connection.execute(select(func.max(CLAIMS.c.attempt)).where(CLAIMS.c.key == moved.key)).scalar()
     claim = {"run_id": run_id, "key": moved.key, "attempt": (before or 0) + 1, "owner": ""}
     connection.execute(insert(CLAIMS), claim)
-    for table, rows in ((INSTANCES, _instances(moved)), (TRIALS, _trials(moved))):
+    for table, rows in (
+        (INSTANCES, _instances(moved)),
+        (TRIALS, [trial_row(run_id, t) for t in moved.trials]),
+    ):
         if rows:
             connection.execute(insert(table), rows)
     for quality in moved.quality:
@@ -227,27 +230,12 @@ def _instances(moved: _Moved) -> list[dict[str, Any]]:
     ]
 
 
-def _trials(moved: _Moved) -> list[dict[str, Any]]:
-    return [
-        {
-            "run_id": moved.head.run_id,
-            "key": _key(t),
-            "packed": zlib.compress(t.model_dump_json().encode(), 6),
-        }
-        for t in moved.trials
-    ]
-
-
 def _remembered(connection: Connection, quality: _Quality, run_id: str) -> None:
     """A reference's quality, unless this store remembers it already."""
     run_there = connection.execute(select(QUALITY.c.run_id).where(QUALITY.c.key == quality.key)).scalar()
     if run_there is None:
         row = {"key": quality.key, "run_id": run_id, "assessed": quality.assessed.model_dump_json()}
         connection.execute(insert(QUALITY), row)
-
-
-def _key(trial: Trial) -> str:
-    return f"{trial.number}/{trial.role}/{trial.label}"
 
 
 def _first(error: Exception) -> str:

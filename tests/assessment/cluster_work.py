@@ -57,7 +57,7 @@ def _done(asked: dict[str, Any], home: str, stamp: Path) -> Cell:
             seed=asked["seed"],
         )
     )
-    cell = cell_of(asked["candidate"], runner.run(found, Store(Path(home))))
+    cell = cell_of(asked["candidate"], runner.run(found, Store.open(Path(home))))
     if asked.get("until"):
         _wait_for(stamp.parent, asked["until"])
     return cell

@@ -35,7 +35,7 @@ ASSESSMENT = Assessment(id="abc123", suite=SUITE, seed_id="s", begun_at="2026-01
 @pytest.fixture
 def ledger(tmp_path: Path, database: str) -> Generator[Ledger]:
     """Two candidates: one with a run and a task that was left out, one whose run was our fault."""
-    store = Store(tmp_path / "home")
+    store = Store.open(tmp_path / "home")
     found = Ledger(store)
     found.open(ASSESSMENT, ["ann", "ben"])
     done = runner.run(

@@ -59,7 +59,7 @@ class Bench:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        self.store = Store(self.folder / "home")
+        self.store = Store.open(self.folder / "home")
 
     def calibrate(self) -> None:
         """Sets the loops so that a call takes about 5 ms on this machine, in a process like a worker's."""

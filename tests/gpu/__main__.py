@@ -273,7 +273,7 @@ def main() -> int:
     asked = parser.parse_args()
     device = devices.resolve(asked.device)
     with tempfile.TemporaryDirectory(prefix="harness-gpu-check-") as home:
-        check = Check(device, asked.profile, asked.quick, Store(Path(home)))
+        check = Check(device, asked.profile, asked.quick, Store.open(Path(home)))
         rows = [row for name in asked.only.split(",") for row in attempted(name, check)]
     text = table(rows, device)
     print(text)

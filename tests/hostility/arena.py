@@ -124,7 +124,7 @@ class Arena:
                 secret_seed_file=Path(self.secrets["seed"]),
             )
         )
-        run = runner.run(asked, Store(Path(self.secrets["store"])))
+        run = runner.run(asked, Store.open(Path(self.secrets["store"])))
         assert run.score is not None
         mine = next((t for t in run.trials if t.role == "candidate"), None)
         pages = {

@@ -87,7 +87,7 @@ def test_what_was_measured_is_never_measured_again(
     call: int,
     again: list[int],
 ) -> None:
-    store = Store(Path(os.environ["HARNESS_HOME"]))
+    store = Store.open(Path(os.environ["HARNESS_HOME"]))
     crash_at(monkeypatch, owner, name, call, Crash())
     with pytest.raises(Crash):
         runner.run(asked, store)
@@ -220,7 +220,7 @@ from pathlib import Path
 from harness.store.results import Store
 from tests.fixtures.reports import ok_run
 
-store = Store(Path(sys.argv[1]))
+store = Store.open(Path(sys.argv[1]))
 sys.stdout.write("ready\\n")
 sys.stdout.flush()
 sys.stdin.readline()

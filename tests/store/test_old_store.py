@@ -38,7 +38,7 @@ def old(tmp_path: Path) -> Store:
     home = tmp_path / "home"
     shutil.copytree(OLD / "artefacts", home / "artefacts")
     (home / "results.sqlite").write_bytes(lzma.decompress((OLD / "results.sqlite.xz").read_bytes()))
-    return Store(home)
+    return Store.open(home)
 
 
 def changed(task: str, before: str, after: str, root: Path) -> Path:

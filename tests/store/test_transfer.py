@@ -28,7 +28,7 @@ Head = dict[str, Any]
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store with one scored run of two instances."""
-    found = Store(tmp_path_factory.mktemp("origin"), url="")
+    found = Store.open(tmp_path_factory.mktemp("origin"), url="")
     runner.run(
         order(Options(task="toy-squares", folder=COMPETENT, tasks_root=TOYS, profile="ci-smoke", trials=2)),
         found,
@@ -204,6 +204,6 @@ def test_a_run_by_records_alone_moves_as_well(store: Store, tmp_path: Path) -> N
     head = run.head
     store.claim(head, json.dumps({"task_folder": "x"}), "key")
     store.release(head.run_id)
-    there = Store(tmp_path / "there", url="")
+    there = Store.open(tmp_path / "there", url="")
     transfer.adopt(there, transfer.packed(store, head.run_id))
     assert there.run(head.run_id) == store.run(head.run_id)

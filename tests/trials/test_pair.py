@@ -97,7 +97,7 @@ def ordered(folder: Path, text: str, pairs: int, most: int = 0, memory_pass: boo
 
 def ran(folder: Path, text: str, pairs: int, **how: Any) -> tuple[Run, Store]:
     """A run of it, and the store that holds it."""
-    store = Store(folder / "home")
+    store = Store.open(folder / "home")
     done = runner.run(ordered(folder / "candidate", text, pairs, **how), store)
     return done, store
 

@@ -28,7 +28,7 @@ def do(payload: str, home: str, observer: Observer | None = None) -> str:
         candidate=asked.candidate, task=asked.task, outcome="harness_error", submission_digest=asked.digest
     )
     try:
-        found = cell_of(asked.candidate, runner.run(_order(asked), Store(Path(home)), observer))
+        found = cell_of(asked.candidate, runner.run(_order(asked), Store.open(Path(home)), observer))
     except SubmissionError as error:
         # It was read when the unit was planned: that it cannot be now is not the candidate's doing.
         found = blank.model_copy(update={"reasons": (f"the submission could not be read again: {error}",)})

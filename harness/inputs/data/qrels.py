@@ -29,6 +29,11 @@ class Collection:
     splits: Mapping[str, Queries]
 
 
+def one_each(queries: list[tuple[int, str]]) -> Queries:
+    """Queries, each with the number of the one passage that answers it; its grade is 1."""
+    return Queries(tuple(text for _, text in queries), tuple({passage: 1.0} for passage, _ in queries))
+
+
 def collection(data: Tables) -> Collection:
     """The collection in a data set's tables; it has at least one judged query in its test split."""
     corpus, queries = _table(data, "corpus"), _table(data, "queries")

@@ -173,9 +173,10 @@ def retrieval(spec: DataSpec, cache: Path) -> Retrieval:
         _check_builtin(spec.name)
         return _stackdocs_retrieval(stackdocs.collect(cache))
     if spec.source == "hub":
-        configs = ("corpus", "queries", "default")
-        return _retrieval(tables.read_hub(spec.name, spec.revision, spec.columns, configs))
-    return _retrieval(tables.read_local(Path(spec.name), spec.columns, ("corpus", "queries", "qrels")))
+        data = tables.read_hub(spec.name, spec.revision, spec.columns, ("corpus", "queries", "default"))
+    else:
+        data = tables.read_local(Path(spec.name), spec.columns, ("corpus", "queries", "qrels"))
+    return _of_collection(qrels.collection(data), data.source)
 
 
 def _check_builtin(name: str) -> None:
@@ -213,16 +214,12 @@ def _labelled(pairs: list[tuple[str, int]]) -> LabelledTexts:
 def _stackdocs_retrieval(corpus: stackdocs.Corpus) -> Retrieval:
     pairs = [entry for entry in corpus.docstrings if entry.body]
     numbered = list(enumerate(entry.summary for entry in pairs))
-    test = [(index, query) for index, query in numbered if stackdocs.in_share(query, 50)]
-    train = [(index, query) for index, query in numbered if not stackdocs.in_share(query, 50)]
-    return Retrieval(
-        passages=tuple(entry.body for entry in pairs),
-        queries=tuple(query for _, query in test),
-        relevant=tuple({index: 1.0} for index, _ in test),
-        train_queries=tuple(query for _, query in train),
-        train_relevant=tuple({index: 1.0} for index, _ in train),
-        source=_stackdocs_source(corpus),
-    )
+    splits = {
+        "test": qrels.one_each([q for q in numbered if stackdocs.in_share(q[1], 50)]),
+        "train": qrels.one_each([q for q in numbered if not stackdocs.in_share(q[1], 50)]),
+    }
+    collection = qrels.Collection(tuple(entry.body for entry in pairs), splits)
+    return _of_collection(collection, _stackdocs_source(corpus))
 
 
 def _both_parts(spec: DataSpec) -> tables.Tables:
@@ -281,8 +278,7 @@ def _label_names(data: tables.Tables, values: list[tables.Label]) -> tuple[str, 
     return tuple(listed[v] if isinstance(v, int) and 0 <= v < len(listed) else str(v) for v in values)
 
 
-def _retrieval(data: tables.Tables) -> Retrieval:
-    collection = qrels.collection(data)
+def _of_collection(collection: qrels.Collection, source: Source) -> Retrieval:
     test, train = collection.splits["test"], collection.splits.get("train", qrels.Queries((), ()))
     return Retrieval(
         passages=collection.passages,
@@ -290,7 +286,7 @@ def _retrieval(data: tables.Tables) -> Retrieval:
         relevant=test.relevant,
         train_queries=train.queries,
         train_relevant=train.relevant,
-        source=data.source,
+        source=source,
     )
 
 
