@@ -257,7 +257,7 @@ class FromItem:
 class FromAnswers:
     """An argument that the parent computes, when it asks, from what this submission has answered so far.
 
-    This makes ask and tell: the parent holds a function, and reveals it only where it was asked.
+    This allows a dialogue: the parent holds a function, and reveals its values only where the submission asks.
     `key` tells this argument from others in the instance's identity; `compute` gets the answers by
     item, must depend on nothing else, and may raise a Fault.
     """
@@ -350,7 +350,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` or `conclude` found: measurements, and named series for the report's plots."""
+    """The result of `evaluate` or `conclude`: measurements, and named series for the report's plots."""
 
     measurements: tuple[Measurement, ...]
     series: tuple[Series, ...] = ()

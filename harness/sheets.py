@@ -1,4 +1,4 @@
-"""The frozen values of an assessment: what was asked of whom, and how each cell of the table came out.
+"""The frozen values of an assessment: its suite and candidates, and the result in each cell of the table.
 
 An assessment is one suite, one secret and a list of candidates; a cell is one candidate on one task and
 stands for one Run. A Sheet is all of it: leaderboards, candidates' pages, exports and calibration are

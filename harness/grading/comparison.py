@@ -136,9 +136,9 @@ def _exact(measurement: Measurement | None) -> bool:
 
 
 def floors(readings: Iterable[PairReading]) -> dict[int, float]:
-    """What asking costs, by process pair, in seconds: the median of all empty requests of the round.
+    """What a request costs by itself, by process pair, in seconds: the median of the round's empty requests.
 
-    One for all: it is the transport's, and a pair that was disturbed tells a worse one.
+    One value for all pairs: it is the transport's cost, and a disturbed pair alone would give a worse one.
     """
     measured = [reading for reading in readings if reading.floor]
     if not measured:

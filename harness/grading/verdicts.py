@@ -48,8 +48,8 @@ def judge(
     """One constraint's verdict over all rounds, with the sentence that explains it.
 
     A budget that is a ratio of readings is judged with a tolerance in the candidate's favour: 3 %,
-    for times at least twice the standard error of this run's A/A ratio, since a clock cannot tell less
-    apart. Where the run's own times are void, a verdict on a time stays open.
+    for times at least twice the standard error of this run's A/A ratio, since a clock cannot show a
+    smaller difference. Where the run's own times are void, a verdict on a time stays open.
     """
     estimates = [_compared(constraint, r) for r in rounds]
     known = [e for e in estimates if e is not None]

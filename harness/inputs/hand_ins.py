@@ -2,7 +2,7 @@
 
 An archive is unpacked into a private folder, by content. Nothing in it is trusted: links, devices,
 absolute paths, `..`, names that differ only in case and sizes beyond the caps are refused, with the
-archive and the member named. One candidate's broken archive is his alone.
+archive and the member named. A broken archive affects that candidate only.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def alias(name: str) -> str:
 def references(task: str, task_folder: Path) -> dict[Tier, Submission]:
     """The reference solutions of a task, by tier; raises TaskError when one is missing.
 
-    The project's own stand under reference_solutions/<id>/; another's pack keeps them inside the
+    The project's own are under reference_solutions/<id>/; a pack of somebody else's keeps them inside the
     task's folder, under the same name.
     """
     base = _references(task, task_folder)
@@ -98,7 +98,7 @@ def mutants(task: str, task_folder: Path) -> dict[str, Submission]:
 def cheats(task: str, task_folder: Path) -> dict[str, Submission]:
     """The cheats that come with a task, by name, each staged over the starter's files as a mutant over the expert's.
 
-    What cheats of several tasks use, from the folder `common_cheats` beside the tasks, lies there as well.
+    What cheats of several tasks use, from the folder `common_cheats` beside the tasks, is staged as well.
     """
     solutions = task_folder.glob("cheats/*/solution.py")
     shared = (task_folder.parent / "common_cheats").glob("*.py")

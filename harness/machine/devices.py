@@ -1,7 +1,7 @@
 """Which device a run uses, and the parent's reading of its memory through NVML.
 
 NVML is asked per process over the worker's whole tree. In a container it may know host process
-ids only, or show none; as long as it has never named a process of ours, the device's used memory
+ids only, or show none; as long as it has never named one of our processes, the device's used memory
 above what it was before the first worker started is taken instead, which is right only while
 nobody else uses the device: other workers of the same round do.
 """

@@ -40,7 +40,7 @@ def machine(
 ) -> Generator[None]:
     """Holds the machine: alone for what is timed, else beside others that need only to be right.
 
-    While it waits, `note` is told once who is in the way, in words.
+    While it waits, `note` is called once, with a sentence that says which process holds it.
     """
     with _held("machine", alone, note, what):
         yield

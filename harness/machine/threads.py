@@ -52,8 +52,8 @@ class Threads:
         """Counts what was had between two looks.
 
         Only the threads that worked are asked how long they waited: a resumed process wakes its idle
-        ones too, and those stand in line behind the one that has the work (measured: 4 ms of a call of
-        13 ms, for 10 microseconds each), which keeps nobody from anything.
+        ones too, and those wait for a core behind the one that has the work (measured: 4 ms of a call of
+        13 ms, for 10 microseconds each), which delays no work.
         """
         deltas = []
         for key, spent in after.items():

@@ -218,7 +218,7 @@ def _steadiness(drift: float | None, tail: float | None) -> Iterator[_Mark]:
         )
 
 
-# What an A or a B leaves open when nobody told it; the GPU is named only where one was looked at.
+# What an A or a B leaves open when it was not counted; the GPU is named only where one was looked at.
 _TOLD: tuple[tuple[str, Callable[[Counters], float | None]], ...] = (
     ("waiting for a core", lambda c: c.wait_seconds),
     ("pressure on the cores", lambda c: c.pressure_cpu_share),

@@ -24,7 +24,7 @@ _OURS = {"harness", "tasks", "reference_solutions"}
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check found: the trial, what was measured, what is wrong and what to look out for."""
+    """The result of a check: the trial, what was measured, what is wrong and what to look out for."""
 
     trial: Trial
     assessed: Assessed
@@ -73,7 +73,7 @@ def growth(task: Task, size: str) -> float:
 def _missed(order: Order, trial: Trial, assessed: Assessed) -> Iterator[tuple[str, str]]:
     """Constraints on the submission alone that it fails here already, by how they compare.
 
-    Those on a clock or on memory are left out: so small an instance tells nothing of them.
+    Those on a clock or on memory are left out: an instance this small says nothing about them.
     """
     alone = [Comparison(candidate=side(trial, assessed), references={})]
     for constraint in order.task.criteria.constraints:

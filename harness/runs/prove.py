@@ -1,4 +1,4 @@
-"""A task proves itself: the starter runs, the tiers stand in order beyond the noise, no cheat pays."""
+"""A task proves itself: the starter runs, the tiers are in order beyond the noise, and no cheat gains points."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from harness.trials.participant import Entry, Setting
 # Neighbouring tiers are told apart when their gap is this many standard deviations of the noise.
 NEEDED_SDS = 3.0
 EMPTY_POINTS = 0.0
-# A tier that never varies is separated by as much as can be said: a thousandth of a point is no noise.
+# A tier that never varies gets the smallest spread that still means something: a thousandth of a point is no noise.
 _LEAST_SPREAD = 0.001
 
 
@@ -152,7 +152,7 @@ def climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer
 def _alone(
     order: Order, setting: Setting, prepared: Prepared, own: Submission, ladder: Ladder, observer: Observer
 ) -> Score:
-    """The score of one submission on the ladder's instance, beside the references that times go by."""
+    """The score of one submission on the ladder's instance, beside the references that its times are compared with."""
     references = submissions.references(order.task.id, order.task.folder)
     timed = [references[tier] for tier in TIERS if tier in order.task.criteria.timed_against()]
     own_trial, *others = round_of(order, setting, prepared, observer).run(

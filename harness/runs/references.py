@@ -48,7 +48,7 @@ def key_of(prepared: Prepared, reference: Submission, head: RunHead) -> str:
 
 
 def quality_only(assessed: Assessed) -> Assessed:
-    """What may be remembered of a reference: what `evaluate` found, no time and no memory."""
+    """What may be remembered of a reference: what `evaluate` measured, no time and no memory."""
     costly = {"s", "1/s"}
     kept = tuple(
         m for m in assessed.measurements if m.unit not in costly and not m.name.startswith("peak_memory")

@@ -33,8 +33,8 @@ def run(
 ) -> Run:
     """Runs a submission and the references it needs, keeps everything, and returns the scored run.
 
-    `show` is given the run before it is let go: one that was scored by a process that died before it
-    was shown is shown by the next same command.
+    `show` is given the run before its claim is released: if the process dies after scoring and before
+    showing, the next same command shows it.
     """
     with setting_of(order) as setting:
         return _run(order, setting, store, observer or Silent(), show)
@@ -48,7 +48,7 @@ def _run(order: Order, setting: Setting, store: Store, watch: Observer, show: Sh
     fresh = head_of(order, setting, first, held)
     key = identity(order, first, fresh)
     if order.assessment and (concluded := store.concluded(key)) is not None:
-        return concluded  # it was scored, and whoever asked died before the cell was kept
+        return concluded  # it was scored, and the process that asked for it died before it kept the cell
     head = store.claim(fresh, stored_call(order).model_dump_json(), key, order.anew)
     if head.taken_up:
         watch.note(f"going on with run {head.run_id}, which was cut short; --anew begins a new one")
@@ -56,7 +56,7 @@ def _run(order: Order, setting: Setting, store: Store, watch: Observer, show: Sh
         finished = _finished(order, held, first, store, head, watch)
         show(finished)
     except KeyboardInterrupt:
-        raise  # at once: that this process is gone will say that nobody works on the run
+        raise  # at once, without releasing it: once this process has ended, the run counts as free
     except BaseException:
         with contextlib.suppress(StoreError):
             store.release(head.run_id)
@@ -99,7 +99,7 @@ def _finished(order: Order, held: Held, first: Prepared, store: Store, head: Run
 
 
 def _more(order: Order, rounds: Sequence[Comparison]) -> bool:
-    """Whether another instance is due: the profile's count, then more while a verdict is open."""
+    """Whether another instance is needed: as many as the profile says, then more while a verdict is open."""
     if len(rounds) < order.profile.trials:
         return True
     if len(rounds) >= order.profile.max_trials:

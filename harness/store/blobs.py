@@ -39,7 +39,7 @@ class Blobs(Protocol):
 class FileBlobs:
     """Byte strings under the hash of their content, in one folder.
 
-    Whoever finds a file already there flushes its folder too, since the process that wrote it may have
+    A writer that finds the file already there flushes its folder too, since the process that wrote it may have
     died just before.
     """
 

@@ -1,8 +1,8 @@
 """Connections to the database of results: SQLite that survives a power cut, or a PostgreSQL server.
 
-On both a writer takes its turn before it looks, so that what it found still holds when it writes: by BEGIN
-IMMEDIATE, or by a lock that all writers share and that ends with the transaction. Whoever only reads says so
-by the option `reads`; whoever writes what cannot collide, by `freely`.
+On both a writer takes its turn before it looks, so that what it read still holds when it writes: by BEGIN
+IMMEDIATE, or by a lock that all writers share and that ends with the transaction. A connection that only reads says so
+by the option `reads`, one that writes what cannot collide by `freely`.
 """
 
 from __future__ import annotations

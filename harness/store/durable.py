@@ -18,7 +18,7 @@ from harness.machine import processes
 
 # Given back to the disk when it is full, so that the instance that has just been measured is still kept.
 BALLAST_BYTES = 8 * 2**20
-# Below this no instance is begun: worker's folders, reports and other programs want some as well.
+# Below this no instance is begun: workers' folders, reports and other programs need some too.
 FLOOR_BYTES = 128 * 2**20
 _FAILING = (errno.EIO, errno.EROFS)
 

@@ -1,4 +1,4 @@
-"""The store's book of assessments: who was asked what, and how each cell of the table came out.
+"""The assessments in a store: their candidates and suite, and the result in each cell of the table.
 
 A cell is kept whole, as compact JSON beside the run that it was derived from, so that a table over many
 thousand runs is read in seconds. One row for each assessment, candidate and task: to keep it twice changes
@@ -79,7 +79,7 @@ class Ledger:
         return self.store.write(work)
 
     def keep(self, assessment_id: str, cell: Cell, unit: str, *, by: str = "", why: str = "") -> None:
-        """Keeps a cell; `unit` is the digest of what was asked. A different one before it goes into the history."""
+        """Keeps a cell; `unit` is the digest of what it measures. A different one before it goes into the history."""
         at = [column == value for column, value in _where(assessment_id, cell)]
         cell_json, now = cell.model_dump_json(), datetime.now(UTC).isoformat(timespec="milliseconds")
         row = {
@@ -128,7 +128,7 @@ class Ledger:
         return {(cell.candidate, cell.task): (unit, cell) for unit, cell in cells}
 
     def known(self, units: Sequence[str]) -> dict[str, Cell]:
-        """Cells of these units in any assessment: the same was asked there, under other weights perhaps."""
+        """Cells of these units in any assessment: the same was measured there, perhaps under other weights."""
         wanted = set(units)
         query = select(CELLS.c.unit, CELLS.c.cell) if wanted else select(CELLS.c.unit, CELLS.c.cell).limit(0)
         rows = [row for row in self.store.read(query) if row.unit in wanted]

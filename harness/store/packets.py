@@ -1,7 +1,7 @@
 """A packet: a JSON head and byte strings in one run of bytes with a digest; what travels between our processes.
 
 Nothing in it is a program: it is read as JSON and as bytes, whoever sent it. The digest finds damage, not
-forgery, which no reader can tell by the packet alone; so whoever opens one checks what it says as well.
+forgery, which no reader can tell by the packet alone; so the code that opens one also checks its content.
 """
 
 from __future__ import annotations

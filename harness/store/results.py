@@ -81,7 +81,8 @@ class Store:
         self._password = "" if server is None else str(server.password or "")
         self._beats: dict[str, ownership.Beat] = {}
         if self.shared:
-            weakref.finalize(self, engine.dispose)  # whoever lets go of a store lets go of the server
+            # A store that is no longer used closes its connections to the server.
+            weakref.finalize(self, engine.dispose)
 
     @classmethod
     def open(cls, folder: Path, url: str | None = None) -> Self:
@@ -102,9 +103,8 @@ class Store:
         try:
             store._bring_up()
         except (OSError, SQLAlchemyError, sqlite3.Error) as error:
-            raise StoreError(
-                f"results cannot be kept in {store.where}: {store._said(error)}; {advice}"
-            ) from error
+            reason = store._said(error)
+            raise StoreError(f"results cannot be kept in {store.where}: {reason}; {advice}") from error
         return store
 
     def _bring_up(self) -> None:
@@ -133,9 +133,9 @@ class Store:
             ) from error
 
     def claim(self, head: RunHead, call: str, key: str = "", anew: bool = False) -> RunHead:
-        """Begins a run, or takes up the newest of the same key that was cut short; returns its head.
+        """Begins a run, or resumes the newest of the same key that was cut short; returns its head.
 
-        `call` is what was asked for, with the root of its seeds, as JSON. A run that somebody still
+        `call` is the stored call, with the root of its seeds, as JSON. A run that somebody still
         works on is left alone, and so is one that a later run of the same key has overtaken by being
         scored; with `anew`, every other.
         """
@@ -153,7 +153,7 @@ class Store:
         return kept
 
     def concluded(self, key: str) -> Run | None:
-        """The newest run of this key that was scored for good, or None."""
+        """The newest run of this key whose score is final, or None."""
         query = (
             select(RUNS.c.run_id)
             .join(CLAIMS, RUNS.c.run_id == CLAIMS.c.run_id)
@@ -164,7 +164,7 @@ class Store:
         return self.run(rows[0].run_id) if rows else None
 
     def release(self, run_id: str) -> None:
-        """Says that nobody works on a run any more; without it, that its owner is gone says so."""
+        """Says that nobody works on a run any more; without this call, it is free once its owner has ended."""
         if (beat := self._beats.pop(run_id, None)) is not None:
             beat.stop()
         self.write(lambda c: c.execute(update(CLAIMS).where(CLAIMS.c.run_id == run_id).values(owner="")))
@@ -284,7 +284,7 @@ class Store:
         return int(self.read(select(func.count()).select_from(TRIALS))[0][0])
 
     def call(self, name: str) -> str:
-        """What was asked for when a run was begun, as JSON: enough to prepare its instances again."""
+        """The settings with which a run was begun, as JSON: enough to prepare its instances again."""
         return str(self._row(name).call)
 
     def keep_answers(self, answers: Mapping[str, Answer]) -> str:

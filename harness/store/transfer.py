@@ -2,7 +2,7 @@
 
 What is taken in is checked before a row is written: that the packet is whole, that every row is of this run
 and reads as what it should be, and that the answers are those which its trials name, by their digests. That
-a run was measured as it says is not checked here and cannot be: packets come from machines of one's own.
+a run was measured as it says is not checked here and cannot be: packets come from the user's own machines.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _instance(row: Row[Any]) -> _Instance:
 
 
 def _checked(head: dict[str, Any], parts: Sequence[bytes]) -> _Moved:
-    """The packet's rows, once all of them were found to be sound."""
+    """The packet's rows, once all of them are known to be sound."""
     try:
         moved = _Moved.model_validate_json(json.dumps(head, allow_nan=False))
         derived = _derived(moved)

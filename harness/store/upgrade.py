@@ -1,4 +1,4 @@
-"""Brings a database of results to the newest revision of its tables, whoever opens it first.
+"""Brings a database of results to the newest revision of its tables, in the first process that opens it.
 
 All of it is one transaction that has taken its turn: two processes that open a store at once do it one after
 the other, and after a power cut the tables are as they were or as they should be. Alembic, which takes a

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def limit(**settings_: Any) -> Constraint:
 
 
 def judged(constraint: Constraint, own: Side, **references: Side) -> Any:
-    return judge(constraint, [Comparison(candidate=own, references=references)])  # type: ignore[arg-type]
+    return judge(constraint, [Comparison(candidate=own, references=cast(dict[Tier, Side], references))])
 
 
 @pytest.mark.parametrize(

@@ -237,8 +237,9 @@ def test_answers_come_back_as_they_were(answers: dict[str, Any]) -> None:
         if isinstance(answer, bytes):
             assert found[item] == answer
         else:
-            assert found[item].dtype == answer.dtype  # type: ignore[union-attr]
-            assert np.array_equal(np.asarray(found[item]), answer, equal_nan=answer.dtype.kind == "f")
+            returned = np.asarray(found[item])
+            assert returned.dtype == answer.dtype
+            assert np.array_equal(returned, answer, equal_nan=answer.dtype.kind == "f")
 
 
 def test_the_database_is_durable(store: Store) -> None:

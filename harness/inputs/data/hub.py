@@ -1,4 +1,4 @@
-"""What comes by way of the Hugging Face libraries: hub data and models, and `save_to_disk` folders.
+"""What is read through the Hugging Face libraries: hub data and models, and `save_to_disk` folders.
 
 Hub content is taken at a commit only, so that a name and a revision are always the same bytes. The
 hub is asked once, with a short patience, before a library may retry for half a minute.

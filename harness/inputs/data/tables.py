@@ -31,7 +31,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "score": ("score", "relevance", "grade"),
     "split": ("split",),
 }
-SHARED_ROLES = {"doc_id", "query_id"}  # stand in several tables, maybe under another name in each
+SHARED_ROLES = {"doc_id", "query_id"}  # these are in several tables, maybe under another name in each
 FLAG = "has_"  # columns of this prefix each say of one label whether a row has it
 TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl")
