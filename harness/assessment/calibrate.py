@@ -86,7 +86,7 @@ def ladders(
     rows: list[Row] = []
     for task in suite.tasks:
         task_order = in_one_pair(
-            order(Options(task.id, tasks_root=tasks_root, profile=task.profile, seed=seed))
+            order(Options(task=task.id, tasks_root=tasks_root, profile=task.profile, seed=seed))
         )
         with (
             lease.measuring(

@@ -67,7 +67,7 @@ def score_verb(
         isolation=isolation or None,
         retry_open=retry_open,
     )
-    store = Store(home())
+    store = Store.open(home())
     with Table(f"score {suite}", quiet=as_json) as table:
         engine = _engine(executor, store, jobs, _Cluster(address, mix_machines), table.note)
         sheet = scoring.score(request, store, engine, table)
@@ -161,7 +161,7 @@ def check_verb(
 
     chosen = suites.read(suite, tasks)
     whole = sum(task.weight for task in chosen.tasks)
-    minutes = Ledger(Store(home())).minutes(chosen, suites.machines(chosen))
+    minutes = Ledger(Store.open(home())).minutes(chosen, suites.machines(chosen))
     rows = []
     for task in chosen.tasks:
         took = minutes.get(task.id)
@@ -193,6 +193,6 @@ def _measure(suite: str, tasks: Path | None, as_json: bool) -> None:
     from harness.cli.progress import Table
     from harness.store.results import Store, home
 
-    store = Store(home())
+    store = Store.open(home())
     with Table(f"measure {suite}", quiet=as_json) as table:
         scoring.measure(suite, tasks, store, Local(store.folder, note=table.note), table)

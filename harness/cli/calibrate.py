@@ -74,7 +74,7 @@ def calibrate(
         chosen = chosen.model_copy(update={"cut": set_to})
     with Shown("calibrate", quiet=as_json) as shown:
         rows = calibrating.ladders(chosen, tasks, seeds, repeats, seed, shown)
-        known, others = calibrating.past(Ledger(Store(home())), chosen)
+        known, others = calibrating.past(Ledger(Store.open(home())), chosen)
         shown.note("fitting")
         calibration = analyse(chosen, rows + known, seed, minutes)
     if others:

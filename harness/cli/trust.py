@@ -168,7 +168,7 @@ def verify(
     )
     try:
         with Shown("verify", quiet=as_json) as shown:
-            result = run_verify(wanted, _ring(), lambda: Store(home()), shown)
+            result = run_verify(wanted, _ring(), lambda: Store.open(home()), shown)
     except UsageError as error:  # it may quote the receipt, which anybody could have written
         raise UsageError(clean.line(str(error), 1000)) from error
     if as_json:

@@ -324,7 +324,7 @@ def test_a_node_with_a_database_writes_straight_and_others_through_the_driver(
 ) -> None:
     straight = site.add(1, HARNESS_DATABASE_URL=postgres_url)
     try:
-        shared, told = Store(stamps.parent / "unused", url=postgres_url), Told()
+        shared, told = Store.open(stamps.parent / "unused", url=postgres_url), Told()
         cells = told.run(shared, runs(stamps, 4))
         assert [cell.outcome for cell in cells] == ["ok"] * 4
         assert rows(shared, RUNS) == 4

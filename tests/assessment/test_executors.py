@@ -52,7 +52,7 @@ Make = Callable[[Path], Executor]
 ENGINES: dict[str, Make] = {"local": lambda home: Local(home, jobs=2)}
 engines = pytest.mark.parametrize("make", ENGINES.values(), ids=ENGINES)
 # A cluster of this machine for each call; how it loses processes and nodes is told in test_cluster.py.
-EVERY: dict[str, Make] = {**ENGINES, "ray": lambda home: RayExecutor(Store(home), work.do)}
+EVERY: dict[str, Make] = {**ENGINES, "ray": lambda home: RayExecutor(Store.open(home), work.do)}
 every_engine = pytest.mark.parametrize("make", EVERY.values(), ids=EVERY)
 
 
@@ -152,7 +152,7 @@ def test_cut_short_the_same_command_finishes_and_measures_nothing_twice(
         time.sleep(0.02)
     children = _slots(process.pid)
     assert process.poll() is None, "it was over before it could be cut short"
-    assert Store(home).trials_kept() >= 2  # in the middle: something is measured, not all
+    assert Store.open(home).trials_kept() >= 2  # in the middle: something is measured, not all
     process.send_signal(number)
     _, said = process.communicate(timeout=120)
     assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 130)
@@ -164,12 +164,12 @@ def test_cut_short_the_same_command_finishes_and_measures_nothing_twice(
     assert done.returncode in (0, 3), done.stderr
     sheet = json.loads(done.stdout)
     assert len(sheet["cells"]) == 6
-    runs = Store(home).heads()
+    runs = Store.open(home).heads()
     asked = Counter((head.candidate, head.task) for head in runs)
     assert set(asked.values()) == {1}, asked
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert json.loads(again.stdout) == sheet
-    assert len(Store(home).heads()) == 6
+    assert len(Store.open(home).heads()) == 6
 
 
 def test_parallel_slots_have_cores_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -234,7 +234,7 @@ def test_the_minutes_of_a_suite_are_added_up_once_every_task_was_measured(
     asked: ScoreRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "home"))
-    store = Store(home())
+    store = Store.open(home())
     suite = suites.read(asked.suite, TOYS)
     ledger = Ledger(store)
     ledger.open(

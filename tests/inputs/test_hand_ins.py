@@ -160,7 +160,10 @@ def test_the_limits_are_those_that_the_page_states() -> None:
     page = " ".join(
         (Path(__file__).parent.parent.parent / "docs" / "assessments.md").read_text("utf-8").split()
     )
-    assert f"more than {hand_ins.MOST_MEMBERS:,} members or more than {hand_ins.MOST_BYTES / 2**20:g} MiB" in page
+    assert (
+        f"more than {hand_ins.MOST_MEMBERS:,} members or more than {hand_ins.MOST_BYTES / 2**20:g} MiB"
+        in page
+    )
 
 
 def test_an_archive_at_each_limit_is_taken_and_one_beyond_is_not(

@@ -95,7 +95,7 @@ def official(made: Made) -> dict[str, Any]:
 
 def looked_at(made: Made, file: Path, folder: Path | None = None, **options: Any) -> Verified:
     wanted = VerifyRequest(receipt=file, folder=folder, tasks_root=TOYS, **options)
-    return verify(wanted, ring(made), lambda: Store(made.top / "home"), runner.Silent())
+    return verify(wanted, ring(made), lambda: Store.open(made.top / "home"), runner.Silent())
 
 
 def state(found: Verified, name: str) -> str:
@@ -310,8 +310,8 @@ def test_not_even_an_evaluator_makes_a_public_run_official(made: Made, change: d
 
 
 def test_an_evaluators_key_signs_official_runs_and_no_others(made: Made, tmp_path: Path) -> None:
-    asked = order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke"))
-    done = runner.run(asked, Store(tmp_path / "home"))
+    asked = order(Options(task="toy-squares", folder=COMPETENT, tasks_root=TOYS, profile="ci-smoke"))
+    done = runner.run(asked, Store.open(tmp_path / "home"))
     secret = done.model_copy(update={"head": done.head.model_copy(update={"stamp": "official"})})
     keys = KeyRing(tmp_path / "keys")
     before = receipts.Signer(asked, keys)
@@ -357,9 +357,16 @@ def test_a_secret_seed_stays_secret_and_is_wanted_again(made: Made, tmp_path: Pa
 
 def test_where_local_data_lie_is_nobodys_business(made: Made, tmp_path: Path) -> None:
     asked = order(
-        Options("toy-squares", COMPETENT, TOYS, "ci-smoke", data=str(tmp_path), model=str(tmp_path))
+        Options(
+            task="toy-squares",
+            folder=COMPETENT,
+            tasks_root=TOYS,
+            profile="ci-smoke",
+            data=str(tmp_path),
+            model=str(tmp_path),
+        )
     )
-    done = runner.run(asked, Store(tmp_path / "home"))
+    done = runner.run(asked, Store.open(tmp_path / "home"))
     file = receipts.Signer(asked, ring(made)).write(done, tmp_path)
     assert str(tmp_path) not in file.read_text()
     assert "--data names where you have the same" in refused("verify", file, COMPETENT, *TOY)
@@ -627,13 +634,13 @@ def test_a_limit_that_another_machine_met_is_open(made: Made) -> None:
 
 
 def test_a_run_that_was_not_scored_has_no_receipt(made: Made, tmp_path: Path) -> None:
-    asked = order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke"))
-    done = runner.run(asked, Store(tmp_path / "home")).model_copy(update={"score": None})
+    asked = order(Options(task="toy-squares", folder=COMPETENT, tasks_root=TOYS, profile="ci-smoke"))
+    done = runner.run(asked, Store.open(tmp_path / "home")).model_copy(update={"score": None})
     with pytest.raises(Exception, match="was not scored"):
         receipts.receipt_of(asked, done)
     with pytest.raises(UsageError, match="cannot be written"):
         receipts.Signer(asked, ring(made)).write(
-            runner.run(asked, Store(tmp_path / "home")), tmp_path / "no" / "such"
+            runner.run(asked, Store.open(tmp_path / "home")), tmp_path / "no" / "such"
         )
 
 

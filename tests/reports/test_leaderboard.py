@@ -192,7 +192,7 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store that holds the sheet."""
     monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-    sheet, ledger = fixtures.sheet(), Ledger(Store(tmp_path / "home"))
+    sheet, ledger = fixtures.sheet(), Ledger(Store.open(tmp_path / "home"))
     ledger.open(sheet.assessment, sheet.candidates)
     for one in sheet.cells:
         ledger.keep(sheet.assessment.id, one, "unit")

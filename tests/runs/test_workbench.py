@@ -41,7 +41,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workbench:
     source = Source(role="model", kind="local", name="tiny", digest="d1", size_bytes=2)
     monkeypatch.setattr(sources, "model_folder", lambda spec, cache: sources.ModelFolder(model, source))
     data, spec = sources.parse_data("builtin:stackdocs"), sources.parse_model(None)
-    return Workbench(7, {}, "cpu", data, spec, tmp_path / "cache")
+    return Workbench(seed=7, size={}, device="cpu", data=data, model_spec=spec, cache=tmp_path / "cache")
 
 
 def _recipe(tmp_path: Path, text: str = RECIPE) -> Path:

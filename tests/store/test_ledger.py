@@ -25,7 +25,7 @@ def assessment(key: str = "abc123", name: str = "pairs", at: str = "2026-01-01T0
 
 @pytest.fixture
 def ledger(tmp_path: Path, database: str) -> Generator[Ledger]:
-    store = Store(tmp_path)
+    store = Store.open(tmp_path)
     yield Ledger(store)
     store.engine.dispose()
 
@@ -64,7 +64,7 @@ def test_a_cell_is_kept_once_and_what_replaces_it_leaves_it_in_the_history(ledge
 
 
 def test_minutes_are_those_of_this_machine(tmp_path: Path) -> None:
-    ledger = Ledger(Store(tmp_path))
+    ledger = Ledger(Store.open(tmp_path))
     suite = Suite(name="s", title="S", tasks=(TaskInSuite(id="a"),))
     ledger.open(
         Assessment(id="one", suite=suite, seed_id="s", begun_at="2026-01-01", harness_version="0"), ["x", "y"]

@@ -29,8 +29,11 @@ Head = dict[str, Any]
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store with one scored run of two instances."""
-    found = Store(tmp_path_factory.mktemp("origin"), url="")
-    runner.run(order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke", trials=2)), found)
+    found = Store.open(tmp_path_factory.mktemp("origin"), url="")
+    runner.run(
+        order(Options(task="toy-squares", folder=COMPETENT, tasks_root=TOYS, profile="ci-smoke", trials=2)),
+        found,
+    )
     return found
 
 
@@ -78,7 +81,10 @@ def test_the_task_is_looked_for_where_it_lies_here(content: bytes, store: Store,
 
 
 def test_two_commands_of_the_same_key_keep_both_runs(content: bytes, store: Store) -> None:
-    own = runner.run(order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke", seed=3)), store)
+    own = runner.run(
+        order(Options(task="toy-squares", folder=COMPETENT, tasks_root=TOYS, profile="ci-smoke", seed=3)),
+        store,
+    )
     head, parts = packets.opened("run", content)
     (claim,) = store.read(select(CLAIMS.c.key))
     transfer.adopt(store, packets.sealed("run", {**head, "key": claim.key}, parts))
@@ -261,6 +267,6 @@ def test_a_run_by_records_alone_moves_as_well(store: Store, tmp_path: Path) -> N
     head = run.head
     store.claim(head, json.dumps({"task_folder": "x"}), "key")
     store.release(head.run_id)
-    there = Store(tmp_path / "there", url="")
+    there = Store.open(tmp_path / "there", url="")
     transfer.adopt(there, transfer.packed(store, head.run_id))
     assert there.run(head.run_id) == store.run(head.run_id)

@@ -148,7 +148,7 @@ def measure(do: Do, payload: str, task: str, content: bytes, alone: bool) -> byt
     home = _folder(top / "stores") / of_bytes(str(request.get("assessment", "")).encode())[:16]
     with lease.machine(alone):
         cell = do(json.dumps(request), str(home))
-    run_id, store, parts = json.loads(cell).get("run_id", ""), Store(home), []
+    run_id, store, parts = json.loads(cell).get("run_id", ""), Store.open(home), []
     if run_id and not store.shared:
         parts.append(transfer.packed(store, run_id))
     head = {"cell": cell, "seconds": time.monotonic() - began, "shared": store.where if store.shared else ""}

@@ -28,7 +28,7 @@ def do(payload: str, home: str, observer: Observer | None = None) -> str:
         candidate=unit.candidate, task=unit.task, outcome="harness_error", submission_digest=unit.digest
     )
     try:
-        cell = cell_of(unit.candidate, runner.run(_order(unit), Store(Path(home)), observer))
+        cell = cell_of(unit.candidate, runner.run(_order(unit), Store.open(Path(home)), observer))
     except SubmissionError as error:
         # It was read when the unit was planned: that it cannot be now is not the candidate's doing.
         cell = blank.model_copy(update={"reasons": (f"the submission could not be read again: {error}",)})
