@@ -79,7 +79,7 @@ def test_minutes_are_those_of_this_machine(tmp_path: Path) -> None:
 
 
 def test_minutes_are_least_median_and_most_of_what_was_asked_in_the_same_way(tmp_path: Path) -> None:
-    ledger = Ledger(Store(tmp_path))
+    ledger = Ledger(Store.open(tmp_path))
     same = TaskInSuite(id="a", profile="p", task_digest="d")
     suite = Suite(name="s", title="S", tasks=(same,))
 
