@@ -1,33 +1,39 @@
 """ML Skills Harness: practical, measured assessment of machine-learning engineers.
 
-The map, from the top floor down (imports go downward only):
+Four pure rooms, eight rooms that touch the world, one door, and the worker on the other side of the wall.
+The files beside this one are the dictionary: words that every room may use.
 
-    cli, output, progress       the verbs (cli_*: by what they are about); the only place that prints and exits
-    scoring, executors          an assessment, from suite and hand-ins to a sheet; where its units run
-    suites, intake, calibrating configs/suites; folders, CSV and archives; what a calibration is made of
-    reassessing, export_*       every cell scored again; tables for other programs
-    asking, check, proving,     what was typed, made an order; the candidate's fast loop; a task's
-    doctor                      proof of itself; a look at the machine
-    runner                      the one path from a submission to a score
-    trials, assess, workbench,  submissions side by side on one instance; a trial to measurements;
-    steadiness                  what a task's `prepare` works with; a program beside its own copy
-    grading, session, watch     measurements to a score; the parent's end of the process wall
-    reports, tasks              a Run or a Sheet in, text out; tasks/<id>/ in, a Task out
-    standings, differences,     pure: who stands where, by how much, and whether it could be noise;
-    calibration                 difficulty, reliability, cuts, simulation
-    submissions, profiles       folders and configs/ read and checked
-    sources                     data sets and models (stackdocs, tables, qrels, hub)
-    isolation                   the only place that starts a process
-    measures, store, ledger     arrays in, floats out; the only writer of results (database, engines,
-                                migrations, claims, kept, artefacts); assessments and their cells
-    packets, moving             a whole run as bytes, and into another store
-    owners, leftovers           who works on what a crash can leave behind; the sweep of it
-    devices, machine, counters  NVML; the fingerprint of where it ran; what its kernel counts meanwhile
-    records, assessments,       the frozen values that travel between the floors
-    instances, criteria, checks
-    worker, errors              the child's side of the wall; our own faults
+    door
+      cli/         the verbs; the only room that prints and exits
+    rooms that touch the world
+      assessment/  many candidates on a suite: plan it, hand units to engines, fill the sheet, export
+      receipts/    signed records of runs: keys, receipts, and whether one holds
+      runs/        one order on this machine: prepare, run, judge, check, prove, rescore, doctor
+      trials/      submissions side by side in workers: sessions, turns, pairs, clocks; raw trials out
+      store/       what is kept, and the only SQL: runs, ledger, ownership, blobs, migrations
+      inputs/      what other people wrote, read and checked: tasks, submissions, hand-ins, configs, data, models
+      isolation/   the only room that starts a candidate's process, one module a level
+      machine/     what this machine is, has, counts and lends: fingerprint, devices, counters, leases, temporary files
+    pure rooms (no disk, no clock, no process, no environment)
+      reports/     values in, text out
+      analysis/    what many results say together: standings, differences, agreement, similar code, calibration
+      grading/     what one submission's measurements are worth: criteria, comparison, certificate, verdicts, score
+      measures/    arrays in, floats out, with the formula's source
+    beyond the wall
+      worker/      the child's side; imports nothing of ours
 
-Nothing is re-exported here: the worker starts from this package and must stay light.
+    errors         our faults, and the one that is a submission's
+    records        values that are stored, shown and compared
+    readings       what a clock, a meter or the kernel said
+    instances      what a task hands over: requests, specs, hidden answers
+    sheets         suite, cell, assessment, sheet
+    proofs         a task's proof of itself
+    observer       who is told about progress
+    digests        content hashes
+    tasks          how the files of a task import each other
+
+Who may import whom is the table ROOMS in `tests/house.py`; each room's `__init__` says what it is for, and
+what it never does. Nothing is re-exported here: the worker starts from this package and must stay light.
 """
 
 __version__ = "0.1.0"

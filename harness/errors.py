@@ -1,6 +1,6 @@
 """Our own faults, and the one exception that carries a submission's fault to its outcome.
 
-    HarnessError                exit 4: something of ours went wrong
+    HarnessError                exit 4: the harness itself failed
     ├── UsageError              exit 2: the call or a file is wrong
     │   ├── TaskError           a task's folder
     │   ├── ProfileError        a profile or a suite

@@ -257,7 +257,7 @@ class FromItem:
 class FromAnswers:
     """An argument that the parent computes, when it asks, from what this submission has answered so far.
 
-    This makes ask and tell: the parent holds a function, and reveals it only where it was asked.
+    This allows a dialogue: the parent holds a function, and reveals its values only where the submission asks.
     `key` tells this argument from others in the instance's identity; `compute` gets the answers by
     item, must depend on nothing else, and may raise a Fault.
     """
@@ -271,7 +271,7 @@ class FromAnswers:
 Argument = Array | Sequence[str] | str | bytes | int | float | FromItem | FromAnswers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """One call of one phase.
 
@@ -282,12 +282,14 @@ class Request:
     `count` is how many examples the request holds (for throughput). `scored` is false for a request
     whose answer only has to be valid (a reserve for which no truth exists). `least_seconds` is what
     no machine of this kind could go below for a right answer, from counted operations and bytes.
+
+    The first four may be given by position: they read like a call. All others need their names.
     """
 
-    item: str
-    phase: str
-    arguments: Mapping[str, Argument]
-    returns: ReturnSpec = None
+    item: str = field(kw_only=False)
+    phase: str = field(kw_only=False)
+    arguments: Mapping[str, Argument] = field(kw_only=False)
+    returns: ReturnSpec = field(default=None, kw_only=False)
     group: str = ""
     timed: bool = False
     warmup: bool = False
@@ -301,7 +303,7 @@ class Request:
         return self.group or self.phase
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Stage:
     """A fresh worker and the requests it serves, in order.
 
@@ -315,8 +317,8 @@ class Stage:
     place of the submission: what a submission handed over is put to use where it can hide nothing.
     """
 
-    name: str
-    requests: tuple[Request, ...]
+    name: str = field(kw_only=False)
+    requests: tuple[Request, ...] = field(kw_only=False)
     each: tuple[Request, ...] = ()
     reserve: tuple[Request, ...] = ()
     paired: bool = False
@@ -348,7 +350,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` or `conclude` found: measurements, and named series for the report's plots."""
+    """The result of `evaluate` or `conclude`: measurements, and named series for the report's plots."""
 
     measurements: tuple[Measurement, ...]
     series: tuple[Series, ...] = ()

@@ -1,4 +1,4 @@
-"""Who is told what is going on: the observer that every long piece of work reports to, and one that tells nobody."""
+"""The observer that every long piece of work reports its progress to, and one that does nothing with it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Observer(Protocol):
-    """Is told what is going on; prints nothing itself unless it is the command line's."""
+    """Receives progress and notes; prints nothing itself unless it is the command line's."""
 
     def step(self, trial: int, stage: str, label: str, phase: str, done: int, total: int) -> None:
         """`done` of `total` requests are answered; now `label` serves `phase`."""
@@ -18,7 +18,7 @@ class Observer(Protocol):
 
 
 class Silent:
-    """An observer that tells nobody."""
+    """An observer that does nothing."""
 
     def step(self, trial: int, stage: str, label: str, phase: str, done: int, total: int) -> None:
         """Nothing."""

@@ -39,7 +39,7 @@ class ProofCheat(Record):
 
 
 class ProofMutant(Record):
-    """The expert less one idea over some instances: points of each, and whether it came out where it should.
+    """The expert less one idea over some instances: points of each, and whether they are where they should be.
 
     `points` are uncapped and leave constraints aside; `broke` names the constraints that it failed on
     any instance.

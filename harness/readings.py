@@ -1,4 +1,4 @@
-"""Raw readings: what a clock, a meter or the kernel said, before anything is derived from it."""
+"""Raw readings: the values of a clock, a meter or the kernel, before anything is derived from it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Counters(Record):
     """What the kernel and the driver counted over a span: no worker can write any of it.
 
     `cpu_seconds`, `wait_seconds` and `preemptions` are the reference workers' own: time on a core,
-    time runnable without one, and involuntary switches. Shares are of `seconds`. None: not told here.
+    time runnable without one, and involuntary switches. Shares are of `seconds`. None: not counted here.
     """
 
     seconds: float

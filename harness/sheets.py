@@ -1,4 +1,4 @@
-"""The frozen values of an assessment: what was asked of whom, and how each cell of the table came out.
+"""The frozen values of an assessment: its suite and candidates, and the result in each cell of the table.
 
 An assessment is one suite, one secret and a list of candidates; a cell is one candidate on one task and
 stands for one Run. A Sheet is all of it: leaderboards, candidates' pages, exports and calibration are
@@ -49,8 +49,8 @@ class Suite(Record):
 
     def task(self, name: str) -> TaskInSuite:
         """The task called `name`; raises KeyError."""
-        found = {task.id: task for task in self.tasks}
-        return found[name]
+        by_id = {task.id: task for task in self.tasks}
+        return by_id[name]
 
     def competencies(self) -> tuple[str, ...]:
         """All competencies, in the order of the tasks, each once."""
@@ -162,8 +162,8 @@ class Sheet(Record):
     def of(self, candidate: str) -> tuple[Cell, ...]:
         """A candidate's cells in the order of the suite's tasks."""
         order = {task.id: number for number, task in enumerate(self.assessment.suite.tasks)}
-        found = [cell for cell in self.cells if cell.candidate == candidate and cell.task in order]
-        return tuple(sorted(found, key=lambda cell: order[cell.task]))
+        cells = [cell for cell in self.cells if cell.candidate == candidate and cell.task in order]
+        return tuple(sorted(cells, key=lambda cell: order[cell.task]))
 
     def on(self, task: str) -> tuple[Cell, ...]:
         """The cells of one task, in the order of the candidates."""
@@ -174,7 +174,7 @@ class Sheet(Record):
 def cell_of(candidate: str, run: Run) -> Cell:
     """The cell that a run fills. A run without a score is open: our fault."""
     score, head = run.score, run.head
-    found = Cell(
+    cell = Cell(
         candidate=candidate,
         task=head.task,
         run_id=head.run_id,
@@ -190,7 +190,7 @@ def cell_of(candidate: str, run: Run) -> Cell:
         reasons=("the run was not finished",),
     )
     if score is None:
-        return found
+        return cell
     objective, timing = score.objective, score.timing
     update = {
         "outcome": score.outcome,
@@ -212,15 +212,15 @@ def cell_of(candidate: str, run: Run) -> Cell:
         "grade": timing.condition.grade if timing and timing.condition else None,
         "constraints": tuple(CellConstraint(**c.model_dump(include=_CONSTRAINT)) for c in score.constraints),
     }
-    return found.model_copy(update=update)
+    return cell.model_copy(update=update)
 
 
 _CONSTRAINT = set(CellConstraint.model_fields)
 
 
 def _instances(run: Run) -> tuple[str, ...]:
-    found: Sequence[tuple[int, str]] = sorted({(t.number, t.instance_id) for t in run.trials})
-    return tuple(name for _, name in found)
+    pairs: Sequence[tuple[int, str]] = sorted({(t.number, t.instance_id) for t in run.trials})
+    return tuple(name for _, name in pairs)
 
 
 def not_attempted(candidate: str, task: str, reason: str = "") -> Cell:

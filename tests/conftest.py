@@ -68,7 +68,7 @@ def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """An empty store."""
-    return Store(tmp_path / "home")
+    return Store.open(tmp_path / "home")
 
 
 @pytest.fixture
@@ -82,7 +82,9 @@ def toy_order() -> Callable[..., Order]:
     """Makes an order for a folder on the toy task."""
 
     def make(folder: Path, root: Path = TOYS, **options: object) -> Order:
-        return order(Options("toy-squares", folder, root, "ci-smoke", **options))  # type: ignore[arg-type]
+        return order(
+            Options(task="toy-squares", folder=folder, tasks_root=root, profile="ci-smoke", **options)
+        )  # type: ignore[arg-type]
 
     return make
 

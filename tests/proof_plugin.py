@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness import tasks
+from harness.inputs import tasks
 from harness.proofs import Proof
 from harness.runs.made_of import made_of, made_of_now
 from harness.runs.options import Options, order
@@ -49,7 +49,7 @@ def proof_choices(pytestconfig: pytest.Config) -> dict[str, Choice]:
 
 def standing(task: str) -> Standing:
     """A task, and its proof as it is kept."""
-    asked, file = order(Options(task, profile=PROFILE)), PROOFS / f"{task}.{PROFILE}.json"
+    asked, file = order(Options(task=task, profile=PROFILE)), PROOFS / f"{task}.{PROFILE}.json"
     if not file.is_file():
         return Standing(task, None, made_of(asked))
     kept = Proof.model_validate_json(file.read_text("utf-8"))

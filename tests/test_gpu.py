@@ -25,7 +25,9 @@ def test_cuda_is_found_and_named() -> None:
 def test_the_expert_runs_and_its_device_memory_is_read(name: str, store: Store) -> None:
     task = TASKS[name]
     expert = submissions.references(task.id, task.folder)["expert"]
-    run = runner.run(order(Options(name, expert.folder, profile="ci-smoke", device="cuda")), store)
+    run = runner.run(
+        order(Options(task=name, folder=expert.folder, profile="ci-smoke", device="cuda")), store
+    )
     assert run.score is not None
     assert run.score.outcome in ("ok", "budget_exceeded", "inconclusive"), run.score.reasons
     assert run.head.profile.device == "cuda"

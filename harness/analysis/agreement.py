@@ -74,38 +74,38 @@ def result(score: Score) -> Result:
     )
 
 
-def contradictions(said: Result) -> list[str]:
+def contradictions(claimed: Result) -> list[str]:
     """What a result cannot say of itself: points that do not follow, a value outside its interval."""
-    found = []
-    counts = said.outcome in ("ok", "inconclusive") and said.points_uncapped is not None
-    follow = min(max(said.points_uncapped or 0.0, SHOWN.low), SHOWN.high) if counts else 0.0
-    if abs(said.points - follow) > 1e-6:
-        found.append(
-            f"its points are {said.points:.4g}, and by its own outcome and values they are {follow:.4g}"
+    wrong = []
+    counts = claimed.outcome in ("ok", "inconclusive") and claimed.points_uncapped is not None
+    follow = min(max(claimed.points_uncapped or 0.0, SHOWN.low), SHOWN.high) if counts else 0.0
+    if abs(claimed.points - follow) > 1e-6:
+        wrong.append(
+            f"its points are {claimed.points:.4g}, and by its own outcome and values they are {follow:.4g}"
         )
-    o = said.objective
+    o = claimed.objective
     spans = [
-        ("points", said.points_uncapped, said.points_low, said.points_high),
+        ("points", claimed.points_uncapped, claimed.points_low, claimed.points_high),
         ("objective", o.value, o.low, o.high),
-        *((f"constraint {c.name}", c.value, c.low, c.high) for c in said.constraints),
+        *((f"constraint {c.name}", c.value, c.low, c.high) for c in claimed.constraints),
     ]
     for name, value, low, high in spans:
         ends = [end for end in (low, value, high) if end is not None]
         if (value is None and ends) or ends != sorted(ends):
-            found.append(f"the value of {name} lies outside its own interval")
-    return found
+            wrong.append(f"the value of {name} lies outside its own interval")
+    return wrong
 
 
-def compare(said: Result, again: Result, criteria: Criteria, same_machine: bool) -> list[Finding]:
+def compare(claimed: Result, again: Result, criteria: Criteria, same_machine: bool) -> list[Finding]:
     """What a receipt says against what was measured again: objective, points, constraints, tier, outcome."""
-    certified = bool(said.certified and again.certified)
-    findings = [_objective(said, again, criteria, (same_machine, certified))]
+    certified = bool(claimed.certified and again.certified)
+    findings = [_objective(claimed, again, criteria, (same_machine, certified))]
     timed = bool(criteria.objective.ratio_of) or criteria.objective.unit in COSTS
-    findings.append(_points(said, again, certified or not timed))
-    findings += _constraints(said, again, criteria, same_machine, certified)
+    findings.append(_points(claimed, again, certified or not timed))
+    findings += _constraints(claimed, again, criteria, same_machine, certified)
     decided = any(f.state == "differs" for f in findings)
-    findings.append(_tier(said, again, decided))
-    findings.append(_outcome(said, again, decided, same_machine))
+    findings.append(_tier(claimed, again, decided))
+    findings.append(_outcome(claimed, again, decided, same_machine))
     return findings
 
 
@@ -124,8 +124,8 @@ def apart(a: tuple[float | None, ...], b: tuple[float | None, ...], extra: float
     return y - x > math.hypot(above, below, extra) + rounding
 
 
-def _objective(said: Result, again: Result, criteria: Criteria, trust: tuple[bool, bool]) -> Finding:
-    a, b = said.objective, again.objective
+def _objective(claimed: Result, again: Result, criteria: Criteria, trust: tuple[bool, bool]) -> Finding:
+    a, b = claimed.objective, again.objective
     same_machine, certified = trust
     name = "objective"
     if (a.name, a.unit, a.direction) != (b.name, b.unit, b.direction):
@@ -145,11 +145,11 @@ def _objective(said: Result, again: Result, criteria: Criteria, trust: tuple[boo
     return _judged(name, differs, words, a.value == b.value)
 
 
-def _points(said: Result, again: Result, certified: bool) -> Finding:
-    name, first, second = "points", _span(said), _span(again)
-    words = f"{shown(said.points)} in the receipt, {shown(again.points)} here"
-    if (said.points_uncapped, again.points_uncapped) != (said.points, again.points):
-        words += f" (uncapped {shown(said.points_uncapped)} and {shown(again.points_uncapped)})"
+def _points(claimed: Result, again: Result, certified: bool) -> Finding:
+    name, first, second = "points", _span(claimed), _span(again)
+    words = f"{shown(claimed.points)} in the receipt, {shown(again.points)} here"
+    if (claimed.points_uncapped, again.points_uncapped) != (claimed.points, again.points):
+        words += f" (uncapped {shown(claimed.points_uncapped)} and {shown(again.points_uncapped)})"
     differs = apart(first, second)
     if differs is None:
         return _unmeasured(name, first[0], second[0], words)
@@ -159,10 +159,10 @@ def _points(said: Result, again: Result, certified: bool) -> Finding:
 
 
 def _constraints(
-    said: Result, again: Result, criteria: Criteria, same_machine: bool, certified: bool
+    claimed: Result, again: Result, criteria: Criteria, same_machine: bool, certified: bool
 ) -> Iterator[Finding]:
-    if [c.name for c in said.constraints] != [c.name for c in again.constraints]:
-        if {said.outcome, again.outcome} <= set(_BUDGETS):
+    if [c.name for c in claimed.constraints] != [c.name for c in again.constraints]:
+        if {claimed.outcome, again.outcome} <= set(_BUDGETS):
             yield Finding(
                 name="constraints", state="differs", words="the receipt judges others than the task's"
             )
@@ -172,7 +172,7 @@ def _constraints(
             )
         return
     absolute = {c.name for c in criteria.constraints if c.compare == "absolute"}
-    for a, b in zip(said.constraints, again.constraints, strict=True):
+    for a, b in zip(claimed.constraints, again.constraints, strict=True):
         if not same_machine and a.name in absolute and b.unit in COSTS:
             words = f"{_judgement(a)} in the receipt, {_judgement(b)} here"
             words += "; not compared: absolute, and another machine"
@@ -214,16 +214,16 @@ def _constraint(a: ConstraintResult, b: ConstraintResult, certified: bool) -> Fi
     return _judged(name, False, words, a.value == b.value)
 
 
-def _tier(said: Result, again: Result, decided: bool) -> Finding:
-    words = f"{said.tier} in the receipt, {again.tier} here"
-    if said.tier == again.tier:
+def _tier(claimed: Result, again: Result, decided: bool) -> Finding:
+    words = f"{claimed.tier} in the receipt, {again.tier} here"
+    if claimed.tier == again.tier:
         return Finding(name="tier", state="same", words=words)
     return Finding(name="tier", state="differs" if decided else "open", words=words + _because(decided))
 
 
-def _outcome(said: Result, again: Result, decided: bool, same_machine: bool) -> Finding:
-    words = f"{said.outcome} in the receipt, {again.outcome} here"
-    both = {said.outcome, again.outcome}
+def _outcome(claimed: Result, again: Result, decided: bool, same_machine: bool) -> Finding:
+    words = f"{claimed.outcome} in the receipt, {again.outcome} here"
+    both = {claimed.outcome, again.outcome}
     if len(both) == 1:
         return Finding(name="outcome", state="same", words=words)
     if both <= set(_BUDGETS):
@@ -258,12 +258,12 @@ def _factor_two(a: float | None, b: float | None) -> float:
     return min(abs(a or 0.0), abs(b or 0.0))
 
 
-def _span(found: Result) -> tuple[float | None, float | None, float | None]:
-    return found.points_uncapped, found.points_low, found.points_high
+def _span(measured: Result) -> tuple[float | None, float | None, float | None]:
+    return measured.points_uncapped, measured.points_low, measured.points_high
 
 
-def _judgement(found: ConstraintResult) -> str:
-    return f"{found.verdict} at {shown(found.value)}"
+def _judgement(constraint: ConstraintResult) -> str:
+    return f"{constraint.verdict} at {shown(constraint.value)}"
 
 
 def shown(value: float | None) -> str:

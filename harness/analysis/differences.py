@@ -91,7 +91,7 @@ def compare(sheet: Sheet, first: str, second: str) -> Difference:
 
 
 def _on(task: TaskInSuite, mine: Cell | None, theirs: Cell | None) -> TaskDifference:
-    found = TaskDifference(
+    entry = TaskDifference(
         task=task.id,
         title=task.title or task.id,
         weight=task.weight,
@@ -100,17 +100,17 @@ def _on(task: TaskInSuite, mine: Cell | None, theirs: Cell | None) -> TaskDiffer
         difference=None,
         basis="none",
     )
-    if mine is None or theirs is None or found.first is None or found.second is None:
-        return found.model_copy(update={"because": _missing(mine, theirs)})
+    if mine is None or theirs is None or entry.first is None or entry.second is None:
+        return entry.model_copy(update={"because": _missing(mine, theirs)})
     shared = _shared(mine, theirs)
     if len(shared) >= 2:
         low, high = t_interval(np.array(shared))
         difference = Span(points=float(np.mean(shared)), low=low, high=high)
-        return found.model_copy(
+        return entry.model_copy(
             update={"difference": difference, "basis": "paired", "instances": len(shared)}
         )
-    difference = _by_intervals(found.first, found.second)
-    return found.model_copy(update={"difference": difference, "basis": "intervals"})
+    difference = _by_intervals(entry.first, entry.second)
+    return entry.model_copy(update={"difference": difference, "basis": "intervals"})
 
 
 def _fit(cell: Cell | None) -> Span | None:
@@ -118,12 +118,12 @@ def _fit(cell: Cell | None) -> Span | None:
 
 
 def _missing(mine: Cell | None, theirs: Cell | None) -> str:
-    told = [
+    reasons = [
         f"the {which} is {'not scored yet' if cell is None else cell.standing}"
         for which, cell in (("first", mine), ("second", theirs))
         if cell is None or cell.standing != "fit"
     ]
-    return " and ".join(told)
+    return " and ".join(reasons)
 
 
 def _shared(mine: Cell, theirs: Cell) -> list[float]:

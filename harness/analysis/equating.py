@@ -30,7 +30,7 @@ class Equated(Record):
 
 def equating(sheet: Sheet) -> tuple[Equated, ...]:
     """The anchors of each task, baseline and expert, over its distinct variants; pure."""
-    found: list[Equated] = []
+    equated: list[Equated] = []
     for task in sheet.assessment.suite.tasks:
         anchors = _anchors(sheet, task.id)
         if not anchors:
@@ -40,7 +40,7 @@ def equating(sheet: Sheet) -> tuple[Equated, ...]:
             values = [pair[number] for pair in anchors]
             spread = stdev(values) if len(values) > 1 else None
             share = spread / gap if spread is not None and gap else None
-            found.append(
+            equated.append(
                 Equated(
                     task=task.id,
                     tier=tier,
@@ -50,7 +50,7 @@ def equating(sheet: Sheet) -> tuple[Equated, ...]:
                     share=share,
                 )
             )
-    return tuple(found)
+    return tuple(equated)
 
 
 def in_words(rows: Sequence[Equated]) -> list[str]:
@@ -65,10 +65,10 @@ def in_words(rows: Sequence[Equated]) -> list[str]:
 
 def _anchors(sheet: Sheet, task: str) -> list[tuple[float, float]]:
     """Baseline and expert of each distinct variant; cells of the same instances count once."""
-    found: dict[tuple[str, ...], tuple[float, float]] = {}
+    anchors: dict[tuple[str, ...], tuple[float, float]] = {}
     for cell in sheet.on(task):
         objective = {rung.tier: rung.objective for rung in cell.ladder}
         baseline, expert = objective.get("baseline"), objective.get("expert")
         if baseline is not None and expert is not None:
-            found.setdefault(cell.instances, (baseline, expert))
-    return list(found.values())
+            anchors.setdefault(cell.instances, (baseline, expert))
+    return list(anchors.values())

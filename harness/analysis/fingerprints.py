@@ -37,7 +37,7 @@ def tokens(text: str) -> list[Token]:
     tokenize.TokenError, SyntaxError or ValueError where it does not tokenise.
     """
     lines = iter([f"{line}\n" for line in text.split("\n")])
-    found: list[Token] = []
+    kept: list[Token] = []
     statement: list[Token] = []
     depth = 0  # in an f-string: one symbol on every version of Python
     with warnings.catch_warnings():
@@ -52,11 +52,11 @@ def tokens(text: str) -> list[Token]:
             elif kind.endswith("STRING_END"):
                 depth -= 1
             elif kind in ("NEWLINE", "ENDMARKER"):
-                found += statement if any(symbol != _TEXT for symbol, _ in statement) else []
+                kept += statement if any(symbol != _TEXT for symbol, _ in statement) else []
                 statement = []
             elif depth == 0 and kind not in _DROPPED:
                 statement.append((_symbol(kind, token.string), line))
-    return found
+    return kept
 
 
 def characters(text: str) -> list[Token]:
@@ -75,11 +75,11 @@ def grams(symbols: Sequence[str], k: int = GRAM) -> list[int]:
     value = 0
     for number in numbers[:k]:
         value = (value * _BASE + number) % _PRIME
-    found = [value]
+    hashes = [value]
     for gone, new in zip(numbers, numbers[k:], strict=False):
         value = ((value - gone * oldest) * _BASE + new) % _PRIME
-        found.append(value)
-    return found
+        hashes.append(value)
+    return hashes
 
 
 def winnow(hashes: Sequence[int], window: int = WINDOW) -> list[int]:
@@ -119,21 +119,27 @@ def _number(symbol: str) -> int:
 
 def all_grams(content: bytes) -> list[int]:
     """The hash of every run of GRAM tokens in a file, in order; empty where it does not tokenise."""
-    found, _ = read_tokens(content)
-    return grams([symbol for symbol, _ in found])
+    return grams([symbol for symbol, _ in read_tokens(content).tokens])
 
 
-def read_tokens(content: bytes) -> tuple[list[Token], str]:
-    """The tokens of a file, and what a person should know about them."""
+class FileTokens(NamedTuple):
+    """The tokens of a file, and what a person should know about them; empty where there is nothing."""
+
+    tokens: list[Token]
+    note: str = ""
+
+
+def read_tokens(content: bytes) -> FileTokens:
+    """The tokens of a file; none where it is too large or no text, and its characters where it is no Python."""
     if len(content) > MOST_FILE_BYTES:
-        return [], f"is larger than {MOST_FILE_BYTES >> 10} KiB; left out"
+        return FileTokens([], f"is larger than {MOST_FILE_BYTES >> 10} KiB; left out")
     if b"\0" in content:
-        return [], "is binary; left out"
+        return FileTokens([], "is binary; left out")
     try:
         text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
-        return [], "is not UTF-8; left out"
+        return FileTokens([], "is not UTF-8; left out")
     try:
-        return tokens(text), ""
+        return FileTokens(tokens(text))
     except (tokenize.TokenError, SyntaxError, ValueError, RecursionError):
-        return characters(text), "is no Python that tokenises; compared by its characters"
+        return FileTokens(characters(text), "is no Python that tokenises; compared by its characters")

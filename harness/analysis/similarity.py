@@ -36,7 +36,7 @@ class Region:
     other_lines: tuple[int, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SharedCode:
     """Two submissions: distinct fingerprints they share, that as a share (0 to 1) of each one's own, and where."""
 
@@ -54,7 +54,7 @@ class SharedCode:
         return max(self.share, self.other_share)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Part:
     """One submission: how many distinct fingerprints are its own, the starter's, common to many.
 
@@ -112,11 +112,11 @@ def compare(
 
 
 def _file(candidate: str, name: str, content: bytes, notes: list[str]) -> list[Print]:
-    found, note = read_tokens(content)
+    tokens, note = read_tokens(content)
     if note:
         notes.append(f"{candidate}: {name} {note}")
-    hashes = grams([symbol for symbol, _ in found])
-    return [Print(hashes[at], name, at, found[at][1], found[at + GRAM - 1][1]) for at in winnow(hashes)]
+    hashes = grams([symbol for symbol, _ in tokens])
+    return [Print(hashes[at], name, at, tokens[at][1], tokens[at + GRAM - 1][1]) for at in winnow(hashes)]
 
 
 def _common(held: Sequence[set[int]]) -> set[int]:
@@ -158,8 +158,8 @@ def _listed(
         i, j, count = entry
         return (-count / min(len(own[i]), len(own[j])), -count, names[i], names[j])
 
-    found = sorted((e for e in shared if -order(e)[0] >= threshold), key=order)
-    return found[:MOST_PAIRS], max(0, len(found) - MOST_PAIRS)
+    alike = sorted((e for e in shared if -order(e)[0] >= threshold), key=order)
+    return alike[:MOST_PAIRS], max(0, len(alike) - MOST_PAIRS)
 
 
 def _parts(
@@ -182,13 +182,13 @@ def _parts(
         most, other = closest.get(i, (0, -1))
         parts.append(
             Part(
-                name,
-                size,
-                len(values[i] & known),
-                len(values[i] & common),
-                names[other] if most else "",
-                most / size if size else 0.0,
-                sum(counts[v] > 1 for v in own[i]) / size if size else 0.0,
+                candidate=name,
+                own=size,
+                starter=len(values[i] & known),
+                common=len(values[i] & common),
+                closest=names[other] if most else "",
+                share=most / size if size else 0.0,
+                elsewhere=sum(counts[v] > 1 for v in own[i]) / size if size else 0.0,
             )
         )
     return parts
@@ -200,8 +200,15 @@ def _pair(
     i, j, count = entry
     both = own[i] & own[j]
     regions = _regions([p for p in prints[i] if p.value in both], [p for p in prints[j] if p.value in both])
-    few = min(len(own[i]), len(own[j])) < FEW
-    return SharedCode(names[i], names[j], count, count / len(own[i]), count / len(own[j]), few, regions)
+    return SharedCode(
+        one=names[i],
+        other=names[j],
+        shared=count,
+        share=count / len(own[i]),
+        other_share=count / len(own[j]),
+        few=min(len(own[i]), len(own[j])) < FEW,
+        regions=regions,
+    )
 
 
 def _regions(one: Iterable[Print], other: Iterable[Print]) -> tuple[Region, ...]:
@@ -263,11 +270,11 @@ def _within(region: Region, other: Region) -> bool:
 def _matches(one: Iterable[Print], other: Iterable[Print]) -> Iterator[tuple[Print, Print]]:
     """Each fingerprint beside the same one of the other; where it repeats too often, in turn."""
     beside: dict[int, list[Print]] = {}
-    for found in other:
-        beside.setdefault(found.value, []).append(found)
+    for mark in other:
+        beside.setdefault(mark.value, []).append(mark)
     mine: dict[int, list[Print]] = {}
-    for found in one:
-        mine.setdefault(found.value, []).append(found)
+    for mark in one:
+        mine.setdefault(mark.value, []).append(mark)
     for value, here in mine.items():
         there = beside[value]
         if len(here) * len(there) <= MOST_PLACES:

@@ -159,14 +159,14 @@ def chosen_tasks(
     if competency is not None and competency not in suite.competencies():
         have = ", ".join(suite.competencies()) or "none"
         raise UsageError(f"suite {suite.name} has no competency {competency!r}; it has {have}")
-    found = tuple(
+    chosen = tuple(
         task
         for task in suite.tasks
         if (not tasks or task.id in tasks) and (competency is None or competency in task.competencies)
     )
-    if not found:
+    if not chosen:
         raise UsageError(f"none of the named tasks is of the competency {competency!r}")
-    return found
+    return chosen
 
 
 def by_candidate(sheet: Sheet) -> dict[str, dict[str, Cell]]:
@@ -204,12 +204,12 @@ def profile(cells: Mapping[str, Cell], tasks: Sequence[TaskInSuite]) -> tuple[Co
 
     A failed task is not averaged in: how it failed is said, and `counted` shows that it is missing.
     """
-    found: dict[str, list[TaskInSuite]] = {}
+    by_name: dict[str, list[TaskInSuite]] = {}
     for task in tasks:
         for name in task.competencies:
-            found.setdefault(name, []).append(task)
+            by_name.setdefault(name, []).append(task)
     result = []
-    for name, mine in found.items():
+    for name, mine in by_name.items():
         spans = _spans(cells, mine)
         result.append(Competency(name=name, points=weighted(spans), counted=len(spans), tasks=len(mine)))
     return tuple(result)
@@ -241,7 +241,7 @@ def _held(points: float) -> float:
 def _spans(cells: Mapping[str, Cell], tasks: Iterable[TaskInSuite]) -> list[tuple[float, Span]]:
     """The weights and points of the tasks that are fit."""
     fit = [(task, cells[task.id]) for task in tasks if task.id in cells and cells[task.id].standing == "fit"]
-    return [(task.weight, found) for task, cell in fit if (found := span(cell)) is not None]
+    return [(task.weight, points) for task, cell in fit if (points := span(cell)) is not None]
 
 
 def _gaps(
@@ -277,7 +277,7 @@ def _unplaced(
     candidate: str, cells: Mapping[str, Cell], tasks: Sequence[TaskInSuite], cut: Cut | None
 ) -> Ranked:
     """A candidate all of whose cells count, before anybody is placed."""
-    counted = [(task.weight, found) for task in tasks if (found := span(cells[task.id])) is not None]
+    counted = [(task.weight, own) for task in tasks if (own := span(cells[task.id])) is not None]
     points = weighted(counted)
     if points is None:
         raise ValueError("a candidate without tasks cannot be ranked")
@@ -301,13 +301,13 @@ def _tier(cell: Cell) -> str:
 
 
 def _placed(ranked: Sequence[Ranked]) -> tuple[Ranked, ...]:
-    found = places([one.points for one in ranked])
+    allowed = places([one.points for one in ranked])
     share = defaultdict(int)
-    for best, _ in found:
+    for best, _ in allowed:
         share[best] += 1
     placed = [
         one.model_copy(update={"rank": best, "worst": worst, "tied": share[best] > 1})
-        for one, (best, worst) in zip(ranked, found, strict=True)
+        for one, (best, worst) in zip(ranked, allowed, strict=True)
     ]
     return tuple(sorted(placed, key=lambda one: (one.rank, -one.points.points, one.candidate)))
 

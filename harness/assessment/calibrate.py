@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.analysis.calibration import recovery, rehearsal
 from harness.analysis.calibration.generators import Design, linear
@@ -34,10 +35,10 @@ def simulate(generator: str | None, sets: int, seed: int, note: Callable[[str], 
     import numpy as np
 
     began = time.monotonic()
-    found = []
+    recovered = []
     for name, design, least, most in recovery.situations(generator, sets):
         note(f"{name}, {design.people} people, {design.tasks} tasks, {design.sets} data sets")
-        found.append(recovery.recover(name, design, (least, most), seed))
+        recovered.append(recovery.recover(name, design, (least, most), seed))
     note(f"the whole analysis, {rehearsal.PEOPLE} people, {rehearsal.TASKS} tasks, {sets} data sets")
     forecasts = () if generator else rehearsal.rehearse(sets, seed)
     planted = linear(FIT, np.random.default_rng(seed))
@@ -45,7 +46,7 @@ def simulate(generator: str | None, sets: int, seed: int, note: Callable[[str], 
     fit(planted.scores, np.random.default_rng(seed))
     took = time.monotonic() - before
     return Simulation(
-        situations=tuple(found),
+        situations=tuple(recovered),
         forecasts=forecasts,
         seed=seed,
         fit_seconds=took,
@@ -63,7 +64,7 @@ def suite_of(name: str, tasks_root: Path | None, profile: str) -> Suite:
         raise UsageError(
             f"SUITE {name!r} names no task, or one twice; give a suite ({known}) or tasks as A,B,C"
         )
-    found = [find(one, tasks_root) for one in names]
+    members = [find(one, tasks_root) for one in names]
     tasks = tuple(
         TaskInSuite(
             id=task.id,
@@ -73,7 +74,7 @@ def suite_of(name: str, tasks_root: Path | None, profile: str) -> Suite:
             competencies=tuple(task.definition.competencies),
             task_digest=task.digest,
         )
-        for task in found
+        for task in members
     )
     return Suite(name=",".join(task.id for task in tasks), title="", tasks=tasks)
 
@@ -84,17 +85,19 @@ def ladders(
     """Every task's tiers on `instances` instances, each with `repeats` seeds of its workers."""
     rows: list[Row] = []
     for task in suite.tasks:
-        asked = in_one_pair(order(Options(task.id, tasks_root=tasks_root, profile=task.profile, seed=seed)))
+        task_order = in_one_pair(
+            order(Options(task=task.id, tasks_root=tasks_root, profile=task.profile, seed=seed))
+        )
         with (
             lease.measuring(
-                asked.task.criteria.is_timed(), asked.device, observer.note, f"calibrate {task.id}"
+                task_order.task.criteria.is_timed(), task_order.device, observer.note, f"calibrate {task.id}"
             ),
-            setting_of(asked) as setting,
+            setting_of(task_order) as setting,
         ):
             for number in range(instances):
-                prepared = prepare(asked, number, observer)
+                prepared = prepare(task_order, number, observer)
                 for repeat in range(repeats):
-                    ladder = climb(asked, setting, prepared, observer, repeat)
+                    ladder = climb(task_order, setting, prepared, observer, repeat)
                     rows += [
                         Row(
                             person=tier,
@@ -116,11 +119,17 @@ def ladders(
     return rows
 
 
-def past(ledger: Ledger, suite: Suite) -> tuple[list[Row], int]:
+class Past(NamedTuple):
+    """Earlier rows on a suite's tasks, and how many hand-ins were left out: they are of other tasks or profiles."""
+
+    rows: list[Row]
+    left_out: int
+
+
+def past(ledger: Ledger, suite: Suite) -> Past:
     """What people handed in before on these tasks, the newest first; one submission of a task counts once.
 
-    A task whose digest is another one is another task, and so is one of another profile, since sizes differ;
-    how many hand-ins were left out for that comes second.
+    A task whose digest is another one is another task, and so is one of another profile, since sizes differ.
     """
     rows, known, others = [], set(), set()
     digests = {task.id: task.task_digest for task in suite.tasks}
@@ -137,4 +146,4 @@ def past(ledger: Ledger, suite: Suite) -> tuple[list[Row], int]:
                 continue
             known |= {key} if key else set()
             rows += of_cell(f"{cell.candidate} ({assessment.id[:8]})", cell)
-    return rows, len(others)
+    return Past(rows, len(others))

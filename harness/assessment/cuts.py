@@ -58,23 +58,23 @@ def _lines(file: Path, needed: tuple[str, ...]) -> Iterator[tuple[str, dict[str,
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
             for number, line in enumerate(csv.DictReader(opened), 2):
-                told = {k: v.strip() for k, v in line.items() if isinstance(k, str) and isinstance(v, str)}
+                cells = {k: v.strip() for k, v in line.items() if isinstance(k, str) and isinstance(v, str)}
                 where = f"{file}, line {number}"
-                if missing := [name for name in needed if not told.get(name)]:
+                if missing := [name for name in needed if not cells.get(name)]:
                     raise UsageError(f"{where}: no {missing[0]}; the columns are {','.join(needed)}")
-                yield where, told
+                yield where, cells
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{file} cannot be read as a CSV: {error}") from error
 
 
 def _number(where: str, line: dict[str, str], name: str) -> float:
     try:
-        found = float(line[name])
+        number = float(line[name])
     except ValueError:
         raise UsageError(f"{where}: {name} {line[name]!r} is no number") from None
-    if not abs(found) < 1e9:
+    if not abs(number) < 1e9:
         raise UsageError(f"{where}: {name} {line[name]!r} is no finite number")
-    return found
+    return number
 
 
 def _points(where: str, line: dict[str, str]) -> float:

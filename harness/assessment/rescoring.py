@@ -50,7 +50,7 @@ class Change(Record):
 
 
 class Reassessed(Record):
-    """What became of an assessment: each cell that was scored again, and its suite before and after."""
+    """An assessment after rescoring: each cell that was scored again, the old suite, and how many cells were left."""
 
     assessment: Assessment
     suite_before: Suite
@@ -69,8 +69,8 @@ def reassess(
 ) -> Reassessed:
     """Scores every cell again under the thresholds that its task has now; keeps what changed.
 
-    With `suite`, the assessment's suite takes over its weights and its cut. Cells without a run and those that
-    we are at fault for are left: there is nothing to score. To do it twice changes nothing the second time.
+    With `suite`, the assessment's suite takes over its weights and its cut. Cells without a run, and those that
+    failed by the harness's own fault, are left: there is nothing to score. A second call changes nothing.
     """
     before = assessment.suite
     if suite is not None:
@@ -80,9 +80,9 @@ def reassess(
     changes: list[Change] = []
     left = 0
     instances: dict[str, Instances] = {}
-    found = ledger.units(assessment.id)
+    units = ledger.units(assessment.id)
     # One task after the other: of its prepared instances only those of one task are held at a time.
-    for (_, task), (unit, cell) in sorted(found.items(), key=lambda item: (item[0][1], item[0][0])):
+    for (_, task), (unit, cell) in sorted(units.items(), key=lambda item: (item[0][1], item[0][0])):
         if not cell.run_id or cell.outcome in (*OURS, "not_attempted"):
             left += 1
             continue

@@ -1,7 +1,7 @@
 """The one path from a suite and a folder of submissions to a sheet: what is missing is measured, and kept.
 
-The same command finds the same assessment again. A cell whose unit is as it was asked before is not
-measured again; a fault of ours leaves a cell that the next same command tries again.
+The same command finds the same assessment again. A cell whose unit has the same key as before is not
+measured again; a fault of the harness leaves a cell that the next same command tries again.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from harness.store.ledger import Ledger
 from harness.store.results import Store
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ScoreRequest:
-    """What was asked of `harness score`; `named` takes the place of the suite's own name."""
+    """The options of `harness score`; `named` replaces the suite's own name."""
 
     suite: str
     place: Path
@@ -47,7 +47,7 @@ class ScoreRequest:
 
 
 class Watcher(Protocol):
-    """Is told how the table fills."""
+    """Shows how the table fills."""
 
     def begin(self, sheet: Sheet, missing: Sequence[Unit]) -> None:
         """What is known already, and what will be measured."""
@@ -64,16 +64,16 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True)
 class DueCell:
-    """One cell that is due: a unit to be measured, or a cell that is known without."""
+    """One cell of the table: either a unit that must be measured, or a cell that is known without measuring."""
 
     key: str
     unit: Unit | None = None
     cell: Cell | None = None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Plan:
-    asked: ScoreRequest
+    request: ScoreRequest
     planned: Planned
     secret: bytes
     assessment: Assessment
@@ -81,37 +81,42 @@ class _Plan:
     program: str = field(default_factory=lambda: program_digest())
 
 
-def score(asked: ScoreRequest, store: Store, engine: Executor, watch: Watcher) -> Sheet:
+def score(request: ScoreRequest, store: Store, engine: Executor, watch: Watcher) -> Sheet:
     """Measures what is missing, keeps each cell as it comes, and returns the whole sheet."""
-    planned = suites.plan(asked.suite, asked.tasks_root, asked.isolation)
-    suite = planned.suite.model_copy(update={"name": asked.named or planned.suite.name})
-    secret = secret_of(suite.name, store.folder, asked.secret_file)
+    planned = suites.plan(request.suite, request.tasks_root, request.isolation)
+    suite = planned.suite.model_copy(update={"name": request.named or planned.suite.name})
+    secret = secret_of(suite.name, store.folder, request.secret_file)
     references = {
-        name: {str(tier): found.digest for tier, found in submissions.references(name, task.folder).items()}
+        name: {
+            str(tier): reference.digest
+            for tier, reference in submissions.references(name, task.folder).items()
+        }
         for name, task in planned.tasks.items()
     }
     seed_id = of_bytes(secret)[:12]
     assessment = Assessment(
-        id=of_value([planned.suite.digest, seed_id, asked.variants, references])[:12],
+        id=of_value([planned.suite.digest, seed_id, request.variants, references])[:12],
         suite=suite,
         seed_id=seed_id,
-        variants=asked.variants,
+        variants=request.variants,
         begun_at=datetime.now(UTC).isoformat(timespec="seconds"),
         harness_version=__version__,
     )
-    taken = hand_ins.read(asked.place, list(planned.tasks), store.folder / "assessments" / "unpacked")
+    taken = hand_ins.read(request.place, list(planned.tasks), store.folder / "assessments" / "unpacked")
     for note in taken.notes:
         watch.note(note)
     ledger = Ledger(store)
     assessment = ledger.open(assessment, taken.candidates)
-    plan = _Plan(asked, planned, secret, assessment, references)
+    plan = _Plan(
+        request=request, planned=planned, secret=secret, assessment=assessment, references=references
+    )
     known = ledger.units(assessment.id)
     missing: list[Unit] = []
     for alias in taken.candidates:
         for task in planned.tasks:
             old = known.get((alias, task))
             wanted = _wanted(plan, alias, task, taken.handed.get((alias, task)), old)
-            if old is not None and old[0] == wanted.key and not _open(old[1], asked.retry_open):
+            if old is not None and old[0] == wanted.key and not _open(old[1], request.retry_open):
                 continue
             if wanted.cell is not None:
                 ledger.keep(assessment.id, wanted.cell, wanted.key, why="handed in anew" if old else "")
@@ -138,11 +143,13 @@ def _taken_over(
 ) -> list[Unit]:
     """Keeps what another assessment has measured for the very same unit; returns what is still to be measured."""
     fresh = [unit for unit in missing if known.get((unit.candidate, unit.task), ("",))[0] != unit.key]
-    found = {key: cell for key, cell in ledger.known([u.key for u in fresh]).items() if not _open(cell, True)}
+    measured = {
+        key: cell for key, cell in ledger.known([u.key for u in fresh]).items() if not _open(cell, True)
+    }
     for unit in fresh:
-        if unit.key in found:
-            ledger.keep(assessment, found[unit.key], unit.key, why="measured in another assessment")
-    taken = {id(unit) for unit in fresh if unit.key in found}
+        if unit.key in measured:
+            ledger.keep(assessment, measured[unit.key], unit.key, why="measured in another assessment")
+    taken = {id(unit) for unit in fresh if unit.key in measured}
     return [unit for unit in missing if id(unit) not in taken]
 
 
@@ -158,7 +165,8 @@ def measure(suite: str, tasks_root: Path | None, store: Store, engine: Executor,
         lines.append(f'expert,{name},"{expert.folder.absolute()}"')
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     named = f"{planned.suite.name}-references"
-    return score(ScoreRequest(suite, file, tasks_root, named=named), store, engine, watch)
+    request = ScoreRequest(suite=suite, place=file, tasks_root=tasks_root, named=named)
+    return score(request, store, engine, watch)
 
 
 def _open(cell: Cell, retry_open: bool) -> bool:
@@ -173,34 +181,34 @@ def _wanted(
     try:
         if handed.folder is None:
             raise SubmissionError(handed.refused)
-        found = submissions.read(name, handed.folder, alias)
+        submission = submissions.read(name, handed.folder, alias)
     except SubmissionError as error:
         digest = plan.planned.tasks[name].digest
-        # Where the evaluator keeps the folder is nothing that a page should tell.
-        why = str(error).replace(f"{plan.asked.place}{os.sep}", "")
+        # A page must not show where the evaluator keeps the folder.
+        why = str(error).replace(f"{plan.request.place}{os.sep}", "")
         cell = Cell(candidate=alias, task=name, outcome="malformed", task_digest=digest, reasons=(why,))
         return DueCell(of_value(["malformed", why]), cell=cell)
-    return _unit(plan, alias, name, found, old)
+    return _unit(plan, alias, name, submission, old)
 
 
 def _unit(
-    plan: _Plan, alias: str, name: str, found: submissions.Submission, old: tuple[str, Cell] | None
+    plan: _Plan, alias: str, name: str, submission: submissions.Submission, old: tuple[str, Cell] | None
 ) -> DueCell:
     task, profile = plan.planned.tasks[name], plan.planned.profiles[name]
     device = devices.resolve("auto") if profile.device == "auto" else profile.device
     profile = profile.model_copy(update={"device": device})
-    root = root_of(plan.secret, name, alias if plan.asked.variants == "per-candidate" else "")
+    root = root_of(plan.secret, name, alias if plan.request.variants == "per-candidate" else "")
     settings = profile.model_dump(mode="json")
     key = of_value(
         [
             plan.program,
             task.digest,
-            found.digest,
+            submission.digest,
             alias,
             settings,
             of_bytes(root),
             plan.references[name],
-            plan.asked.variants,
+            plan.request.variants,
         ]
     )
     again = old[1].run_id if old and old[1].outcome == "inconclusive" and old[0] == key else ""
@@ -208,8 +216,8 @@ def _unit(
         candidate=alias,
         task=name,
         task_folder=str(task.folder),
-        folder=str(found.folder.absolute()),
-        digest=found.digest,
+        folder=str(submission.folder.absolute()),
+        digest=submission.digest,
         profile=settings,
         root=root.hex(),
         assessment=plan.assessment.id,

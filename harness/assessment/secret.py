@@ -29,7 +29,7 @@ def secret_of(suite: str, home: Path, file: Path | None) -> bytes:
 
 
 def _make_secret(file: Path) -> None:
-    """Whole or not at all: a crash in between must not leave a short secret, nor two commands two of them."""
+    """Writes the file whole or not at all: a crash must not leave a short secret, nor two commands make two secrets."""
     making = file.with_name(f".{file.name}-{secrets.token_hex(4)}")
     opened = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -46,7 +46,7 @@ def _make_secret(file: Path) -> None:
 
 
 def shuffled(units: Sequence[Unit], secret: bytes) -> list[Unit]:
-    """Rounds in each of which a candidate comes up once, in an order drawn anew: nobody is always first.
+    """The units in rounds: each candidate has one unit in a round, and each round's order is drawn anew.
 
     Drawn from the secret, so that a resumed command keeps the order.
     """
@@ -59,8 +59,8 @@ def shuffled(units: Sequence[Unit], secret: bytes) -> list[Unit]:
         by_candidate.setdefault(unit.candidate, []).append(unit)
     for alias, own in by_candidate.items():
         own.sort(key=lambda unit, alias=alias: drawn(alias, unit.task))
-    found: list[Unit] = []
+    ordered: list[Unit] = []
     for number in range(max(map(len, by_candidate.values()), default=0)):
         turn = sorted(by_candidate, key=lambda alias, number=number: drawn(str(number), alias))
-        found += [by_candidate[alias][number] for alias in turn if number < len(by_candidate[alias])]
-    return found
+        ordered += [by_candidate[alias][number] for alias in turn if number < len(by_candidate[alias])]
+    return ordered

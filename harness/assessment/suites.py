@@ -31,7 +31,7 @@ def read(name: str, tasks_root: Path | None = None) -> Suite:
 def plan(name: str, tasks_root: Path | None = None, isolation: str | None = None) -> Planned:
     """The suite with all that is needed to score it; `isolation` takes the place of the profiles' own."""
     content = profiles.suite(name)
-    found: dict[str, Task] = {}
+    chosen: dict[str, Task] = {}
     settings: dict[str, Profile] = {}
     listed: list[TaskInSuite] = []
     for line in content.tasks:
@@ -39,7 +39,7 @@ def plan(name: str, tasks_root: Path | None = None, isolation: str | None = None
         task.size(profile.size)
         if isolation is not None:
             profile = profile.model_copy(update={"isolation": require_known_isolation(isolation)})
-        found[task.id], settings[task.id] = task, profile
+        chosen[task.id], settings[task.id] = task, profile
         listed.append(
             TaskInSuite(
                 id=task.id,
@@ -51,7 +51,7 @@ def plan(name: str, tasks_root: Path | None = None, isolation: str | None = None
                 task_digest=task.digest,
             )
         )
-    told = [
+    described = [
         [
             task.id,
             task.task_digest,
@@ -65,15 +65,15 @@ def plan(name: str, tasks_root: Path | None = None, isolation: str | None = None
         title=content.title or content.name,
         description=content.description,
         tasks=tuple(listed),
-        digest=of_value(told),
+        digest=of_value(described),
         cut=content.cut,
     )
-    return Planned(suite, found, settings)
+    return Planned(suite, chosen, settings)
 
 
 def machines(suite: Suite) -> dict[str, str]:
     """The id of this machine under each task's profile: device and threads are part of it."""
-    found = {task.id: profiles.read(task.profile) for task in suite.tasks}
+    used = {task.id: profiles.read(task.profile) for task in suite.tasks}
     return {
-        name: fingerprint.fingerprint(devices.resolve(p.device), p.threads).id for name, p in found.items()
+        name: fingerprint.fingerprint(devices.resolve(p.device), p.threads).id for name, p in used.items()
     }

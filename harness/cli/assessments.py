@@ -58,7 +58,7 @@ def score_verb(
 
     if variants not in ("same", "per-candidate"):
         raise UsageError(f"--variants {variants} is not known; give same or per-candidate")
-    asked = scoring.ScoreRequest(
+    request = scoring.ScoreRequest(
         suite=suite,
         place=place,
         tasks_root=tasks,
@@ -67,17 +67,17 @@ def score_verb(
         isolation=isolation or None,
         retry_open=retry_open,
     )
-    store = Store(home())
+    store = Store.open(home())
     with Table(f"score {suite}", quiet=as_json) as table:
         engine = _engine(executor, store, jobs, _Cluster(address, mix_machines), table.note)
-        sheet = scoring.score(asked, store, engine, table)
-    _tell(sheet, as_json)
+        sheet = scoring.score(request, store, engine, table)
+    _report(sheet, as_json)
     raise typer.Exit(_status(sheet))
 
 
 @dataclass(frozen=True)
 class _Cluster:
-    """What was asked of a cluster."""
+    """The options of a cluster: its address, and whether nodes of different hardware are used together."""
 
     address: str | None
     mix: bool
@@ -104,7 +104,7 @@ def _engine(
     raise UsageError(f"--executor {name} is not known; give local or ray")
 
 
-def _tell(sheet: Sheet, as_json: bool) -> None:
+def _report(sheet: Sheet, as_json: bool) -> None:
     from harness.analysis import equating
 
     own = sheet.assessment.variants == "per-candidate"
@@ -135,11 +135,11 @@ def list_verb(as_json: AsJson = False) -> None:
     """List the suites that come with the project."""
     from harness.inputs import profiles
 
-    found = [profiles.suite(name) for name in profiles.suite_names()]
+    known = [profiles.suite(name) for name in profiles.suite_names()]
     if as_json:
-        print_json({"suites": [suite.model_dump(mode="json") for suite in found]})
+        print_json({"suites": [suite.model_dump(mode="json") for suite in known]})
         return
-    for suite in found:
+    for suite in known:
         say(f"{suite.name:<10}{len(suite.tasks)} tasks  {suite.title}")
     say("Next: harness suite check SUITE")
 
@@ -159,22 +159,22 @@ def check_verb(
     from harness.store.ledger import Ledger
     from harness.store.results import Store, home
 
-    found = suites.read(suite, tasks)
-    whole = sum(task.weight for task in found.tasks)
-    minutes = Ledger(Store(home())).minutes(found, suites.machines(found))
+    chosen = suites.read(suite, tasks)
+    whole = sum(task.weight for task in chosen.tasks)
+    minutes = Ledger(Store.open(home())).minutes(chosen, suites.machines(chosen))
     rows = []
-    for task in found.tasks:
+    for task in chosen.tasks:
         took = minutes.get(task.id)
         rows.append({**task.model_dump(mode="json"), "share": task.weight / whole, "scoring_minutes": took})
     if as_json:
-        print_json({"suite": found.name, "digest": found.digest, "tasks": rows})
+        print_json({"suite": chosen.name, "digest": chosen.digest, "tasks": rows})
         return
     count = "1 task" if len(rows) == 1 else f"{len(rows)} tasks"
-    say(f"{found.title}: {count}, {sum(t.minutes for t in found.tasks)} min for a candidate.")
+    say(f"{chosen.title}: {count}, {sum(t.minutes for t in chosen.tasks)} min for a candidate.")
     if len(minutes) == len(rows):
         middle = sum(took[1] for took in minutes.values())
         say(f"Scoring a candidate takes {middle:.1f} minutes here, one task after the other.")
-    for task in found.tasks:
+    for task in chosen.tasks:
         took = minutes.get(task.id)
         here = (
             f"scoring a candidate took {took[1]:.1f} minutes here ({took[0]:.1f} to {took[2]:.1f})"
@@ -193,6 +193,6 @@ def _measure(suite: str, tasks: Path | None, as_json: bool) -> None:
     from harness.cli.progress import Table
     from harness.store.results import Store, home
 
-    store = Store(home())
+    store = Store.open(home())
     with Table(f"measure {suite}", quiet=as_json) as table:
         scoring.measure(suite, tasks, store, Local(store.folder, note=table.note), table)

@@ -74,19 +74,19 @@ def calibrate(
         chosen = chosen.model_copy(update={"cut": set_to})
     with Shown("calibrate", quiet=as_json) as shown:
         rows = calibrating.ladders(chosen, tasks, seeds, repeats, seed, shown)
-        known, others = calibrating.past(Ledger(Store(home())), chosen)
+        known, others = calibrating.past(Ledger(Store.open(home())), chosen)
         shown.note("fitting")
-        found = analyse(chosen, rows + known, seed, minutes)
+        calibration = analyse(chosen, rows + known, seed, minutes)
     if others:
         note = f"Past hand-ins left out, as their task was another version or of another profile: {others}."
-        found = found.model_copy(update={"notes": (*found.notes, note)})
-    _present(found, out, as_json)
+        calibration = calibration.model_copy(update={"notes": (*calibration.notes, note)})
+    _present(calibration, out, as_json)
 
 
 def _cut(
     suite: Suite, points: float | None, judges: Path | None, ratings: Path | None, at: float | None
 ) -> Cut | None:
-    """The cut that was asked for; None where none was, and then the suite's own or a provisional one is shown."""
+    """The cut that the options set; None if they set none: the suite's own or a provisional one is then shown."""
     from harness.assessment import cuts
 
     if sum(one is not None for one in (points, judges, ratings)) > 1:
@@ -100,20 +100,20 @@ def _cut(
     return None if ratings is None else cuts.ratings_cut(suite, ratings, 2.0 if at is None else at)
 
 
-def _present(found: Calibration, out: Path | None, as_json: bool) -> None:
+def _present(calibration: Calibration, out: Path | None, as_json: bool) -> None:
     from harness.reports.calibration import report
     from harness.reports.run import text
 
     if out is not None:
-        write_file(out / "calibration.html", report.render_html(found))
-        write_file(out / "calibration.json", found.model_dump_json(indent=1) + "\n")
+        write_file(out / "calibration.html", report.render_html(calibration))
+        write_file(out / "calibration.json", calibration.model_dump_json(indent=1) + "\n")
     if as_json:
-        print_json(found.model_dump(mode="json"))
+        print_json(calibration.model_dump(mode="json"))
         return
-    say(report.headline(found))
-    for one in report.tables(found):
+    say(report.headline(calibration))
+    for one in report.tables(calibration):
         show(text.table(one))
-    for note in found.notes:
+    for note in calibration.notes:
         say(f"- {note}")
     if out is not None:
         say(f"Report: {out / 'calibration.html'}")
@@ -127,23 +127,23 @@ def _simulate(generator: str | None, seed: int, out: Path | None, as_json: bool)
     if generator is not None and generator not in GENERATORS:
         raise UsageError(f"--generator {generator} is not known; give one of {', '.join(GENERATORS)}")
     with Shown("simulate", quiet=as_json) as shown:
-        found = calibrating.simulate(generator, calibrating.SETS, seed, shown.note)
+        results = calibrating.simulate(generator, calibrating.SETS, seed, shown.note)
     if out is not None:
         from harness.reports.calibration.simulation import markdown
 
-        write_file(out / "simulation.json", found.model_dump_json(indent=1) + "\n")
-        write_file(out / "simulation.md", markdown(found))
+        write_file(out / "simulation.json", results.model_dump_json(indent=1) + "\n")
+        write_file(out / "simulation.md", markdown(results))
     if as_json:
-        print_json(found.model_dump(mode="json"))
+        print_json(results.model_dump(mode="json"))
     else:
-        _show(found)
+        _show(results)
 
 
-def _show(found: Simulation) -> None:
+def _show(results: Simulation) -> None:
     from harness.reports.calibration import simulation
     from harness.reports.run import text
 
-    say(simulation.headline(found))
-    show(text.table(simulation.table(found)))
-    if found.forecasts:
-        show(text.table(simulation.forecasts(found.forecasts)))
+    say(simulation.headline(results))
+    show(text.table(simulation.table(results)))
+    if results.forecasts:
+        show(text.table(simulation.forecasts(results.forecasts)))

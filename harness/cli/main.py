@@ -1,7 +1,7 @@
 """The verbs; the only place that prints and exits.
 
 Exit codes: 0 every constraint passed; 1 one failed, or the submission; 2 the call or a file; 3 open; 4 ours; 130.
-What is heavy is imported inside the verb that needs it, so that --help answers at once.
+Heavy modules are imported inside the verb that needs them, so that --help answers at once.
 """
 
 from __future__ import annotations
@@ -86,14 +86,14 @@ def tasks_verb(as_json: AsJson = False, tasks: TasksRoot = None) -> None:
     """List the tasks: what each asks, and where it runs."""
     from harness.inputs.tasks import all_tasks
 
-    found = [t.definition for t in all_tasks(tasks).values()]
+    definitions = [t.definition for t in all_tasks(tasks).values()]
     if as_json:
         keys = ("id", "title", "competencies", "minutes", "devices", "summary")
-        print_json({"tasks": [{key: getattr(found_one, key) for key in keys} for found_one in found]})
+        print_json({"tasks": [{key: getattr(definition, key) for key in keys} for definition in definitions]})
         return
     from harness.reports.run import text
 
-    show(text.render_tasks(cast("list[text.TaskRow]", found)))
+    show(text.render_tasks(cast("list[text.TaskRow]", definitions)))
     say("Next: harness init TASK DIR")
 
 
@@ -141,11 +141,11 @@ def check(
     tasks: TasksRoot = None,
 ) -> None:
     """Try a submission on a few examples, in seconds; no score."""
+    from harness.runs import options
     from harness.runs.check import check as run_check
-    from harness.runs.options import Options, order
 
-    asked = order(
-        Options(
+    order = options.order(
+        options.Options(
             task=task,
             folder=folder,
             tasks_root=tasks,
@@ -157,10 +157,10 @@ def check(
             seed=seed,
         )
     )
-    with _progress(f"check {asked.task.id}", as_json) as shown:
-        found = run_check(asked, shown)
-    show_check(asked, found, as_json)
-    raise typer.Exit(EXIT_OK if found.passed else EXIT_FAILED)
+    with _progress(f"check {order.task.id}", as_json) as shown:
+        result = run_check(order, shown)
+    show_check(order, result, as_json)
+    raise typer.Exit(EXIT_OK if result.passed else EXIT_FAILED)
 
 
 @app.command()
@@ -195,10 +195,10 @@ def run(
     Cut short by a crash or Ctrl-C, the same command goes on where it stopped: instances that were
     measured are kept. A run that was scored is never taken up: the same command then begins a new one.
     """
-    from harness.runs.options import Options, order
+    from harness.runs import options
 
-    asked = order(
-        Options(
+    order = options.order(
+        options.Options(
             task=task,
             folder=folder,
             tasks_root=tasks,
@@ -216,22 +216,22 @@ def run(
             anew=anew,
         )
     )
-    done = _run(asked, out, as_json)
+    done = _run(order, out, as_json)
     raise typer.Exit(rescoring.status(done))
 
 
-def _run(asked: Order, out: Path | None, as_json: bool) -> Run:
+def _run(order: Order, out: Path | None, as_json: bool) -> Run:
     from harness.runs import runner
 
     pages: list[Path] = []
-    signer = trust.signer(asked)
+    signer = trust.signer(order)
 
     def keep(finished: Run) -> None:
         pages.append(write_reports(finished, out))
         signer.write(finished, pages[0].parent)
 
-    with _measuring("run", asked, as_json) as shown:
-        done = runner.run(asked, open_store(), shown, keep)
+    with _measuring("run", order, as_json) as shown:
+        done = runner.run(order, open_store(), shown, keep)
     if as_json:
         from harness.reports.run.summary import summary
 
@@ -261,11 +261,11 @@ def prove(
     tasks: TasksRoot = None,
 ) -> None:
     """Prove a task here: starter runs, tiers apart, no cheat pays."""
-    from harness.runs.options import Options, order
+    from harness.runs import options
     from harness.runs.prove import prove as run_proof
 
-    asked = order(
-        Options(
+    order = options.order(
+        options.Options(
             task=task,
             tasks_root=tasks,
             profile=profile,
@@ -276,8 +276,8 @@ def prove(
             seed=seed,
         )
     )
-    with _measuring("prove", asked, as_json) as shown:
-        proof = run_proof(asked, instances, shown)
+    with _measuring("prove", order, as_json) as shown:
+        proof = run_proof(order, instances, shown)
     show_proof(proof, markdown, as_json)
     raise typer.Exit(EXIT_OK if proof.proven else EXIT_FAILED)
 
@@ -299,9 +299,9 @@ def doctor(
     from harness.runs.doctor import examine
 
     with _progress("doctor", as_json) as shown:
-        found = examine(shown.note, quick)
-    show_doctor(found, as_json)
-    raise typer.Exit(EXIT_OK if found.ready else EXIT_USAGE)
+        examination = examine(shown.note, quick)
+    show_doctor(examination, as_json)
+    raise typer.Exit(EXIT_OK if examination.ready else EXIT_USAGE)
 
 
 results.add(app)
@@ -319,7 +319,7 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         if (code := app(arguments, standalone_mode=False)) == EXIT_INTERRUPTED:
-            raise KeyboardInterrupt  # the parser answers Ctrl-C with this code, and says nothing
+            raise KeyboardInterrupt  # the parser returns this code on Ctrl-C and prints nothing
         sys.exit(code or EXIT_OK)
     except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted; every run that was finished is kept", EXIT_INTERRUPTED)
@@ -334,9 +334,9 @@ def main() -> None:
 
 
 def _unexpected(error: Exception, debug: bool) -> NoReturn:
-    said = getattr(error, "format_message", None)
-    if callable(said):  # the command line parser's own family: a wrong call
-        _fail(f"{str(said()).rstrip('.')}; see harness --help", EXIT_USAGE)
+    message = getattr(error, "format_message", None)
+    if callable(message):  # the command line parser's own family: a wrong call
+        _fail(f"{str(message()).rstrip('.')}; see harness --help", EXIT_USAGE)
     if debug:
         raise error
     what = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -349,14 +349,14 @@ def _fail(sentence: str, code: int) -> NoReturn:
 
 
 @contextmanager
-def _measuring(verb: str, asked: Order, as_json: bool) -> Generator[Shown]:
-    """Progress is shown, and the machine held, alone where a clock decides."""
+def _measuring(verb: str, order: Order, as_json: bool) -> Generator[Shown]:
+    """Shows progress and holds the machine, exclusively if the task is timed."""
     from harness.machine import lease
 
-    what = f"{verb} {asked.task.id}"
+    what = f"{verb} {order.task.id}"
     with (
         _progress(what, as_json) as shown,
-        lease.measuring(asked.task.criteria.is_timed(), asked.device, shown.note, what),
+        lease.measuring(order.task.criteria.is_timed(), order.device, shown.note, what),
     ):
         yield shown
 

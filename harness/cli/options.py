@@ -45,4 +45,4 @@ def open_store() -> Store:
     """The store under the user's home for results; raises StoreError where it cannot be opened."""
     from harness.store.results import Store, home
 
-    return Store(home())
+    return Store.open(home())

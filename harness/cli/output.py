@@ -1,9 +1,10 @@
-"""The command line's other half: rendering, report files and standard output; `cli` alone decides and exits."""
+"""Rendering, report files and standard output for the verbs; only the verbs decide exit codes."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.proofs import Proof
+    from harness.readings import Record
     from harness.records import Run
     from harness.runs.check import Checked
     from harness.runs.doctor import Examined
@@ -22,7 +24,7 @@ def rendered(done: Run, form: str) -> str:
     if form == "json":
         from harness.reports.run.summary import summary
 
-        return json.dumps(summary(done), indent=2, allow_nan=False) + "\n"
+        return to_json(summary(done))
     if form == "html":
         from harness.reports.run.html import render_html
 
@@ -56,9 +58,19 @@ def write_file(path: Path, body: str) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror}; the run itself is kept") from error
 
 
-def print_json(value: dict[str, Any]) -> None:
+def print_json(value: Record | Mapping[str, object]) -> None:
     """One JSON object; NaN and infinity are refused."""
-    write_out(json.dumps(value, indent=2, allow_nan=False))
+    write_out(to_json(value))
+
+
+def to_json(value: Record | Mapping[str, object]) -> str:
+    """The text of one JSON object, ended by a newline; raises ValueError for NaN and infinity."""
+    return json.dumps(as_values(value), indent=2, allow_nan=False) + "\n"
+
+
+def as_values(value: Record | Mapping[str, object]) -> Mapping[str, object]:
+    """What the JSON encoder takes: a record's values under their published names."""
+    return value if isinstance(value, Mapping) else value.model_dump(mode="json", by_alias=True)
 
 
 def show(renderable: Any) -> None:
@@ -84,27 +96,27 @@ def say(sentence: str) -> None:
     write_out(sentence)
 
 
-def show_check(asked: Order, found: Checked, as_json: bool) -> None:
+def show_check(order: Order, result: Checked, as_json: bool) -> None:
     """What `harness check` found, for people or for machines."""
     if as_json:
-        values = {m.name: m.value for m in found.assessed.measurements if m.value is not None}
+        values = {m.name: m.value for m in result.assessed.measurements if m.value is not None}
         print_json(
             {
-                "task": asked.task.id,
-                "passed": found.passed,
-                "outcome": found.assessed.outcome,
-                "problems": list(found.problems),
-                "warnings": list(found.warnings),
+                "task": order.task.id,
+                "passed": result.passed,
+                "outcome": result.assessed.outcome,
+                "problems": list(result.problems),
+                "warnings": list(result.warnings),
                 "measurements": values,
-                "detail": found.trial.detail,
+                "detail": result.trial.detail,
             }
         )
         return
     from harness.reports.run.check import render_check
 
-    show(render_check(found.assessed, found.trial, found.problems, found.warnings))
-    if found.passed:
-        say(f"Next: harness run {asked.task.id} {asked.submission.folder}")
+    show(render_check(result.assessed, result.trial, result.problems, result.warnings))
+    if result.passed:
+        say(f"Next: harness run {order.task.id} {order.submission.folder}")
 
 
 def show_proof(proof: Proof, markdown: Path | None, as_json: bool) -> None:
@@ -115,19 +127,21 @@ def show_proof(proof: Proof, markdown: Path | None, as_json: bool) -> None:
     if markdown is not None:
         write_file(markdown, md.render_proof(proof))
     if as_json:
-        print_json(proof.model_dump(mode="json"))
+        print_json(proof)
     else:
         show(text.render_proof(proof))
 
 
-def show_doctor(found: Examined, as_json: bool) -> None:
+def show_doctor(examination: Examined, as_json: bool) -> None:
     """What `harness doctor` found, for people or for machines."""
-    steady = found.steadiness
+    steady = examination.steadiness
     if as_json:
         print_json(
             {
-                "ready": found.ready,
-                "findings": [{"name": f.name, "state": f.state, "words": f.words} for f in found.findings],
+                "ready": examination.ready,
+                "findings": [
+                    {"name": f.name, "state": f.state, "words": f.words} for f in examination.findings
+                ],
                 "steadiness": steady
                 and {
                     "ratio": steady.ratio,
@@ -142,7 +156,7 @@ def show_doctor(found: Examined, as_json: bool) -> None:
             }
         )
         return
-    for finding in found.findings:
+    for finding in examination.findings:
         say(f"{finding.state:<5}{finding.name:<22}{finding.words}")
     times = f" Grade of its times now: {steady.condition.grade}." if steady else ""
-    say(("This machine is ready." if found.ready else "This machine is not ready.") + times)
+    say(("This machine is ready." if examination.ready else "This machine is not ready.") + times)

@@ -30,7 +30,7 @@ PLAIN_SECONDS = 10.0
 
 
 class Shown:
-    """An observer that writes to standard error, so that standard output stays the result's alone."""
+    """An observer that writes to standard error, so that standard output holds the result and nothing else."""
 
     def __init__(self, title: str, quiet: bool = False) -> None:
         self.console = Console(stderr=True)
@@ -50,7 +50,7 @@ class Shown:
                 BarColumn(bar_width=10),
                 MofNCompleteColumn(table_column=kept),
                 TimeElapsedColumn(table_column=kept),
-                # What gives way on a narrow terminal is the words, never the count or the clock.
+                # On a narrow terminal the words are cut, never the count or the clock.
                 TextColumn(
                     "[dim]{task.fields[doing]}",
                     table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
@@ -74,7 +74,7 @@ class Shown:
             name = f"{self.title}, instance {trial + 1}"
             self.live.update(self._bar, description=name, completed=done, total=total, doing=doing)
         else:
-            # Turns go round: a phase is worth a line of its own only when it comes up for the first time.
+            # Phases recur, because workers take turns: only the first time of each gets a line of its own.
             new = (trial, stage, phase) not in self._seen
             self._seen.add((trial, stage, phase))
             self._plain(f"instance {trial + 1}: {done} of {total} requests, {doing}", always=new)
@@ -111,7 +111,7 @@ class Table:
         self.left: dict[tuple[str, str], Unit] = {}
         self.took: dict[str, list[float]] = {}
         self.count = self.all = 0
-        self.said = ""
+        self.caption = ""
         self.live: Live | None = None
         self._began = time.monotonic()
 
@@ -144,7 +144,7 @@ class Table:
         self.words[unit.candidate, unit.task] = _word(event)
 
     def done(self, unit: Unit, cell: Cell, seconds: float) -> None:
-        """A unit's cell is kept."""
+        """A unit was scored: its cell replaces its state in the table."""
         self.words[unit.candidate, unit.task] = _word(cell.outcome)
         self.left.pop((unit.candidate, unit.task), None)
         self.took.setdefault(unit.task, []).append(seconds)
@@ -155,11 +155,11 @@ class Table:
 
     def note(self, text: str) -> None:
         """Something a person should know."""
-        self.said = text
+        self.caption = text
         self._plain(text)
 
     def _remains(self) -> str:
-        """How long what is left will take if it is like what was measured."""
+        """How long the remaining units will take if they take as long as those already measured."""
         known = [sorted(took)[len(took) // 2] for took in self.took.values()]
         if not known:
             return "remaining time not known yet"
@@ -178,7 +178,7 @@ class Table:
         remains = "" if not self.left else f", {self._remains()}"
         grid = Grid(
             title=Text(f"{self.title}: {self.count} of {self.all} measured, {elapsed} elapsed{remains}"),
-            caption=Text(_clean(self.said)),
+            caption=Text(_clean(self.caption)),
             title_justify="left",
             caption_justify="left",
         )

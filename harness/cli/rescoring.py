@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.options import AsJson, TasksRoot, open_store
-from harness.cli.output import print_json, say, show, write_out
+from harness.cli.output import as_values, print_json, say, show, write_out
 from harness.errors import EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, EXIT_OURS, UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _one(run_name: str, as_json: bool, tasks: Path | None) -> None:
     if as_json:
         from harness.reports.run.summary import summary
 
-        print_json({**summary(new), "points_before": old.score.points if old.score else None})
+        print_json({**as_values(summary(new)), "points_before": old.score.points if old.score else None})
     else:
         from harness.reports.run import text
 
@@ -91,8 +91,8 @@ def _all(name: str, who: tuple[str, str], weight: list[str], as_json: bool, task
         from harness.reports.assessment import rescored
 
         write_out(rescored.render_changes((c.before, c.after, c.fault) for c in done.changes))
-        if said := rescored.render_weights(done.suite_before, done.assessment.suite):
-            say(said)
+        if sentences := rescored.render_weights(done.suite_before, done.assessment.suite):
+            say(sentences)
         changed = sum(change.changed for change in done.changes)
         say(
             f"{changed} of {len(done.changes)} cells changed, {len(faults)} could not be scored again, "
@@ -136,48 +136,48 @@ def _history(name: str, as_json: bool) -> None:
         print_json(
             {
                 "assessment": assessment.id,
-                "cells": [found.model_dump(mode="json") for found in cells],
-                "assessments": [found.model_dump(mode="json") for found in suites],
+                "cells": [replaced.model_dump(mode="json") for replaced in cells],
+                "assessments": [replaced.model_dump(mode="json") for replaced in suites],
             }
         )
         return
-    rows = [(f.replaced_at, f.by, f.why, rescored.was(f.cell)) for f in cells]
-    rows += [(f.replaced_at, f.by, f.why, rescored.suite_was(f.was.suite)) for f in suites]
+    rows = [rescored.Replaced(f.replaced_at, f.by, f.why, rescored.was(f.cell)) for f in cells]
+    rows += [rescored.Replaced(f.replaced_at, f.by, f.why, rescored.suite_was(f.was.suite)) for f in suites]
     write_out(rescored.render_history(sorted(rows)))
 
 
-def _suite_now(kept: Suite, name: str) -> Suite:
-    """The suite with the weights and the cut that its file has now; as it is kept where there is no file.
+def _suite_now(stored: Suite, name: str) -> Suite:
+    """The suite with the weights and the cut that its file has now; the stored suite if it has no file.
 
-    A file that sets no cut leaves the one that people have set since.
+    A file that sets no cut leaves the cut of the stored suite.
     """
     from harness.inputs import profiles
 
-    if not name.endswith(".toml") and kept.name not in profiles.suite_names():
-        return kept
-    file = profiles.suite(name if name.endswith(".toml") else kept.name)
-    known = {task.id for task in kept.tasks}
+    if not name.endswith(".toml") and stored.name not in profiles.suite_names():
+        return stored
+    file = profiles.suite(name if name.endswith(".toml") else stored.name)
+    known = {task.id for task in stored.tasks}
     weights = {task.id: task.weight for task in file.tasks if task.id in known}
     from harness.assessment.rescoring import reweighted
 
-    return reweighted(kept, weights).model_copy(update={"cut": file.cut or kept.cut})
+    return reweighted(stored, weights).model_copy(update={"cut": file.cut or stored.cut})
 
 
-def _weights(said: list[str]) -> dict[str, float]:
-    found = {}
-    for text in said:
+def _weights(options: list[str]) -> dict[str, float]:
+    weights = {}
+    for text in options:
         task, _, number = text.partition("=")
         try:
-            found[task] = float(number)
+            weights[task] = float(number)
         except ValueError:
             raise UsageError(f"--weight {text!r} is not TASK=NUMBER") from None
-        if not 0 < found[task] < float("inf"):
+        if not 0 < weights[task] < float("inf"):
             raise UsageError(f"--weight {text!r}: a weight is above 0")
-    return found
+    return weights
 
 
 def _finder(tasks: Path | None) -> Any:
-    """Finds a run's task where it was read from; else, on another machine, by its id."""
+    """What finds a run's task: in the folder it was read from, or by its id if that folder is not here."""
     from harness.inputs.tasks import find, read
 
     return lambda name, folder: read(folder) if (folder / "task.toml").is_file() else find(name, tasks)
@@ -191,7 +191,7 @@ def _login() -> str:
 
 
 def status(done: Run) -> int:
-    """The exit code that a run's outcome stands for."""
+    """The exit code for a run's outcome."""
     from harness.records import OURS
 
     outcome = done.score.outcome if done.score else "harness_error"

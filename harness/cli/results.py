@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from harness.cli.options import AsJson, open_store
-from harness.cli.output import print_json, rendered, say, show, write_file, write_out
+from harness.cli.output import as_values, print_json, rendered, say, show, to_json, write_file, write_out
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,15 +55,15 @@ def leaderboard(
         raise UsageError(f"--failed-task {failed_task} is not known; give apart or zero")
     form = _form("json" if as_json else form, ("text", "csv", "html", "json"))
     sheet = _sheet(suite)
-    found = standings(sheet, task, competency, _counted(failed_task))
+    ranking = standings(sheet, task, competency, _counted(failed_task))
     if form == "text" and out is None:
-        show(board.render_text(sheet, found))
+        show(board.render_text(sheet, ranking))
         return
     body = {
-        "text": lambda: to_text(board.render_text(sheet, found)),
-        "csv": lambda: board.render_csv(sheet, found),
-        "html": lambda: leaderboard_html.render_html(sheet, found),
-        "json": lambda: _json(board.summary(sheet, found)),
+        "text": lambda: to_text(board.render_text(sheet, ranking)),
+        "csv": lambda: board.render_csv(sheet, ranking),
+        "html": lambda: leaderboard_html.render_html(sheet, ranking),
+        "json": lambda: to_json(board.summary(sheet, ranking)),
     }[form]()
     _deliver(body, out, "Leaderboard")
 
@@ -103,16 +102,16 @@ def _candidate(alias: str, suite: str, for_them: bool, form: str) -> str:
 
     sheet = _sheet(suite)
     if for_them:
-        told = feedback.feedback(sheet, alias)
+        document = feedback.feedback(sheet, alias)
         return {
-            "text": lambda: to_text(feedback.render_text(told)),
-            "html": lambda: candidate_html.render_feedback(told),
-            "json": lambda: _json(told.model_dump(mode="json")),
+            "text": lambda: to_text(feedback.render_text(document)),
+            "html": lambda: candidate_html.render_feedback(document),
+            "json": lambda: to_json(document),
         }[form]()
     return {
         "text": lambda: to_text(candidate.render_text(candidate.page(sheet, alias))),
         "html": lambda: candidate_html.render_html(sheet, alias),
-        "json": lambda: _json(candidate.summary(sheet, alias)),
+        "json": lambda: to_json(candidate.summary(sheet, alias)),
     }[form]()
 
 
@@ -137,11 +136,11 @@ def compare(
     from harness.analysis import differences
     from harness.reports.assessment import differences as differing
 
-    found = differences.compare(sheet, *names)
+    difference = differences.compare(sheet, *names)
     if as_json:
-        print_json({"assessment": sheet.assessment.id, **found.model_dump(mode="json")})
+        print_json({"assessment": sheet.assessment.id, **difference.model_dump(mode="json")})
     else:
-        show(differing.render_text(found))
+        show(differing.render_text(difference))
 
 
 def _sheet_of(names: list[str]) -> Sheet | None:
@@ -158,19 +157,21 @@ def _sheet_of(names: list[str]) -> Sheet | None:
 
 
 def _compare_runs(names: list[str], as_json: bool) -> None:
-    found = [open_store().run(name) for name in names]
-    tasks = sorted({done.head.task for done in found})
+    runs = [open_store().run(name) for name in names]
+    tasks = sorted({done.head.task for done in runs})
     if len(tasks) > 1:
         raise UsageError(f"these runs are of different tasks ({', '.join(tasks)}); compare runs of one task")
     if as_json:
         from harness.reports.run.summary import summary
 
-        same = len({done.head.machine.id for done in found}) == 1
-        print_json({"task": tasks[0], "same_machine": same, "runs": [summary(done) for done in found]})
+        same = len({done.head.machine.id for done in runs}) == 1
+        print_json(
+            {"task": tasks[0], "same_machine": same, "runs": [as_values(summary(done)) for done in runs]}
+        )
         return
     from harness.reports.run import text
 
-    show(text.render_compare(found))
+    show(text.render_compare(runs))
 
 
 def _counted(failed_task: str) -> Literal["apart", "zero"]:
@@ -189,10 +190,6 @@ def _deliver(body: str, out: Path | None, name: str) -> None:
     else:
         write_file(out, body)
         say(f"{name}: {out}")
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2, allow_nan=False) + "\n"
 
 
 def _sheet(name: str) -> Sheet:
@@ -225,22 +222,22 @@ def export(
         if raw:
             raise UsageError("--raw is for parquet, csv and json; MLflow holds one value of a measure")
         uri = mlflow.target(out)
-        told = mlflow.export(sheets, uri)
+        counts = mlflow.export(sheets, uri)
         if as_json:
-            print_json({"uri": uri, **told})
+            print_json({"uri": uri, **counts})
         else:
-            say(f"{told['added']} runs added to MLflow, {told['there']} were there already: {uri}")
+            say(f"{counts['added']} runs added to MLflow, {counts['there']} were there already: {uri}")
         return
     from harness.assessment.export.files import write
     from harness.assessment.export.rows import Table, sample_rows, tables
 
     names = None if suite == "all" else {cell.run_id for sheet in sheets for cell in sheet.cells}
-    found = tables(sheets, ledger.store.heads(names))
+    chosen_tables = tables(sheets, ledger.store.heads(names))
     if raw:
         store = ledger.store
         samples = (row for h in store.heads(names) for row in sample_rows(h, store.trials(h.run_id)))
-        found.append(Table("samples", samples))
-    written = write(found, form, Path(out))
+        chosen_tables.append(Table("samples", samples))
+    written = write(chosen_tables, form, Path(out))
     if as_json:
         print_json({"files": {str(path): count for path, count in written.items()}})
         return

@@ -1,4 +1,4 @@
-"""The verb `similar`: which submissions to one task share code, as a hint; nothing of theirs is run."""
+"""The verb `similar`: which submissions to one task share code, as a hint; no submission is run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import AsJson
-from harness.cli.output import print_json, say, write_out
+from harness.cli.output import as_values, print_json, say, write_out
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def similar_verb(
     if not results:
         raise UsageError(f"{place} holds no submission that can be read for {task or 'any known task'}")
     if as_json:
-        found = [similar.as_json(name, result, threshold) for name, result in results]
-        print_json({"hint": similar.HINT, "tasks": found, "notes": notes})
+        summaries = [as_values(similar.summary(name, result, threshold)) for name, result in results]
+        print_json({"hint": similar.HINT, "tasks": summaries, "notes": notes})
         return
     for name, result in results:
         write_out(similar.render(name, result, threshold))
@@ -85,8 +85,8 @@ def _given(task: Task) -> list[bytes]:
 
 
 def _handed(taken: Intake, task: str, notes: list[str]) -> dict[str, dict[str, bytes]]:
-    """Each candidate's Python files for a task; whoever is refused has a note instead."""
-    found: dict[str, dict[str, bytes]] = {}
+    """Each candidate's Python files for a task; a note is added for each candidate whose files are refused."""
+    files: dict[str, dict[str, bytes]] = {}
     for candidate in taken.candidates:
         entry = taken.handed.get((candidate, task))
         if entry is None:
@@ -94,8 +94,8 @@ def _handed(taken: Intake, task: str, notes: list[str]) -> dict[str, dict[str, b
         if entry.folder is None or not entry.folder.is_dir():
             notes.append(f"{candidate}: {task}: {entry.refused or 'no folder'}; left out")
             continue
-        found[candidate] = dict(_files(entry.folder, f"{candidate}: {task}", notes))
-    return found
+        files[candidate] = dict(_files(entry.folder, f"{candidate}: {task}", notes))
+    return files
 
 
 def _files(folder: Path, whose: str, notes: list[str]) -> Iterator[tuple[str, bytes]]:

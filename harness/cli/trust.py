@@ -28,7 +28,7 @@ def add(app: typer.Typer) -> None:
 
 
 def signer(order: Order) -> Signer:
-    """What signs the receipt of a run to come; raises UsageError where this machine's key cannot be used."""
+    """The signer of the receipt of a run about to start; raises UsageError if this machine's key cannot be used."""
     from harness.receipts.receipt import Signer
 
     return Signer(order, _ring())
@@ -61,14 +61,14 @@ def list_keys(as_json: AsJson = False) -> None:
         print_json(
             {
                 "own": [{"id": key.id, "role": key.role} for key in own],
-                "trusted": [found.model_dump(mode="json") for found in trusted],
+                "trusted": [other.model_dump(mode="json") for other in trusted],
             }
         )
         return
     for key in own:
         say(f"{key.id}  {key.role:<10} own")
-    for found in trusted:
-        say(f"{found.id}  {found.role:<10} trusted  {clean.line(found.name, 60)}".rstrip())
+    for other in trusted:
+        say(f"{other.id}  {other.role:<10} trusted  {clean.line(other.name, 60)}".rstrip())
     if not own and not trusted:
         say(
             "No keys yet. The first `harness run` makes one of role candidate; `harness keys make` makes one now."
@@ -99,16 +99,14 @@ def trust(
     as_json: AsJson = False,
 ) -> None:
     """Trust a public key as an evaluator's, or know it as a candidate's."""
-    found = _ring().trust(file, _role(role), name)
+    key = _ring().trust(file, _role(role), name)
     if as_json:
-        print_json(found.model_dump(mode="json"))
+        print_json(key.model_dump(mode="json"))
         return
     meaning = (
-        "its signature can make a result official" if found.role == "evaluator" else "it says who, no more"
+        "its signature can make a result official" if key.role == "evaluator" else "it says who, no more"
     )
-    say(
-        f"Key {found.id} is trusted as {found.role}: {meaning}. Compare the id with its owner's by another way."
-    )
+    say(f"Key {key.id} is trusted as {key.role}: {meaning}. Compare the id with its owner's by another way.")
 
 
 @keys.command("forget")
@@ -117,11 +115,11 @@ def forget(
     as_json: AsJson = False,
 ) -> None:
     """Trust a key no more."""
-    found = _ring().forget(key)
+    entry = _ring().forget(key)
     if as_json:
-        print_json(found.model_dump(mode="json"))
+        print_json(entry.model_dump(mode="json"))
         return
-    say(f"Key {found.id} is no longer trusted.")
+    say(f"Key {entry.id} is no longer trusted.")
 
 
 def verify(
@@ -158,49 +156,60 @@ def verify(
     from harness.reports.parts import clean
     from harness.store.results import Store, home
 
-    wanted = VerifyRequest(receipt, folder, rerun, secret_seed_file, isolation, data, model, tasks)
+    wanted = VerifyRequest(
+        receipt=receipt,
+        folder=folder,
+        rerun=rerun,
+        secret_seed_file=secret_seed_file,
+        isolation=isolation,
+        data=data,
+        model=model,
+        tasks_root=tasks,
+    )
     try:
         with Shown("verify", quiet=as_json) as shown:
-            found = run_verify(wanted, _ring(), lambda: Store(home()), shown)
+            result = run_verify(wanted, _ring(), lambda: Store.open(home()), shown)
     except UsageError as error:  # it may quote the receipt, which anybody could have written
         raise UsageError(clean.line(str(error), 1000)) from error
     if as_json:
-        print_json(_as_json(found))
+        print_json(_as_json(result))
     else:
-        _show(found)
+        _show(result)
     codes = {"agrees": EXIT_OK, "differs": EXIT_FAILED, "inconclusive": EXIT_INCONCLUSIVE}
-    raise typer.Exit(codes[found.verdict])
+    raise typer.Exit(codes[result.verdict])
 
 
-def _show(found: Verified) -> None:
+def _show(result: Verified) -> None:
     from harness.reports.parts import clean
 
-    said = found.receipt
-    if said is not None and found.standing != "broken":
-        say(f"Receipt of run {clean.line(said.run_id, 60)}: {said.task}, {clean.line(said.submission, 64)}")
+    signed = result.receipt
+    if signed is not None and result.standing != "broken":
+        say(
+            f"Receipt of run {clean.line(signed.run_id, 60)}: {signed.task}, {clean.line(signed.submission, 64)}"
+        )
     marks = {"same": "ok", "differs": "DIFFERS", "open": "open", "note": "note"}
-    for one in found.findings:
+    for one in result.findings:
         say(f"{marks[one.state]:<9}{clean.line(one.name, 60):<36} {clean.line(one.words)}")
     endings = {
         "agrees": "The receipt agrees with what was found here.",
         "differs": "The receipt does NOT agree with what was found here.",
         "inconclusive": "Inconclusive: nothing speaks against the receipt, and not enough for it.",
     }
-    say(endings[found.verdict])
+    say(endings[result.verdict])
 
 
-def _as_json(found: Verified) -> dict[str, object]:
-    said = found.receipt if found.standing != "broken" else None
+def _as_json(result: Verified) -> dict[str, object]:
+    signed = result.receipt if result.standing != "broken" else None
     return {
-        "verdict": found.verdict,
-        "signature": found.standing,
-        "key_id": found.key_id,
-        "official": found.official,
-        "run_id": said.run_id if said else None,
-        "task": said.task if said else None,
-        "files": {"changed": found.changed, "added": found.added, "removed": found.removed},
-        "new_run": found.again.head.run_id if found.again else None,
-        "findings": [one.model_dump(mode="json") for one in found.findings],
+        "verdict": result.verdict,
+        "signature": result.standing,
+        "key_id": result.key_id,
+        "official": result.official,
+        "run_id": signed.run_id if signed else None,
+        "task": signed.task if signed else None,
+        "files": {"changed": result.changed, "added": result.added, "removed": result.removed},
+        "new_run": result.again.head.run_id if result.again else None,
+        "findings": [one.model_dump(mode="json") for one in result.findings],
     }
 
 

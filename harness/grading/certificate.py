@@ -62,17 +62,17 @@ def timing(criteria: Criteria, rounds: Sequence[Comparison]) -> Timing | None:
     )
 
 
-def voided(found: Timing | None) -> bool:
+def voided(trust: Timing | None) -> bool:
     """Whether no verdict on a time may be given: a void probe, or a certificate that does not hold."""
-    if found is None:
+    if trust is None:
         return False
-    broken = found.certificate is not None and not found.certificate.holds
-    return broken or any(probe.verdict == "void" for probe in found.probes)
+    broken = trust.certificate is not None and not trust.certificate.holds
+    return broken or any(probe.verdict == "void" for probe in trust.probes)
 
 
-def margin(found: Timing | None) -> float:
+def margin(trust: Timing | None) -> float:
     """The tolerance of a verdict on a time: max(3 %, twice the A/A ratio's standard error in this run)."""
-    return found.certificate.margin if found and found.certificate else LEAST_MARGIN
+    return trust.certificate.margin if trust and trust.certificate else LEAST_MARGIN
 
 
 def _doubts(
@@ -104,28 +104,28 @@ def _certificate(criteria: Criteria, rounds: Sequence[Comparison]) -> Certificat
     pairs = _all_pairs(group, rounds, sides)
     if not pairs:
         return None
-    found = timed_ratio(kind, pairs, rounds[0].alpha)
+    ratio = timed_ratio(kind, pairs, rounds[0].alpha)
     logs = np.array([paired.median_log_ratio(pair) for pair in pairs])
     spread = float(logs.std(ddof=1)) if len(logs) > 1 else paired.ONE_PAIR_MARGIN
     tolerance = min(max(LEAST_MARGIN, 2 * spread / math.sqrt(len(pairs))), MOST_MARGIN)
-    holds = found.low <= 1 + tolerance and found.high >= 1 - tolerance
-    inside = found.low >= 1 - tolerance and found.high <= 1 + tolerance
+    holds = ratio.low <= 1 + tolerance and ratio.high >= 1 - tolerance
+    inside = ratio.low >= 1 - tolerance and ratio.high <= 1 + tolerance
     # An interval that reaches beyond the margin shows no difference, but no equality either.
     equal = "equal" if inside else "not told apart" if holds else "not equal"
-    said = (
-        f"the {anchor} against its own copy: {found.value:.3f} times ({found.low:.3f} to {found.high:.3f}), "
+    words = (
+        f"the {anchor} against its own copy: {ratio.value:.3f} times ({ratio.low:.3f} to {ratio.high:.3f}), "
         f"{equal} within {tolerance:.1%}"
     )
     return Certificate(
         measure=measure,
-        value=found.value,
-        low=found.low,
-        high=found.high,
+        value=ratio.value,
+        low=ratio.low,
+        high=ratio.high,
         spread=spread,
         margin=tolerance,
         pairs=len(pairs),
         holds=holds,
-        words=said,
+        words=words,
     )
 
 
@@ -198,24 +198,24 @@ def _repeated(anchor: str, rounds: Sequence[Comparison]) -> Iterable[Probe]:
                 reference.append(base)
     if not own:
         return
-    found = paired.relative_change(own, reference)
-    caches = found.high < 1 - REPEAT_GAIN
+    change = paired.relative_change(own, reference)
+    caches = change.high < 1 - REPEAT_GAIN
     words = (
-        f"inputs asked a second time were answered {1 - found.value:.0%} faster than the {anchor}'s were: "
+        f"inputs asked a second time were answered {1 - change.value:.0%} faster than the {anchor}'s were: "
         "answers are remembered (no scored input is asked twice)"
         if caches
         else "inputs asked a second time were not answered faster"
     )
-    yield _probe("repeated input", "note" if caches else "clear", found, words)
+    yield _probe("repeated input", "note" if caches else "clear", change, words)
 
 
 def _drifted(anchor: str, rounds: Sequence[Comparison]) -> Iterable[Probe]:
     pairs = []
     for r in rounds:
         for reading in r.pairs:
-            found = _against(reading.alone, _reference(r, anchor), reading)
-            if found is not None:
-                pairs.append(found[:, ::-1])
+            rows = _against(reading.alone, _reference(r, anchor), reading)
+            if rows is not None:
+                pairs.append(rows[:, ::-1])
     if len(pairs) < 2:
         return
     change = paired.relative_change(pairs)
@@ -302,13 +302,13 @@ def _close_to_floor(rounds: Sequence[Comparison], readings: Sequence[PairReading
 
 
 def _unsteady(readings: Sequence[PairReading]) -> Iterable[Probe]:
-    told = [steady for reading in readings for steady in reading.steady.values()]
-    if not told:
+    verdicts = [steady for reading in readings for steady in reading.steady.values()]
+    if not verdicts:
         return
-    share = 1 - sum(told) / len(told)
+    share = 1 - sum(verdicts) / len(verdicts)
     most = max(reading.warmups for reading in readings)
     words = (
-        f"no steady state in {told.count(False)} of {len(told)} workers within {most} warm-up calls: the last "
+        f"no steady state in {verdicts.count(False)} of {len(verdicts)} workers within {most} warm-up calls: the last "
         "eight took 5 % more or less than those before"
         if share
         else f"every worker was steady within {most} warm-up calls"
@@ -318,13 +318,13 @@ def _unsteady(readings: Sequence[PairReading]) -> Iterable[Probe]:
     )
 
 
-def _probe(name: str, verdict: Literal["clear", "note", "void"], found: Estimate, words: str) -> Probe:
-    bounded = math.isfinite(found.high)
+def _probe(name: str, verdict: Literal["clear", "note", "void"], estimate: Estimate, words: str) -> Probe:
+    bounded = math.isfinite(estimate.high)
     return Probe(
         name=name,
         verdict=verdict,
-        value=found.value,
-        low=found.low if bounded else None,
-        high=found.high if bounded else None,
+        value=estimate.value,
+        low=estimate.low if bounded else None,
+        high=estimate.high if bounded else None,
         words=words,
     )

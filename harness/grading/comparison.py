@@ -33,11 +33,11 @@ class Side:
 
     def value(self, measure: str) -> float | None:
         """The value of a measurement, or None when it was not measured."""
-        found = self.assessed.get(measure)
-        return found.value if found else None
+        measurement = self.assessed.get(measure)
+        return measurement.value if measurement else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """The candidate and the references on one instance.
 
@@ -61,12 +61,12 @@ def beyond(seconds: float, floor: float) -> float:
 
 def by_pair(group: str, top: Side, bottom: Side) -> list[Floats]:
     """The seconds of both sides for the requests of `group` that both answered: float64[n, 2] a pair."""
-    found: dict[int, list[list[float]]] = {}
+    by_number: dict[int, list[list[float]]] = {}
     over, under = top.times.get(group, {}), bottom.times.get(group, {})
     for item, seconds in over.items():
         if item in under:
-            found.setdefault(top.pair_of.get(item, 0), []).append([seconds, under[item]])
-    return [np.array(rows) for _, rows in sorted(found.items())]
+            by_number.setdefault(top.pair_of.get(item, 0), []).append([seconds, under[item]])
+    return [np.array(rows) for _, rows in sorted(by_number.items())]
 
 
 def ratio(
@@ -76,8 +76,8 @@ def ratio(
     group, kind = names.split(measure)
     if kind in names.TIMED and (pairs := by_pair(group, top, bottom)):
         return timed_ratio(kind, pairs, alpha)
-    if kind == "seconds" and (found := _readings(group, top, bottom, alpha)) is not None:
-        return found
+    if kind == "seconds" and (of_readings := _readings(group, top, bottom, alpha)) is not None:
+        return of_readings
     over, under = top.value(measure), bottom.value(measure)
     if over is None or not under:
         return None
@@ -130,21 +130,21 @@ def _readings(group: str, top: Side, bottom: Side, alpha: float) -> Estimate | N
     return paired.reading_ratio(np.array([over[n] for n in both]), np.array([under[n] for n in both]), alpha)
 
 
-def _exact(found: Measurement | None) -> bool:
+def _exact(measurement: Measurement | None) -> bool:
     # A count, not a reading: its interval is its value.
-    return found is not None and found.low == found.value == found.high
+    return measurement is not None and measurement.low == measurement.value == measurement.high
 
 
 def floors(readings: Iterable[PairReading]) -> dict[int, float]:
-    """What asking costs, by process pair, in seconds: the median of all empty requests of the round.
+    """What a request costs by itself, by process pair, in seconds: the median of the round's empty requests.
 
-    One for all: it is the transport's, and a pair that was disturbed tells a worse one.
+    One value for all pairs: it is the transport's cost, and a disturbed pair alone would give a worse one.
     """
-    told = [reading for reading in readings if reading.floor]
-    if not told:
+    measured = [reading for reading in readings if reading.floor]
+    if not measured:
         return {}
-    floor = float(np.median([seconds for reading in told for seconds in reading.floor]))
-    return {reading.pair: floor for reading in told}
+    floor = float(np.median([seconds for reading in measured for seconds in reading.floor]))
+    return {reading.pair: floor for reading in measured}
 
 
 def side(trial: Trial | None, assessed: Assessed, floor: Mapping[int, float] | None = None) -> Side:

@@ -15,8 +15,8 @@ import numpy as np
 from harness.grading.certificate import timing
 from harness.grading.comparison import Comparison
 from harness.grading.criteria import Criteria, Objective
-from harness.grading.verdicts import EDGE, judge, log_of, objective_value, or_else
-from harness.measures.estimates import Estimate, combine
+from harness.grading.verdicts import judge, objective_value
+from harness.measures.estimates import EDGE, Estimate, combine, log_of, or_else
 from harness.measures.stats import percentile_interval, t_interval
 from harness.records import (
     OURS,
@@ -120,11 +120,11 @@ def merged(assessed: Sequence[Assessed]) -> tuple[Measurement, ...]:
     """One measurement for each name: the only one, or the mean over instances with its interval."""
     if len(assessed) == 1:
         return assessed[0].measurements
-    found = []
+    measurements = []
     for first in assessed[0].measurements:
         same = [m for a in assessed if (m := a.get(first.name)) is not None]
         if any(m.value is None for m in same):
-            found.append(first)
+            measurements.append(first)
             continue
         estimates = [
             Estimate(m.value or 0.0, or_else(m.low, m.value), or_else(m.high, m.value)) for m in same
@@ -132,8 +132,8 @@ def merged(assessed: Sequence[Assessed]) -> tuple[Measurement, ...]:
         value = combine(estimates, None)
         samples = tuple(sample for m in same for sample in m.samples)
         update = {"value": value.value, "low": value.low, "high": value.high, "samples": samples}
-        found.append(first.model_copy(update=update))
-    return tuple(found)
+        measurements.append(first.model_copy(update=update))
+    return tuple(measurements)
 
 
 def _of_round(objective: Objective, r: Comparison, value: float) -> float | None:
@@ -150,8 +150,8 @@ def _of_round(objective: Objective, r: Comparison, value: float) -> float | None
 def _each(objective: Objective, rounds: Sequence[Comparison], known: Sequence[Estimate]) -> tuple[float, ...]:
     """The uncapped points of each instance; empty where one of them has none."""
     each = [_of_round(objective, r, e.value) for r, e in zip(rounds, known, strict=True)]
-    found = tuple(p for p in each if p is not None)
-    return found if len(found) == len(each) else ()
+    known_points = tuple(p for p in each if p is not None)
+    return known_points if len(known_points) == len(each) else ()
 
 
 def _points(
@@ -181,9 +181,9 @@ def _paired_points(objective: Objective, r: Comparison) -> tuple[float, float] |
     interval would be several times too wide.
     """
     anchors = [r.references[tier].assessed for tier in ("baseline", "expert")]
-    found = [side.get(objective.measure) for side in (r.candidate.assessed, *anchors)]
-    draws = [m.draws for m in found if m is not None]
-    if len(draws) < len(found) or not draws[0] or len({len(d) for d in draws}) > 1:
+    measurements = [side.get(objective.measure) for side in (r.candidate.assessed, *anchors)]
+    draws = [m.draws for m in measurements if m is not None]
+    if len(draws) < len(measurements) or not draws[0] or len({len(d) for d in draws}) > 1:
         return None
     each = [p for v, b, e in zip(*draws, strict=True) if (p := points(objective, v, b, e)) is not None]
     return percentile_interval(np.array(each)) if each else None
@@ -224,11 +224,11 @@ def _implausible(
         return impossible
     values = {m.name: m.value for m in measurements} | {criteria.objective.measure: value.value}
     for bound in criteria.plausible:
-        found = values.get(bound.measure)
-        if found is None:
+        own = values.get(bound.measure)
+        if own is None:
             continue
-        if (bound.low is not None and found < bound.low) or (bound.high is not None and found > bound.high):
-            return f"{bound.measure} is {found:.4g}: {bound.because}"
+        if (bound.low is not None and own < bound.low) or (bound.high is not None and own > bound.high):
+            return f"{bound.measure} is {own:.4g}: {bound.because}"
     return ""
 
 

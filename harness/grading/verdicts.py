@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from harness.grading.certificate import LEAST_MARGIN, margin, timing, voided
 from harness.grading.comparison import Comparison, Side, geometric_ratio, ratio, replicated
 from harness.grading.criteria import Constraint, Criteria, Objective
 from harness.measures.cost import SINGLE_READING_MARGIN
-from harness.measures.estimates import Estimate, combine
+from harness.measures.estimates import EDGE, Estimate, combine, log_of, or_else
 from harness.measures.names import is_time
 from harness.records import ConstraintResult, Tier, Timing, Verdict
 
-# The least that a logarithm or a share is taken of.
-EDGE = 1e-6
 # Why a verdict stays open.
 CLOSE = "too close to call"
 VOID = "no verdict, since this run's times are void"
@@ -30,12 +27,14 @@ def objective_value(
     What was read once and carries no interval (a peak of memory) gets a single reading's margin.
     """
     if not objective.ratio_of:
-        found = side.assessed.get(objective.measure)
-        if found is None or found.value is None:
+        measurement = side.assessed.get(objective.measure)
+        if measurement is None or measurement.value is None:
             return None
-        off = SINGLE_READING_MARGIN * abs(found.value)
+        off = SINGLE_READING_MARGIN * abs(measurement.value)
         return Estimate(
-            found.value, or_else(found.low, found.value - off), or_else(found.high, found.value + off)
+            measurement.value,
+            or_else(measurement.low, measurement.value - off),
+            or_else(measurement.high, measurement.value + off),
         )
     reference = references.get(objective.reference or "baseline")
     if reference is None:
@@ -49,8 +48,8 @@ def judge(
     """One constraint's verdict over all rounds, with the sentence that explains it.
 
     A budget that is a ratio of readings is judged with a tolerance in the candidate's favour: 3 %,
-    for times at least twice the standard error of this run's A/A ratio, since a clock cannot tell less
-    apart. Where the run's own times are void, a verdict on a time stays open.
+    for times at least twice the standard error of this run's A/A ratio, since a clock cannot show a
+    smaller difference. Where the run's own times are void, a verdict on a time stays open.
     """
     estimates = [_compared(constraint, r) for r in rounds]
     known = [e for e in estimates if e is not None]
@@ -153,34 +152,25 @@ def _words(constraint: Constraint, verdict: Verdict, unit: str, value: Estimate 
     than = f" against the {constraint.reference}'s" if apart else ""
     bound = "at most" if constraint.bound == "at_most" else "at least"
     sign, unit = "+" if apart else "", " times" if unit == "x" else unit
-    said = f"{constraint.name}: {value.value:{sign}.4g}{unit}{against}{than}"
+    sentence = f"{constraint.name}: {value.value:{sign}.4g}{unit}{against}{than}"
     allowed = f"{bound} {constraint.threshold:.4g} allowed"
     if verdict == "pass":
-        return f"{said}; {allowed}"
+        return f"{sentence}; {allowed}"
     if verdict == "fail":
         over = abs(value.value - constraint.threshold)
         share = f"{over / max(abs(constraint.threshold), EDGE):.0%} of the threshold"
-        return f"{said}; {allowed}; missed by {f'{over:.4g}' if apart else share}"
-    return f"{said}, anywhere from {value.low:.4g} to {value.high:.4g}; {allowed}: {why_open}"
+        return f"{sentence}; {allowed}; missed by {f'{over:.4g}' if apart else share}"
+    return f"{sentence}, anywhere from {value.low:.4g} to {value.high:.4g}; {allowed}: {why_open}"
 
 
 def _unit(constraint: Constraint, rounds: Sequence[Comparison]) -> str:
     if constraint.compare in ("ratio", "own_ratio"):
         return "x"
-    found = rounds[-1].candidate.assessed.get(constraint.measure)
-    return found.unit if found else ""
+    measurement = rounds[-1].candidate.assessed.get(constraint.measure)
+    return measurement.unit if measurement else ""
 
 
 def _narrow(value: float | None, low: float | None, high: float | None) -> bool:
     if not value or low is None or high is None:
         return True
     return (high - low) / (2 * value) <= NARROW
-
-
-def log_of(ratio_: float) -> float:
-    # An empty answer gives a ratio of 0: small beyond any threshold, and no reason to fall over.
-    return math.log(max(ratio_, EDGE))
-
-
-def or_else(value: float | None, fallback: float | None) -> float:
-    return value if value is not None else fallback if fallback is not None else 0.0

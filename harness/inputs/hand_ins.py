@@ -2,7 +2,7 @@
 
 An archive is unpacked into a private folder, by content. Nothing in it is trusted: links, devices,
 absolute paths, `..`, names that differ only in case and sizes beyond the caps are refused, with the
-archive and the member named. One candidate's broken archive is his alone.
+archive and the member named. A broken archive affects that candidate only.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ def read(place: Path, tasks: Sequence[str], keep: Path) -> Intake:
         inner = _inner(top)
         place = top if any((inner / task).is_dir() for task in tasks) else inner
     if place.is_file():
-        found, notes = _listed(place, tasks, keep)
+        by_alias, notes = _listed(place, tasks, keep)
     else:
-        found, notes = _walked(place, tasks, keep)
-    candidates = tuple(found)
+        by_alias, notes = _walked(place, tasks, keep)
+    candidates = tuple(by_alias)
     if not candidates:
         raise UsageError(f"{place} holds no candidate; it wants one folder for each, with one for each task")
     folded: dict[str, str] = {}
@@ -88,12 +88,12 @@ def read(place: Path, tasks: Sequence[str], keep: Path) -> Intake:
         other = folded.setdefault(alias.lower(), alias)
         if other != alias:
             raise UsageError(f"the aliases {other!r} and {alias!r} differ only in case; rename one")
-    handed = {(h.candidate, h.task): h for entries in found.values() for h in entries}
+    handed = {(h.candidate, h.task): h for entries in by_alias.values() for h in entries}
     return Intake(candidates, handed, tuple(notes))
 
 
 def _walked(place: Path, tasks: Sequence[str], keep: Path) -> tuple[dict[str, list[Handed]], list[str]]:
-    found: dict[str, list[Handed]] = {}
+    by_alias: dict[str, list[Handed]] = {}
     notes: list[str] = []
     for entry in sorted(place.iterdir()):
         if entry.name.startswith((".", "__MACOSX")):
@@ -102,10 +102,10 @@ def _walked(place: Path, tasks: Sequence[str], keep: Path) -> tuple[dict[str, li
             notes.append(f"{entry.name!r} is neither a candidate's folder nor an archive; left out")
             continue
         alias = _named(_stem(entry))
-        if alias in found:
+        if alias in by_alias:
             raise UsageError(f"the candidate {alias!r} is there twice in {place}; keep one")
-        found[alias] = _candidate(alias, entry, tasks, keep, notes)
-    return found, notes
+        by_alias[alias] = _candidate(alias, entry, tasks, keep, notes)
+    return by_alias, notes
 
 
 def _candidate(alias: str, entry: Path, tasks: Sequence[str], keep: Path, notes: list[str]) -> list[Handed]:
@@ -156,7 +156,7 @@ def _listed(file: Path, tasks: Sequence[str], keep: Path) -> tuple[dict[str, lis
         raise UsageError(f"{file} cannot be read as CSV: {error}") from error
     if not rows or not {"candidate", "path"} <= set(rows[0]):
         raise UsageError(f"{file} needs a header with the columns candidate,path or candidate,task,path")
-    found: dict[str, list[Handed]] = {}
+    by_alias: dict[str, list[Handed]] = {}
     notes: list[str] = []
     for number, row in enumerate(rows, 2):
         alias, task, path = (str(row.get(key) or "").strip() for key in ("candidate", "task", "path"))
@@ -165,7 +165,7 @@ def _listed(file: Path, tasks: Sequence[str], keep: Path) -> tuple[dict[str, lis
         place = file.parent / path
         if not place.exists():
             raise UsageError(f"{file}, line {number}: {path} does not exist")
-        have = found.setdefault(_named(alias), [])
+        have = by_alias.setdefault(_named(alias), [])
         if task and task not in tasks:
             notes.append(f"{alias}: unknown task {task!r}")
             continue
@@ -173,7 +173,7 @@ def _listed(file: Path, tasks: Sequence[str], keep: Path) -> tuple[dict[str, lis
         if {h.task for h in fresh} & {h.task for h in have}:
             raise UsageError(f"{file}, line {number}: {alias} hands in the same task twice; keep one")
         have += fresh
-    return found, notes
+    return by_alias, notes
 
 
 def _named(alias: str) -> str:
@@ -285,7 +285,7 @@ def _members(archive: Path) -> Iterator[Member]:
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    found = tar.extractfile(member)
-    if found is None:
+    content = tar.extractfile(member)
+    if content is None:
         raise SubmissionError(f"the member {member.name!r} has no content")
-    return found
+    return content

@@ -21,7 +21,7 @@ MOST_BYTES = 64 * 1024 * 1024
 SKIPPED = {"__pycache__", ".git", ".venv", "venv", ".ipynb_checkpoints", ".mypy_cache", ".ruff_cache"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Submission:
     """A folder with a solution.py; `files` are paths inside it, `digest` is over their content.
 
@@ -54,7 +54,15 @@ def read(task: str, folder: Path, label: str = "", tier: Tier | None = None) -> 
         raise SubmissionError(f"{folder} holds no solution.py; `harness init {task} DIR` shows one that runs")
     hashes = tuple(of_bytes(_read(folder / file)) for file in files)
     digest = _digest(files, hashes)
-    return Submission(task, label or alias(folder.resolve().name), folder, files, digest, tier, hashes)
+    return Submission(
+        task=task,
+        label=label or alias(folder.resolve().name),
+        folder=folder,
+        files=files,
+        digest=digest,
+        tier=tier,
+        hashes=hashes,
+    )
 
 
 def alias(name: str) -> str:
@@ -65,16 +73,16 @@ def alias(name: str) -> str:
 def references(task: str, task_folder: Path) -> dict[Tier, Submission]:
     """The reference solutions of a task, by tier; raises TaskError when one is missing.
 
-    The project's own stand under reference_solutions/<id>/; another's pack keeps them inside the
+    The project's own are under reference_solutions/<id>/; a pack of somebody else's keeps them inside the
     task's folder, under the same name.
     """
     base = _references(task, task_folder)
-    found: dict[Tier, Submission] = {}
+    by_tier: dict[Tier, Submission] = {}
     for tier in TIERS:
         if not (base / tier / "solution.py").is_file():
             raise TaskError(f"task {task} has no reference at {base / tier}/solution.py")
-        found[tier] = read(task, base / tier, tier, tier)
-    return found
+        by_tier[tier] = read(task, base / tier, tier, tier)
+    return by_tier
 
 
 def mutants(task: str, task_folder: Path) -> dict[str, Submission]:
@@ -90,11 +98,11 @@ def mutants(task: str, task_folder: Path) -> dict[str, Submission]:
 def cheats(task: str, task_folder: Path) -> dict[str, Submission]:
     """The cheats that come with a task, by name, each staged over the starter's files as a mutant over the expert's.
 
-    What cheats of several tasks use, from the folder `common_cheats` beside the tasks, lies there as well.
+    What cheats of several tasks use, from the folder `common_cheats` beside the tasks, is staged as well.
     """
-    found = task_folder.glob("cheats/*/solution.py")
+    solutions = task_folder.glob("cheats/*/solution.py")
     shared = (task_folder.parent / "common_cheats").glob("*.py")
-    return _over(task, task_folder / "starter", Path("starter.py"), found, shared)
+    return _over(task, task_folder / "starter", Path("starter.py"), solutions, shared)
 
 
 def _over(
@@ -104,15 +112,15 @@ def _over(
     beneath = {Path(file.name): file for file in shared} | {
         name if file.name == "solution.py" else file: place for file, place in read(task, folder).places()
     }
-    found: dict[str, Submission] = {}
+    by_name: dict[str, Submission] = {}
     for own in (read(task, file.parent, file.parent.name) for file in sorted(solutions)):
         places = dict(sorted({**beneath, **dict(own.places())}.items()))
         files, sources = tuple(places), tuple(places.values())
         hashes = tuple(of_bytes(_read(place)) for place in sources)
-        found[own.label] = replace(
+        by_name[own.label] = replace(
             own, files=files, sources=sources, hashes=hashes, digest=_digest(files, hashes)
         )
-    return found
+    return by_name
 
 
 def _references(task: str, task_folder: Path) -> Path:

@@ -10,7 +10,6 @@ from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -19,7 +18,7 @@ from harness.errors import TaskError, first_of
 from harness.grading.criteria import Criteria
 from harness.inputs import layout
 from harness.inputs.definition import Definition, SizeTable
-from harness.instances import Answer, Evaluation, Instance
+from harness.instances import Answer, Evaluation, Instance, Workbench
 from harness.records import Measurement
 from harness.tasks import imported
 
@@ -86,9 +85,9 @@ class Task:
             raise TaskError(f"task {self.id} has no size {name!r}; it has {', '.join(sorted(sizes))}")
         return dict(sizes[name])
 
-    def prepare(self, workbench: Any) -> Instance:
+    def prepare(self, workbench: Workbench) -> Instance:
         """The instance for the workbench's seed and size."""
-        prepare: Callable[[Any], Instance] = self.module.prepare
+        prepare: Callable[[Workbench], Instance] = self.module.prepare
         return prepare(workbench)
 
     def evaluate(self, instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
@@ -96,15 +95,15 @@ class Task:
         evaluate: Callable[[Instance, Mapping[str, Answer]], Evaluation] = self.module.evaluate
         return evaluate(instance, answers)
 
-    def conclude(self, instance: Instance, found: Mapping[str, Measurement]) -> Evaluation:
+    def conclude(self, instance: Instance, measured: Mapping[str, Measurement]) -> Evaluation:
         """What the task derives from everything measured of a submission, costs too, by name.
 
-        A task.py without `conclude(instance, found)` derives nothing. Here belongs what `evaluate`
+        A task.py without `conclude(instance, measured)` derives nothing. Here belongs what `evaluate`
         cannot know: how memory grows over lengths, or a curve of times.
         """
         conclude: Callable[[Instance, Mapping[str, Measurement]], Evaluation] | None
         conclude = getattr(self.module, "conclude", None)
-        return conclude(instance, found) if conclude is not None else Evaluation(())
+        return conclude(instance, measured) if conclude is not None else Evaluation(())
 
 
 def read(folder: Path) -> Task:
@@ -142,12 +141,12 @@ def roots(extra: Path | None = None) -> Iterator[Path]:
 
 def all_tasks(extra: Path | None = None) -> dict[str, Task]:
     """Every task by id; the first root that has an id wins."""
-    found: dict[str, Task] = {}
+    by_id: dict[str, Task] = {}
     for root in roots(extra):
         for file in sorted(root.glob("*/task.toml")):
             task = read(file.parent)
-            found.setdefault(task.id, task)
-    return found
+            by_id.setdefault(task.id, task)
+    return by_id
 
 
 def find(name: str, extra: Path | None = None) -> Task:

@@ -1,7 +1,7 @@
 """What the kernel and the GPU's driver count while workers are timed: none of it passes through a worker.
 
 A source that this system lacks gives None, never an error: a missing counter is no reason to stop a
-run, and whoever grades must say that it was not told. Waiting is per thread and ends with its thread,
+run, and the grade must say that it was not counted. Waiting is per thread and ends with its thread,
 so what a thread did after the last reading before its end is missed: stop a meter before its workers.
 """
 
@@ -19,7 +19,7 @@ from harness.machine import devices
 from harness.machine.threads import Threads, tree
 from harness.readings import Counters
 
-# Reading a clock may interrupt its core; a few tell as much as all of a large machine's.
+# Reading a clock may interrupt its core; a few show as much as all of a large machine's.
 CLOCKS_READ = 16
 IDLE = 0x1
 # The bits of nvmlClocksEventReasons, by the names that are kept. IDLE is left out: nothing ran then.
@@ -60,8 +60,8 @@ class Gpu:
 
     def mhz_default(self) -> float | None:
         """The clock it is meant to run at: the default for applications, else its highest."""
-        told = self.ask("nvmlDeviceGetDefaultApplicationsClock", self.library.NVML_CLOCK_SM)
-        return told or self.ask("nvmlDeviceGetMaxClockInfo", self.library.NVML_CLOCK_SM)
+        default = self.ask("nvmlDeviceGetDefaultApplicationsClock", self.library.NVML_CLOCK_SM)
+        return default or self.ask("nvmlDeviceGetMaxClockInfo", self.library.NVML_CLOCK_SM)
 
     def celsius(self) -> float | None:
         """The chip's temperature."""
@@ -91,8 +91,8 @@ class Meter:
     start and the stop count only when no sample was taken, because idle cores and devices slow down.
 
     Where each request of a reference is wrapped in `turn`, its workers' own counters are those of
-    the turns alone. That matters: a worker is runnable until it has really stopped, and stands in
-    line for that while the next one is served (measured: 3 ms a request, next to one busy stranger),
+    the turns alone. That matters: a worker is runnable until it has really stopped, and waits
+    for a core to do so while the next one is served (measured: 3 ms a request, next to one busy stranger),
     which delays no answer.
     """
 
@@ -105,7 +105,7 @@ class Meter:
         self.pids = pids
         self.device = device
         self.root = root
-        self._threads = Threads(root)
+        self._threads = Threads(root=root)
         self._turns = False
         self._cores: frozenset[int] = frozenset()
         self._edges: list[_Clocks] = []
@@ -219,7 +219,7 @@ class _Machine:
         ticks = [ticks for core, ticks in _ticks(root) if core in cores and len(ticks) >= 8]
         return cls(
             sum(line[7] for line in ticks) if ticks else None,
-            sum(sum(line[:8]) for line in ticks) if ticks else None,  # guests stand in user time already
+            sum(sum(line[:8]) for line in ticks) if ticks else None,  # user time already includes guests
             _stalled(root, "cpu"),
             _stalled(root, "memory"),
         )
@@ -263,7 +263,7 @@ def _stalled(root: Path, what: str) -> int | None:
 
 
 def _core_mhz(root: Path, cores: frozenset[int]) -> Iterator[float]:
-    """The clock of each of `cores` now, as far as it is told."""
+    """The clock of each of `cores` now, where the kernel shows it."""
     listed: dict[int, float] | None = None
     for core in sorted(cores)[:CLOCKS_READ]:
         file = root / f"sys/devices/system/cpu/cpu{core}/cpufreq/scaling_cur_freq"
@@ -276,16 +276,16 @@ def _core_mhz(root: Path, cores: frozenset[int]) -> Iterator[float]:
 
 
 def _listed_mhz(root: Path) -> dict[int, float]:
-    """Clocks by /proc/cpuinfo. Without `aperfmperf`, as in most guests, it prints a constant: not told."""
-    found: dict[int, float] = {}
+    """Clocks by /proc/cpuinfo. Without `aperfmperf`, as in most guests, it prints a constant: left out."""
+    clocks: dict[int, float] = {}
     with contextlib.suppress(OSError, ValueError):
         text = (root / "proc/cpuinfo").read_text(errors="replace")
         for block in text.split("\n\n") if "aperfmperf" in text else ():
             pairs = (line.partition(":") for line in block.splitlines())
-            told = {key.strip(): value.strip() for key, _, value in pairs}
-            if "cpu MHz" in told:
-                found[int(told["processor"])] = float(told["cpu MHz"])
-    return found
+            fields = {key.strip(): value.strip() for key, _, value in pairs}
+            if "cpu MHz" in fields:
+                clocks[int(fields["processor"])] = float(fields["cpu MHz"])
+    return clocks
 
 
 def _less_or_none(before: int | None, after: int | None) -> int | None:

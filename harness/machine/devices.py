@@ -1,7 +1,7 @@
 """Which device a run uses, and the parent's reading of its memory through NVML.
 
 NVML is asked per process over the worker's whole tree. In a container it may know host process
-ids only, or show none; as long as it has never named a process of ours, the device's used memory
+ids only, or show none; as long as it has never named one of our processes, the device's used memory
 above what it was before the first worker started is taken instead, which is right only while
 nobody else uses the device: other workers of the same round do.
 """
@@ -57,11 +57,11 @@ def name(device: str) -> str:
     library = nvml() if device == "cuda" else None
     if library is None:
         return device
-    found = library.nvmlDeviceGetName(library.nvmlDeviceGetHandleByIndex(index()))
-    return found.decode() if isinstance(found, bytes) else str(found)
+    text = library.nvmlDeviceGetName(library.nvmlDeviceGetHandleByIndex(index()))
+    return text.decode() if isinstance(text, bytes) else str(text)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class DeviceMemory:
     """Reads device memory of process trees on one device. `library` has pynvml's interface."""
 
@@ -76,7 +76,8 @@ class DeviceMemory:
     def open(cls, library: Any, device_index: int) -> DeviceMemory:
         """A reader whose baseline is the device's used memory now, before any worker runs."""
         handle = library.nvmlDeviceGetHandleByIndex(device_index)
-        return cls(library, handle, int(library.nvmlDeviceGetMemoryInfo(handle).used))
+        empty = int(library.nvmlDeviceGetMemoryInfo(handle).used)
+        return cls(library=library, handle=handle, empty_bytes=empty)
 
     def used_bytes(self, pids: list[int]) -> int | None:
         """Bytes of device memory held by `pids`; the device's growth where NVML does not know them."""
@@ -84,10 +85,10 @@ class DeviceMemory:
         try:
             running = self.library.nvmlDeviceGetComputeRunningProcesses(self.handle)
             mine = [p.usedGpuMemory for p in running if p.pid in pids]
-            told = all(used is not None for used in mine)
-            self.knows_ours |= told and any(p.pid in self.asked_about for p in running)
+            known = all(used is not None for used in mine)
+            self.knows_ours |= known and any(p.pid in self.asked_about for p in running)
             if self.knows_ours:
-                return int(sum(mine)) if told else None
+                return int(sum(mine)) if known else None
             used = int(self.library.nvmlDeviceGetMemoryInfo(self.handle).used)
             if used > self.empty_bytes:
                 self.measured_by = "parent: NVML device total less its empty state (exclusive device assumed)"

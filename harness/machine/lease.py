@@ -40,7 +40,7 @@ def machine(
 ) -> Generator[None]:
     """Holds the machine: alone for what is timed, else beside others that need only to be right.
 
-    While it waits, `note` is told once who is in the way, in words.
+    While it waits, `note` is called once, with a sentence that says which process holds it.
     """
     with _held("machine", alone, note, what):
         yield
@@ -86,7 +86,7 @@ def _thing(name: str) -> str:
 
 def _wait(file: int, alone: bool, waits: Callable[[str], object]) -> None:
     how = (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB
-    told = False
+    noted = False
     while True:
         try:
             fcntl.flock(file, how)
@@ -94,8 +94,8 @@ def _wait(file: int, alone: bool, waits: Callable[[str], object]) -> None:
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise HarnessError(f"this machine's lock cannot be taken: {error.strerror}") from error
-        if not told:
-            told = True
+        if not noted:
+            noted = True
             waits(_signed(file) or "another harness process is using it")
         time.sleep(POLL_SECONDS)
 
@@ -131,6 +131,6 @@ def _sign(file: int, text: str) -> None:
 
 def _signed(file: int) -> str:
     with contextlib.suppress(OSError):
-        said = os.pread(file, 200, 0).decode("utf-8", "replace")
-        return "".join(letter for letter in said if letter.isprintable())
+        text = os.pread(file, 200, 0).decode("utf-8", "replace")
+        return "".join(letter for letter in text if letter.isprintable())
     return ""

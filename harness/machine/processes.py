@@ -1,6 +1,6 @@
-"""Who works on what a crash can leave behind: one process, named for good, and whether it still lives.
+"""The owner of what a crash can leave behind: one process, by a name that never recurs, and whether it still lives.
 
-A process id comes round again, so a process is named by when it was born as well, in which boot of
+A process id is used again, so a process's name also says when it was started, in which boot of
 which machine, and by whose numbering of processes (a container has its own). Of another machine, or
 of another container on this one, nobody here can tell whether it lives: it is then left alone.
 """

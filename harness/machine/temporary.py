@@ -35,12 +35,12 @@ def private_folder(kind: str) -> Path:
 
 def sweep() -> list[Path]:
     """Takes away what dead runs of this user left, and says which folders it found."""
-    found = sorted(_dead(Path(tempfile.gettempdir())))
-    if found:
-        _end_processes({str(folder) for folder in found})
-    for folder in found:
+    folders = sorted(_dead(Path(tempfile.gettempdir())))
+    if folders:
+        _end_processes({str(folder) for folder in folders})
+    for folder in folders:
         remove(folder)
-    return found
+    return folders
 
 
 def remove(folder: Path) -> None:
@@ -62,8 +62,8 @@ def _dead(top: Path) -> Iterator[Path]:
 def _is_ours(path: str) -> bool:
     """Whether it is a folder, not a link to one, and belongs to this user."""
     with contextlib.suppress(OSError):
-        found = os.lstat(path)
-        return stat.S_ISDIR(found.st_mode) and (not hasattr(os, "getuid") or found.st_uid == os.getuid())
+        status = os.lstat(path)
+        return stat.S_ISDIR(status.st_mode) and (not hasattr(os, "getuid") or status.st_uid == os.getuid())
     return False
 
 

@@ -31,7 +31,7 @@ class Spent:
 WORKED = 0.1  # of the busiest thread's time in a turn
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Threads:
     """What the threads of some processes and their children had since the first reading."""
 
@@ -45,15 +45,15 @@ class Threads:
     def look(self, pids: Iterable[int]) -> dict[tuple[int, str], Spent]:
         """What each thread has had by now."""
         looked = ((pid, thread) for pid, threads in _walk(pids, self.root) for thread in threads)
-        found = {key: _spent(f"{self.root}/proc/{key[0]}/task/{key[1]}") for key in looked}
-        return {key: spent for key, spent in found.items() if spent is not None}
+        readings = {key: _spent(f"{self.root}/proc/{key[0]}/task/{key[1]}") for key in looked}
+        return {key: spent for key, spent in readings.items() if spent is not None}
 
     def add_turn(self, before: dict[tuple[int, str], Spent], after: dict[tuple[int, str], Spent]) -> None:
         """Counts what was had between two looks.
 
         Only the threads that worked are asked how long they waited: a resumed process wakes its idle
-        ones too, and those stand in line behind the one that has the work (measured: 4 ms of a call of
-        13 ms, for 10 microseconds each), which keeps nobody from anything.
+        ones too, and those wait for a core behind the one that has the work (measured: 4 ms of a call of
+        13 ms, for 10 microseconds each), which delays no work.
         """
         deltas = []
         for key, spent in after.items():
@@ -96,7 +96,7 @@ def tree(pids: Iterable[int], root: Path = Path("/")) -> list[int]:
 
 def _walk(pids: Iterable[int], root: Path) -> Iterator[tuple[int, list[str]]]:
     """Each of `pids` and their living descendants, with its threads. Done twice a turn: no pathlib here."""
-    found, queue = set(), list(pids)
+    seen, queue = set(), list(pids)
     while queue:
         pid = queue.pop(0)
         folder = f"{root}/proc/{pid}/task"
@@ -104,9 +104,9 @@ def _walk(pids: Iterable[int], root: Path) -> Iterator[tuple[int, list[str]]]:
             threads = os.listdir(folder)
         except OSError:
             continue
-        if pid in found:
+        if pid in seen:
             continue
-        found.add(pid)
+        seen.add(pid)
         yield pid, threads
         for thread in threads:
             queue += [int(child) for child in _text(f"{folder}/{thread}/children").split()]

@@ -76,10 +76,10 @@ def grade_machine(
         *_steadiness(drift, tail),
     ]
     worst = max((mark.grade for mark in marks), default="A")
-    said = [mark.words for mark in sorted(marks, key=lambda mark: mark.grade, reverse=True)]
+    sentences = [mark.words for mark in sorted(marks, key=lambda mark: mark.grade, reverse=True)]
     if worst == "A":
-        said.append("the machine was quiet: nothing that was counted disturbed the reference")
-    return Condition(grade=worst, words=(*said, *_missing(counters)), counters=whole)
+        sentences.append("the machine was quiet: nothing that was counted disturbed the reference")
+    return Condition(grade=worst, words=(*sentences, *_missing(counters)), counters=whole)
 
 
 def total(counters: Sequence[Counters]) -> Counters:
@@ -120,11 +120,15 @@ def wait_share(counters: Counters) -> float | None:
 def _waiting(whole: Counters) -> Iterator[_Mark]:
     share = wait_share(whole)
     if share is None:
-        told = whole.pressure_cpu_share is not None
+        pressure_known = whole.pressure_cpu_share is not None
         yield _Mark(
-            "B" if told else "C",
+            "B" if pressure_known else "C",
             "whether the reference waited for its core was not told here"
-            + ("" if told else ", nor was any other load: use Linux with schedstat for times that count"),
+            + (
+                ""
+                if pressure_known
+                else ", nor was any other load: use Linux with schedstat for times that count"
+            ),
         )
     elif (mark := _graded(share, WAIT)) != "A":
         yield _Mark(
@@ -214,7 +218,7 @@ def _steadiness(drift: float | None, tail: float | None) -> Iterator[_Mark]:
         )
 
 
-# What an A or a B leaves open when nobody told it; the GPU is named only where one was looked at.
+# What an A or a B leaves open when it was not counted; the GPU is named only where one was looked at.
 _TOLD: tuple[tuple[str, Callable[[Counters], float | None]], ...] = (
     ("waiting for a core", lambda c: c.wait_seconds),
     ("pressure on the cores", lambda c: c.pressure_cpu_share),
@@ -247,14 +251,14 @@ Value = Callable[[Counters], float | None]
 
 
 def _of(combine: Callable[[list[float]], float], counters: Sequence[Counters], read: Value) -> float | None:
-    told = [value for c in counters if (value := read(c)) is not None]
-    return combine(told) if told else None
+    known = [value for c in counters if (value := read(c)) is not None]
+    return combine(known) if known else None
 
 
 def _over_time(counters: Sequence[Counters], read: Value) -> float | None:
-    told = [(value, c.seconds) for c in counters if (value := read(c)) is not None]
-    seconds = sum(seconds for _, seconds in told)
-    return sum(value * seconds for value, seconds in told) / seconds if seconds else None
+    known = [(value, c.seconds) for c in counters if (value := read(c)) is not None]
+    seconds = sum(seconds for _, seconds in known)
+    return sum(value * seconds for value, seconds in known) / seconds if seconds else None
 
 
 def _whole(value: float | None) -> int | None:

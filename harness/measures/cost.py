@@ -25,13 +25,13 @@ def latency(samples: Iterable[Sample]) -> list[Measurement]:
     groups: dict[str, list[Sample]] = {}
     for sample in samples:
         groups.setdefault(sample.group, []).append(sample)
-    found: list[Measurement] = []
+    measurements: list[Measurement] = []
     for group, members in groups.items():
         seconds = np.array([sample.seconds for sample in members])
         again = np.quantile(resampled(seconds), list(QUANTILES.values()), axis=1)
         for (name, q), draws in zip(QUANTILES.items(), again, strict=True):
             low, high = percentile_interval(draws)
-            found.append(
+            measurements.append(
                 Measurement(
                     name=f"{group}_{name}",
                     unit="s",
@@ -42,8 +42,8 @@ def latency(samples: Iterable[Sample]) -> list[Measurement]:
                     samples=tuple(seconds) if name == "p50" else (),
                 )
             )
-        found.append(_throughput(group, members))
-    return found
+        measurements.append(_throughput(group, members))
+    return measurements
 
 
 def _throughput(group: str, members: list[Sample]) -> Measurement:
@@ -132,13 +132,13 @@ def costs(trial: Trial) -> list[Measurement]:
 
 def _memory(trial: Trial) -> list[Measurement]:
     by = trial.memory_measured_by
-    found = [peak_memory("peak_memory", trial.peak_host_bytes, trial.peak_device_bytes, by)]
+    measurements = [peak_memory("peak_memory", trial.peak_host_bytes, trial.peak_device_bytes, by)]
     stages = list(dict.fromkeys(point.stage for point in trial.memory))
     for stage in stages if len(stages) > 1 else []:
         points = [point for point in trial.memory if point.stage == stage]
         host = max(point.host_bytes for point in points)
         device = max((point.device_bytes or 0 for point in points), default=0)
-        found.append(peak_memory(f"peak_memory_{stage}", host, device, by))
+        measurements.append(peak_memory(f"peak_memory_{stage}", host, device, by))
     kinds = {
         "anonymous": max(
             (p.anonymous_bytes for p in trial.memory if p.anonymous_bytes is not None), default=None
@@ -147,4 +147,4 @@ def _memory(trial: Trial) -> list[Measurement]:
         "base": trial.base_host_bytes,
         "base_file": trial.base_file_bytes,
     }
-    return found + [memory_part(f"peak_memory_{k}", n, by) for k, n in kinds.items() if n is not None]
+    return measurements + [memory_part(f"peak_memory_{k}", n, by) for k, n in kinds.items() if n is not None]

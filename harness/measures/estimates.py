@@ -10,6 +10,9 @@ import numpy as np
 
 from harness.measures.stats import t_interval
 
+# The least that a logarithm or a share is taken of.
+EDGE = 1e-6
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -45,6 +48,19 @@ def combine(estimates: Sequence[Estimate], log: Callable[[float], float] | None)
 def geometric(values: Sequence[float]) -> float:
     """The geometric mean of positive values."""
     return float(np.exp(np.mean(np.log(values))))
+
+
+def log_of(ratio: float) -> float:
+    """The logarithm of a ratio, or of EDGE where it is smaller.
+
+    An empty answer gives a ratio of 0: small beyond any threshold, and no reason to fail.
+    """
+    return math.log(max(ratio, EDGE))
+
+
+def or_else(value: float | None, fallback: float | None) -> float:
+    """`value`, or `fallback` where there is none, or 0.0 where there is neither."""
+    return value if value is not None else fallback if fallback is not None else 0.0
 
 
 def _quadrature(halves: Sequence[float]) -> float:

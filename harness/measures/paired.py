@@ -74,8 +74,8 @@ def tail_ratio(pairs: Sequence[Floats], quantile: float, alpha: float = 0.05) ->
         calls = np.concatenate([pair[rng.integers(0, len(pair), len(pair))] for pair in chosen])
         draws.append(_ratio_of(np.quantile(calls, quantile, axis=0)))
     low, high = np.quantile(draws, [alpha / 2, 1 - alpha / 2])
-    found = Estimate(value, float(low), float(high))
-    return found if len(pairs) > 1 else _widened(found)
+    estimate = Estimate(value, float(low), float(high))
+    return estimate if len(pairs) > 1 else _widened(estimate)
 
 
 def reading_ratio(top: Floats, bottom: Floats, alpha: float = 0.05) -> Estimate:
@@ -98,6 +98,6 @@ def _ratio_of(edges: Floats) -> float:
     return float(edges[0] / edges[1])
 
 
-def _widened(found: Estimate) -> Estimate:
+def _widened(estimate: Estimate) -> Estimate:
     wide = 1 + ONE_PAIR_MARGIN
-    return Estimate(found.value, found.low / wide, found.high * wide)
+    return Estimate(estimate.value, estimate.low / wide, estimate.high * wide)

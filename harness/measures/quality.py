@@ -60,8 +60,8 @@ def recall_at_k(ranking: Ints, relevant: Sequence[Mapping[int, float]], k: int) 
     values = np.zeros(len(relevant))
     for row, grades in enumerate(relevant):
         wanted = {passage for passage, grade in grades.items() if grade > 0}
-        found = wanted.intersection(int(p) for p in ranking[row, :k])
-        values[row] = len(found) / len(wanted) if wanted else 0.0
+        hits = wanted.intersection(int(p) for p in ranking[row, :k])
+        values[row] = len(hits) / len(wanted) if wanted else 0.0
     return values
 
 

@@ -1,10 +1,10 @@
-"""Signed records of runs: what was run, on what, and what came of it; without a secret seed or an answer."""
+"""Signed records of runs: what was run, on what, and with what result; never a secret seed or an answer."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
@@ -20,10 +20,10 @@ from harness.store.durable import write_durably
 
 CONTEXT = "ml-skills-harness receipt v1"
 RECEIPT_VERSION = 1
-LOCAL = "local"  # a folder of whoever ran it: its place is nobody else's business, its digest is kept
+LOCAL = "local"  # a local folder: its path stays private, its digest is kept
 
 _WORD = r"^[!-~]{1,400}$"
-# No more than any profile asks for: a stranger's receipt decides how long a new run may take.
+# Limits above every real profile: without them a stranger's receipt could start a run without end.
 _MOST = {
     "threads": 1024,
     "trials": 1000,
@@ -43,7 +43,7 @@ class FileDigest(Record):
 
 
 class RunSettings(Record):
-    """What the profile used does not say and a run needs. `data`, `model`: as --data and --model take them."""
+    """The settings of a run that ProfileUsed lacks. `data`, `model`: as --data and --model take them."""
 
     pair_seconds: float
     memory_pass: bool
@@ -55,7 +55,7 @@ class RunSettings(Record):
 
 
 class Receipt(Record):
-    """What a receipt vouches for. `seed` is the public number, if it was one; `seed_id` tells a secret one."""
+    """What a receipt vouches for. `seed` is None where it was secret; `seed_id` identifies either."""
 
     kind: Literal["receipt"] = "receipt"
     schema_version: int = RECEIPT_VERSION
@@ -69,7 +69,7 @@ class Receipt(Record):
     submission_digest: str
     files: tuple[FileDigest, ...]
     profile: ProfileUsed
-    asked: RunSettings
+    settings: RunSettings = Field(alias="asked")  # its name in the file
     machine: Machine
     isolation: Isolation | None
     stamp: Stamp
@@ -79,7 +79,7 @@ class Receipt(Record):
     result: Result
 
 
-def receipt(order: Order, done: Run) -> Receipt:
+def receipt_of(order: Order, done: Run) -> Receipt:
     """The receipt of a finished run of this order."""
     head, profile = done.head, order.profile
     if done.score is None:
@@ -116,7 +116,7 @@ def receipt(order: Order, done: Run) -> Receipt:
 
 
 class Signer:
-    """Signs the receipt of a run to come: a key that cannot be used is told before anything runs.
+    """Signs the receipt of a run to come: a key that cannot be used raises UsageError before anything runs.
 
     An official run is signed by this machine's evaluator key, where there is one; all else by the key of role
     candidate, which is made on first use.
@@ -133,27 +133,34 @@ class Signer:
         key = self.evaluator if official and self.evaluator else self.candidate
         path = folder / "receipt.json"
         try:
-            write_durably(path, content_of(receipt(self.order, done), key))
+            write_durably(path, content_of(receipt_of(self.order, done), key))
             path.chmod(0o644)  # it is made to be handed on
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror}; the run itself is kept") from error
         return path
 
 
-def content_of(said: Receipt, key: OwnKey) -> bytes:
+def content_of(receipt: Receipt, key: OwnKey) -> bytes:
     """A receipt, signed, as a file's content."""
-    payload: dict[str, Any] = said.model_dump(mode="json")
+    payload: dict[str, Any] = receipt.model_dump(mode="json", by_alias=True)
     return signed(CONTEXT, payload, key)
 
 
-def read(file: Path) -> tuple[Signed, Receipt | None]:
-    """The receipt in `file`; raises UsageError where it is none. None: broken, and no longer of a receipt's shape."""
+class SignedReceipt(NamedTuple):
+    """A receipt with the signed document that holds it; None where it is broken, and no longer of a receipt's shape."""
+
+    document: Signed
+    receipt: Receipt | None
+
+
+def read(file: Path) -> SignedReceipt:
+    """The receipt in `file`; raises UsageError where the file holds none."""
     document = opened(CONTEXT, read_bounded(file), str(file))
     try:
-        return document, _typed(document.payload)
+        return SignedReceipt(document, _typed(document.payload))
     except (ValidationError, ValueError) as error:
         if not document.intact:
-            return document, None
+            return SignedReceipt(document, None)
         if isinstance(error, ValidationError):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "payload"
@@ -161,10 +168,10 @@ def read(file: Path) -> tuple[Signed, Receipt | None]:
         raise UsageError(f"{file} is no receipt: {error}") from error
 
 
-def profile_of(said: Receipt) -> Profile:
+def profile_of(receipt: Receipt) -> Profile:
     """The profile of the run that a receipt tells of; raises UsageError where it could not have been one."""
-    used = said.profile.model_dump()
-    extra = said.asked.model_dump(include={"pair_seconds", "memory_pass", "limit_factor"})
+    used = receipt.profile.model_dump()
+    extra = receipt.settings.model_dump(include={"pair_seconds", "memory_pass", "limit_factor"})
     for name, most in _MOST.items():
         if {**used, **extra}[name] > most:
             raise UsageError(f"the receipt's profile cannot be run: {name} is over {most}")
@@ -174,18 +181,18 @@ def profile_of(said: Receipt) -> Profile:
         raise UsageError(f"the receipt's profile cannot be run: {first_of(error)}") from error
 
 
-def is_official(said: Receipt, by_evaluator: bool) -> bool:
-    """Whether a receipt may be shown as official: an evaluator signed it, and nothing in it speaks against it."""
-    held = said.isolation is not None and said.isolation.official
-    hidden = said.seed is None and not any(source.public for source in said.sources)
-    return by_evaluator and said.stamp == "official" and held and hidden
+def is_official(receipt: Receipt, by_evaluator: bool) -> bool:
+    """Whether a receipt may be shown as official: an evaluator signed it, and its content allows it."""
+    held = receipt.isolation is not None and receipt.isolation.official
+    hidden = receipt.seed is None and not any(source.public for source in receipt.sources)
+    return by_evaluator and receipt.stamp == "official" and held and hidden
 
 
 def _typed(payload: dict[str, Any]) -> Receipt:
-    found = Receipt.model_validate_json(json.dumps(payload), strict=True)
-    if found.schema_version != RECEIPT_VERSION:
-        raise ValueError(f"its schema is {found.schema_version}, and this version reads {RECEIPT_VERSION}")
-    return found
+    receipt = Receipt.model_validate_json(json.dumps(payload), strict=True)
+    if receipt.schema_version != RECEIPT_VERSION:
+        raise ValueError(f"its schema is {receipt.schema_version}, and this version reads {RECEIPT_VERSION}")
+    return receipt
 
 
 def _text(spec: DataSpec | ModelSpec) -> str:

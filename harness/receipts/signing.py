@@ -65,13 +65,13 @@ class OwnKey:
 
     @property
     def id(self) -> str:
-        """What people call it by."""
+        """The key's short name, for people."""
         return key_id(self.public)
 
 
 @dataclass(frozen=True)
 class Signed:
-    """A document that was read: `intact` says whether key id and signature fit what it holds."""
+    """A document that was read: `intact` says whether its key id and signature fit its payload."""
 
     payload: dict[str, Any]
     public: bytes
@@ -115,13 +115,13 @@ def opened(context: str, content: bytes, name: str) -> Signed:
         raise UsageError(f"{name}: payload is no JSON object; give the file as `harness run` wrote it")
     public = _hex(document["public_key"], 32, f"{name}: public_key")
     signature = _hex(document["signature"], 64, f"{name}: signature")
-    said = document["key_id"]
-    if not isinstance(said, str) or not _ID.fullmatch(said):
+    claimed_id = document["key_id"]
+    if not isinstance(claimed_id, str) or not _ID.fullmatch(claimed_id):
         raise UsageError(f"{name}: key_id is not 16 hex digits; give the file as `harness run` wrote it")
     try:
         message = _message(context, payload)
         Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
-        intact = said == key_id(public)
+        intact = claimed_id == key_id(public)
     except InvalidSignature:
         intact = False
     except (ValueError, RecursionError) as error:
@@ -136,7 +136,7 @@ class KeyRing:
         self.folder = folder
 
     def private_file(self, role: KeyRole) -> Path:
-        """Where this machine's private key of a role lies, as PKCS8 in PEM, for its owner's eyes alone."""
+        """Where this machine's private key of a role lies, as PKCS8 in PEM, readable by its owner only."""
         return self.folder / f"{role}.pem"
 
     def public_file(self, role: KeyRole) -> Path:
@@ -158,12 +158,12 @@ class KeyRing:
                 f"the private key {path} can be read by others; chmod 600 {path}, or make a new one"
             )
         try:
-            found = serialization.load_pem_private_key(content, password=None)
+            private = serialization.load_pem_private_key(content, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise UsageError(f"the key {path} is damaged; move it away and make a new one") from error
-        if not isinstance(found, Ed25519PrivateKey):
+        if not isinstance(private, Ed25519PrivateKey):
             raise UsageError(f"the key {path} is not an Ed25519 key; move it away and make a new one")
-        return OwnKey(role, found)
+        return OwnKey(role, private)
 
     def make(self, role: KeyRole) -> OwnKey:
         """Makes this machine's key of a role; raises UsageError where it has one."""
@@ -217,12 +217,12 @@ class KeyRing:
         if stat.S_IMODE(status.st_mode) & 0o022:
             raise UsageError(f"the list of trusted keys {path} can be changed by others; chmod 600 {path}")
         try:
-            found = _List.model_validate_json(content)
+            listed = _List.model_validate_json(content)
         except ValidationError as error:
             raise UsageError(
                 f"the list of trusted keys {path} is damaged; move it away and trust anew"
             ) from error
-        return found.keys
+        return listed.keys
 
     def trust(self, file: Path, role: KeyRole, name: str = "") -> Trusted:
         """Adds the public key in a PEM file to the list, in place of what it was trusted as before."""
@@ -237,7 +237,7 @@ class KeyRing:
         return entry
 
     def forget(self, name: str) -> Trusted:
-        """Takes the key with this id off the list; raises UsageError where there is none such."""
+        """Takes the key with this id off the list; raises UsageError where no trusted key has it."""
         known = self.trusted()
         gone = next((t for t in known if t.id == name), None)
         if gone is None:
@@ -277,12 +277,12 @@ def read_public(file: Path) -> bytes:
             f"{file} is a private key, which nobody else should have; give the .pub.pem beside it"
         )
     try:
-        found = serialization.load_pem_public_key(content)
+        public = serialization.load_pem_public_key(content)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise UsageError(f"{file} is no public key in PEM; `harness keys show` prints one") from error
-    if not isinstance(found, Ed25519PublicKey):
+    if not isinstance(public, Ed25519PublicKey):
         raise UsageError(f"{file} is not an Ed25519 key; `harness keys make` makes one")
-    return found.public_bytes_raw()
+    return public.public_bytes_raw()
 
 
 def read_bounded(file: Path, most: int = MOST_BYTES) -> bytes:
@@ -305,24 +305,24 @@ def _message(context: str, payload: dict[str, Any]) -> bytes:
 
 def _parsed(content: bytes, name: str) -> dict[str, Any]:
     try:
-        found = json.loads(content.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+        document = json.loads(content.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         why = "it is nested too deep" if isinstance(error, RecursionError) else str(error).splitlines()[0]
         raise UsageError(
             f"{name} is not strict JSON: {why}; give the file as `harness run` wrote it"
         ) from error
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise UsageError(f"{name} is no JSON object; give the file as `harness run` wrote it")
-    return cast("dict[str, Any]", found)
+    return cast("dict[str, Any]", document)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
         names = [key for key, _ in pairs]
         twice = next(key for key in names if names.count(key) > 1)
         raise ValueError(f"the key {twice[:40]!r} stands twice in one object")
-    return found
+    return unique
 
 
 def _no_constant(name: str) -> float:

@@ -34,7 +34,7 @@ STANDINGS: dict[Trust, str] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VerifyRequest:
     """The options of `verify`, as typed. `rerun` None: run again where the files are given and the same."""
 
@@ -48,9 +48,9 @@ class VerifyRequest:
     tasks_root: Path | None = None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Verified:
-    """What was found. `receipt` is None where it is broken beyond reading; `again` is the new run."""
+    """The outcome of a check. `receipt` is None where it is broken beyond reading; `again` is the new run."""
 
     standing: Trust
     key_id: str
@@ -74,116 +74,120 @@ class Verified:
 
 
 def verify(wanted: VerifyRequest, keys: KeyRing, store: Callable[[], Store], observer: Observer) -> Verified:
-    """Looks at a receipt, and runs the submission again where that is asked for and means something.
+    """Checks a receipt, and runs the submission again where the caller wants that and it can show something.
 
-    The program comes from whoever handed it in, so it runs behind the strongest isolation of this machine
-    unless another is named, whatever the receipt says of its own. Raises UsageError for a wrong call or file.
+    The submission is a stranger's program, so it runs under the strongest isolation of this machine
+    unless another is named, whatever isolation the receipt names. Raises UsageError for a wrong call or file.
     """
     require_known_isolation(wanted.isolation)
     if wanted.rerun and wanted.folder is None:
         raise UsageError("--rerun needs DIR, the folder of the submission")
-    document, said = receipts.read(wanted.receipt)
-    found = _signature(document, said, keys)
-    if found.standing == "broken" or said is None:
-        return found
-    task = tasks.all_tasks(wanted.tasks_root).get(said.task)
-    submission = submissions.read(said.task, wanted.folder) if wanted.folder else None
-    _inside(found, said)
-    _task(found, said, task)
-    _files(found, said, submission)
-    _place(found, said)
-    root = _root(said, wanted.secret_seed_file)
-    asked = wanted.folder is not None if wanted.rerun is None else wanted.rerun
-    why = _obstacle(found, said, root, asked) if submission else "no DIR was given"
+    document, receipt = receipts.read(wanted.receipt)
+    report = _signature(document, receipt, keys)
+    if report.standing == "broken" or receipt is None:
+        return report
+    task = tasks.all_tasks(wanted.tasks_root).get(receipt.task)
+    submission = submissions.read(receipt.task, wanted.folder) if wanted.folder else None
+    _inside(report, receipt)
+    _task(report, receipt, task)
+    _files(report, receipt, submission)
+    _place(report, receipt)
+    root = _root(receipt, wanted.secret_seed_file)
+    rerun = wanted.folder is not None if wanted.rerun is None else wanted.rerun
+    why = _obstacle(report, receipt, root, rerun) if submission else "no DIR was given"
     if not why and task and submission and root is not None:
-        order = _order(wanted, said, task, submission, root)
-        found.again = _again(order, store(), observer)
-        _compare(found, said, found.again, task)
-    elif found.standing == "evaluator" and not (wanted.rerun or found.verdict == "differs"):
-        found.add("new run", "note", f"none: {why}; an evaluator of yours vouches for the result")
+        order = _order(wanted, receipt, task, submission, root)
+        report.again = _again(order, store(), observer)
+        _compare(report, receipt, report.again, task)
+    elif report.standing == "evaluator" and not (wanted.rerun or report.verdict == "differs"):
+        report.add("new run", "note", f"none: {why}; an evaluator of yours vouches for the result")
     else:
-        found.add("new run", "open", f"none: {why}; a signature alone shows no number to be true")
-    return found
+        report.add("new run", "open", f"none: {why}; a signature alone shows no number to be true")
+    return report
 
 
-def _signature(document: Signed, said: Receipt | None, keys: KeyRing) -> Verified:
+def _signature(document: Signed, receipt: Receipt | None, keys: KeyRing) -> Verified:
     standing: Trust = keys.standing(document.public) if document.intact else "broken"
-    found = Verified(standing, document.key_id, said)
+    report = Verified(standing=standing, key_id=document.key_id, receipt=receipt)
     words = f"{STANDINGS[standing]} (key {document.key_id})"
-    found.add("signature", "differs" if standing == "broken" else "same", words)
-    if said is None or standing == "broken":
-        return found
-    found.official = receipts.is_official(said, standing == "evaluator")
-    if said.stamp == "official" and not found.official:
+    report.add("signature", "differs" if standing == "broken" else "same", words)
+    if receipt is None or standing == "broken":
+        return report
+    report.official = receipts.is_official(receipt, standing == "evaluator")
+    if receipt.stamp == "official" and not report.official:
         by = "nobody trusted here as an evaluator signed it"
         why = by if standing != "evaluator" else "its seed, data or isolation speak against it"
-        found.add("stamp", "open", f"NOT official: the receipt claims it, and {why}")
+        report.add("stamp", "open", f"NOT official: the receipt claims it, and {why}")
     else:
-        found.add("stamp", "note", said.stamp)
-    return found
+        report.add("stamp", "note", receipt.stamp)
+    return report
 
 
-def _inside(found: Verified, said: Receipt) -> None:
+def _inside(report: Verified, receipt: Receipt) -> None:
     """Whether the receipt agrees with itself."""
-    wrong = agreement.contradictions(said.result)
-    if said.seed is not None and of_bytes(seed_bytes(said.seed, None))[:12] != said.seed_id:
+    wrong = agreement.contradictions(receipt.result)
+    if receipt.seed is not None and of_bytes(seed_bytes(receipt.seed, None))[:12] != receipt.seed_id:
         wrong.append("its seed is not the one that its seed_id tells of")
-    if of_value([[file.path, file.sha256] for file in said.files]) != said.submission_digest:
+    if of_value([[file.path, file.sha256] for file in receipt.files]) != receipt.submission_digest:
         wrong.append("its files are not those of its submission_digest")
-    found.official = found.official and not wrong
+    report.official = report.official and not wrong
     for words in wrong:
-        found.add("the receipt", "differs", f"contradicts itself: {words}")
+        report.add("the receipt", "differs", f"contradicts itself: {words}")
 
 
-def _task(found: Verified, said: Receipt, task: Task | None) -> None:
+def _task(report: Verified, receipt: Receipt, task: Task | None) -> None:
     if task is None:
-        found.add("task", "open", f"there is no task {said.task} here; --tasks DIR names a folder with more")
-    elif task.digest != said.task_digest:
+        report.add(
+            "task", "open", f"there is no task {receipt.task} here; --tasks DIR names a folder with more"
+        )
+    elif task.digest != receipt.task_digest:
         mine = task.definition.version
-        found.add(
+        report.add(
             "task",
             "differs",
-            f"{said.task} is another here: version {mine}, {task.digest[:12]}, "
-            f"and {said.task_version}, {said.task_digest[:12]} in the receipt",
+            f"{receipt.task} is another here: version {mine}, {task.digest[:12]}, "
+            f"and {receipt.task_version}, {receipt.task_digest[:12]} in the receipt",
         )
     else:
-        found.add("task", "same", f"{said.task}, version {said.task_version}, {said.task_digest[:12]}")
-    version = said.harness_version
+        report.add(
+            "task", "same", f"{receipt.task}, version {receipt.task_version}, {receipt.task_digest[:12]}"
+        )
+    version = receipt.harness_version
     words = f"version {version}" + ("" if version == __version__ else f", and {__version__} here")
-    found.add("harness", "same" if version == __version__ else "note", words)
+    report.add("harness", "same" if version == __version__ else "note", words)
 
 
-def _files(found: Verified, said: Receipt, submission: Submission | None) -> None:
+def _files(report: Verified, receipt: Receipt, submission: Submission | None) -> None:
     if submission is None:
-        found.add("files", "note", "not looked at: no DIR was given")
+        report.add("files", "note", "not looked at: no DIR was given")
         return
-    was = {file.path: file.sha256 for file in said.files}
+    was = {file.path: file.sha256 for file in receipt.files}
     now = dict(zip((file.as_posix() for file in submission.files), submission.hashes, strict=True))
-    found.changed = sorted(name for name in was.keys() & now.keys() if was[name] != now[name])
-    found.added, found.removed = sorted(now.keys() - was.keys()), sorted(was.keys() - now.keys())
-    parts = (("changed", found.changed), ("added", found.added), ("removed", found.removed))
+    report.changed = sorted(name for name in was.keys() & now.keys() if was[name] != now[name])
+    report.added, report.removed = sorted(now.keys() - was.keys()), sorted(was.keys() - now.keys())
+    parts = (("changed", report.changed), ("added", report.added), ("removed", report.removed))
     words = [
         f"{what}: {', '.join(names[:10])}{', ...' if len(names) > 10 else ''}"
         for what, names in parts
         if names
     ]
-    if words or submission.digest != said.submission_digest:
-        found.add("files", "differs", "; ".join(words) or "not those that the receipt's digest was taken of")
+    if words or submission.digest != receipt.submission_digest:
+        report.add("files", "differs", "; ".join(words) or "not those that the receipt's digest was taken of")
     else:
-        found.add("files", "same", f"all {len(now)} as they were")
+        report.add("files", "same", f"all {len(now)} as they were")
 
 
-def _place(found: Verified, said: Receipt) -> None:
-    """Machine and isolation: what may be compared, and what held the submission."""
-    here = fingerprint.fingerprint(said.profile.device, said.profile.threads)
-    if here.id == said.machine.id:
-        found.add("machine", "same", fingerprint.in_words(here))
+def _place(report: Verified, receipt: Receipt) -> None:
+    """Findings on the machine (whether absolute values are compared) and on the isolation of the receipt's run."""
+    here = fingerprint.fingerprint(receipt.profile.device, receipt.profile.threads)
+    if here.id == receipt.machine.id:
+        report.add("machine", "same", fingerprint.in_words(here))
     else:
-        words = f"another: {fingerprint.in_words(said.machine)}; absolute times and sizes are not compared"
-        found.add("machine", "note", words)
-    held = said.isolation
+        words = f"another: {fingerprint.in_words(receipt.machine)}; absolute times and sizes are not compared"
+        report.add("machine", "note", words)
+    held = receipt.isolation
     if held is None:
-        found.add("isolation", "note", "not recorded")
+        report.add("isolation", "note", "not recorded")
     else:
         strength = (
             "strong enough for an official result" if held.official else "not enough for an official result"
@@ -192,27 +196,27 @@ def _place(found: Verified, said: Receipt) -> None:
             f"{held.promised} of the {held.probes} attacks of its self-test were to be refused, and were"
         )
         refused = refused if held.promised else "it promises to refuse nothing"
-        found.add("isolation", "note", f"{held.level}: {strength}; {refused}")
+        report.add("isolation", "note", f"{held.level}: {strength}; {refused}")
 
 
-def _root(said: Receipt, secret: Path | None) -> bytes | None:
+def _root(receipt: Receipt, secret: Path | None) -> bytes | None:
     """The root of the seeds; None where it is secret and was not given."""
-    if said.seed is not None:
+    if receipt.seed is not None:
         if secret is not None:
             raise UsageError("the receipt is of a run with a public seed; leave out --secret-seed-file")
-        return seed_bytes(said.seed, None)
+        return seed_bytes(receipt.seed, None)
     if secret is None:
         return None
     root = seed_bytes(None, secret)
-    if of_bytes(root)[:12] != said.seed_id:
+    if of_bytes(root)[:12] != receipt.seed_id:
         raise UsageError(f"{secret} holds another seed than the receipt's run had; give the file of that run")
     return root
 
 
-def _obstacle(found: Verified, said: Receipt, root: bytes | None, asked: bool) -> str:
+def _obstacle(report: Verified, receipt: Receipt, root: bytes | None, rerun: bool) -> str:
     """Why there can be no new run that says anything; empty where there can."""
-    states = {f.name: f.state for f in found.findings}
-    if not asked:
+    states = {f.name: f.state for f in report.findings}
+    if not rerun:
         return "it was not asked for"
     if states["task"] != "same":
         return "the task is not the receipt's"
@@ -220,30 +224,31 @@ def _obstacle(found: Verified, said: Receipt, root: bytes | None, asked: bool) -
         return "the files are not the receipt's"
     if states.get("the receipt"):
         return "the receipt contradicts itself"
-    if said.result.outcome in OURS:
+    if receipt.result.outcome in OURS:
         return "the receipt's run failed by the harness's own fault"
     return "" if root is not None else "its seed is secret; --secret-seed-file names the file that holds it"
 
 
-def _order(wanted: VerifyRequest, said: Receipt, task: Task, submission: Submission, root: bytes) -> Order:
-    data, model = wanted.data or said.asked.data, wanted.model or said.asked.model
+def _order(wanted: VerifyRequest, receipt: Receipt, task: Task, submission: Submission, root: bytes) -> Order:
+    settings = receipt.settings
+    data, model = wanted.data or settings.data, wanted.model or settings.model
     for option, given, text in (("--data", wanted.data, data), ("--model", wanted.model, model)):
         if not given and not text.startswith(("builtin:", "hub:")):
             what = "a folder of its own" if text == LOCAL else "no source that a receipt may name"
             raise UsageError(f"the receipt's run used {what}; {option} names where you have the same")
     spec = sources.parse_data(data)
-    profile = receipts.profile_of(said).model_copy(update={"isolation": wanted.isolation})
-    task.size(profile.size)  # raises where there is none such, before anything is begun
+    profile = receipts.profile_of(receipt).model_copy(update={"isolation": wanted.isolation})
+    task.size(profile.size)  # raises where the task has no such size, before anything starts
     return Order(
         task=task,
         submission=submission,
         profile=profile,
         device=devices.resolve(profile.device),
         root=root,
-        seed=said.seed,
-        data=sources.DataSpec(spec.source, spec.name, dict(said.asked.columns), spec.revision),
+        seed=receipt.seed,
+        data=sources.DataSpec(spec.source, spec.name, dict(settings.columns), spec.revision),
         model=sources.parse_model(model),
-        against=said.asked.against,
+        against=settings.against,
         anew=True,
     )
 
@@ -258,17 +263,19 @@ def _again(order: Order, store: Store, observer: Observer) -> Run:
     return done
 
 
-def _compare(found: Verified, said: Receipt, done: Run, task: Task) -> None:
+def _compare(report: Verified, receipt: Receipt, done: Run, task: Task) -> None:
     head = done.head
     level = head.isolation.level if head.isolation else head.profile.isolation
     words = f"{head.run_id}, same profile and seed, isolation {level}"
-    found.add("new run", "note", words)
+    report.add("new run", "note", words)
     mine, theirs = (
-        [(s.role, s.digest) for s in one if s.kind != "derived"] for one in (head.sources, said.sources)
+        [(s.role, s.digest) for s in one if s.kind != "derived"] for one in (head.sources, receipt.sources)
     )
     if mine != theirs:
-        found.add("data", "differs", "the data or models here are not those of the receipt")
+        report.add("data", "differs", "the data or models here are not those of the receipt")
         return
     if done.score is not None:
-        same = head.machine.id == said.machine.id
-        found.findings += agreement.compare(said.result, agreement.result(done.score), task.criteria, same)
+        same = head.machine.id == receipt.machine.id
+        report.findings += agreement.compare(
+            receipt.result, agreement.result(done.score), task.criteria, same
+        )

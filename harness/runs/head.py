@@ -20,35 +20,35 @@ from harness.trials.participant import Setting
 
 
 class Held:
-    """Whether the level holds what it promises: tried before anything runs, told once the run is on record."""
+    """Whether the level holds what it promises: tried before anything runs, required once the run is on record."""
 
     def __init__(self, setting: Setting) -> None:
         level = setting.level
         self.setting = setting
         self.fault: SandboxFailed | None = None
-        found = Checked()
+        checked = Checked()
         try:
-            found = level.check()
+            checked = level.check()
         except SandboxFailed as error:
             self.fault = error
         self.record = Isolation(
             level=level.name,
             official=level.official and not self.fault,
-            promised=len(found.promised),
-            probes=len(found.reached),
-            digest=selftest.digest(found),
-            residual=found.residual,
+            promised=len(checked.promised),
+            probes=len(checked.reached),
+            digest=selftest.digest(checked),
+            residual=checked.residual,
             note=level.note,
         )
 
     def insist(self) -> None:
-        """Raises SandboxFailed where it does not."""
+        """Raises SandboxFailed where the level does not hold what it promises."""
         if self.fault:
             raise self.fault
 
 
 def head_of(order: Order, setting: Setting, prepared: Prepared, held: Held) -> RunHead:
-    """A new run's head: what is asked of whom, on which machine, in which isolation."""
+    """A new run's head: task, submission, settings, machine and isolation."""
     profile, now = order.profile, datetime.now(UTC)
     definition = order.task.definition
     return RunHead(
@@ -94,7 +94,7 @@ def stamp_of(setting: Setting, prepared: Prepared, order: Order) -> Stamp:
 
 
 def identity(order: Order, first: Prepared, head: RunHead) -> str:
-    """What makes two commands the same one: the same program is asked the same of the same files and machine.
+    """A digest that is the same for two commands with the same program, request, files and machine.
 
     Where reports go and which tasks folder was named are no part of it; the secret of a seed only as a hash.
     """

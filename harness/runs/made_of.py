@@ -31,7 +31,7 @@ def made_of(order: Order, used: Iterable[Source] = ()) -> MadeOf:
         references=_of_folder(base),
         common=_of_common(task.folder, base),
         profile=of_value(settings),
-        sources=_digests(used),
+        sources=digests_of(used),
         stack={name: version for module in task.definition.stack for name, version in _versions(module)},
         python=f"{sys.version_info.major}.{sys.version_info.minor}",
         program=program_digest(),
@@ -61,15 +61,15 @@ def _today(source: Source, cache: Path) -> Source:
         return source.model_copy(update={"digest": ""})
 
 
-def _digests(used: Iterable[Source]) -> dict[str, str]:
-    """By role and name. What was derived from others comes of them and of the task's folder."""
+def digests_of(used: Iterable[Source]) -> dict[str, str]:
+    """Each source's digest, by role and name, less what was derived: the others and the task's folder decide that."""
     return {f"{s.role} {s.name}": s.digest for s in used if s.kind not in ("derived", "made")}
 
 
 def _files(folder: Path) -> list[Path]:
     """Everything in a folder that could change a proof, in a fixed order."""
-    found = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
-    kept = (path for path in found if not submissions.SKIPPED.intersection(path.relative_to(folder).parts))
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    kept = (path for path in files if not submissions.SKIPPED.intersection(path.relative_to(folder).parts))
     return sorted(path for path in kept if path != folder / "notes.md")
 
 

@@ -1,8 +1,9 @@
-"""Pure: whether a task's mutants, the expert less one idea each, came out where the task says they should."""
+"""Pure: whether a task's mutants, the expert less one idea each, score what the task says they should."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from harness.inputs.definition import Mutant
 from harness.proofs import ProofMutant
@@ -12,21 +13,28 @@ from harness.records import Score
 MUTANT_INSTANCES = 3
 
 
-def placed(
-    declared: Sequence[Mutant], came: Mapping[str, Sequence[Score]]
-) -> tuple[tuple[ProofMutant, ...], list[str]]:
-    """Each mutant with where it came out, and a doubt in words for each that did not come out in place."""
+class PlacedMutants(NamedTuple):
+    """The mutants with their scores, and a doubt in words for each that did not score what was declared."""
+
+    mutants: tuple[ProofMutant, ...]
+    doubts: list[str]
+
+
+def placed(declared: Sequence[Mutant], scores_of: Mapping[str, Sequence[Score]]) -> PlacedMutants:
+    """Compares what each mutant scored, one Score an instance by its name, with what the task declares."""
     known = {mutant.id: mutant for mutant in declared}
-    doubts = [f"mutant {name} is declared, and has no solution" for name in known.keys() - came.keys()]
-    doubts += [f"mutant {name} has a solution, and is not declared" for name in came.keys() - known.keys()]
-    found = [_place(known[name], scores) for name, scores in came.items() if name in known]
+    doubts = [f"mutant {name} is declared, and has no solution" for name in known.keys() - scores_of.keys()]
+    doubts += [
+        f"mutant {name} has a solution, and is not declared" for name in scores_of.keys() - known.keys()
+    ]
+    tested = [_place(known[name], scores) for name, scores in scores_of.items() if name in known]
     doubts += [
         f"mutant {m.id} (no {m.without}) came out with {_mean(m.points):.1f} points"
         f"{' and broke ' + ', '.join(m.broke) if m.broke else ''}; expected: {m.expected}"
-        for m in found
+        for m in tested
         if not m.in_place
     ]
-    return tuple(found), doubts
+    return PlacedMutants(tuple(tested), doubts)
 
 
 def _place(mutant: Mutant, scores: Sequence[Score]) -> ProofMutant:

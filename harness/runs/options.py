@@ -17,7 +17,7 @@ from harness.runs.order import Order
 from harness.runs.seeds import seed_bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """The options of `check`, `run` and `prove`, as typed; None where nothing was."""
 
@@ -38,13 +38,13 @@ class Options:
     anew: bool = False
 
 
-def order(asked: Options) -> Order:
+def order(options: Options) -> Order:
     """The order; raises UsageError naming the option that is wrong."""
-    task = tasks.find(asked.task, asked.tasks_root)
-    profile = _profile(asked)
-    seed = 0 if asked.seed is None and asked.secret_seed_file is None else asked.seed
-    root = seed_bytes(seed if asked.secret_seed_file is None else asked.seed, asked.secret_seed_file)
-    folder = asked.folder if asked.folder is not None else task.starter
+    task = tasks.find(options.task, options.tasks_root)
+    profile = _profile(options)
+    seed = 0 if options.seed is None and options.secret_seed_file is None else options.seed
+    root = seed_bytes(seed if options.secret_seed_file is None else options.seed, options.secret_seed_file)
+    folder = options.folder if options.folder is not None else task.starter
     submission = submissions.read(task.id, folder)
     return Order(
         task=task,
@@ -53,32 +53,32 @@ def order(asked: Options) -> Order:
         device=devices.resolve(profile.device),
         root=root,
         seed=seed,
-        data=_data(asked, profile, task.definition.data),
-        model=sources.parse_model(asked.model or profile.model),
-        against=_tiers(asked.against),
-        fresh=asked.fresh,
-        anew=asked.anew,
+        data=_data(options, profile, task.definition.data),
+        model=sources.parse_model(options.model or profile.model),
+        against=_tiers(options.against),
+        fresh=options.fresh,
+        anew=options.anew,
     )
 
 
-def _profile(asked: Options) -> Profile:
-    profile = profiles.read(asked.profile)
+def _profile(options: Options) -> Profile:
+    profile = profiles.read(options.profile)
     changed: dict[str, object] = {}
-    if asked.device is not None:
-        if asked.device not in ("auto", "cpu", "cuda"):
-            raise UsageError(f"--device {asked.device} is not known; give auto, cpu or cuda")
-        changed["device"] = asked.device
-    if asked.isolation is not None:
-        changed["isolation"] = require_known(asked.isolation)
-    if asked.trials is not None:
-        changed |= {"trials": asked.trials, "max_trials": max(asked.trials, profile.max_trials)}
+    if options.device is not None:
+        if options.device not in ("auto", "cpu", "cuda"):
+            raise UsageError(f"--device {options.device} is not known; give auto, cpu or cuda")
+        changed["device"] = options.device
+    if options.isolation is not None:
+        changed["isolation"] = require_known(options.isolation)
+    if options.trials is not None:
+        changed |= {"trials": options.trials, "max_trials": max(options.trials, profile.max_trials)}
     return profile.model_copy(update=changed)
 
 
-def _data(asked: Options, profile: Profile, kind: str) -> sources.DataSpec:
+def _data(options: Options, profile: Profile, kind: str) -> sources.DataSpec:
     choice = profile.data.get(kind, profiles.DataChoice())
-    spec = sources.parse_data(asked.data or choice.source)
-    columns = _columns(asked.columns) if asked.columns else choice.columns if asked.data is None else {}
+    spec = sources.parse_data(options.data or choice.source)
+    columns = _columns(options.columns) if options.columns else choice.columns if options.data is None else {}
     return replace(spec, columns=columns)
 
 

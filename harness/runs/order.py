@@ -17,12 +17,12 @@ from harness.readings import Record
 from harness.records import Tier
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Order:
     """What is to be run. `root` is the root of all seeds; `seed` the public number, if it is one.
 
     `anew`: a new run, even where the same one was cut short. `assessment` and `candidate` are set where
-    the run is a unit of an assessment: it is then measured once, and a finished one counts for ever.
+    the run is a unit of an assessment: it is then measured once, and a finished one is never measured again.
     `instead_of` is the run that this one is to take the place of.
     """
 
@@ -50,7 +50,7 @@ def in_one_pair(order: Order) -> Order:
 
 
 class StoredCall(Record):
-    """What was asked for when a run was begun: with its task and the run's head, enough to prepare it again.
+    """The settings with which a run was begun: with its task and the run's head, enough to prepare it again.
 
     `root` is the root of all seeds, in hexadecimal digits.
     """

@@ -22,7 +22,7 @@ from harness.runs.order import Order
 from harness.runs.seeds import derived_seed
 from harness.runs.workbench import Workbench
 from harness.trials.participant import Setting
-from harness.trials.round import Round
+from harness.trials.round import Round, Settled
 from harness.trials.schedule import Plan
 from harness.worker.wire import encode_call
 
@@ -84,9 +84,9 @@ def prepare(order: Order, number: int, observer: Observer, may_derive: bool = Tr
         may_derive=may_derive,
     )
     instance = order.task.prepare(bench)
-    asked = require_on_fresh_inputs(order.task, instance)
+    requests = require_on_fresh_inputs(order.task, instance)
     used = tuple(bench.used.values())
-    identity = of_value([size, seed, [s.digest for s in used if s.kind != "derived"], asked])
+    identity = of_value([size, seed, [s.digest for s in used if s.kind != "derived"], requests])
     return Prepared(number, instance, identity[:16], used)
 
 
@@ -119,9 +119,17 @@ def require_on_fresh_inputs(task: Task, instance: Instance) -> list[str]:
 
 
 def round_of(
-    order: Order, setting: Setting, prepared: Prepared, observer: Observer, plan: Plan | None = None
+    order: Order,
+    setting: Setting,
+    prepared: Prepared,
+    observer: Observer,
+    plan: Plan | None = None,
+    settled: Settled = lambda outcomes: True,
 ) -> Round:
-    """The round that runs submissions on a prepared instance; one process pair, if no plan says more."""
+    """The round that runs submissions on a prepared instance; one process pair, if no plan says more.
+
+    `settled` says of the trials so far whether the verdicts need no further pairs.
+    """
     task, number = order.task.id, str(prepared.number)
     return Round(
         setting=setting,
@@ -132,6 +140,7 @@ def round_of(
         order=np.random.default_rng(derived_seed(order.root, task, "order", number)),
         observer=observer,
         plan=plan or Plan(),
+        settled=settled,
     )
 
 

@@ -1,4 +1,4 @@
-"""A task proves itself: the starter runs, the tiers stand in order beyond the noise, no cheat pays."""
+"""A task proves itself: the starter runs, the tiers are in order beyond the noise, and no cheat gains points."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.observer import Observer
 from harness.proofs import Proof, ProofCheat, ProofGap, ProofStarter, ProofTier
 from harness.records import TIERS, Score, Source, Tier
 from harness.runs.evaluate import assess, assess_reference
-from harness.runs.made_of import _digests, made_of
+from harness.runs.made_of import digests_of, made_of
 from harness.runs.mutants import MUTANT_INSTANCES, placed
 from harness.runs.order import Order, in_one_pair
 from harness.runs.prepare import Prepared, prepare, round_of, setting_of
@@ -31,7 +31,7 @@ from harness.trials.participant import Entry, Setting
 # Neighbouring tiers are told apart when their gap is this many standard deviations of the noise.
 NEEDED_SDS = 3.0
 EMPTY_POINTS = 0.0
-# A tier that never varies is separated by as much as can be said: a thousandth of a point is no noise.
+# A tier that never varies gets the smallest spread that still means something: a thousandth of a point is no noise.
 _LEAST_SPREAD = 0.001
 
 
@@ -54,7 +54,9 @@ def prove(order: Order, instances: int, observer: Observer, cheats: bool = True)
     parts = made_of(order)  # before anything runs: an edit meanwhile must not pass for what was proven
     with setting_of(once) as setting:
         proof = _prove(once, setting, instances, observer, cheats)
-    return proof.model_copy(update={"made_of": parts.model_copy(update={"sources": _digests(proof.sources)})})
+    return proof.model_copy(
+        update={"made_of": parts.model_copy(update={"sources": digests_of(proof.sources)})}
+    )
 
 
 def one_ladder(order: Order, number: int, observer: Observer) -> Ladder:
@@ -69,7 +71,7 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
     ladders: list[Ladder] = []
     first: Prepared | None = None
     mutants = submissions.mutants(order.task.id, order.task.folder)
-    came: dict[str, list[Score]] = {}
+    mutant_scores: dict[str, list[Score]] = {}
     seconds: list[float] = []
     used: dict[Source, None] = {}
     for number in range(instances):
@@ -82,7 +84,7 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
         if number < MUTANT_INSTANCES:
             for name, mutant in mutants.items():
                 alone = _alone(order, setting, prepared, mutant, ladders[-1], observer)
-                came.setdefault(name, []).append(alone)
+                mutant_scores.setdefault(name, []).append(alone)
     if first is None:
         raise HarnessError("a proof needs at least one instance; give --instances 1 or more")
     task = order.task
@@ -95,8 +97,8 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
     ]
     tiers = tuple(_tier(tier, ladders) for tier in TIERS)
     gaps = tuple(_gap(low, high, ladders) for low, high in pairwise(TIERS))
-    tested, missing = placed(order.task.definition.mutants, came)
-    doubts = [*_doubts(ladders, gaps, starter, tried), *missing]
+    tested = placed(order.task.definition.mutants, mutant_scores)
+    doubts = [*_doubts(ladders, gaps, starter, tried), *tested.doubts]
     return Proof(
         task=order.task.id,
         profile=order.profile.name,
@@ -108,7 +110,7 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
         instances=instances,
         wall_seconds=time.monotonic() - began,
         reasons=tuple(doubts),
-        mutants=tested,
+        mutants=tested.mutants,
         ladder_seconds=tuple(seconds),
         minutes=order.task.definition.minutes,
         machine=fingerprint.in_words(fingerprint.fingerprint(order.device, order.profile.threads)),
@@ -135,7 +137,9 @@ def climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer
             floor,
         )
     criteria = order.task.criteria
-    scores = {tier: grade(criteria, [Comparison(own, sides)]) for tier, own in sides.items()}
+    scores = {
+        tier: grade(criteria, [Comparison(candidate=own, references=sides)]) for tier, own in sides.items()
+    }
     values = {tier: objective_value(criteria.objective, own, sides) for tier, own in sides.items()}
     return Ladder(
         sides=sides,
@@ -148,16 +152,16 @@ def climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer
 def _alone(
     order: Order, setting: Setting, prepared: Prepared, own: Submission, ladder: Ladder, observer: Observer
 ) -> Score:
-    """The score of one submission on the ladder's instance, beside the references that times go by."""
+    """The score of one submission on the ladder's instance, beside the references that its times are compared with."""
     references = submissions.references(order.task.id, order.task.folder)
     timed = [references[tier] for tier in TIERS if tier in order.task.criteria.timed_against()]
-    came, *others = round_of(order, setting, prepared, observer).run(
+    own_trial, *others = round_of(order, setting, prepared, observer).run(
         [Entry(own), *(Entry(r, "reference") for r in timed)]
     )
-    floor = floors(came.trial.pairs)
+    floor = floors(own_trial.trial.pairs)
     sides = dict(ladder.sides)
-    found = assess(order.task, prepared.instance, came.trial, came.answers)
-    if found.outcome == "ok":
+    assessed = assess(order.task, prepared.instance, own_trial.trial, own_trial.answers)
+    if assessed.outcome == "ok":
         for outcome in others:
             if outcome.trial.tier:
                 sides[outcome.trial.tier] = side(
@@ -165,7 +169,9 @@ def _alone(
                     assess_reference(order.task, prepared.instance, outcome.trial, outcome.answers),
                     floor,
                 )
-    return grade(order.task.criteria, [Comparison(side(came.trial, found, floor), sides)])
+    return grade(
+        order.task.criteria, [Comparison(candidate=side(own_trial.trial, assessed, floor), references=sides)]
+    )
 
 
 def _tier(tier: Tier, ladders: Sequence[Ladder]) -> ProofTier:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from harness.digests import of_value
 from harness.inputs.submissions import Submission, references
@@ -14,10 +15,15 @@ from harness.store.results import Store
 from harness.trials.participant import Entry
 
 
-def known_references(
-    order: Order, prepared: Prepared, store: Store, head: RunHead
-) -> tuple[dict[Tier, Assessed], list[Submission]]:
-    """The references whose quality is remembered, and those that must run with the candidate.
+class KnownReferences(NamedTuple):
+    """The references whose quality is remembered, by tier, and those that must run beside the candidate."""
+
+    known: dict[Tier, Assessed]
+    fresh: list[Submission]
+
+
+def known_references(order: Order, prepared: Prepared, store: Store, head: RunHead) -> KnownReferences:
+    """Which of the order's references are remembered and which must run.
 
     Quality on the same instance and machine is taken over; a time never is.
     """
@@ -33,7 +39,7 @@ def known_references(
             known[tier] = remembered.model_copy(update={"number": prepared.number})
         elif tier in timed or (tier in needed and tier != twin(order)):
             fresh.append(reference)
-    return known, fresh
+    return KnownReferences(known, fresh)
 
 
 def key_of(prepared: Prepared, reference: Submission, head: RunHead) -> str:
@@ -41,13 +47,13 @@ def key_of(prepared: Prepared, reference: Submission, head: RunHead) -> str:
     return of_value([head.task_digest, prepared.id, reference.digest, head.machine.id, head.profile.device])
 
 
-def quality_only(found: Assessed) -> Assessed:
-    """What may be remembered of a reference: what `evaluate` found, no time and no memory."""
+def quality_only(assessed: Assessed) -> Assessed:
+    """What may be remembered of a reference: what `evaluate` measured, no time and no memory."""
     costly = {"s", "1/s"}
     kept = tuple(
-        m for m in found.measurements if m.unit not in costly and not m.name.startswith("peak_memory")
+        m for m in assessed.measurements if m.unit not in costly and not m.name.startswith("peak_memory")
     )
-    return found.model_copy(update={"measurements": kept})
+    return assessed.model_copy(update={"measurements": kept})
 
 
 # A tier between the anchors only places the score: where times decide, it takes part in so many pairs.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.digests import of_bytes
 from harness.errors import HarnessError, UsageError
@@ -22,19 +23,26 @@ from harness.store.results import Store
 Instances = dict[str, Prepared]
 
 
-def rescore(name: str, store: Store, find: Callable[[str, Path], Task]) -> tuple[Run, Run]:
+class Rescored(NamedTuple):
+    """A run as it was scored, and as it is scored now."""
+
+    old: Run
+    new: Run
+
+
+def rescore(name: str, store: Store, find: Callable[[str, Path], Task]) -> Rescored:
     """The run as it was scored and as it is scored now, from its raw trials and answers; launches nothing.
 
     `find` gives the task by its id and the folder it was read from.
     """
-    old, new = rescored(name, store, find)
-    store.scored(new)
-    return old, new
+    runs = rescored(name, store, find)
+    store.scored(runs.new)
+    return runs
 
 
 def rescored(
     name: str, store: Store, find: Callable[[str, Path], Task], instances: Instances | None = None
-) -> tuple[Run, Run]:
+) -> Rescored:
     """As `rescore`, and keeps nothing. `instances` holds those that were prepared, for runs that share them."""
     old = store.run(name)
     if not old.trials:
@@ -55,18 +63,24 @@ def rescored(
         "ladder": grade.ladder(criteria, rounds),
     }
     new = old.model_copy(update=update)
-    return old, new
+    return Rescored(old, new)
 
 
 def _order_of(old: Run, store: Store, find: Callable[[str, Path], Task]) -> Order:
     call = read_call(store.call(old.head.run_id))
-    empty = Submission(old.head.task, old.head.submission, Path(), (), old.head.submission_digest)
+    empty = Submission(
+        task=old.head.task,
+        label=old.head.submission,
+        folder=Path(),
+        files=(),
+        digest=old.head.submission_digest,
+    )
     return order_again(call, find(old.head.task, Path(call.task_folder)), empty)
 
 
 def _round_again(order: Order, old: Run, number: int, store: Store, instances: Instances) -> Judged:
-    asked = (order.task.digest, order.profile, order.device, order.root, order.data, order.model, number)
-    key = of_bytes(repr(asked).encode())
+    inputs = (order.task.digest, order.profile, order.device, order.root, order.data, order.model, number)
+    key = of_bytes(repr(inputs).encode())
     if key not in instances:
         instances[key] = prepare(order, number, Silent(), may_derive=False)
     prepared = instances[key]
@@ -80,11 +94,11 @@ def _round_again(order: Order, old: Run, number: int, store: Store, instances: I
     kept = {a.tier: a for a in old.assessed if a.number == number and a.reused_from and a.tier}
     stored = store.known(old.head.run_id, number)
     if stored is not None:
-        kept = {found.tier: found for found in stored.references if found.tier}
+        kept = {assessed.tier: assessed for assessed in stored.references if assessed.tier}
     elif not old.assessed:  # of a store before that was kept: what was remembered then still is
         ran = {trial.tier for trial in trials}
-        known, _ = known_references(order, prepared, store, old.head)
-        kept = {tier: found for tier, found in known.items() if tier not in ran}
+        remembered = known_references(order, prepared, store, old.head).known
+        kept = {tier: assessed for tier, assessed in remembered.items() if tier not in ran}
     if not trials or trials[0].role != "candidate":
         raise HarnessError(f"run {old.head.run_id} holds no trial of its candidate; run the submission again")
     return judge_round(order, prepared.instance, trials, answers, kept)

@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from harness.errors import HarnessError, SandboxFailed, StoreError, UsageError
@@ -32,8 +33,8 @@ def run(
 ) -> Run:
     """Runs a submission and the references it needs, keeps everything, and returns the scored run.
 
-    `show` is given the run before it is let go: one that was scored by a process that died before it
-    was shown is shown by the next same command.
+    `show` is given the run before its claim is released: if the process dies after scoring and before
+    showing, the next same command shows it.
     """
     with setting_of(order) as setting:
         return _run(order, setting, store, observer or Silent(), show)
@@ -47,7 +48,7 @@ def _run(order: Order, setting: Setting, store: Store, watch: Observer, show: Sh
     fresh = head_of(order, setting, first, held)
     key = identity(order, first, fresh)
     if order.assessment and (concluded := store.concluded(key)) is not None:
-        return concluded  # it was scored, and whoever asked died before the cell was kept
+        return concluded  # it was scored, and the process that asked for it died before it kept the cell
     head = store.claim(fresh, stored_call(order).model_dump_json(), key, order.anew)
     if head.taken_up:
         watch.note(f"going on with run {head.run_id}, which was cut short; --anew begins a new one")
@@ -55,7 +56,7 @@ def _run(order: Order, setting: Setting, store: Store, watch: Observer, show: Sh
         finished = _finished(order, held, first, store, head, watch)
         show(finished)
     except KeyboardInterrupt:
-        raise  # at once: that this process is gone will say that nobody works on the run
+        raise  # at once, without releasing it: once this process has ended, the run counts as free
     except BaseException:
         with contextlib.suppress(StoreError):
             store.release(head.run_id)
@@ -98,7 +99,7 @@ def _finished(order: Order, held: Held, first: Prepared, store: Store, head: Run
 
 
 def _more(order: Order, rounds: Sequence[Comparison]) -> bool:
-    """Whether another instance is due: the profile's count, then more while a verdict is open."""
+    """Whether another instance is needed: as many as the profile says, then more while a verdict is open."""
     if len(rounds) < order.profile.trials:
         return True
     if len(rounds) >= order.profile.max_trials:
@@ -116,11 +117,10 @@ def _measure(
     store.make_room(len(entries) * _array_bytes(prepared))
     require_on_room(Path(tempfile.gettempdir()), FLOOR_BYTES, "the workers' files")
     store.begin(head.run_id, prepared.number)
-    around = round_of(order, setting, prepared, observer, plan_of(order))
-    around.settled = lambda outcomes: is_settled(order, outcomes)
+    round_ = round_of(order, setting, prepared, observer, plan_of(order), partial(is_settled, order))
     trials = [
         outcome.trial.model_copy(update={"answers": {"archive": store.keep_answers(outcome.answers)}})
-        for outcome in around.run(entries)
+        for outcome in round_.run(entries)
     ]
     store.keep(head.run_id, prepared.number, trials, known.values(), time.monotonic() - began)
 
@@ -134,17 +134,17 @@ def _judged(order: Order, prepared: Prepared, store: Store, head: RunHead) -> Ju
             f"run {head.run_id} does not hold instance {prepared.number + 1} as it is asked now"
         )
     answers = [store.answers(trial.answers["archive"]) for trial in trials]
-    known = {found.tier: found for found in kept.references if found.tier}
+    known = {assessed.tier: assessed for assessed in kept.references if assessed.tier}
     try:
         done = judge_round(order, prepared.instance, trials, answers, known)
     except HarnessError:
         store.void(head.run_id, prepared.number)
         raise
     of_tier = references(order.task.id, order.task.folder)
-    for found in done.assessed:
-        if found.role == "reference" and found.tier and not found.reused_from:
-            key = key_of(prepared, of_tier[found.tier], head)
-            store.keep_quality(key, head.run_id, quality_only(found))
+    for assessed in done.assessed:
+        if assessed.role == "reference" and assessed.tier and not assessed.reused_from:
+            key = key_of(prepared, of_tier[assessed.tier], head)
+            store.keep_quality(key, head.run_id, quality_only(assessed))
     return done
 
 

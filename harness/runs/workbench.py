@@ -30,7 +30,7 @@ _RECIPE_SECONDS = 3600.0
 _RECIPE_BYTES = 32 * 2**30
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Workbench:
     """The surroundings of one call of `prepare`. `used` gathers what it drew on, for the record.
 
@@ -60,34 +60,34 @@ class Workbench:
 
     def text_classification(self) -> sources.TextClassification:
         """Labelled texts with a train and a test part."""
-        found = sources.text_classification(self.data, self.cache)
-        self.used["data"] = found.source
-        return found
+        texts = sources.text_classification(self.data, self.cache)
+        self.used["data"] = texts.source
+        return texts
 
     def multi_label(self) -> sources.MultiLabel | None:
         """Texts with any number of labels each; None where the data set has no columns `has_<label>`."""
-        found = sources.multi_label(self.data)
-        if found is not None:
-            self.used["data"] = found.source
-        return found
+        texts = sources.multi_label(self.data)
+        if texts is not None:
+            self.used["data"] = texts.source
+        return texts
 
     def retrieval(self) -> sources.Retrieval:
         """Passages, queries and which passages are relevant to which query."""
-        found = sources.retrieval(self.data, self.cache)
-        self.used["data"] = found.source
-        return found
+        collection = sources.retrieval(self.data, self.cache)
+        self.used["data"] = collection.source
+        return collection
 
     def tabular(self, name: str) -> sources.Tabular:
         """One of the bundled tables."""
-        found = sources.tabular(name)
-        self.used[f"table {name}"] = found.source  # a task may use several
-        return found
+        table = sources.tabular(name)
+        self.used[f"table {name}"] = table.source  # a task may use several
+        return table
 
     def model(self, name: str = "encoder") -> Path:
         """The folder of the model that workers are given under `name`."""
-        found = sources.model_folder(self.model_spec, self.cache)
-        self.used[name] = found.source
-        return found.path
+        folder = sources.model_folder(self.model_spec, self.cache)
+        self.used[name] = folder.source
+        return folder.path
 
     def derive(self, name: str, recipe: Path, arguments: Mapping[str, Any]) -> Path:
         """The folder that `recipe` writes: run once in a worker of its own, then cached by content.

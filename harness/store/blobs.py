@@ -39,7 +39,7 @@ class Blobs(Protocol):
 class FileBlobs:
     """Byte strings under the hash of their content, in one folder.
 
-    Whoever finds a file already there flushes its folder too, since the process that wrote it may have
+    A writer that finds the file already there flushes its folder too, since the process that wrote it may have
     died just before.
     """
 
@@ -111,12 +111,12 @@ class DatabaseBlobs:
         """The content with this digest; raises StoreError where it is gone or is another."""
         query = select(ARTEFACTS.c.content).where(ARTEFACTS.c.digest == digest)
         with self.engine.connect().execution_options(reads=True) as connection:
-            found = connection.execute(query).scalar()
-        if found is None:
+            content = connection.execute(query).scalar()
+        if content is None:
             raise StoreError(f"the answers {digest[:12]} are gone from the database")
-        if of_bytes(found) != digest:
+        if of_bytes(content) != digest:
             raise StoreError(f"the answers {digest[:12]} in the database are damaged")
-        return bytes(found)
+        return bytes(content)
 
     def sweep(self) -> None:
         """A transaction leaves nothing half written."""
@@ -136,10 +136,10 @@ def packed(answers: Mapping[str, Answer]) -> bytes:
 def unpacked(content: bytes) -> dict[str, Answer]:
     """The answers that `packed` made these bytes of."""
     head, _, body = zlib.decompress(content).partition(b"\0")
-    found: dict[str, Answer] = {}
+    answers: dict[str, Answer] = {}
     offset = 0
     for item, (size, form) in json.loads(head).items():
         raw = body[offset : offset + size]
-        found[item] = np.frombuffer(raw, dtype=form[0]).reshape(form[1]) if form else raw
+        answers[item] = np.frombuffer(raw, dtype=form[0]).reshape(form[1]) if form else raw
         offset += size
-    return found
+    return answers

@@ -1,8 +1,8 @@
 """Connections to the database of results: SQLite that survives a power cut, or a PostgreSQL server.
 
-On both a writer takes its turn before it looks, so that what it found still holds when it writes: by BEGIN
-IMMEDIATE, or by a lock that all writers share and that ends with the transaction. Whoever only reads says so
-by the option `reads`; whoever writes what cannot collide, by `freely`.
+On both a writer takes its turn before it looks, so that what it read still holds when it writes: by BEGIN
+IMMEDIATE, or by a lock that all writers share and that ends with the transaction. A connection that only reads says so
+by the option `reads`, one that writes what cannot collide by `freely`.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def address(text: str) -> URL:
 
 def postgres(url: URL) -> Engine:
     """Connections to a PostgreSQL server; nothing is connected yet. Raises StoreError where psycopg is missing."""
-    said = url.query.get("options", "")
-    said = said if isinstance(said, str) else " ".join(said)
-    options = f"{said} -c synchronous_commit=on -c lock_timeout={TURN_SECONDS}s".strip()
+    given = url.query.get("options", "")
+    given = given if isinstance(given, str) else " ".join(given)
+    options = f"{given} -c synchronous_commit=on -c lock_timeout={TURN_SECONDS}s".strip()
     arguments = {"options": options, "connect_timeout": _CONNECT_SECONDS}
     try:
         engine = create_engine(url, connect_args=arguments, pool_pre_ping=True)

@@ -18,7 +18,7 @@ from harness.machine import processes
 
 # Given back to the disk when it is full, so that the instance that has just been measured is still kept.
 BALLAST_BYTES = 8 * 2**20
-# Below this no instance is begun: worker's folders, reports and other programs want some as well.
+# Below this no instance is begun: workers' folders, reports and other programs need some too.
 FLOOR_BYTES = 128 * 2**20
 _FAILING = (errno.EIO, errno.EROFS)
 
@@ -108,6 +108,12 @@ def drop_ballast(folder: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def number_of(error: Exception) -> int:
+    """The system's number for what a database says of the disk, as errno has it."""
+    text = str(error)
+    return errno.EBUSY if "locked" in text else errno.ENOSPC if "full" in text else errno.EIO
 
 
 def mend(error_number: int | None) -> str:

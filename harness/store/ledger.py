@@ -1,4 +1,4 @@
-"""The store's book of assessments: who was asked what, and how each cell of the table came out.
+"""The assessments in a store: their candidates and suite, and the result in each cell of the table.
 
 A cell is kept whole, as compact JSON beside the run that it was derived from, so that a table over many
 thousand runs is read in seconds. One row for each assessment, candidate and task: to keep it twice changes
@@ -62,8 +62,8 @@ class Ledger:
 
         def work(connection: Connection) -> Assessment:
             query = select(ASSESSMENTS.c.assessment).where(ASSESSMENTS.c.id == assessment.id)
-            said = connection.execute(query).scalar()
-            if said is None:
+            kept = connection.execute(query).scalar()
+            if kept is None:
                 connection.execute(insert(ASSESSMENTS), row)
             ours = CANDIDATES.c.assessment == assessment.id
             known = set(connection.execute(select(CANDIDATES.c.alias).where(ours)).scalars())
@@ -74,14 +74,14 @@ class Ledger:
             ]
             if rows:
                 connection.execute(insert(CANDIDATES), rows)
-            return assessment if said is None else Assessment.model_validate_json(said)
+            return assessment if kept is None else Assessment.model_validate_json(kept)
 
         return self.store.write(work)
 
     def keep(self, assessment_id: str, cell: Cell, unit: str, *, by: str = "", why: str = "") -> None:
-        """Keeps a cell; `unit` is the digest of what was asked. A different one before it goes into the history."""
+        """Keeps a cell; `unit` is the digest of what it measures. A different one before it goes into the history."""
         at = [column == value for column, value in _where(assessment_id, cell)]
-        said, now = cell.model_dump_json(), datetime.now(UTC).isoformat(timespec="milliseconds")
+        cell_json, now = cell.model_dump_json(), datetime.now(UTC).isoformat(timespec="milliseconds")
         row = {
             "assessment": assessment_id,
             "candidate": cell.candidate,
@@ -89,12 +89,12 @@ class Ledger:
             "unit": unit,
             "run_id": cell.run_id,
             "kept_at": now,
-            "cell": said,
+            "cell": cell_json,
         }
 
         def work(connection: Connection) -> None:
             old = connection.execute(select(CELLS.c.cell).where(*at)).scalar()
-            if old is not None and old != said:
+            if old is not None and old != cell_json:
                 history = {key: row[key] for key in ("assessment", "candidate", "task")}
                 history |= {"replaced_at": now, "by": by, "why": why, "cell": old}
                 connection.execute(insert(REPLACED), history)
@@ -106,15 +106,15 @@ class Ledger:
     def amend(self, assessment: Assessment, *, by: str, why: str) -> Assessment:
         """Changes an assessment's suite (weights, cut); what it was goes into the history. Returns it."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        ours, said = ASSESSMENTS.c.id == assessment.id, assessment.model_dump_json()
+        ours, assessment_json = ASSESSMENTS.c.id == assessment.id, assessment.model_dump_json()
 
         def work(connection: Connection) -> None:
             was = connection.execute(select(ASSESSMENTS.c.assessment).where(ours)).scalar()
-            if was in (None, said):
+            if was in (None, assessment_json):
                 return
             row = {"assessment": assessment.id, "replaced_at": now, "by": by, "why": why, "was": was}
             connection.execute(insert(AMENDED), row)
-            connection.execute(update(ASSESSMENTS).where(ours).values(assessment=said))
+            connection.execute(update(ASSESSMENTS).where(ours).values(assessment=assessment_json))
 
         self.store.write(work)
         return assessment
@@ -124,11 +124,11 @@ class Ledger:
         query = select(CELLS.c.unit, CELLS.c.cell).where(CELLS.c.assessment == assessment_id)
         rows = self.store.read(query)
         with _uncollected():
-            found = [(row.unit, Cell.model_validate_json(row.cell)) for row in rows]
-        return {(cell.candidate, cell.task): (unit, cell) for unit, cell in found}
+            cells = [(row.unit, Cell.model_validate_json(row.cell)) for row in rows]
+        return {(cell.candidate, cell.task): (unit, cell) for unit, cell in cells}
 
     def known(self, units: Sequence[str]) -> dict[str, Cell]:
-        """Cells of these units in any assessment: the same was asked there, under other weights perhaps."""
+        """Cells of these units in any assessment: the same was measured there, perhaps under other weights."""
         wanted = set(units)
         query = select(CELLS.c.unit, CELLS.c.cell) if wanted else select(CELLS.c.unit, CELLS.c.cell).limit(0)
         rows = [row for row in self.store.read(query) if row.unit in wanted]
@@ -141,16 +141,16 @@ class Ledger:
 
     def assessment(self, name: str) -> Assessment:
         """By its id or the beginning of it, by its suite's name (the newest), or "last"; raises UsageError."""
-        found = self.assessments()
-        chosen = found if name == "last" else [a for a in found if name in (a.suite.name, a.id)]
+        every = self.assessments()
+        chosen = every if name == "last" else [a for a in every if name in (a.suite.name, a.id)]
         if chosen:
             return chosen[0]
-        chosen = [a for a in found if a.id.startswith(name)] if name else []
+        chosen = [a for a in every if a.id.startswith(name)] if name else []
         if len(chosen) == 1:
             return chosen[0]
         if chosen:
             raise UsageError(f"{len(chosen)} assessments start with {name!r}; give more of the id")
-        known = ", ".join(sorted({a.suite.name for a in found})) or "none yet"
+        known = ", ".join(sorted({a.suite.name for a in every})) or "none yet"
         raise UsageError(
             f"there is no assessment {name!r} in {self.store.where} (suites scored there: {known}); "
             "`harness score SUITE DIR` makes one"

@@ -1,4 +1,4 @@
-"""Who works on which run: claimed, taken up again, and said to be alive.
+"""Which process works on which run: it claims it, resumes one that was cut short, and shows that it is alive.
 
 On one machine the kernel is asked whether an owner lives. Of a process elsewhere nobody here can tell, so
 where machines share a database every owner says at short intervals that it lives, by the database's clock;
@@ -37,7 +37,7 @@ class Beat:
         threading.Thread(target=self._beat, daemon=True, name=f"alive {run_id}").start()
 
     def stop(self) -> None:
-        """Says no more; the claim's own words tell what holds then."""
+        """Stops saying so; from then on the claim's row alone says who works on the run."""
         self._over.set()
 
     def _beat(self) -> None:
@@ -48,7 +48,7 @@ class Beat:
                 contextlib.suppress(SQLAlchemyError),
                 self.engine.connect().execution_options(freely=True) as connection,
             ):
-                # Closed with the beat: one handed back to a pool that was let go of meanwhile would stay open.
+                # Closed with the beat: one handed back to a pool that was disposed of meanwhile would stay open.
                 connection.detach()
                 connection.execute(update(CLAIMS).where(*mine).values(seen=_clock(connection)))
                 connection.commit()
@@ -57,7 +57,7 @@ class Beat:
 def cut_short(connection: Connection, key: str) -> list[Any]:
     """Runs of the same key, newest first, that nobody works on, down to the newest one that came to its end.
 
-    A run has come to its end when it is scored and let go: whoever died in between has not shown it.
+    A run has come to its end when it is scored and released: a process that died in between has not shown it.
     """
     query = (
         select(CLAIMS.c.run_id, CLAIMS.c.owner, CLAIMS.c.seen, RUNS.c.state)
@@ -65,15 +65,15 @@ def cut_short(connection: Connection, key: str) -> list[Any]:
         .where(CLAIMS.c.key == key)
         .order_by(CLAIMS.c.attempt.desc())
     )
-    found, now = [], _clock(connection)
+    rows, now = [], _clock(connection)
     for row in connection.execute(query):
         owner = processes.parsed(row.owner)
         gone = owner is not None and _is_gone(owner, row.seen, now)
         if row.state == "scored" and not gone:
             break
         if owner is None or gone:
-            found.append(row)
-    return found
+            rows.append(row)
+    return rows
 
 
 def taken_up(connection: Connection, run_id: str, owner: str) -> RunHead | None:

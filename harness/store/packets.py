@@ -1,7 +1,7 @@
 """A packet: a JSON head and byte strings in one run of bytes with a digest; what travels between our processes.
 
 Nothing in it is a program: it is read as JSON and as bytes, whoever sent it. The digest finds damage, not
-forgery, which no reader can tell by the packet alone; so whoever opens one checks what it says as well.
+forgery, which no reader can tell by the packet alone; so the code that opens one also checks its content.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.errors import HarnessError
 
@@ -19,20 +19,27 @@ _LENGTH = 8
 _DIGEST = 32
 
 
+class Packet(NamedTuple):
+    """What a packet holds: its head, a JSON object, and its byte strings in their order."""
+
+    head: dict[str, Any]
+    parts: list[bytes]
+
+
 def sealed(kind: str, head: dict[str, Any], parts: Sequence[bytes] = (), most: int = MOST_BYTES) -> bytes:
     """The packet of `kind` with this head and these byte strings; raises HarnessError where it is too large."""
-    said = json.dumps({"kind": kind, "head": head, "sizes": [len(part) for part in parts]}).encode()
-    size = len(_MARK) + _LENGTH + len(said) + sum(map(len, parts)) + _DIGEST
+    header = json.dumps({"kind": kind, "head": head, "sizes": [len(part) for part in parts]}).encode()
+    size = len(_MARK) + _LENGTH + len(header) + sum(map(len, parts)) + _DIGEST
     if size > most:
         raise HarnessError(
             f"a packet ({kind}) has {size >> 20} MiB, and {most >> 20} MiB are the most that is moved"
         )
-    body = b"".join((_MARK, len(said).to_bytes(_LENGTH, "big"), said, *parts))
+    body = b"".join((_MARK, len(header).to_bytes(_LENGTH, "big"), header, *parts))
     return body + hashlib.sha256(body).digest()
 
 
-def opened(kind: str, content: bytes, most: int = MOST_BYTES) -> tuple[dict[str, Any], list[bytes]]:
-    """Head and byte strings of a packet; raises HarnessError where it is damaged, too large or another kind."""
+def opened(kind: str, content: bytes, most: int = MOST_BYTES) -> Packet:
+    """The content of a packet; raises HarnessError where it is damaged, too large or another kind."""
     if len(content) > most:
         raise HarnessError(f"a packet ({kind}) of {len(content) >> 20} MiB was refused: it is too large")
     body = memoryview(content)[:-_DIGEST]
@@ -41,9 +48,13 @@ def opened(kind: str, content: bytes, most: int = MOST_BYTES) -> tuple[dict[str,
         raise HarnessError(f"a packet ({kind}) arrived damaged, or is none")
     length = int.from_bytes(body[len(_MARK) : start], "big")
     try:
-        said = json.loads(bytes(body[start : start + length]))
-        found, head, sizes = said["kind"], said["head"], said["sizes"]
-        fits = found == kind and isinstance(head, dict) and all(type(n) is int and n >= 0 for n in sizes)
+        header = json.loads(bytes(body[start : start + length]))
+        head, sizes = header["head"], header["sizes"]
+        fits = (
+            header["kind"] == kind
+            and isinstance(head, dict)
+            and all(type(n) is int and n >= 0 for n in sizes)
+        )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise HarnessError(f"a packet ({kind}) cannot be read") from error
     if not fits or start + length + sum(sizes) != len(body):
@@ -52,4 +63,4 @@ def opened(kind: str, content: bytes, most: int = MOST_BYTES) -> tuple[dict[str,
     for size in sizes:
         parts.append(bytes(body[at : at + size]))
         at += size
-    return head, parts
+    return Packet(head, parts)

@@ -10,7 +10,6 @@ synchronous=FULL a commit that was acknowledged survives a power cut.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -21,9 +20,9 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import URL, Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from harness.errors import StoreError, UsageError
@@ -37,9 +36,11 @@ from harness.store.durable import (
     drop_ballast,
     make_folder,
     mend,
+    number_of,
     require_on_room,
     set_ballast,
 )
+from harness.store.rows import trial_row
 from harness.store.schema import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS
 from harness.store.upgrade import bring_up
 
@@ -71,36 +72,44 @@ class Store:
     `where` says which, for people, without a password.
     """
 
-    def __init__(self, folder: Path, url: str | None = None) -> None:
+    def __init__(self, folder: Path, engine: Engine, blobs: Blobs, server: URL | None = None) -> None:
         self.folder = folder
-        named = os.environ.get(connections.VARIABLE, "") if url is None else url
-        self.shared = bool(named)
+        self.engine = engine
+        self.blobs = blobs
+        self.shared = server is not None
+        self.where = str(folder) if server is None else server.render_as_string(hide_password=True)
+        self._password = "" if server is None else str(server.password or "")
         self._beats: dict[str, ownership.Beat] = {}
         if self.shared:
-            address = connections.address(named)
-            self.where = address.render_as_string(hide_password=True)
-            self.engine = connections.postgres(address)
-            weakref.finalize(self, self.engine.dispose)  # whoever lets go of a store lets go of the server
-            self.blobs: Blobs = DatabaseBlobs(self.engine)
-            self._password = str(address.password or "")
-        else:
-            self.where, self._password = str(folder), ""
-            self.blobs = FileBlobs(folder)
-        try:
-            self._open()
-        except (OSError, SQLAlchemyError, sqlite3.Error) as error:
-            mends = f"look at {connections.VARIABLE} and whether the server runs"
-            mends = mends if self.shared else "set HARNESS_HOME to a local folder"
-            raise StoreError(
-                f"results cannot be kept in {self.where}: {self._said(error)}; {mends}"
-            ) from error
+            # A store that is no longer used closes its connections to the server.
+            weakref.finalize(self, engine.dispose)
 
-    def _open(self) -> None:
-        if self.shared:
-            bring_up(self.engine, self.where)
-            return
-        make_folder(self.folder)
-        self.engine = connections.sqlite(self.folder / "results.sqlite")
+    @classmethod
+    def open(cls, folder: Path, url: str | None = None) -> Self:
+        """The results in `folder`, or on the server that `url` names (None: as $HARNESS_DATABASE_URL says).
+
+        Makes what is missing and brings older tables up to date. Raises UsageError where the URL cannot be
+        read, StoreError where results cannot be kept there.
+        """
+        named = os.environ.get(connections.VARIABLE, "") if url is None else url
+        if named:
+            server = connections.address(named)
+            engine = connections.postgres(server)
+            store = cls(folder, engine, DatabaseBlobs(engine), server)
+            advice = f"look at {connections.VARIABLE} and whether the server runs"
+        else:
+            store = cls(folder, connections.sqlite(folder / "results.sqlite"), FileBlobs(folder))
+            advice = "set HARNESS_HOME to a local folder"
+        try:
+            store._bring_up()
+        except (OSError, SQLAlchemyError, sqlite3.Error) as error:
+            reason = store._said(error)
+            raise StoreError(f"results cannot be kept in {store.where}: {reason}; {advice}") from error
+        return store
+
+    def _bring_up(self) -> None:
+        if not self.shared:
+            make_folder(self.folder)
         try:
             bring_up(self.engine, self.where)
         except (SQLAlchemyError, sqlite3.Error):
@@ -124,9 +133,9 @@ class Store:
             ) from error
 
     def claim(self, head: RunHead, call: str, key: str = "", anew: bool = False) -> RunHead:
-        """Begins a run, or takes up the newest of the same key that was cut short; returns its head.
+        """Begins a run, or resumes the newest of the same key that was cut short; returns its head.
 
-        `call` is what was asked for, with the root of its seeds, as JSON. A run that somebody still
+        `call` is the stored call, with the root of its seeds, as JSON. A run that somebody still
         works on is left alone, and so is one that a later run of the same key has overtaken by being
         scored; with `anew`, every other.
         """
@@ -138,13 +147,13 @@ class Store:
             ownership.begun(connection, head, call, key or head.run_id)
             return head
 
-        found = self.write(work)
+        kept = self.write(work)
         if self.shared:
-            self._beats[found.run_id] = ownership.Beat(self.engine, found.run_id)
-        return found
+            self._beats[kept.run_id] = ownership.Beat(self.engine, kept.run_id)
+        return kept
 
     def concluded(self, key: str) -> Run | None:
-        """The newest run of this key that was scored for good, or None."""
+        """The newest run of this key whose score is final, or None."""
         query = (
             select(RUNS.c.run_id)
             .join(CLAIMS, RUNS.c.run_id == CLAIMS.c.run_id)
@@ -155,7 +164,7 @@ class Store:
         return self.run(rows[0].run_id) if rows else None
 
     def release(self, run_id: str) -> None:
-        """Says that nobody works on a run any more; without it, that its owner is gone says so."""
+        """Says that nobody works on a run any more; without this call, it is free once its owner has ended."""
         if (beat := self._beats.pop(run_id, None)) is not None:
             beat.stop()
         self.write(lambda c: c.execute(update(CLAIMS).where(CLAIMS.c.run_id == run_id).values(owner="")))
@@ -180,9 +189,15 @@ class Store:
         seconds: float = 0.0,
     ) -> None:
         """Keeps all raw trials of an instance at once, and what was remembered of references: it is measured."""
-        said = json.dumps([json.loads(found.model_dump_json()) for found in known])
-        row = {"run_id": run_id, "number": number, "state": "measured", "known": said, "seconds": seconds}
-        rows = [{"run_id": run_id, "key": _trial_key(t), "packed": _packed(t)} for t in trials]
+        known_json = json.dumps([json.loads(reference.model_dump_json()) for reference in known])
+        row = {
+            "run_id": run_id,
+            "number": number,
+            "state": "measured",
+            "known": known_json,
+            "seconds": seconds,
+        }
+        rows = [trial_row(run_id, trial) for trial in trials]
 
         def work(connection: Connection) -> None:
             ownership.require_on_ours(connection, run_id)
@@ -241,11 +256,11 @@ class Store:
     def trials(self, run_id: str, number: int | None = None) -> list[Trial]:
         """A run's raw trials, or those of one instance of it, in the order of every record."""
         rows = self.read(select(TRIALS.c.trial, TRIALS.c.packed).where(TRIALS.c.run_id == run_id))
-        found = in_order(
+        trials = in_order(
             Trial.model_validate_json(zlib.decompress(row.packed) if row.packed is not None else row.trial)
             for row in rows
         )
-        return [trial for trial in found if number in (None, trial.number)]
+        return [trial for trial in trials if number in (None, trial.number)]
 
     def run(self, name: str) -> Run:
         """The run whose id starts with `name`, or the newest for "last"; scored or not."""
@@ -269,7 +284,7 @@ class Store:
         return int(self.read(select(func.count()).select_from(TRIALS))[0][0])
 
     def call(self, name: str) -> str:
-        """What was asked for when a run was begun, as JSON: enough to prepare its instances again."""
+        """The settings with which a run was begun, as JSON: enough to prepare its instances again."""
         return str(self._row(name).call)
 
     def keep_answers(self, answers: Mapping[str, Answer]) -> str:
@@ -350,13 +365,15 @@ class Store:
     def _mend(self, error: SQLAlchemyError) -> str:
         if self.shared:
             return "look whether the server runs and has room, then type the same command again"
-        return mend(_number(error))
+        return mend(number_of(error))
 
     def _said(self, error: BaseException) -> str:
         """The first line of what the database or the system says, without the password."""
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        said = re.sub(r"^\(\S+Error\) ", "", said)  # the driver's own name for it says nothing to a person
-        return said.replace(self._password, "***") if self._password else said
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = re.sub(
+            r"^\(\S+Error\) ", "", reason
+        )  # the driver's own name for it says nothing to a person
+        return reason.replace(self._password, "***") if self._password else reason
 
     def _can_retry(self) -> bool:
         """Whether the disk was full and there was ballast to throw off. Anything else is never tried again:
@@ -380,17 +397,3 @@ class Store:
 
 def _is(run_id: str, number: int) -> tuple[Any, Any]:
     return INSTANCES.c.run_id == run_id, INSTANCES.c.number == number
-
-
-def _packed(trial: Trial) -> bytes:
-    return zlib.compress(trial.model_dump_json().encode(), 6)
-
-
-def _trial_key(trial: Trial) -> str:
-    return f"{trial.number}/{trial.role}/{trial.label}"
-
-
-def _number(error: SQLAlchemyError) -> int:
-    """The system's number for what the database says of the disk."""
-    said = str(error)
-    return errno.EBUSY if "locked" in said else errno.ENOSPC if "full" in said else errno.EIO

@@ -72,7 +72,7 @@ CANDIDATES = Table(
     Column("alias", String, primary_key=True),
     Column("number", Integer),
 )
-# `unit` is what was asked of a cell: while it is the same, the cell need not be measured again.
+# `unit` is the digest of what a cell measures: while it is the same, the cell need not be measured again.
 CELLS = Table(
     "cells",
     META,

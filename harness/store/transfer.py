@@ -2,13 +2,12 @@
 
 What is taken in is checked before a row is written: that the packet is whole, that every row is of this run
 and reads as what it should be, and that the answers are those which its trials name, by their digests. That
-a run was measured as it says is not checked here and cannot be: packets come from machines of one's own.
+a run was measured as it says is not checked here and cannot be: packets come from the user's own machines.
 """
 
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from harness.readings import Record
 from harness.records import SCHEMA_VERSION, Assessed, Run, RunHead, Trial
 from harness.store.packets import opened, sealed
 from harness.store.results import Store
+from harness.store.rows import trial_key, trial_row
 from harness.store.schema import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS
 
 _KIND = "run"
@@ -80,7 +80,7 @@ def packed(store: Store, run_id: str) -> bytes:
         call=json.loads(row.call),
         key=claim.key,
         scored=json.loads(row.scored) if row.scored else None,
-        instances=tuple(_instance(found) for found in store.read(ours)),
+        instances=tuple(_instance(instance) for instance in store.read(ours)),
         trials=tuple(store.trials(row.run_id)),
         quality=tuple(
             _Quality(key=q.key, assessed=Assessed.model_validate_json(q.assessed))
@@ -116,18 +116,18 @@ def adopt(store: Store, content: bytes, task_folder: Path | None = None) -> str:
 
 
 def _instance(row: Row[Any]) -> _Instance:
-    known = tuple(Assessed.model_validate(found) for found in json.loads(row.known))
+    known = tuple(Assessed.model_validate(assessed) for assessed in json.loads(row.known))
     return _Instance(number=row.number, state=row.state, known=known, seconds=row.seconds)
 
 
 def _checked(head: dict[str, Any], parts: Sequence[bytes]) -> _Moved:
-    """The packet's rows, once all of them were found to be sound."""
+    """The packet's rows, once all of them are known to be sound."""
     try:
         moved = _Moved.model_validate_json(json.dumps(head, allow_nan=False))
         derived = _derived(moved)
     except (ValidationError, ValueError, KeyError, TypeError) as error:
         raise HarnessError(f"a run that was moved does not read as one: {_first(error)}") from error
-    run_id, numbers = moved.head.run_id, {found.number for found in moved.instances}
+    run_id, numbers = moved.head.run_id, {instance.number for instance in moved.instances}
     wrong = (
         "it was made by a newer harness"
         if moved.head.schema_version > SCHEMA_VERSION
@@ -138,7 +138,7 @@ def _checked(head: dict[str, Any], parts: Sequence[bytes]) -> _Moved:
         else "its instances are not told apart"
         if len(numbers) != len(moved.instances)
         else "its trials are not told apart"
-        if len({_key(t) for t in moved.trials}) != len(moved.trials)
+        if len({trial_key(t) for t in moved.trials}) != len(moved.trials)
         else "a trial is of no instance of it"
         if {t.number for t in moved.trials} - numbers
         else "its score is another run's"
@@ -207,47 +207,35 @@ def _written(connection: Connection, moved: _Moved) -> None:
     before = connection.execute(select(func.max(CLAIMS.c.attempt)).where(CLAIMS.c.key == moved.key)).scalar()
     claim = {"run_id": run_id, "key": moved.key, "attempt": (before or 0) + 1, "owner": ""}
     connection.execute(insert(CLAIMS), claim)
-    for table, rows in ((INSTANCES, _instances(moved)), (TRIALS, _trials(moved))):
+    for table, rows in (
+        (INSTANCES, _instances(moved)),
+        (TRIALS, [trial_row(run_id, t) for t in moved.trials]),
+    ):
         if rows:
             connection.execute(insert(table), rows)
-    for found in moved.quality:
-        _remembered(connection, found, run_id)
+    for quality in moved.quality:
+        _remembered(connection, quality, run_id)
 
 
 def _instances(moved: _Moved) -> list[dict[str, Any]]:
     return [
         {
             "run_id": moved.head.run_id,
-            "number": found.number,
-            "state": found.state,
-            "seconds": found.seconds,
-            "known": json.dumps([json.loads(known.model_dump_json()) for known in found.known]),
+            "number": instance.number,
+            "state": instance.state,
+            "seconds": instance.seconds,
+            "known": json.dumps([json.loads(known.model_dump_json()) for known in instance.known]),
         }
-        for found in moved.instances
+        for instance in moved.instances
     ]
 
 
-def _trials(moved: _Moved) -> list[dict[str, Any]]:
-    return [
-        {
-            "run_id": moved.head.run_id,
-            "key": _key(t),
-            "packed": zlib.compress(t.model_dump_json().encode(), 6),
-        }
-        for t in moved.trials
-    ]
-
-
-def _remembered(connection: Connection, found: _Quality, run_id: str) -> None:
+def _remembered(connection: Connection, quality: _Quality, run_id: str) -> None:
     """A reference's quality, unless this store remembers it already."""
-    said = connection.execute(select(QUALITY.c.run_id).where(QUALITY.c.key == found.key)).scalar()
-    if said is None:
-        row = {"key": found.key, "run_id": run_id, "assessed": found.assessed.model_dump_json()}
+    run_there = connection.execute(select(QUALITY.c.run_id).where(QUALITY.c.key == quality.key)).scalar()
+    if run_there is None:
+        row = {"key": quality.key, "run_id": run_id, "assessed": quality.assessed.model_dump_json()}
         connection.execute(insert(QUALITY), row)
-
-
-def _key(trial: Trial) -> str:
-    return f"{trial.number}/{trial.role}/{trial.label}"
 
 
 def _first(error: Exception) -> str:

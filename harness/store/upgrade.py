@@ -1,4 +1,4 @@
-"""Brings a database of results to the newest revision of its tables, whoever opens it first.
+"""Brings a database of results to the newest revision of its tables, in the first process that opens it.
 
 All of it is one transaction that has taken its turn: two processes that open a store at once do it one after
 the other, and after a power cut the tables are as they were or as they should be. Alembic, which takes a
@@ -59,11 +59,11 @@ def _revision(connection: Connection, where: str) -> str:
     """The revision that a database is at; "" where it has none."""
     if not inspect(connection).has_table(VERSION.name):
         return ""
-    found = [str(row.version_num) for row in connection.execute(select(VERSION))]
-    unknown = [revision for revision in found if revision not in REVISIONS]
+    revisions = [str(row.version_num) for row in connection.execute(select(VERSION))]
+    unknown = [revision for revision in revisions if revision not in REVISIONS]
     if unknown:
         raise StoreError(
             f"the results in {where} were written by a newer harness (revision {unknown[0]} of their tables, and "
             f"{REVISIONS[-1]} is the newest known here); update ml-skills-harness"
         )
-    return found[0] if found else ""
+    return revisions[0] if revisions else ""

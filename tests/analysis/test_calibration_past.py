@@ -12,7 +12,7 @@ from harness.store.results import Store
 
 
 def test_past_hand_ins_come_from_the_store_each_once(tmp_path: Path) -> None:
-    ledger = Ledger(Store(tmp_path))
+    ledger = Ledger(Store.open(tmp_path))
     suite = Suite(name="s", title="S", tasks=(TaskInSuite(id="a"), TaskInSuite(id="b")))
     for key, at in (("older", "2026-01-01"), ("newer", "2026-02-01")):
         one = Assessment(id=key, suite=suite, seed_id="s", begun_at=at, harness_version="0")
@@ -35,7 +35,7 @@ def test_past_hand_ins_come_from_the_store_each_once(tmp_path: Path) -> None:
 
 
 def test_a_hand_in_to_another_version_of_the_task_is_left_out_and_counted(tmp_path: Path) -> None:
-    ledger = Ledger(Store(tmp_path))
+    ledger = Ledger(Store.open(tmp_path))
     suite = Suite(name="s", title="S", tasks=(TaskInSuite(id="a", task_digest="new"),))
     ledger.open(
         Assessment(id="one", suite=suite, seed_id="s", begun_at="2026-01-01", harness_version="0"),

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.analysis import similarity
+from harness.analysis import fingerprints, similarity
 from harness.analysis.fingerprints import GRAM, WINDOW, grams, tokens, winnow
 from harness.analysis.similarity import COMMON_LEAST, Found, Part, Region, SharedCode, compare
+from harness.cli.output import to_json
 from harness.inputs import tasks
 from harness.reports.assessment import similar as shown
 from tests.cli.test_verbs import harness, refused
@@ -276,8 +277,12 @@ def test_hostile_names_are_cleaned_in_the_text() -> None:
     alias, file = "eve\x1b[31m\nnote: all is well\u202e", "a\x1b]0;owned\x07\n.py"
     region = Region(file, (1, 9), "b.py", (2, 2))
     found = Found(
-        (Part(alias, 10, 0, 0, alias, 1.0, 1.0),),
-        (SharedCode(alias, "bob", 10, 1.0, 0.5, False, (region,)),),
+        (Part(candidate=alias, own=10, starter=0, common=0, closest=alias, share=1.0, elsewhere=1.0),),
+        (
+            SharedCode(
+                one=alias, other="bob", shared=10, share=1.0, other_share=0.5, few=False, regions=(region,)
+            ),
+        ),
         0,
         (f"{alias}: x",),
     )
@@ -286,7 +291,7 @@ def test_hostile_names_are_cleaned_in_the_text() -> None:
     assert "eve note: all is well and bob: 100% of what" in text
     assert not any(line.startswith("note: all is well") for line in text.splitlines())
     assert "a .py:1-9  is like  b.py:2" in text
-    assert json.loads(json.dumps(shown.as_json("toy", found, 0.5)))["pairs"][0]["candidates"][0] == alias
+    assert json.loads(to_json(shown.summary("toy", found, 0.5)))["pairs"][0]["candidates"][0] == alias
 
 
 def test_a_thousand_submissions_share_one_index(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,3 +377,116 @@ def test_a_pipe_is_not_waited_for(handed_in: Path) -> None:
     said = harness("similar", handed_in, "--tasks", TOYS)
     assert said.code == 0
     assert "pipe.py is a link or cannot be read" in said.out
+
+
+def test_the_numbers_are_those_that_the_page_states() -> None:
+    page = " ".join((ROOT / "docs" / "similarity.md").read_text("utf-8").split())
+    for words in (
+        f"Every sequence of k = {GRAM} symbols",
+        f"every w = {WINDOW} successive hashes",
+        f"With {similarity.COMMON_FROM} submissions or more",
+        f"that is in more than {similarity.COMMON_SHARE:.0%} of them".replace("%", " %"),
+        f"in more than {COMMON_LEAST}, is not counted",
+        f"The {similarity.MOST_PAIRS} most similar pairs",
+        f"fewer than {similarity.FEW} fingerprints",
+        f"larger than {fingerprints.MOST_FILE_BYTES >> 10} KiB",
+    ):
+        assert words in page, words
+
+
+@pytest.mark.parametrize(
+    ("sizes", "few"), [((8, 8), False), ((7, 8), True), ((8, 7), True), ((9, 20), False)]
+)
+def test_a_share_is_marked_where_either_has_fewer_than_eight_fingerprints(
+    sizes: tuple[int, int], few: bool
+) -> None:
+    own = [set(range(size)) for size in sizes]
+    found = similarity._pair(("one", "other"), own, ([], []), (0, 1, 4))
+    assert (found.few, found.share, found.other_share) == (few, 4 / sizes[0], 4 / sizes[1])
+
+
+def test_closest_is_who_shares_most_wherever_he_is_listed() -> None:
+    own = [{1, 2, 3, 4, 5}, {1, 9}, {1, 2, 3, 8}, {1, 2}]
+    values = [each | {77} for each in own]
+    shared = list(similarity._shared(own))
+    assert shared == [(0, 1, 1), (0, 2, 3), (0, 3, 2), (1, 2, 1), (1, 3, 1), (2, 3, 2)]
+    parts = similarity._parts("abcd", own, values, {77}, set(), shared)
+    assert [(p.closest, p.share) for p in parts] == [("c", 3 / 5), ("a", 1 / 2), ("a", 3 / 4), ("a", 1.0)]
+    assert [p.elsewhere for p in parts] == [3 / 5, 1 / 2, 3 / 4, 1.0]
+    assert {(p.starter, p.common) for p in parts} == {(1, 0)}
+
+
+def repeated(times: int, file: str, value: int = 5) -> list[similarity.Print]:
+    return [similarity.Print(value, file, at, at, at) for at in range(times)]
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "places"),
+    [
+        (2, 3, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]),
+        (5, 5, [(n, n) for n in range(5)]),
+        (3, 6, [(0, 0), (1, 1), (2, 2), (2, 3), (2, 4), (2, 5)]),
+        (6, 3, [(0, 0), (1, 1), (2, 2), (3, 2), (4, 2), (5, 2)]),
+    ],
+)
+def test_what_repeats_is_laid_out_in_every_way_or_in_turn(
+    here: int, there: int, places: list[tuple[int, int]]
+) -> None:
+    found = list(similarity._matches(repeated(here, "a.py"), repeated(there, "b.py")))
+    assert [(a.at, b.at) for a, b in found] == places
+    assert {(a.file, b.file) for a, b in found} == {("a.py", "b.py")}
+
+
+def test_sixteen_ways_to_lay_a_fingerprint_are_all_shown() -> None:
+    assert len(list(similarity._matches(repeated(4, "a.py"), repeated(4, "b.py")))) == 16
+    assert len(list(similarity._matches(repeated(3, "a.py"), repeated(6, "b.py")))) == 6
+
+
+OUTER = Region("a.py", (10, 20), "b.py", (30, 40))
+
+
+@pytest.mark.parametrize(
+    ("inner", "within"),
+    [
+        (OUTER, True),
+        (Region("a.py", (12, 18), "b.py", (31, 39)), True),
+        (Region("c.py", (12, 18), "b.py", (31, 39)), False),
+        (Region("a.py", (12, 18), "c.py", (31, 39)), False),
+        (Region("a.py", (9, 20), "b.py", (30, 40)), False),
+        (Region("a.py", (10, 21), "b.py", (30, 40)), False),
+        (Region("a.py", (10, 20), "b.py", (29, 40)), False),
+        (Region("a.py", (10, 20), "b.py", (30, 41)), False),
+    ],
+)
+def test_a_region_is_within_another_on_both_sides_or_not_at_all(inner: Region, within: bool) -> None:
+    assert similarity._within(inner, OUTER) is within
+
+
+def test_a_file_at_the_limit_is_read_and_one_beyond_is_not() -> None:
+    most = fingerprints.MOST_FILE_BYTES
+    content = WHOLE.encode() + b"#" * (most - len(WHOLE.encode()))
+    for extra, notes in ((b"", 0), (b"#", 1)):
+        found = compare({"one": {"a.py": content + extra}, "other": {"a.py": WHOLE.encode()}}, [])
+        assert (len(found.notes), len(found.pairs)) == (notes, 1 - notes)
+
+
+def test_a_pair_exactly_at_the_threshold_is_listed_and_the_rest_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = [set(range(4)), {0, 1, 10, 11, 12}, {0, 20, 21, 22}]
+    shared = list(similarity._shared(own))
+    assert similarity._listed("abc", own, shared, 0.5) == ([(0, 1, 2)], 0)
+    assert similarity._listed("abc", own, shared, 0.51) == ([], 0)
+    monkeypatch.setattr(similarity, "MOST_PAIRS", 1)
+    assert similarity._listed("abc", own, shared, 0.1) == ([(0, 1, 2)], 2)
+
+
+def test_common_is_more_than_the_share_and_more_than_three() -> None:
+    def held(having: int, others: int) -> list[set[int]]:
+        return [{1}] * having + [set()] * others
+
+    assert similarity._common(held(4, 0)) == set(), "among four nothing is common"
+    assert similarity._common(held(4, 1)) == {1}
+    assert similarity._common(held(3, 2)) == set()
+    assert similarity._common(held(6, 14)) == set(), "exactly the share is not more"
+    assert similarity._common(held(7, 13)) == {1}

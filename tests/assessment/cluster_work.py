@@ -48,9 +48,16 @@ def _done(asked: dict[str, Any], home: str, stamp: Path) -> Cell:
         raise RuntimeError("our own mistake")
     root = Path(asked["task_folder"]).parent
     found = order(
-        Options("toy-squares", Path(asked["folder"]), root, "ci-smoke", trials=2, seed=asked["seed"])
+        Options(
+            task="toy-squares",
+            folder=Path(asked["folder"]),
+            tasks_root=root,
+            profile="ci-smoke",
+            trials=2,
+            seed=asked["seed"],
+        )
     )
-    cell = cell_of(asked["candidate"], runner.run(found, Store(Path(home))))
+    cell = cell_of(asked["candidate"], runner.run(found, Store.open(Path(home))))
     if asked.get("until"):
         _wait_for(stamp.parent, asked["until"])
     return cell
@@ -93,4 +100,4 @@ def unit(candidate: str, stamps: Path, kind: str = "run", *, timed: bool = True,
     task = more.pop("task", "toy-squares")
     asked = {"candidate": candidate, "task": task, "stamps": str(stamps), "kind": kind, "seed": 1, **more}
     payload = json.dumps(asked)
-    return Unit(candidate, task, f"{candidate}/{task}", payload, timed=timed)
+    return Unit(candidate=candidate, task=task, key=f"{candidate}/{task}", payload=payload, timed=timed)

@@ -293,7 +293,7 @@ def test_what_may_not_be_sent_is_refused_in_the_words_of_this_machine(
 
 def test_units_of_one_key_run_once_and_each_is_kept(site: Site, store: Store, stamps: Path) -> None:
     one = unit("c", stamps, "pause", seconds=0)
-    other = Unit("d", one.task, one.key, one.payload)
+    other = Unit(candidate="d", task=one.task, key=one.key, payload=one.payload)
     Told().run(store, [one, other])
     assert len(spans(stamps)) == 1
 
@@ -324,7 +324,7 @@ def test_a_node_with_a_database_writes_straight_and_others_through_the_driver(
 ) -> None:
     straight = site.add(1, HARNESS_DATABASE_URL=postgres_url)
     try:
-        shared, told = Store(stamps.parent / "unused", url=postgres_url), Told()
+        shared, told = Store.open(stamps.parent / "unused", url=postgres_url), Told()
         cells = told.run(shared, runs(stamps, 4))
         assert [cell.outcome for cell in cells] == ["ok"] * 4
         assert rows(shared, RUNS) == 4
@@ -425,7 +425,7 @@ def test_mixed_machines_still_time_one_task_on_one_hardware(stamps: Path) -> Non
 
 
 def test_a_unit_with_a_clock_is_not_overtaken_for_ever(stamps: Path) -> None:
-    node = Node("n", "node", slots=4, gpus=0, machine="m")
+    node = Node(id="n", words="node", slots=4, gpus=0, machine="m")
     crew, _ = crew_of(["m"])
     timed, untimed = unit("t", stamps), unit("u", stamps, timed=False)
     crew.take(node, unit("v", stamps, timed=False))

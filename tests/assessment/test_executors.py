@@ -52,7 +52,7 @@ Make = Callable[[Path], Executor]
 ENGINES: dict[str, Make] = {"local": lambda home: Local(home, jobs=2)}
 engines = pytest.mark.parametrize("make", ENGINES.values(), ids=ENGINES)
 # A cluster of this machine for each call; how it loses processes and nodes is told in test_cluster.py.
-EVERY: dict[str, Make] = {**ENGINES, "ray": lambda home: RayExecutor(Store(home), work.do)}
+EVERY: dict[str, Make] = {**ENGINES, "ray": lambda home: RayExecutor(Store.open(home), work.do)}
 every_engine = pytest.mark.parametrize("make", EVERY.values(), ids=EVERY)
 
 
@@ -68,7 +68,7 @@ def unreadable(number: int, timed: bool = False) -> Unit:
         "root": "00",
         "assessment": "a",
     }
-    return Unit(f"c{number}", "toy", str(number), json.dumps(payload), timed)
+    return Unit(candidate=f"c{number}", task="toy", key=str(number), payload=json.dumps(payload), timed=timed)
 
 
 @every_engine
@@ -85,7 +85,7 @@ def test_every_unit_comes_back_once_from_the_calling_thread(make: Make, tmp_path
 
 @engines
 def test_a_unit_whose_process_dies_is_tried_again_and_then_ours(make: Make, tmp_path: Path) -> None:
-    broken = Unit("anna", "toy", "x", "this is no JSON", True)
+    broken = Unit(candidate="anna", task="toy", key="x", payload="this is no JSON", timed=True)
     events: list[str] = []
     found: list[UnitDone] = []
     make(tmp_path / "home").run(
@@ -152,7 +152,7 @@ def test_cut_short_the_same_command_finishes_and_measures_nothing_twice(
         time.sleep(0.02)
     children = _slots(process.pid)
     assert process.poll() is None, "it was over before it could be cut short"
-    assert Store(home).trials_kept() >= 2  # in the middle: something is measured, not all
+    assert Store.open(home).trials_kept() >= 2  # in the middle: something is measured, not all
     process.send_signal(number)
     _, said = process.communicate(timeout=120)
     assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 130)
@@ -164,20 +164,23 @@ def test_cut_short_the_same_command_finishes_and_measures_nothing_twice(
     assert done.returncode in (0, 3), done.stderr
     sheet = json.loads(done.stdout)
     assert len(sheet["cells"]) == 6
-    runs = Store(home).heads()
+    runs = Store.open(home).heads()
     asked = Counter((head.candidate, head.task) for head in runs)
     assert set(asked.values()) == {1}, asked
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert json.loads(again.stdout) == sheet
-    assert len(Store(home).heads()) == 6
+    assert len(Store.open(home).heads()) == 6
 
 
 def test_parallel_slots_have_cores_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
-    units = [Unit(f"c{n}", "toy", str(n), "", False, threads=2, memory_bytes=1) for n in range(9)]
+    units = [
+        Unit(candidate=f"c{n}", task="toy", key=str(n), payload="", timed=False, threads=2, memory_bytes=1)
+        for n in range(9)
+    ]
     places = Local(tmp_path)._places(units)
     assert sorted(core for cores in places for core in cores) == list(range(8))
     assert {len(cores) for cores in places} == {2}
     assert len(Local(tmp_path, jobs=3)._places(units)) == 3
-    huge = [Unit("c", "toy", "k", "", False, memory_bytes=1 << 60)] * 4
+    huge = [Unit(candidate="c", task="toy", key="k", payload="", timed=False, memory_bytes=1 << 60)] * 4
     assert len(Local(tmp_path)._places(huge)) == 1

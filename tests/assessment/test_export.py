@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -235,7 +236,7 @@ def test_every_column_is_described() -> None:
         assert described == columns, table
 
 
-def _client(folder: Path):  # type: ignore[no-untyped-def]
+def _client(folder: Path) -> Any:
     return mlflow._client(mlflow.target(str(folder)))
 
 

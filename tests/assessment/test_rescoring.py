@@ -35,10 +35,12 @@ ASSESSMENT = Assessment(id="abc123", suite=SUITE, seed_id="s", begun_at="2026-01
 @pytest.fixture
 def ledger(tmp_path: Path, database: str) -> Generator[Ledger]:
     """Two candidates: one with a run and a task that was left out, one whose run was our fault."""
-    store = Store(tmp_path / "home")
+    store = Store.open(tmp_path / "home")
     found = Ledger(store)
     found.open(ASSESSMENT, ["ann", "ben"])
-    done = runner.run(order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke")), store)
+    done = runner.run(
+        order(Options(task="toy-squares", folder=COMPETENT, tasks_root=TOYS, profile="ci-smoke")), store
+    )
     found.keep("abc123", cell_of("ann", done), "u1")
     found.keep("abc123", not_attempted("ann", "other"), "u2")
     found.keep("abc123", Cell(candidate="ben", task="other", outcome="harness_error", run_id="gone"), "u3")
@@ -60,7 +62,10 @@ def test_what_a_threshold_changes_is_kept_beside_what_it_was(
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
     _, was = ledger.units("abc123")["ann", "toy-squares"]
-    strict = lambda name, _: tasks.read(root / name)  # noqa: E731
+
+    def strict(name: str, _: Path) -> tasks.Task:
+        return tasks.read(root / name)
+
     done = reassess(ledger, ASSESSMENT, strict, by="eva", why="20 was too lax")
     (change,) = done.changes
     assert change.before == was

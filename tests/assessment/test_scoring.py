@@ -18,7 +18,7 @@ from harness.assessment.secret import secret_of, shuffled
 from harness.cli.assessments import check_verb
 from harness.grading.criteria import Criteria, Objective, Plausible
 from harness.machine import program
-from harness.records import Rung
+from harness.records import Outcome, Rung
 from harness.runs.seeds import root_of
 from harness.sheets import Assessment, Cell, Sheet, Suite, TaskInSuite
 from harness.store.ledger import Ledger
@@ -49,7 +49,7 @@ class Fake:
 
     name = "fake"
 
-    def __init__(self, outcome: str = "ok") -> None:
+    def __init__(self, outcome: Outcome = "ok") -> None:
         self.outcome, self.units = outcome, list[Unit]()
 
     def run(
@@ -59,7 +59,7 @@ class Fake:
             self.units.append(unit)
             cell = Cell(
                 candidate=unit.candidate, task=unit.task, outcome=self.outcome, run_id=f"r-{unit.key[:6]}"
-            )  # type: ignore[arg-type]
+            )
             kept(UnitDone(unit, cell.model_dump_json(), 1.0))
 
 
@@ -71,7 +71,7 @@ def asked(tmp_path: Path) -> ScoreRequest:
     for alias in ("anna", "bela"):
         for task in tasks:
             shutil.copytree(TOYS / task / "starter", tmp_path / "handed" / alias / task)
-    return ScoreRequest(str(tmp_path / "toys.toml"), tmp_path / "handed", TOYS)
+    return ScoreRequest(suite=str(tmp_path / "toys.toml"), place=tmp_path / "handed", tasks_root=TOYS)
 
 
 def units(asked: ScoreRequest, store: Store) -> dict[tuple[str, str], Payload]:
@@ -146,7 +146,9 @@ def test_the_secret_is_made_once_is_private_and_is_nowhere_in_the_results(
 
 
 def test_the_order_is_in_rounds_and_nobody_is_always_first() -> None:
-    given = [Unit(f"c{c}", f"t{t}", f"{c}{t}", "") for c in range(5) for t in range(20)]
+    given = [
+        Unit(candidate=f"c{c}", task=f"t{t}", key=f"{c}{t}", payload="") for c in range(5) for t in range(20)
+    ]
     found = shuffled(given, b"secret")
     assert sorted(u.key for u in found) == sorted(u.key for u in given)
     assert found == shuffled(list(reversed(given)), b"secret")
@@ -164,7 +166,7 @@ def test_a_clock_decides_where_a_time_is_judged() -> None:
 
 
 def test_a_lost_unit_is_ours() -> None:
-    cell = Cell.model_validate_json(lost(Unit("anna", "toy", "k", ""), "it ended"))
+    cell = Cell.model_validate_json(lost(Unit(candidate="anna", task="toy", key="k", payload=""), "it ended"))
     assert (cell.outcome, cell.standing, cell.reasons) == ("harness_error", "open", ("it ended",))
 
 
@@ -232,7 +234,7 @@ def test_the_minutes_of_a_suite_are_added_up_once_every_task_was_measured(
     asked: ScoreRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "home"))
-    store = Store(home())
+    store = Store.open(home())
     suite = suites.read(asked.suite, TOYS)
     ledger = Ledger(store)
     ledger.open(
@@ -249,3 +251,40 @@ def test_the_minutes_of_a_suite_are_added_up_once_every_task_was_measured(
     check_verb(asked.suite, tasks=TOYS)
     assert "Scoring a candidate takes 2.0 minutes here" in capsys.readouterr().out
     store.engine.dispose()
+
+
+def test_the_order_leaves_nobody_out_who_has_more_to_measure_than_others() -> None:
+    given = [Unit("a", "t0", "a0", ""), *(Unit("b", f"t{t}", f"b{t}", "") for t in range(3))]
+    found = shuffled(given, b"secret")
+    assert sorted(unit.key for unit in found) == ["a0", "b0", "b1", "b2"]
+    assert "a" in {unit.candidate for unit in found[:2]}
+    assert shuffled([], b"secret") == []
+
+
+def test_a_cell_that_is_asked_anew_is_measured_though_another_assessment_knows_it(
+    asked: ScoreRequest, store: Store
+) -> None:
+    score(asked, store, Fake("inconclusive"), Quiet())
+    suite = Path(asked.suite)
+    before = suite.read_text()
+    suite.write_text(before + "weight = 3\n")
+    elsewhere = Fake()
+    score(asked, store, elsewhere, Quiet())
+    assert len(elsewhere.units) == 4, "what is open is never taken over"
+    suite.write_text(before)
+    engine = Fake()
+    score(replace(asked, retry_open=True), store, engine, Quiet())
+    assert len(engine.units) == 4, "to ask again is to measure again"
+
+
+def test_the_programs_digest_is_the_same_in_whatever_order_files_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(name)
+    listed = sorted(tmp_path.glob("*.py"))
+    digests = set()
+    for order in (listed, listed[::-1]):
+        monkeypatch.setattr(Path, "glob", lambda self, pattern, order=order: iter(order))
+        digests.add(program.program_digest(tmp_path))
+    assert len(digests) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,10 @@ def test_the_projects_own_suites_read_and_cover_their_tasks() -> None:
     ("text", "said"),
     [
         ('[[tasks]]\nid = "toy-sqares"\n', "there is no task 'toy-sqares'"),
-        (GOOD + "weight = 0\n", "tasks.0.weight"),
+        (GOOD + "weight = 0\n", "tasks.0.weight: Input should be greater than 0"),
+        (GOOD + "weight = inf\n", "tasks.0.weight: Input should be a finite number"),
+        (GOOD + "weight = nan\n", "tasks.0.weight: Input should be"),
+        (GOOD + "minutes = 0\n", "tasks.0.minutes: Input should be greater than 0"),
         (GOOD + GOOD, "'toy-squares' is listed twice"),
         (GOOD + "wight = 2\n", "tasks.0.wight"),
         ("tasks = []\n", "tasks"),
@@ -51,3 +55,20 @@ def test_the_digest_hangs_on_what_can_change_a_score(tmp_path: Path) -> None:
     assert suites.read(written(tmp_path, 'title = "other"\n' + GOOD), TOYS).digest == one.digest
     assert suites.read(written(tmp_path, GOOD + "weight = 2\n"), TOYS).digest != one.digest
     assert suites.plan(written(tmp_path, GOOD), TOYS, "confined").suite.digest != one.digest
+
+
+def test_the_digest_follows_the_task_and_no_profiles_description(tmp_path: Path) -> None:
+    profile = tmp_path / "own.toml"
+    text = GOOD.replace("ci-smoke", str(profile))
+
+    def digest(description: str = "one", trials: int = 1) -> str:
+        profile.write_text(f'extends = "ci-smoke"\ndescription = "{description}"\ntrials = {trials}\n')
+        return suites.read(written(tmp_path, text), tmp_path / "toys").digest
+
+    shutil.copytree(TOYS, tmp_path / "toys")
+    first = digest()
+    assert digest(description="another") == first
+    assert digest(trials=2) != first
+    with (tmp_path / "toys" / "toy-squares" / "task.py").open("a") as file:
+        file.write("\n# another task\n")
+    assert digest() != first

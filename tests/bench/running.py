@@ -59,7 +59,7 @@ class Bench:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        self.store = Store(self.folder / "home")
+        self.store = Store.open(self.folder / "home")
 
     def calibrate(self) -> None:
         """Sets the loops so that a call takes about 5 ms on this machine, in a process like a worker's."""
@@ -73,7 +73,9 @@ class Bench:
     def order(self, submission: Path, task: Path = SERVICE, **size: int) -> Order:
         """An order for a submission on a benchmark task; each has a seed, an instance and turns of its own."""
         self.seed += 1
-        made = order(Options(str(task), submission, profile=str(HERE / "profile.toml"), seed=self.seed))
+        made = order(
+            Options(task=str(task), folder=submission, profile=str(HERE / "profile.toml"), seed=self.seed)
+        )
         counts = self.counts
         profile = made.profile.model_copy(update={"pairs": counts.pairs, "max_pairs": counts.most})
         wanted = {"calls": counts.calls, "warmups": counts.warmups, "loops": self.loops, **size}

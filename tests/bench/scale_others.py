@@ -89,7 +89,7 @@ def _harness(work: Path, folder: Path) -> tuple[float, int, int]:
     home = work / "home"
     shutil.rmtree(home, ignore_errors=True)
     wall, _ = timed(score_command(write_suite(work / "same.toml"), folder, "process"), environment(home))
-    ledger = Ledger(Store(home, ""))
+    ledger = Ledger(Store.open(home, ""))
     cells = ledger.sheet(ledger.assessment("last")).cells
     return wall, sum(cell.value == 1 for cell in cells), len(cells)
 

@@ -45,7 +45,7 @@ def measure(sizes: Sizes, work: Path) -> dict[str, Any]:
     own = ["--variants", "per-candidate"]  # on numbers of its own each run has the references beside it
     timed([*score_command(suite, handed, "process"), *own], environment(real))
     began = time.perf_counter()
-    filled = fill(Store(real, ""), Store(home, ""), sizes)
+    filled = fill(Store.open(real, ""), Store.open(home, ""), sizes)
     filled["seconds"] = time.perf_counter() - began
     filled["bytes"] = sum(f.stat().st_size for f in home.glob("results.sqlite*"))
     return {**filled, "sources": sources, "rows": _verbs(sizes, home, work / "exported")}

@@ -48,7 +48,7 @@ def _row(sizes: Sizes, work: Path, isolation: str, count: int) -> dict[str, Any]
     wall, memory = _watched(command, env, home, work / "said.txt")
     after = both_ways(folder, sizes.bare)
     again = [timed(command, env)[0] for _ in range(sizes.times)]
-    ledger = Ledger(Store(home, ""))
+    ledger = Ledger(Store.open(home, ""))
     sheet = ledger.sheet(ledger.assessment("last"))
     head = ledger.store.heads()[0]
     return {

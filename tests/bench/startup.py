@@ -43,7 +43,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     brief = bench.counts.brief
     task = tasks.find(TASK)
     baseline = references(TASK, task.folder)["baseline"]
-    wanted = order(Options(TASK, baseline.folder, profile="ci-smoke", seed=1))
+    wanted = order(Options(task=TASK, folder=baseline.folder, profile="ci-smoke", seed=1))
     if brief:
         wanted = replace(wanted, profile=wanted.profile.model_copy(update={"size": "check"}))
     yield {"starts": list(_starts(bench, wanted, 2 if brief else STARTS))}

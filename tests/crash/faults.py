@@ -144,7 +144,7 @@ def _be_the_writer(home: Path, said: Path, go: tuple[int, int]) -> None:
     os.dup2(out, 1)
     try:
         os.readv(go[0], [bytearray(1)])
-        results(Told(home))
+        results(Told.open(home))
         code = 0
     except HarnessError as error:
         os.writev(1, [f"{error}\n".encode()])
@@ -177,7 +177,7 @@ def _frees(every: int) -> Iterator[int]:
 def _on_a_full_disk(shown: Shown, disk: Path, free: int, ballast: bool) -> bool:
     """One size; True where it was enough for everything."""
     home, filler = disk / f"home-{free}", disk / "filler"
-    store = Store(home)
+    store = Store.open(home)
     store.engine.dispose()
     if ballast:
         from harness.store.durable import set_ballast

@@ -159,7 +159,7 @@ def _listened(process: subprocess.Popen[str]) -> tuple[list[str], threading.Thre
 
 def _kept(home: Path) -> int:
     """How many instances are measured."""
-    store = Store(home)
+    store = Store.open(home)
     with store.engine.connect() as connection:
         found = connection.exec_driver_sql("SELECT count(*) FROM instances WHERE state = 'measured'").scalar()
     store.engine.dispose()

@@ -187,7 +187,7 @@ class Campaign:
         self.told.twice += [
             f"{run}, instance {n}: {times}" for (run, n), times in standing.items() if times > 1
         ]
-        store = Store(self.home)
+        store = Store.open(self.home)
         with store.engine.connect() as connection:
             rows = list(connection.exec_driver_sql("SELECT attempt, run_id FROM claims"))
             heads = list(connection.exec_driver_sql("SELECT head FROM runs"))

@@ -85,7 +85,7 @@ def _hash(trials: Sequence[Trial]) -> str:
 def lost(folder: Path, acks: Sequence[Ack]) -> list[str]:
     """What was acknowledged and is not there, or is there and damaged, in words."""
     try:
-        store = Store(folder)
+        store = Store.open(folder)
         found = [*_damage(store), *(words for ack in _latest(acks) if (words := _missing(store, ack)))]
         store.engine.dispose()
     except (HarnessError, SQLAlchemyError, ValueError) as error:
@@ -188,7 +188,10 @@ def real(folder: Path) -> None:
     from tests.conftest import TOYS
 
     competent = TOYS / "toy-squares" / "reference_solutions" / "competent"
-    runner.run(order(Options("toy-squares", competent, TOYS, "ci-smoke", trials=2)), Told(folder))
+    runner.run(
+        order(Options(task="toy-squares", folder=competent, tasks_root=TOYS, profile="ci-smoke", trials=2)),
+        Told.open(folder),
+    )
 
 
 def main(folder: Path, variant: str) -> None:
@@ -197,7 +200,7 @@ def main(folder: Path, variant: str) -> None:
         real(folder)
         return
     change = weaken(variant)
-    store = Told(folder)
+    store = Told.open(folder)
     change(store)
     results(store, log_bytes=60_000)
 

@@ -76,7 +76,7 @@ def the_ladders(check: Check) -> Iterator[Row]:
     """Each task's references on the profile's size, one instance."""
     for name in tasks.all_tasks():
         proof = prove(
-            order(Options(name, profile=check.profile, device=check.device)), 1, Silent(), cheats=False
+            order(Options(task=name, profile=check.profile, device=check.device)), 1, Silent(), cheats=False
         )
         told = ", ".join(f"{t.tier} {t.points_mean:.0f} ({t.objective_mean:.3g})" for t in proof.tiers)
         yield Row(
@@ -85,7 +85,15 @@ def the_ladders(check: Check) -> Iterator[Row]:
 
 
 def _matmul(check: Check, size: str) -> Run:
-    asked = order(Options("matmul", HERE / "matmul" / "starter", HERE, check.profile, check.device))
+    asked = order(
+        Options(
+            task="matmul",
+            folder=HERE / "matmul" / "starter",
+            tasks_root=HERE,
+            profile=check.profile,
+            device=check.device,
+        )
+    )
     asked = order_with(asked, size=size, max_pairs=5, pairs=5, memory_pass=False)
     return runner.run(asked, check.store)
 
@@ -122,7 +130,15 @@ def the_copies(check: Check) -> Iterator[Row]:
 def the_blocks(check: Check) -> Iterator[Row]:
     """K, the calls that one worker serves in a row: how far equal code comes apart, and what a first call costs."""
     asked = in_one_pair(
-        order(Options("matmul", HERE / "matmul" / "starter", HERE, check.profile, check.device))
+        order(
+            Options(
+                task="matmul",
+                folder=HERE / "matmul" / "starter",
+                tasks_root=HERE,
+                profile=check.profile,
+                device=check.device,
+            )
+        )
     )
     asked = order_with(asked, size="gpu-box" if check.device == "cuda" else "laptop-cpu")
     baseline = references("matmul", HERE / "matmul")["baseline"]
@@ -149,7 +165,15 @@ def the_blocks(check: Check) -> Iterator[Row]:
 def the_freeze(check: Check) -> Iterator[Row]:
     """A stopped worker with a live context: it goes on afterwards, and slows nobody meanwhile."""
     asked = in_one_pair(
-        order(Options("matmul", HERE / "matmul" / "starter", HERE, check.profile, check.device))
+        order(
+            Options(
+                task="matmul",
+                folder=HERE / "matmul" / "starter",
+                tasks_root=HERE,
+                profile=check.profile,
+                device=check.device,
+            )
+        )
     )
     asked = order_with(asked, size="gpu-box" if check.device == "cuda" else "laptop-cpu")
     prepared = prepare(asked, 0, Silent())
@@ -249,7 +273,7 @@ def main() -> int:
     asked = parser.parse_args()
     device = devices.resolve(asked.device)
     with tempfile.TemporaryDirectory(prefix="harness-gpu-check-") as home:
-        check = Check(device, asked.profile, asked.quick, Store(Path(home)))
+        check = Check(device, asked.profile, asked.quick, Store.open(Path(home)))
         rows = [row for name in asked.only.split(",") for row in attempted(name, check)]
     text = table(rows, device)
     print(text)

@@ -67,9 +67,13 @@ def around(
 ) -> Comparison:
     """One instance: `own` and `copy` by pair, against a baseline that always takes the same."""
     candidate, baseline = side(own), side([1.0] * len(own), "baseline")
-    references = {"baseline": baseline, "competent": side((), "competent"), "expert": side((), "expert")}
+    references: dict[Tier, Side] = {
+        "baseline": baseline,
+        "competent": side((), "competent"),
+        "expert": side((), "expert"),
+    }
     pairs = tuple(reading(n, candidate, baseline, **changes) for n in range(len(own)))
-    return Comparison(candidate, references, side(copy, "baseline"), pairs)  # type: ignore[arg-type]
+    return Comparison(candidate=candidate, references=references, copy=side(copy, "baseline"), pairs=pairs)
 
 
 def trust(r: Comparison) -> Any:

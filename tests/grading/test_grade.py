@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -59,8 +59,8 @@ def side(
 def accuracies(own: float, baseline: float = 0.5, competent: float = 0.7, expert: float = 0.9) -> Comparison:
     tiers: dict[Tier, float] = {"baseline": baseline, "competent": competent, "expert": expert}
     return Comparison(
-        side(measured("accuracy", own, own, own)),
-        {tier: side(measured("accuracy", v, v, v), tier=tier) for tier, v in tiers.items()},
+        candidate=side(measured("accuracy", own, own, own)),
+        references={tier: side(measured("accuracy", v, v, v), tier=tier) for tier, v in tiers.items()},
     )
 
 
@@ -69,7 +69,7 @@ def limit(**settings_: Any) -> Constraint:
 
 
 def judged(constraint: Constraint, own: Side, **references: Side) -> Any:
-    return judge(constraint, [Comparison(own, references)])  # type: ignore[arg-type]
+    return judge(constraint, [Comparison(candidate=own, references=cast(dict[Tier, Side], references))])
 
 
 @pytest.mark.parametrize(
@@ -360,7 +360,7 @@ def test_the_gravest_outcome_wins(
     r = accuracies(own)
     candidate = side(measured("accuracy", own, own, own), *EXTRAS)
     criteria = Criteria(objective=PLAIN, constraints=constraints, plausible=plausible)
-    score = grade(criteria, [Comparison(candidate, r.references)])
+    score = grade(criteria, [Comparison(candidate=candidate, references=r.references)])
     assert (score.outcome, score.points) == (outcome, pytest.approx(shown))
     assert score.points_uncapped == pytest.approx(100 * (own - 0.5) / 0.4)
     assert (score.tier == "none") == (outcome in ("implausible", "budget_exceeded"))
@@ -369,7 +369,9 @@ def test_the_gravest_outcome_wins(
 
 def test_a_submission_that_failed_gives_no_points_whatever_else_holds() -> None:
     good = accuracies(0.9)
-    bad = Comparison(side(outcome="timeout", reason="answer took longer"), good.references)
+    bad = Comparison(
+        candidate=side(outcome="timeout", reason="answer took longer"), references=good.references
+    )
     score = grade(Criteria(objective=PLAIN, constraints=(FAILS,), plausible=(STRANGE,)), [good, bad])
     assert (score.outcome, score.points, score.points_uncapped, score.tier) == ("timeout", 0.0, None, "none")
     assert score.objective.value is None
@@ -380,7 +382,9 @@ def test_a_submission_that_failed_gives_no_points_whatever_else_holds() -> None:
 def test_an_objective_that_was_not_measured_is_our_fault() -> None:
     r = accuracies(0.9)
     for unmeasured in (side(), side(measured("accuracy", None))):
-        score = grade(Criteria(objective=PLAIN), [r, Comparison(unmeasured, r.references)])
+        score = grade(
+            Criteria(objective=PLAIN), [r, Comparison(candidate=unmeasured, references=r.references)]
+        )
         assert (score.outcome, score.points) == ("harness_error", 0.0)
         assert "accuracy could not be measured" in score.reasons[0]
 
@@ -389,7 +393,7 @@ def test_a_missing_anchor_gives_no_points() -> None:
     r = accuracies(0.9)
     for missing in ("baseline", "expert"):
         left = {tier: s for tier, s in r.references.items() if tier != missing}
-        score = grade(Criteria(objective=PLAIN), [Comparison(r.candidate, left)])
+        score = grade(Criteria(objective=PLAIN), [Comparison(candidate=r.candidate, references=left)])
         assert (score.outcome, score.points, score.tier) == ("harness_error", 0.0, "none")
 
 
@@ -402,12 +406,14 @@ def test_a_speed_up_is_the_geometric_mean_of_paired_ratios() -> None:
     own = _timed(4.0, 1.0)
     found = objective_value(SPEEDUP, own, references)
     assert found == Estimate(*[pytest.approx(4.0 * wide) for wide in (1, 1 / 1.03, 1.03)])  # 2 and 8
-    score = grade(Criteria(objective=SPEEDUP), [Comparison(own, references)])
+    score = grade(Criteria(objective=SPEEDUP), [Comparison(candidate=own, references=references)])
     # log 4 between log 1 and log sqrt(4 * 8)
     assert score.points == pytest.approx(100 * math.log(4) / math.log(math.sqrt(32)))
     assert objective_value(SPEEDUP, own, {"expert": own}) is None
     assert objective_value(SPEEDUP, side(one=[1.0]), references) is None
-    slower = grade(Criteria(objective=SPEEDUP), [Comparison(_timed(16.0, 16.0), references)])
+    slower = grade(
+        Criteria(objective=SPEEDUP), [Comparison(candidate=_timed(16.0, 16.0), references=references)]
+    )
     assert slower.points == -25.0
     assert slower.points_uncapped == pytest.approx(-100 * math.log(2) / math.log(math.sqrt(32)))
 
@@ -434,7 +440,7 @@ def test_three_rounds_give_a_t_interval_of_points() -> None:
 def test_one_round_takes_its_interval_from_the_value() -> None:
     r = accuracies(0.7)
     own = side(measured("accuracy", 0.7, 0.66, 0.78))
-    score = grade(Criteria(objective=PLAIN), [Comparison(own, r.references)])
+    score = grade(Criteria(objective=PLAIN), [Comparison(candidate=own, references=r.references)])
     assert (score.points_low, score.points_high) == (pytest.approx(40.0), pytest.approx(70.0))
 
 
@@ -444,7 +450,8 @@ def test_a_single_reading_has_a_margin_and_a_count_has_none() -> None:
     references = {tier: side(measured("held", v, unit="B"), tier=tier) for tier, v in tiers.items()}
 
     read = grade(
-        Criteria(objective=memory), [Comparison(side(measured("held", 400.0, unit="B")), references)]
+        Criteria(objective=memory),
+        [Comparison(candidate=side(measured("held", 400.0, unit="B")), references=references)],
     )
     assert read.points_uncapped == pytest.approx(50)
     assert (read.objective.low, read.objective.high) == pytest.approx((380, 420))
@@ -453,7 +460,8 @@ def test_a_single_reading_has_a_margin_and_a_count_has_none() -> None:
     assert read.points_high == pytest.approx(53.7, abs=0.1)
 
     counted = grade(
-        Criteria(objective=memory), [Comparison(side(measured("held", 400.0, 400.0, 400.0)), references)]
+        Criteria(objective=memory),
+        [Comparison(candidate=side(measured("held", 400.0, 400.0, 400.0)), references=references)],
     )
     assert counted.points_low == counted.points_high == pytest.approx(50)
 
@@ -463,22 +471,28 @@ def test_a_constraint_is_judged_over_all_rounds() -> None:
     expert = side(measured("size", 1.0))
 
     def over(*values: float) -> Any:
-        return judge(constraint, [Comparison(side(measured("size", v)), {"expert": expert}) for v in values])
+        return judge(
+            constraint,
+            [Comparison(candidate=side(measured("size", v)), references={"expert": expert}) for v in values],
+        )
 
     assert over(1.0, 4.0).value == pytest.approx(2.0)  # the mean of logs
     assert over(1.9, 1.91, 1.9).verdict == "pass"
     assert over(2.1, 2.11, 2.1).verdict == "fail"
     assert over(1.0, 2.0, 3.0).verdict == "inconclusive"
     missing = [
-        Comparison(side(measured("size", 1.0)), {"expert": expert}),
-        Comparison(side(), {"expert": expert}),
+        Comparison(candidate=side(measured("size", 1.0)), references={"expert": expert}),
+        Comparison(candidate=side(), references={"expert": expert}),
     ]
     assert judge(constraint, missing).verdict == "inconclusive"
 
 
 def test_an_empty_answer_is_a_ratio_of_nothing_and_no_fault_of_ours() -> None:
     constraint = limit(compare="ratio", reference="expert", at_most=1.0)
-    r = Comparison(side(measured("size", 0.0, 0.0, 0.0)), {"expert": side(measured("size", 8.0, 8.0, 8.0))})
+    r = Comparison(
+        candidate=side(measured("size", 0.0, 0.0, 0.0)),
+        references={"expert": side(measured("size", 8.0, 8.0, 8.0))},
+    )
     for rounds in ([r], [r, r], [r, r, r]):
         assert judge(constraint, rounds).verdict == "pass"
 
@@ -672,7 +686,10 @@ def test_points_are_resampled_together_with_their_anchors() -> None:
     # 25 points in the first draw, 50 in the second: percentiles 2.5 and 97.5 of the two lie between
     own, baseline = drawn(0.7, (0.6, 0.8)), drawn(0.5, (0.5, 0.6), "baseline")
     expert = drawn(0.9, (0.9, 1.0), "expert")
-    score = grade(Criteria(objective=PLAIN), [Comparison(own, {"baseline": baseline, "expert": expert})])
+    score = grade(
+        Criteria(objective=PLAIN),
+        [Comparison(candidate=own, references={"baseline": baseline, "expert": expert})],
+    )
     assert (score.points_uncapped, score.points_low, score.points_high) == pytest.approx((50, 25.625, 49.375))
     # from the value's own interval, where one of the three has no draws, or others
     for sides in (
@@ -680,13 +697,13 @@ def test_points_are_resampled_together_with_their_anchors() -> None:
         (own, drawn(0.5, (0.5,), "baseline"), expert),
         (own, baseline, drawn(0.9, (), "expert")),
     ):
-        r = Comparison(sides[0], {"baseline": sides[1], "expert": sides[2]})
+        r = Comparison(candidate=sides[0], references={"baseline": sides[1], "expert": sides[2]})
         score = grade(Criteria(objective=PLAIN), [r])
         assert (score.points_low, score.points_high) == pytest.approx((0.0, 100.0))
 
 
 def test_two_rounds_take_the_interval_of_points_from_the_mean_of_the_values() -> None:
-    r = Comparison(drawn(0.7, (0.6, 0.8)), accuracies(0.7).references)
+    r = Comparison(candidate=drawn(0.7, (0.6, 0.8)), references=accuracies(0.7).references)
     score = grade(Criteria(objective=PLAIN), [r, r])
     half = math.sqrt(2 * 0.2**2) / 2 / 0.4 * 100
     assert (score.points_uncapped, score.points_low, score.points_high) == pytest.approx(
@@ -711,7 +728,9 @@ def test_measurements_of_two_instances_are_shown_as_their_mean() -> None:
 
 def test_a_reference_that_is_missing_in_the_first_round_is_placed_by_the_others() -> None:
     first, second = accuracies(0.7), accuracies(0.4, baseline=0.2, competent=0.3, expert=0.4)
-    without = Comparison(first.candidate, {t: s for t, s in first.references.items() if t != "competent"})
+    without = Comparison(
+        candidate=first.candidate, references={t: s for t, s in first.references.items() if t != "competent"}
+    )
     rungs = {rung.tier: rung for rung in ladder(Criteria(objective=PLAIN), [without, second])}
     assert (rungs["competent"].objective, rungs["competent"].points) == pytest.approx((0.3, 50.0))
     assert rungs["expert"].points == pytest.approx(100.0)

@@ -18,7 +18,7 @@ def sheet(count: int) -> Sheet:
 
 
 def test_plain_lines_count_and_tell_what_remains(capsys: pytest.CaptureFixture[str]) -> None:
-    units = [Unit(f"c{number}", "toy", str(number), "") for number in (1, 2)]
+    units = [Unit(candidate=f"c{number}", task="toy", key=str(number), payload="") for number in (1, 2)]
     with Table("score s") as table:
         table.begin(sheet(3), units)
         table.note("an \x1b[31modd note")
@@ -33,7 +33,7 @@ def test_plain_lines_count_and_tell_what_remains(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(("count", "row"), [(3, "▶ runs"), (MOST_ROWS + 1, "40")])
 def test_the_live_table_is_a_summary_where_there_are_many(count: int, row: str) -> None:
     table = Table("score s", quiet=True)
-    unit = Unit("c1", "toy", "1", "")
+    unit = Unit(candidate="c1", task="toy", key="1", payload="")
     table.begin(sheet(count), [unit])
     table.event(unit, "runs")
     shown = to_text(table._shown())

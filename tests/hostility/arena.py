@@ -93,7 +93,13 @@ class Arena:
     def _prepared(self, folder: Path, job: Words) -> tuple[Task, Instance, Setting]:
         limits, learn, answer = HONEST_LIMITS if job.get("honest") else HOSTILE_LIMITS
         asked = order(
-            Options("toy-squares", folder, TOYS, "ci-smoke", secret_seed_file=Path(self.secrets["seed"]))
+            Options(
+                task="toy-squares",
+                folder=folder,
+                tasks_root=TOYS,
+                profile="ci-smoke",
+                secret_seed_file=Path(self.secrets["seed"]),
+            )
         )
         definition = asked.task.definition
         sizes = {**definition.sizes, "ci-smoke": {"n": int(job.get("numbers", 60)), "requests": 8}}
@@ -110,22 +116,22 @@ class Arena:
 
         asked = order(
             Options(
-                "toy-squares",
-                Path(job["folders"][0]),
-                TOYS,
-                "ci-smoke",
+                task="toy-squares",
+                folder=Path(job["folders"][0]),
+                tasks_root=TOYS,
+                profile="ci-smoke",
                 isolation=self.name,
                 secret_seed_file=Path(self.secrets["seed"]),
             )
         )
-        run = runner.run(asked, Store(Path(self.secrets["store"])))
+        run = runner.run(asked, Store.open(Path(self.secrets["store"])))
         assert run.score is not None
         mine = next((t for t in run.trials if t.role == "candidate"), None)
         pages = {
             "html": html.render_html(run),
             "markdown": markdown.render_run(run),
             "text": text.to_text(text.render_run(run)),
-            "json": json.dumps(summary.summary(run)),
+            "json": summary.summary(run).model_dump_json(),
         }
         log = (mine.log_head + mine.log_tail) if mine else ""
         return {

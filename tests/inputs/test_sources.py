@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.digests import of_files
 from harness.errors import DataError, ModelError
 from harness.inputs.data import hub, sources, stackdocs, tables
 from harness.inputs.data.sources import DataSpec, ModelSpec
@@ -133,6 +134,35 @@ def test_stackdocs_retrieval_leads_each_query_to_its_own_body(tmp_path: Path) ->
         assert (query, grade) == (f"About {found.passages[passage]}.", 1.0)
 
 
+def shares(texts: list[str]) -> dict[str, int]:
+    """Of each text, written as one lower-case word, the number below 100 that decides on its part."""
+    return {text: int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) % 100 for text in texts}
+
+
+def test_the_parts_of_the_built_in_data_are_divided_at_30_and_at_50(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Every share occurs many times, so that no limit can move unnoticed.
+    letters = "abcdefghijklmnopqrst"
+    words = [f"{a}{b}{c}word" for a in letters for b in letters for c in letters[:10]]
+    parts = shares(words)
+    assert set(parts.values()) == set(range(100))
+    entries = tuple(
+        stackdocs.Docstring(("numpy._core", "torch.nn")[n % 2] + ".mod", word, word, f"body {word}")
+        for n, word in enumerate(words)
+    )
+    corpus = stackdocs.Corpus(entries, "d" * 64, 123, {"numpy": "2.0"})
+    monkeypatch.setattr(stackdocs, "collect", lambda cache: corpus)
+    monkeypatch.setattr(stackdocs, "AREA_AT_MOST", len(words))
+    found = sources.text_classification(sources.parse_data(None), tmp_path)
+    assert set(found.test.texts) == {word for word, part in parts.items() if part < 30}
+    assert set(found.train.texts) == {word for word, part in parts.items() if part >= 30}
+    asked = sources.retrieval(sources.parse_data(None), tmp_path)
+    assert set(asked.queries) == {word for word, part in parts.items() if part < 50}
+    assert set(asked.train_queries) == {word for word, part in parts.items() if part >= 50}
+    assert (found.source.kind, found.source.name, found.source.role) == ("builtin", "stackdocs", "data")
+
+
 @pytest.mark.parametrize("read", [sources.text_classification, sources.retrieval])
 def test_an_unknown_built_in_set_is_named(read: Callable[[DataSpec, Path], object], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no built-in text data set 'digits': give builtin:stackdocs"):
@@ -155,7 +185,8 @@ def test_bundled_tables(name: str, rows: int, columns: int, classes: int) -> Non
     assert (table.x.shape, table.x.dtype, table.y.dtype) == ((rows, columns), np.float64, np.int64)
     assert len(table.feature_names) == columns
     assert len(table.label_names) == classes == len(set(table.y.tolist()))
-    assert table.source.public
+    assert (table.source.public, table.source.kind, table.source.name) == (True, "builtin", name)
+    assert table.source.size_bytes == rows * (columns + 1) * 8
 
 
 def test_an_unknown_table_is_named() -> None:
@@ -198,6 +229,10 @@ def test_a_folder_of_save_to_disk(tmp_path: Path) -> None:
     datasets.DatasetDict(parts).save_to_disk(str(tmp_path / "saved"))
     found = sources.text_classification(local(tmp_path / "saved"), tmp_path)
     assert (found.label_names, found.test.labels.tolist()) == (("neg", "pos"), [1, 0])
+    files = sorted(path for path in (tmp_path / "saved").rglob("*") if path.is_file())
+    assert len(files) > 2
+    assert found.source.size_bytes == sum(path.stat().st_size for path in files)
+    assert found.source.digest == of_files(files)
     parts["train"].save_to_disk(str(tmp_path / "one"))
     with pytest.raises(DataError, match="without splits: save a DatasetDict"):
         sources.text_classification(local(tmp_path / "one"), tmp_path)
@@ -408,6 +443,8 @@ def test_the_split_may_be_a_column(tmp_path: Path, place: str) -> None:
     ("change", "message"),
     [
         ({"corpus.jsonl": {**CORPUS, "_id": ["d1", "d1", "d3"]}}, "corpus has the identifier 'd1' twice"),
+        ({"corpus.jsonl": {**CORPUS, "_id": ["d1", "d2", "d2"]}}, "corpus has the identifier 'd2' twice"),
+        ({"queries.jsonl": {**QUERIES, "_id": ["7", "9", "9"]}}, "queries has the identifier '9' twice"),
         (
             {"qrels/test.tsv": {**JUDGED, "corpus-id": ["d1", "d2", "d3", "d4"]}},
             "names document 'd4', which is not",
@@ -424,6 +461,36 @@ def test_the_split_may_be_a_column(tmp_path: Path, place: str) -> None:
 def test_an_unusable_collection_is_named(tmp_path: Path, change: Mapping[str, Table], message: str) -> None:
     with pytest.raises(DataError, match=message):
         collection(tmp_path, change)
+
+
+def test_judgments_without_any_split_are_of_the_test_split(tmp_path: Path) -> None:
+    write(tmp_path, "corpus.jsonl", CORPUS)
+    write(tmp_path, "queries.jsonl", QUERIES)
+    write(tmp_path, "qrels.tsv", JUDGED)
+    found = sources.retrieval(local(tmp_path), tmp_path)
+    assert (found.queries, found.relevant) == (("seven", "nine"), ({1: 2.0, 2: 1.0}, {0: 1.0}))
+    assert (found.train_queries, found.train_relevant) == ((), ())
+
+
+def test_an_identifiers_column_may_be_named_for_the_one_table_that_needs_it(tmp_path: Path) -> None:
+    odd = {"number" if name == "_id" else name: values for name, values in CORPUS.items()}
+    write(tmp_path, "corpus.jsonl", odd)
+    write(tmp_path, "queries.jsonl", QUERIES)
+    write(tmp_path, "qrels.tsv", JUDGED)
+    found = sources.retrieval(local(tmp_path, doc_id="number"), tmp_path)
+    assert found.relevant == ({1: 2.0, 2: 1.0}, {0: 1.0})
+    with pytest.raises(DataError, match="corpus has no column 'body' for passage"):
+        sources.retrieval(local(tmp_path, doc_id="number", passage="body"), tmp_path)
+
+
+def test_a_data_folder_may_itself_be_called_qrels(tmp_path: Path) -> None:
+    assert collection(tmp_path / "qrels").passages == ("One first", "second", "Three")
+
+
+def test_a_licence_is_cut_after_a_hundred_letters(tmp_path: Path) -> None:
+    for length, kept in ((100, 100), (101, 100)):
+        (tmp_path / "README.md").write_text(f"license: {'x' * length}\n")
+        assert tables.licence(tmp_path) == "x" * kept
 
 
 def test_a_collection_without_queries_is_named(tmp_path: Path) -> None:

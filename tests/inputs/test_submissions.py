@@ -113,6 +113,33 @@ def test_too_many_files_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatc
         submissions.read("toy", folder)
 
 
+def test_so_many_bytes_are_taken_and_not_one_more(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    monkeypatch.setattr(submissions, "MOST_BYTES", size)
+    assert len(submissions.read("toy", folder).files) == 2
+    monkeypatch.setattr(submissions, "MOST_BYTES", size - 1)
+    with pytest.raises(SubmissionError, match="is too large: at most 1000 files"):
+        submissions.read("toy", folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["__pycache__", ".git", ".venv", "venv", ".ipynb_checkpoints", ".mypy_cache", ".ruff_cache"]
+)
+def test_what_tools_leave_behind_is_no_part_of_it(folder: Path, name: str) -> None:
+    before = submissions.read("toy", folder)
+    (folder / "parts" / name).mkdir()
+    (folder / "parts" / name / "left.py").write_text("x")
+    (folder / "parts" / "old.pyc").write_bytes(b"x")
+    assert submissions.read("toy", folder) == before
+
+
+def test_the_staged_copy_can_be_read_and_not_changed(folder: Path) -> None:
+    with submissions.staged(submissions.read("toy", folder)) as copy:
+        modes = {path.relative_to(copy).as_posix(): path.stat().st_mode & 0o777 for path in copy.rglob("*")}
+        assert modes == {"solution.py": 0o444, "parts": 0o555, "parts/weights.bin": 0o444}
+        assert copy.stat().st_mode & 0o777 == 0o555
+
+
 def test_too_many_bytes_are_refused_without_reading_them(folder: Path) -> None:
     with (folder / "sparse").open("wb") as file:
         file.truncate(submissions.MOST_BYTES)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,9 @@ from hypothesis import strategies as st
 
 from harness.measures import stats
 from harness.measures.estimates import Estimate, combine, geometric
+
+Draw = Callable[[np.random.Generator], Any]
+Interval = Callable[[Any], tuple[float, float]]
 
 
 def test_t_interval_by_hand() -> None:
@@ -38,11 +43,11 @@ def test_bootstrap_of_two_values_by_hand() -> None:
     assert stats.bootstrap_interval(np.array([0.0, 1.0])) == (0.0, 1.0)
 
 
-def _coverage(draw: object, interval: object, truth: float, times: int = 300) -> float:
+def _coverage(draw: Draw, interval: Interval, truth: float, times: int = 300) -> float:
     rng = np.random.default_rng(20_24)
     held = 0
     for _ in range(times):
-        low, high = interval(draw(rng))  # type: ignore[operator]
+        low, high = interval(draw(rng))
         held += low <= truth <= high
     return held / times
 

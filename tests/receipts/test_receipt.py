@@ -21,6 +21,7 @@ from harness.receipts import receipt as receipts
 from harness.receipts.receipt import CONTEXT, Receipt
 from harness.receipts.signing import KeyRing, KeyRole, signed
 from harness.receipts.verify import Verified, VerifyRequest, verify
+from harness.records import Source
 from harness.runs import runner
 from harness.runs.options import Options, order
 from harness.store.results import Store
@@ -93,8 +94,8 @@ def official(made: Made) -> dict[str, Any]:
 
 
 def looked_at(made: Made, file: Path, folder: Path | None = None, **options: Any) -> Verified:
-    wanted = VerifyRequest(file, folder, tasks_root=TOYS, **options)
-    return verify(wanted, ring(made), lambda: Store(made.top / "home"), runner.Silent())
+    wanted = VerifyRequest(receipt=file, folder=folder, tasks_root=TOYS, **options)
+    return verify(wanted, ring(made), lambda: Store.open(made.top / "home"), runner.Silent())
 
 
 def state(found: Verified, name: str) -> str:
@@ -309,8 +310,8 @@ def test_not_even_an_evaluator_makes_a_public_run_official(made: Made, change: d
 
 
 def test_an_evaluators_key_signs_official_runs_and_no_others(made: Made, tmp_path: Path) -> None:
-    asked = order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke"))
-    done = runner.run(asked, Store(tmp_path / "home"))
+    asked = order(Options(task="toy-squares", folder=COMPETENT, tasks_root=TOYS, profile="ci-smoke"))
+    done = runner.run(asked, Store.open(tmp_path / "home"))
     secret = done.model_copy(update={"head": done.head.model_copy(update={"stamp": "official"})})
     keys = KeyRing(tmp_path / "keys")
     before = receipts.Signer(asked, keys)
@@ -356,9 +357,16 @@ def test_a_secret_seed_stays_secret_and_is_wanted_again(made: Made, tmp_path: Pa
 
 def test_where_local_data_lie_is_nobodys_business(made: Made, tmp_path: Path) -> None:
     asked = order(
-        Options("toy-squares", COMPETENT, TOYS, "ci-smoke", data=str(tmp_path), model=str(tmp_path))
+        Options(
+            task="toy-squares",
+            folder=COMPETENT,
+            tasks_root=TOYS,
+            profile="ci-smoke",
+            data=str(tmp_path),
+            model=str(tmp_path),
+        )
     )
-    done = runner.run(asked, Store(tmp_path / "home"))
+    done = runner.run(asked, Store.open(tmp_path / "home"))
     file = receipts.Signer(asked, ring(made)).write(done, tmp_path)
     assert str(tmp_path) not in file.read_text()
     assert "--data names where you have the same" in refused("verify", file, COMPETENT, *TOY)
@@ -626,11 +634,108 @@ def test_a_limit_that_another_machine_met_is_open(made: Made) -> None:
 
 
 def test_a_run_that_was_not_scored_has_no_receipt(made: Made, tmp_path: Path) -> None:
-    asked = order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke"))
-    done = runner.run(asked, Store(tmp_path / "home")).model_copy(update={"score": None})
+    asked = order(Options(task="toy-squares", folder=COMPETENT, tasks_root=TOYS, profile="ci-smoke"))
+    done = runner.run(asked, Store.open(tmp_path / "home")).model_copy(update={"score": None})
     with pytest.raises(Exception, match="was not scored"):
-        receipts.receipt(asked, done)
+        receipts.receipt_of(asked, done)
     with pytest.raises(UsageError, match="cannot be written"):
         receipts.Signer(asked, ring(made)).write(
-            runner.run(asked, Store(tmp_path / "home")), tmp_path / "no" / "such"
+            runner.run(asked, Store.open(tmp_path / "home")), tmp_path / "no" / "such"
         )
+
+
+def test_official_is_what_an_evaluator_signed_and_nothing_speaks_against(made: Made) -> None:
+    receipt = Receipt.model_validate_json(json.dumps(official(made)))
+    assert receipts.is_official(receipt, by_evaluator=True)
+    assert not receipts.is_official(receipt, by_evaluator=False)
+    assert receipt.isolation is not None
+    own = Source(role="data", kind="local", name="a", digest="b", size_bytes=1)
+    public = own.model_copy(update={"public": True})
+    assert receipts.is_official(receipt.model_copy(update={"sources": (own,)}), by_evaluator=True)
+    for change in (
+        {"seed": 0},  # a public seed is never official: anybody can make its instances beforehand
+        {"seed": 7},
+        {"stamp": "self-check"},
+        {"stamp": "practice"},
+        {"isolation": None},
+        {"isolation": receipt.isolation.model_copy(update={"official": False})},
+        {"sources": (public,)},
+        {"sources": (own, public)},
+    ):
+        assert not receipts.is_official(receipt.model_copy(update=change), by_evaluator=True), change
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "most"),
+    [
+        ("profile", "threads", 1024),
+        ("profile", "trials", 1000),
+        ("profile", "max_trials", 1000),
+        ("profile", "pairs", 1000),
+        ("profile", "max_pairs", 1000),
+        ("asked", "limit_factor", 100),
+        ("asked", "pair_seconds", 86400),
+    ],
+)
+def test_what_a_receipt_may_ask_for_ends_exactly_here(made: Made, part: str, name: str, most: int) -> None:
+    receipt = made.receipt
+
+    def with_it(value: int) -> Receipt:
+        inner = getattr(receipt, part).model_copy(update={name: value})
+        return receipt.model_copy(update={part: inner})
+
+    assert getattr(receipts.profile_of(with_it(most)), name) == most
+    with pytest.raises(UsageError, match=f"cannot be run: {name} is over {most}"):
+        receipts.profile_of(with_it(most + 1))
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "words"),
+    [
+        (("result", "points"), "64", r"'result\.points': Input should be a valid number"),
+        (("files", 0, "sha256"), None, r"'files\.0\.sha256': Input should be a valid string"),
+        (("more",), 1, r"'more': Extra inputs are not permitted"),
+        (("schema_version",), 2, r"is no receipt: its schema is 2, and this version reads 1"),
+    ],
+)
+def test_what_is_wrong_in_a_signed_receipt_is_named(
+    made: Made, where: tuple[Any, ...], value: Any, words: str
+) -> None:
+    file = signed_by(made, changed(made.document["payload"], where, value))
+    with pytest.raises(UsageError, match=words) as caught:
+        receipts.read(file)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_evaluators_word_stands_without_a_new_run_and_nobody_elses(made: Made) -> None:
+    by_evaluator = signed_by(made, official(made), "evaluator")
+    found = looked_at(made, by_evaluator)
+    (new,) = [finding for finding in found.findings if finding.name == "new run"]
+    assert (new.state, found.verdict) == ("note", "agrees")
+    assert new.words == "none: no DIR was given; an evaluator of yours vouches for the result"
+    for role in ("candidate", None):
+        found = looked_at(made, signed_by(made, official(made), role))
+        (new,) = [finding for finding in found.findings if finding.name == "new run"]
+        assert (new.state, found.verdict) == ("open", "inconclusive")
+        assert new.words == "none: no DIR was given; a signature alone shows no number to be true"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        ({"task_digest": "0" * 64}, "the task is not the receipt's"),
+        ({"files": []}, "the files are not the receipt's"),
+        ({"seed": 7}, "the receipt contradicts itself"),
+        ({"seed": None}, "its seed is secret; --secret-seed-file names the file that holds it"),
+    ],
+)
+def test_why_there_is_no_new_run_is_said(made: Made, spoil: dict[str, Any], why: str) -> None:
+    found = looked_at(made, signed_by(made, made.document["payload"] | spoil), made.folder)
+    (new,) = [finding for finding in found.findings if finding.name == "new run"]
+    assert found.again is None
+    assert why in new.words
+    assert (
+        looked_at(made, made.file, made.folder, rerun=False)
+        .findings[-1]
+        .words.startswith("none: it was not asked for")
+    )

@@ -153,6 +153,7 @@ def test_another_keys_id_signature_or_public_half_is_broken(ring: KeyRing, docum
         (b'{"a": NaN}', "NaN is no number of JSON"),
         (b'{"a": -Infinity}', "-Infinity is no number of JSON"),
         (b'{"a": 1, "a": 2}', "the key 'a' stands twice"),
+        (b'{"a": 1, "b": 1, "c": 1, "b": 2}', "the key 'b' stands twice"),
         (b'{"a": {"\\u001b]0;x": 1, "\\u001b]0;x": 2}}', "stands twice"),
         (b"[" * 100_000, "nested too deep"),
         (b'{"a": ' + b"9" * 5000 + b"}", "is not strict JSON"),
@@ -245,6 +246,10 @@ def test_what_is_no_public_key_is_not_trusted(ring: KeyRing, tmp_path: Path) -> 
     other.write_text("-----BEGIN PUBLIC KEY-----\nnonsense\n-----END PUBLIC KEY-----\n")
     with pytest.raises(UsageError, match="is no public key in PEM"):
         ring.trust(other, "evaluator")
+    for size, words in ((64 * 2**10, "is no public key in PEM"), (64 * 2**10 + 1, "is too large: 64 KiB")):
+        other.write_bytes(b"x" * size)
+        with pytest.raises(UsageError, match=words):
+            ring.trust(other, "evaluator")
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     made = X25519PrivateKey.generate().public_key().public_bytes(serialization.Encoding.PEM, form)
     other.write_bytes(made)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.analysis.standings import standings
+from harness.cli.output import to_json
 from harness.errors import UsageError
 from harness.records import Rung
 from harness.reports.assessment import candidate, candidate_html, feedback, leaderboard_html
@@ -93,8 +94,9 @@ def test_caveats_name_what_to_doubt() -> None:
 
 
 def test_json_holds_the_standing_and_the_cells() -> None:
-    found = json.loads(json.dumps(candidate.summary(fixtures.sheet(), "cleo"), allow_nan=False))
+    found = json.loads(to_json(candidate.summary(fixtures.sheet(), "cleo")))
     assert (found["ranked"], found["standing"]["rank"], len(found["cells"])) == (True, 2, 3)
+    assert {"asked", "told"} <= found["tasks"][0].keys()
     with pytest.raises(UsageError, match="there is no candidate 'zed' in core; there are ann, cleo"):
         candidate.summary(fixtures.sheet(), "zed")
 
@@ -201,7 +203,7 @@ def secretive(outcome: str) -> Sheet:
 
 def test_the_canaries_are_where_hidden_data_could_be() -> None:
     """Else the next test would prove nothing: each of these is seen by the evaluator's page or its JSON."""
-    body = json.dumps(candidate.summary(secretive("ok"), "ann"))
+    body = to_json(candidate.summary(secretive("ok"), "ann"))
     for where in (
         "Cell-reasons",
         "Cell-instances",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.analysis.standings import standings
+from harness.cli.output import to_json
 from harness.reports.assessment import differences as differing
 from harness.reports.assessment import leaderboard, leaderboard_html
 from harness.reports.run import text
@@ -88,7 +89,7 @@ def test_csv_holds_no_formula_and_no_control_character() -> None:
 
 def test_json_is_whole_and_strict() -> None:
     sheet = fixtures.sheet()
-    found = json.loads(json.dumps(leaderboard.summary(sheet, standings(sheet)), allow_nan=False))
+    found = json.loads(to_json(leaderboard.summary(sheet, standings(sheet))))
     assert [(r["candidate"], r["rank"], r["tied"]) for r in found["ranked"]][:3] == [
         ("ann", 1, False),
         ("cleo", 2, True),
@@ -191,7 +192,7 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store that holds the sheet."""
     monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-    sheet, ledger = fixtures.sheet(), Ledger(Store(tmp_path / "home"))
+    sheet, ledger = fixtures.sheet(), Ledger(Store.open(tmp_path / "home"))
     ledger.open(sheet.assessment, sheet.candidates)
     for one in sheet.cells:
         ledger.keep(sheet.assessment.id, one, "unit")

@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 from markdown_it import MarkdownIt
 
+from harness.cli.output import to_json
 from harness.records import Run
 from harness.reports.parts import clean, svg, units, words
 from harness.reports.run import markdown, pair_plot, plots, run_series, run_tables, schema, text
@@ -22,7 +23,7 @@ from harness.reports.run.html import render_html
 from harness.reports.run.summary import summary
 from tests.fixtures.reports import IN_PAIRS, RUNS, head, machine, ok_run, paired_run, proof, timing
 
-SCHEMA = Path(schema.__file__).with_name("run-summary.schema.json")
+SCHEMA = Path(schema.__file__).parents[1] / "run-summary.schema.json"
 every_run = pytest.mark.parametrize("build", RUNS.values(), ids=RUNS.keys())
 VOID = {"meta", "br", "img", "link", "input", "hr", "base"}
 
@@ -156,12 +157,12 @@ def test_summary_is_valid_and_the_schema_is_the_published_one(build: Callable[[]
     assert SCHEMA.read_text(encoding="utf-8") == schema.as_text()
     published = json.loads(SCHEMA.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(published)
-    found = json.loads(json.dumps(summary(build()), allow_nan=False))
+    found = json.loads(to_json(summary(build())))
     jsonschema.validate(found, published, jsonschema.Draft202012Validator)
 
 
 def test_summary_says_what_the_issue_asks_for() -> None:
-    found = summary(ok_run())
+    found = summary(ok_run()).model_dump(mode="json")
     assert (found["profile"], found["device"], found["isolation"]) == ("laptop-cpu", "cpu", "confined")
     assert (found["outcome"], found["points"], found["tier"]) == ("ok", 74.7, "competent")
     assert {"name", "unit", "value", "low", "high"} <= found["objective"].keys()
@@ -175,7 +176,7 @@ def test_summary_says_what_the_issue_asks_for() -> None:
         "reused_from": "",
     }
     assert len(found["trials"]) == 8
-    assert summary(RUNS["unscored"]())["points"] is None
+    assert summary(RUNS["unscored"]()).points is None
 
 
 @every_run
@@ -314,7 +315,7 @@ def test_text_and_markdown_and_json_tell_the_certificate_too() -> None:
     for shown in (plain, markdown.render_run(RUNS["paired"]())):
         assert "came out 0.994 times, 0.981 to 1.007: equal within 3 %" in shown
         assert "3 % tolerance, 5 process pairs" in shown
-    found = summary(RUNS["doubtful"]())
+    found = summary(RUNS["doubtful"]()).model_dump(mode="json")
     assert found["timing"]["certified"] is False
     assert found["timing"]["certificate"]["holds"] is False
     assert found["constraints"][0] | {"tolerance": 0.03, "pairs": 4} == found["constraints"][0]

@@ -29,7 +29,7 @@ TASK = TOYS / "toy-dialogue"
 
 
 def asked(folder: Path) -> Options:
-    return Options(str(TASK), folder, profile="ci-smoke", isolation="process")
+    return Options(task=str(TASK), folder=folder, profile="ci-smoke", isolation="process")
 
 
 def came(folder: Path) -> tuple[RawTrial, Assessed]:
@@ -88,7 +88,9 @@ def test_a_check_warns_of_a_size_by_what_it_may_be_here(tmp_path: Path) -> None:
         said.replace('of = "room_bytes"\nat_most = 1.0', 'of = "room_bytes"\nat_most = 1e-9')
     )
     mine = squares / "reference_solutions" / "expert"
-    found = check(order(Options(str(task), mine, profile="ci-smoke", isolation="process")), Silent())
+    found = check(
+        order(Options(task=str(task), folder=mine, profile="ci-smoke", isolation="process")), Silent()
+    )
     assert found.passed
     assert [warning.split(":")[0] for warning in found.warnings] == ["notes size"]
 

@@ -179,7 +179,7 @@ def pack(tmp_path: Path) -> Path:
 
 
 def parts(root: Path, profile: str = "ci-smoke", used: Sequence[Source] = ()) -> MadeOf:
-    return made_of(order(Options("toy-squares", tasks_root=root, profile=profile)), used)
+    return made_of(order(Options(task="toy-squares", tasks_root=root, profile=profile)), used)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_the_stack_names_packages_and_their_versions(monkeypatch: pytest.MonkeyP
 
 def test_data_and_models_are_looked_up_again_where_they_are_built_in(monkeypatch: pytest.MonkeyPatch) -> None:
     making._today.cache_clear()
-    asked = order(Options("toy-squares", tasks_root=TOYS, profile="ci-smoke"))
+    asked = order(Options(task="toy-squares", tasks_root=TOYS, profile="ci-smoke"))
     wine = Source(role="data", kind="builtin", name="wine", digest="old", size_bytes=1)
     gone = wine.model_copy(update={"name": "gone"})
     own = wine.model_copy(update={"kind": "local", "name": "letters"})
@@ -241,7 +241,7 @@ def test_data_and_models_are_looked_up_again_where_they_are_built_in(monkeypatch
 
 
 def test_a_proof_names_what_it_was_made_of_and_one_ladder_stands_in_order() -> None:
-    asked = order(Options("toy-squares", tasks_root=TOYS, profile="ci-smoke"))
+    asked = order(Options(task="toy-squares", tasks_root=TOYS, profile="ci-smoke"))
     kept = prove(asked, 1, Silent(), cheats=False)
     assert kept.made_of == made_of_now(asked, kept)
     assert kept.made_of is not None

@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -17,12 +18,15 @@ from harness.errors import SandboxFailed, StoreError
 from harness.machine import processes
 from harness.machine import temporary as leftovers
 from harness.machine.processes import Owner
+from harness.records import Trial
 from harness.runs import runner
 from harness.runs.order import Order
 from harness.store import durable
+from harness.store import ownership as claims
 from harness.store.results import Store
 from harness.store.schema import CLAIMS, INSTANCES
-from harness.trials.round import Round
+from harness.trials.participant import Entry
+from harness.trials.round import RawTrial, Round
 from tests.conftest import TOYS
 from tests.fixtures.reports import ok_run
 
@@ -44,9 +48,9 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     real = Round.run
 
-    def counted(self: Round, entries: object) -> object:
+    def counted(self: Round, entries: Sequence[Entry]) -> list[RawTrial]:
         found.append(self.number)
-        return real(self, entries)  # type: ignore[arg-type]
+        return real(self, entries)
 
     monkeypatch.setattr(Round, "run", counted)
     return found
@@ -87,7 +91,7 @@ def test_what_was_measured_is_never_measured_again(
     call: int,
     again: list[int],
 ) -> None:
-    store = Store(Path(os.environ["HARNESS_HOME"]))
+    store = Store.open(Path(os.environ["HARNESS_HOME"]))
     crash_at(monkeypatch, owner, name, call, Crash())
     with pytest.raises(Crash):
         runner.run(asked, store)
@@ -177,10 +181,10 @@ def test_a_reference_that_fails_makes_its_instance_void(
 ) -> None:
     real = Store.keep
 
-    def a_reference_died(self: Store, run_id: str, number: int, trials: list, *rest: object) -> None:  # type: ignore[type-arg]
+    def a_reference_died(self: Store, run_id: str, number: int, trials: list[Trial], *rest: Any) -> None:
         ended = [t.model_copy(update={"outcome": "crashed"}) if t.tier == "expert" else t for t in trials]
         monkeypatch.setattr(Store, "keep", real)
-        real(self, run_id, number, ended, *rest)  # type: ignore[arg-type]
+        real(self, run_id, number, ended, *rest)
 
     monkeypatch.setattr(Store, "keep", a_reference_died)
     failed = runner.run(asked, store)
@@ -220,7 +224,7 @@ from pathlib import Path
 from harness.store.results import Store
 from tests.fixtures.reports import ok_run
 
-store = Store(Path(sys.argv[1]))
+store = Store.open(Path(sys.argv[1]))
 sys.stdout.write("ready\\n")
 sys.stdout.flush()
 sys.stdin.readline()
@@ -286,6 +290,20 @@ def test_an_owner_is_gone_only_where_that_is_certain(monkeypatch: pytest.MonkeyP
     assert not processes.is_gone_by_name(unknown["another container"].short())
     assert not processes.is_gone_by_name(unknown["another machine"].short())
     assert not processes.is_gone_by_name("no such name")
+
+
+def test_an_owner_elsewhere_is_gone_once_its_lease_has_run_out() -> None:
+    elsewhere = replace(processes.me(), machine="another", born=1)
+    lease = claims.LEASE_SECONDS
+    assert lease >= 2 * claims.BEAT_SECONDS
+    assert not claims._is_gone(elsewhere, 1000.0, 1000.0 + lease)
+    assert claims._is_gone(elsewhere, 1000.0, 1000.5 + lease)
+    # Nothing is known where it never said that it lives, or where there is no clock that both go by.
+    assert not claims._is_gone(elsewhere, None, 1e9)
+    assert not claims._is_gone(elsewhere, 1000.0, None)
+    # Of this machine the kernel is asked, however long it was silent.
+    assert not claims._is_gone(processes.me(), 0.0, 1e9)
+    assert claims._is_gone(replace(processes.me(), born=processes.me().born - 1), 1000.0, 1000.0)
 
 
 @pytest.fixture

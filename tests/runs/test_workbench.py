@@ -41,7 +41,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workbench:
     source = Source(role="model", kind="local", name="tiny", digest="d1", size_bytes=2)
     monkeypatch.setattr(sources, "model_folder", lambda spec, cache: sources.ModelFolder(model, source))
     data, spec = sources.parse_data("builtin:stackdocs"), sources.parse_model(None)
-    return Workbench(7, {}, "cpu", data, spec, tmp_path / "cache")
+    return Workbench(seed=7, size={}, device="cpu", data=data, model_spec=spec, cache=tmp_path / "cache")
 
 
 def _recipe(tmp_path: Path, text: str = RECIPE) -> Path:
@@ -152,8 +152,23 @@ def test_the_rules_of_the_secret_seed_file(tmp_path: Path) -> None:
         file.write_bytes(short)
         with pytest.raises(DataError, match="holds under 16 bytes; `openssl rand -hex 16`"):
             seed_bytes(None, file)
+    file.write_bytes(b"0123456789abcdef")
+    assert seed_bytes(None, file) == b"secret:0123456789abcdef"
     file.write_bytes(os.urandom(16).hex().encode())
     file.chmod(stat.S_IRUSR)
     assert len(seed_bytes(None, file)) == len(b"secret:") + 32
     with pytest.raises(UsageError, match="exclude each other"):
         seed_bytes(1, file)
+    with pytest.raises(UsageError, match="exclude each other"):
+        seed_bytes(0, file)
+
+
+@pytest.mark.parametrize(
+    ("base", "pairs", "most", "wanted"),
+    [(10, 2, 5, 15), (10, 5, 5, 0), (10, 5, 2, 0), (11, 2, 3, 5), (6, 1, 4, 18)],
+)
+def test_reserve_is_what_the_further_pairs_ask_for(
+    bench: Workbench, base: int, pairs: int, most: int, wanted: int
+) -> None:
+    bench.pairs, bench.max_pairs = pairs, most
+    assert bench.reserve(base) == wanted

@@ -34,7 +34,7 @@ KEY = "asked the same"
 @pytest.fixture
 def stored(tmp_path: Path, database: str) -> Generator[Store]:
     """A new store on each database."""
-    found = Store(tmp_path / "home")
+    found = Store.open(tmp_path / "home")
     yield found
     found.engine.dispose()
 
@@ -106,7 +106,7 @@ def test_the_newest_revision_is_the_one_that_stores_are_compared_with() -> None:
 
 def test_a_store_from_before_revisions_is_upgraded_and_loses_nothing(tmp_path: Path) -> None:
     run = ok_run()
-    old = Store(tmp_path)
+    old = Store.open(tmp_path)
     old.claim(run.head, "{}", KEY)
     for number in range(3):
         old.keep(run.head.run_id, number, [run.trials[0].model_copy(update={"number": number})])
@@ -116,7 +116,7 @@ def test_a_store_from_before_revisions_is_upgraded_and_loses_nothing(tmp_path: P
     with sqlite3.connect(tmp_path / "results.sqlite") as raw:
         older(raw)
     raw.close()
-    found = Store(tmp_path)
+    found = Store.open(tmp_path)
     assert found.run("last") == wanted
     assert _differences(found.engine) == []
     found.keep(run.head.run_id, 3, [run.trials[0].model_copy(update={"number": 3})])
@@ -127,7 +127,7 @@ def test_a_store_from_before_revisions_is_upgraded_and_loses_nothing(tmp_path: P
 def test_an_up_to_date_store_is_opened_without_loading_alembic(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from harness.store.results import Store\n"
-        "Store(Path(sys.argv[1])); Store(Path(sys.argv[1])); print('alembic' in sys.modules)"
+        "Store.open(Path(sys.argv[1])); Store.open(Path(sys.argv[1])); print('alembic' in sys.modules)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "home")]
     said = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -137,12 +137,10 @@ def test_an_up_to_date_store_is_opened_without_loading_alembic(tmp_path: Path) -
 def test_a_store_of_a_newer_harness_is_refused(stored: Store) -> None:
     stored.write(lambda c: c.execute(update(VERSION).values(version_num="0999")))
     with pytest.raises(StoreError, match=r"newer harness \(revision 0999.*update ml-skills-harness"):
-        Store(stored.folder)
+        Store.open(stored.folder)
 
 
-OPENER = (
-    "import sys; from pathlib import Path; from harness.store.results import Store; Store(Path(sys.argv[1]))"
-)
+OPENER = "import sys; from pathlib import Path; from harness.store.results import Store; Store.open(Path(sys.argv[1]))"
 
 
 @pytest.mark.parametrize("before", ["nothing", "an older store"])
@@ -150,7 +148,7 @@ def test_processes_that_open_a_store_at_once_do_not_collide(
     tmp_path: Path, database: str, before: str
 ) -> None:
     if before == "an older store":
-        first = Store(tmp_path / "home")
+        first = Store.open(tmp_path / "home")
         with first.engine.begin() as connection:
             VERSION.drop(connection)
             for statement in (
@@ -165,7 +163,7 @@ def test_processes_that_open_a_store_at_once_do_not_collide(
     openers = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
     said = [opener.communicate()[1] for opener in openers]
     assert [opener.returncode for opener in openers] == [0] * 4, said
-    found = Store(tmp_path / "home")
+    found = Store.open(tmp_path / "home")
     assert _differences(found.engine) == []
     assert [row.version_num for row in found.read(select(VERSION))] == [REVISIONS[-1]]
     found.engine.dispose()
@@ -262,7 +260,7 @@ def test_a_run_of_another_machine_is_left_alone_while_its_owner_says_that_it_liv
 
 
 def test_a_run_of_another_machine_that_fell_silent_is_taken_up(tmp_path: Path, postgres_url: str) -> None:
-    store = Store(tmp_path, postgres_url)
+    store = Store.open(tmp_path, postgres_url)
     taken = _owned(store, _elsewhere(), 1.1 * ownership.LEASE_SECONDS)
     assert _next(store) == taken
     with pytest.raises(StoreError, match="not this process's any more"):
@@ -273,14 +271,14 @@ def test_a_run_of_another_machine_that_fell_silent_is_taken_up(tmp_path: Path, p
 def test_of_this_machine_the_kernel_is_asked_however_long_it_was_silent(
     tmp_path: Path, postgres_url: str
 ) -> None:
-    store = Store(tmp_path, postgres_url)
+    store = Store.open(tmp_path, postgres_url)
     _owned(store, processes.me(), 10 * ownership.LEASE_SECONDS)
     assert _next(store) == "mine"
     store.engine.dispose()
 
 
 def test_an_owner_says_that_it_lives_until_it_lets_go(tmp_path: Path, postgres_url: str) -> None:
-    store, run = Store(tmp_path, postgres_url), ok_run()
+    store, run = Store.open(tmp_path, postgres_url), ok_run()
     store.claim(run.head, "{}", KEY)
 
     def seen() -> float:
@@ -301,7 +299,7 @@ def test_an_owner_says_that_it_lives_until_it_lets_go(tmp_path: Path, postgres_u
 def test_a_beat_leaves_no_connection_open_when_its_store_is_let_go_of_meanwhile(
     tmp_path: Path, postgres_url: str
 ) -> None:
-    store, run = Store(tmp_path, postgres_url), ok_run()
+    store, run = Store.open(tmp_path, postgres_url), ok_run()
     store.claim(run.head, "{}", KEY)
     used: list[Any] = []
     said = threading.Event()
@@ -328,10 +326,10 @@ def test_a_beat_leaves_no_connection_open_when_its_store_is_let_go_of_meanwhile(
 def test_a_run_is_scored_again_where_only_the_database_is_known(
     toy_order: Callable[..., Order], tmp_path: Path, postgres_url: str
 ) -> None:
-    here = Store(tmp_path / "one", postgres_url)
+    here = Store.open(tmp_path / "one", postgres_url)
     done = runner.run(toy_order(COMPETENT), here)
     here.engine.dispose()
-    there = Store(tmp_path / "another", postgres_url)
+    there = Store.open(tmp_path / "another", postgres_url)
     before, after = rescore.rescore("last", there, _same)
     assert before.head == done.head
     assert before.score == after.score == done.score
@@ -342,7 +340,7 @@ def test_a_run_is_scored_again_where_only_the_database_is_known(
 def test_answers_in_the_database_that_are_gone_or_damaged_are_noticed(
     tmp_path: Path, postgres_url: str
 ) -> None:
-    store = Store(tmp_path, postgres_url)
+    store = Store.open(tmp_path, postgres_url)
     digest = store.keep_answers({"q": b"one"})
     assert store.keep_answers({"q": b"one"}) == digest
     assert store.answers(digest) == {"q": b"one"}
@@ -361,7 +359,7 @@ def test_the_server_flushes_before_a_commit_is_acknowledged(
     url = postgres_server.new()
     name = url.split("@/")[1].split("?")[0]
     postgres_server.do(f"ALTER DATABASE {name} SET synchronous_commit = off")
-    store = Store(tmp_path, url)
+    store = Store.open(tmp_path, url)
     with store.engine.connect() as connection:
         assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
         assert connection.exec_driver_sql("SHOW fsync").scalar() == "on"
@@ -375,7 +373,7 @@ def test_a_server_that_cannot_be_used_is_one_sentence_without_the_password(
     absent = postgres_server.url("no_such_database").replace("harness@", "harness:hunter2@")
     for url, words in ((nobody, "whether the server runs"), (absent, "does not exist")):
         with pytest.raises(StoreError, match=words) as caught:
-            Store(tmp_path, url)
+            Store.open(tmp_path, url)
         said = str(caught.value)
         assert "hunter2" not in said
         assert "***" in said
@@ -388,9 +386,9 @@ def test_a_wrong_password_is_one_sentence_and_the_right_one_works(
     postgres_server.do(f"CREATE ROLE {postgres.GUARDED} LOGIN SUPERUSER PASSWORD 's3cret of ours'")
     url = postgres_server.new().replace("harness@", f"{postgres.GUARDED}:WORD@")
     with pytest.raises(StoreError, match="password authentication failed") as caught:
-        Store(tmp_path, url.replace("WORD", "hunter2"))
+        Store.open(tmp_path, url.replace("WORD", "hunter2"))
     assert "hunter2" not in str(caught.value)
-    store = Store(tmp_path, url.replace("WORD", "s3cret%20of%20ours"))
+    store = Store.open(tmp_path, url.replace("WORD", "s3cret%20of%20ours"))
     assert "s3cret" not in store.where
     store.keep_answers({"q": b"x"})
 
@@ -399,7 +397,7 @@ def test_a_connection_that_was_cut_between_two_results_is_made_again(
     tmp_path: Path, postgres_server: postgres.Server
 ) -> None:
     url = postgres_server.new()
-    store, run = Store(tmp_path, url), ok_run()
+    store, run = Store.open(tmp_path, url), ok_run()
     store.claim(run.head, "{}", KEY)
     name = url.split("@/")[1].split("?")[0]
     cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
@@ -416,7 +414,7 @@ def test_a_connection_that_was_cut_between_two_results_is_made_again(
 )
 def test_another_database_is_refused_without_the_password(tmp_path: Path, url: str) -> None:
     with pytest.raises(UsageError, match="HARNESS_DATABASE_URL") as caught:
-        Store(tmp_path, url)
+        Store.open(tmp_path, url)
     assert "hunter2" not in str(caught.value)
 
 
@@ -431,4 +429,4 @@ def test_no_worker_is_told_of_the_server(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_missing_driver_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(StoreError, match=r"pip install 'ml-skills-harness\[postgres\]'"):
-        Store(tmp_path, "postgresql://u@/d?host=/nowhere")
+        Store.open(tmp_path, "postgresql://u@/d?host=/nowhere")

@@ -25,7 +25,7 @@ def assessment(key: str = "abc123", name: str = "pairs", at: str = "2026-01-01T0
 
 @pytest.fixture
 def ledger(tmp_path: Path, database: str) -> Generator[Ledger]:
-    store = Store(tmp_path)
+    store = Store.open(tmp_path)
     yield Ledger(store)
     store.engine.dispose()
 
@@ -64,7 +64,7 @@ def test_a_cell_is_kept_once_and_what_replaces_it_leaves_it_in_the_history(ledge
 
 
 def test_minutes_are_those_of_this_machine(tmp_path: Path) -> None:
-    ledger = Ledger(Store(tmp_path))
+    ledger = Ledger(Store.open(tmp_path))
     suite = Suite(name="s", title="S", tasks=(TaskInSuite(id="a"),))
     ledger.open(
         Assessment(id="one", suite=suite, seed_id="s", begun_at="2026-01-01", harness_version="0"), ["x", "y"]
@@ -76,3 +76,49 @@ def test_minutes_are_those_of_this_machine(tmp_path: Path) -> None:
         ledger.keep("one", cell, "unit")
     assert ledger.minutes(suite, {"a": "here"}) == {"a": (1.0, 1.0, 1.0)}
     assert ledger.minutes(suite, {"a": "new"}) == {}
+
+
+def test_minutes_are_least_median_and_most_of_what_was_asked_in_the_same_way(tmp_path: Path) -> None:
+    ledger = Ledger(Store.open(tmp_path))
+    same = TaskInSuite(id="a", profile="p", task_digest="d")
+    suite = Suite(name="s", title="S", tasks=(same,))
+
+    def keep(key: str, task: TaskInSuite, *cells: Cell) -> None:
+        told = Suite(name=key, title="S", tasks=(task,))
+        begun = Assessment(id=key, suite=told, seed_id="s", begun_at="2026-01-01", harness_version="0")
+        ledger.open(begun, [cell.candidate for cell in cells])
+        for cell in cells:
+            ledger.keep(key, cell, "unit")
+
+    def cell(name: str, minutes: float, **more: object) -> Cell:
+        fields = {"outcome": "ok", "run_id": name, "machine_id": "here", **more}
+        return Cell(candidate=name, task="a", wall_seconds=60 * minutes, **fields)  # type: ignore[arg-type]
+
+    keep("one", same, cell("u", 4), cell("v", 1), cell("w", 2), cell("x", 9, outcome="timeout"))
+    keep("two", same, cell("y", 9, run_id=""))
+    keep("three", same.model_copy(update={"profile": "q"}), cell("z", 9))
+    keep("four", same.model_copy(update={"task_digest": "e"}), cell("z", 9))
+    assert ledger.minutes(suite, {"a": "here"}) == {"a": (1.0, 2.0, 4.0)}
+
+
+def test_what_is_asked_for_by_a_beginning_is_never_guessed(ledger: Ledger) -> None:
+    ledger.open(assessment("abc123", "pairs", "2026-01-01"), [])
+    ledger.open(assessment("abd999", "pairs", "2026-02-01"), [])
+    assert ledger.assessment("pairs").id == "abd999", "of a suite's the newest"
+    with pytest.raises(UsageError, match="there is no assessment ''"):
+        ledger.assessment("")
+    assert ledger.known([]) == {}
+
+
+def test_an_amendment_is_in_the_history_once_and_of_what_is_there(ledger: Ledger) -> None:
+    first = assessment()
+    ledger.amend(first, by="eva", why="not begun yet")
+    assert ledger.amendments(first.id) == []
+    ledger.open(first, [])
+    ledger.amend(first, by="eva", why="the same")
+    assert ledger.amendments(first.id) == []
+    later = first.model_copy(update={"suite": suite("heavier")})
+    ledger.amend(later, by="eva", why="weights")
+    (amended,) = ledger.amendments(first.id)
+    assert (amended.was, amended.by, amended.why) == (first, "eva", "weights")
+    assert ledger.assessments() == [later]

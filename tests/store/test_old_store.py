@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import tasks
+from harness.inputs import tasks
 from harness.observer import Silent
 from harness.records import Run
 from harness.runs.options import Options, order
@@ -39,7 +39,7 @@ def old(tmp_path: Path) -> Store:
     home = tmp_path / "home"
     shutil.copytree(OLD / "artefacts", home / "artefacts")
     (home / "results.sqlite").write_bytes(lzma.decompress((OLD / "results.sqlite.xz").read_bytes()))
-    return Store(home)
+    return Store.open(home)
 
 
 def changed(task: str, before: str, after: str, root: Path) -> Path:
@@ -57,7 +57,7 @@ def changed(task: str, before: str, after: str, root: Path) -> Path:
 @cache
 def id_now(task: str) -> str:
     """The id of the instance that today's task prepares for what its run was asked with."""
-    return prepare(order(Options(task, profile=str(PROFILE), seed=0)), 0, Silent(), may_derive=False).id
+    return prepare(order(Options(task=task, profile=str(PROFILE), seed=0)), 0, Silent(), may_derive=False).id
 
 
 def asks_the_same(run: Run) -> bool:

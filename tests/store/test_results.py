@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -43,12 +44,12 @@ def _same(name: str, folder: Path) -> tasks.Task:
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with one run that crashed before it was scored, and one whole run."""
     home = tmp_path_factory.mktemp("kept")
-    asked = order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke"))
+    asked = order(Options(task="toy-squares", folder=COMPETENT, tasks_root=TOYS, profile="ci-smoke"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner.grading, "grade", _crash)
+        patch.setattr(runner.grade, "grade", _crash)
         with pytest.raises(Crash):
-            runner.run(asked, Store(home))
-    runner.run(replace(asked, anew=True), Store(home))
+            runner.run(asked, Store.open(home))
+    runner.run(replace(asked, anew=True), Store.open(home))
     return home
 
 
@@ -73,9 +74,9 @@ def copy(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: 
     monkeypatch.setattr(subprocess, "Popen", _refuse)
     if database == "sqlite":
         shutil.copytree(kept, tmp_path / "copy")
-    found = Store(tmp_path / "copy")
+    found = Store.open(tmp_path / "copy")
     if database == "postgres":
-        source = Store(kept, "")
+        source = Store.open(kept, "")
         for table in META.sorted_tables:
             if rows := [row._asdict() for row in source.read(table.select())]:
                 found.write(lambda c, table=table, rows=rows: c.execute(table.insert(), rows))
@@ -89,7 +90,7 @@ def copy_of_files(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """A copy of that home."""
     monkeypatch.setattr(subprocess, "Popen", _refuse)
     shutil.copytree(kept, tmp_path / "copy")
-    return Store(tmp_path / "copy")
+    return Store.open(tmp_path / "copy")
 
 
 def _refuse(*_: object, **__: object) -> None:
@@ -146,7 +147,7 @@ def test_references_that_were_remembered_are_found_again_after_a_crash(copy_of_f
         raw.execute("DROP TABLE instances")
         older(raw)
     raw.close()
-    _, after = rescore.rescore(whole, Store(copy_of_files.folder), _same)
+    _, after = rescore.rescore(whole, Store.open(copy_of_files.folder), _same)
     assert after.score == wanted
 
 
@@ -184,9 +185,43 @@ def test_earlier_scores_stay_in_the_history(copy: Store) -> None:
     rescore.rescore(whole, copy, _same)
     (row,) = copy.read(RUNS.select().where(RUNS.c.run_id == whole))
     assert row.scored.count('"history"') == 1
-    import json
-
     assert len(json.loads(row.scored)["history"]) == 2
+
+
+def test_the_history_is_in_the_order_of_its_scores(store: Store) -> None:
+    run = ok_run()
+    store.claim(run.head, "{}")
+    for seconds in (1.0, 2.0, 3.0, 4.0):
+        store.scored(run.model_copy(update={"wall_seconds": seconds}))
+    (row,) = store.read(RUNS.select())
+    kept = json.loads(row.scored)
+    assert [one["wall_seconds"] for one in kept["history"]] == [1.0, 2.0, 3.0]
+    assert kept["run"]["wall_seconds"] == store.run("last").wall_seconds == 4.0
+
+
+def test_the_trials_of_one_instance_leave_those_of_another_alone(store: Store) -> None:
+    run = ok_run()
+    store.claim(run.head, "{}")
+    for number in (10, 11, 1, 1):
+        store.keep(run.head.run_id, number, [run.trials[0].model_copy(update={"number": number})])
+    assert [trial.number for trial in store.trials(run.head.run_id)] == [1, 10, 11]
+    assert [trial.number for trial in store.trials(run.head.run_id, 10)] == [10]
+
+
+def test_room_that_is_just_enough_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(durable.shutil, "disk_usage", lambda folder: usage._replace(free=2**20))
+    durable.require_on_room(tmp_path, 2**20, "results")
+    with pytest.raises(StoreError, match="has 1 MiB free"):
+        durable.require_on_room(tmp_path, 2**20 + 1, "results")
+
+
+def test_ballast_of_another_size_is_laid_anew_and_dropped_once(tmp_path: Path) -> None:
+    for size in (100, 50, 50):
+        durable.set_ballast(tmp_path, size)
+        assert (tmp_path / "ballast").read_bytes() == bytes(size)
+    assert durable.drop_ballast(tmp_path)
+    assert not durable.drop_ballast(tmp_path)
 
 
 def test_a_damaged_or_missing_artefact_is_noticed(copy_of_files: Store) -> None:
@@ -237,8 +272,9 @@ def test_answers_come_back_as_they_were(answers: dict[str, Any]) -> None:
         if isinstance(answer, bytes):
             assert found[item] == answer
         else:
-            assert found[item].dtype == answer.dtype  # type: ignore[union-attr]
-            assert np.array_equal(np.asarray(found[item]), answer, equal_nan=answer.dtype.kind == "f")
+            returned = np.asarray(found[item])
+            assert returned.dtype == answer.dtype
+            assert np.array_equal(returned, answer, equal_nan=answer.dtype.kind == "f")
 
 
 def test_the_database_is_durable(store: Store) -> None:
@@ -263,7 +299,7 @@ from pathlib import Path
 from harness.records import Run
 from harness.store.results import Store
 
-store = Store(Path(sys.argv[1]))
+store = Store.open(Path(sys.argv[1]))
 run = Run.model_validate_json(sys.stdin.read())
 head = run.head.model_copy(update={"run_id": sys.argv[2]})
 store.claim(head, "{}")
@@ -283,7 +319,7 @@ def test_processes_that_open_and_write_a_new_store_at_once_lose_nothing(tmp_path
     ]
     said = [writer.communicate(run.model_dump_json())[1] for writer in writers]
     assert [writer.returncode for writer in writers] == [0, 0, 0], said
-    store = Store(tmp_path / "new")
+    store = Store.open(tmp_path / "new")
     for name in names:
         assert [t.number for t in store.trials(name)] == list(range(40))
         assert all(store.known(name, number) is not None for number in range(40))
@@ -312,7 +348,7 @@ def small_disk(tmp_path: Path) -> Generator[Path]:
 
 
 def test_a_full_disk_is_a_clear_fault_and_what_was_written_stays(small_disk: Path) -> None:
-    store, run = Store(small_disk / "home"), ok_run()
+    store, run = Store.open(small_disk / "home"), ok_run()
     store.claim(run.head, "{}")
     store.keep(run.head.run_id, 1, [run.trials[0]])
     with pytest.raises(StoreError, match="could not be written"):
@@ -338,14 +374,14 @@ def test_a_write_that_fails_halfway_leaves_no_half_file(
     assert [p.name for p in tmp_path.iterdir()] == ["artefact"]
     assert file.read_bytes() == b"first"
     with pytest.raises(StoreError, match="No space left on device; free some space"):
-        Store(tmp_path / "home").keep_answers({"q": b"x"})
+        Store.open(tmp_path / "home").keep_answers({"q": b"x"})
 
 
 def test_a_home_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StoreError, match="set HARNESS_HOME to a local folder"):
-        Store(tmp_path / "file" / "home")
+        Store.open(tmp_path / "file" / "home")
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "results.sqlite").write_text("this is no database, but it is long enough " * 9)
     with pytest.raises(StoreError, match="results cannot be kept"):
-        Store(tmp_path / "home")
+        Store.open(tmp_path / "home")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -28,8 +29,11 @@ Head = dict[str, Any]
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store with one scored run of two instances."""
-    found = Store(tmp_path_factory.mktemp("origin"), url="")
-    runner.run(order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke", trials=2)), found)
+    found = Store.open(tmp_path_factory.mktemp("origin"), url="")
+    runner.run(
+        order(Options(task="toy-squares", folder=COMPETENT, tasks_root=TOYS, profile="ci-smoke", trials=2)),
+        found,
+    )
     return found
 
 
@@ -77,7 +81,10 @@ def test_the_task_is_looked_for_where_it_lies_here(content: bytes, store: Store,
 
 
 def test_two_commands_of_the_same_key_keep_both_runs(content: bytes, store: Store) -> None:
-    own = runner.run(order(Options("toy-squares", COMPETENT, TOYS, "ci-smoke", seed=3)), store)
+    own = runner.run(
+        order(Options(task="toy-squares", folder=COMPETENT, tasks_root=TOYS, profile="ci-smoke", seed=3)),
+        store,
+    )
     head, parts = packets.opened("run", content)
     (claim,) = store.read(select(CLAIMS.c.key))
     transfer.adopt(store, packets.sealed("run", {**head, "key": claim.key}, parts))
@@ -132,6 +139,22 @@ def _unscored(head: Head) -> None:
     head["scored"] = None
 
 
+def _no_id(head: Head) -> None:
+    head["head"]["run_id"] = head["scored"]["run"]["head"]["run_id"] = ""
+
+
+def _no_key(head: Head) -> None:
+    head["key"] = ""
+
+
+def _unknown_instance_state(head: Head) -> None:
+    head["instances"][0]["state"] = "official"
+
+
+def _more_in_the_score(head: Head) -> None:
+    head["scored"]["owner"] = "me"
+
+
 def _unknown_state(head: Head) -> None:
     head["state"] = "official"
 
@@ -141,23 +164,29 @@ def _bad_history(head: Head) -> None:
 
 
 @pytest.mark.parametrize(
-    "forge",
+    ("forge", "why"),
     [
-        _other_head,
-        _twice,
-        _trial_twice,
-        _extra,
-        _newer,
-        _no_instance,
-        _unscored,
-        _unknown_state,
-        _bad_history,
+        (_other_head, "its score is another run's"),
+        (_twice, "its instances are not told apart"),
+        (_trial_twice, "its trials are not told apart"),
+        (_extra, "that was moved does not read as one"),
+        (_newer, "it was made by a newer harness"),
+        (_no_id, "it has no id"),
+        (_no_key, "it has no id"),
+        (_no_instance, "a trial is of no instance of it"),
+        (_unscored, "it is said to be scored and is not"),
+        (_unknown_state, "its state is unknown"),
+        (_unknown_instance_state, "its state is unknown"),
+        (_more_in_the_score, "its score is not as the store keeps it"),
+        (_bad_history, "that was moved does not read as one"),
     ],
 )
-def test_a_forged_packet_leaves_nothing(forge: Callable[[Head], None], content: bytes, store: Store) -> None:
+def test_a_forged_packet_leaves_nothing(
+    forge: Callable[[Head], None], why: str, content: bytes, store: Store
+) -> None:
     head, parts = packets.opened("run", content)
     forge(head)
-    with pytest.raises(HarnessError, match="moved"):
+    with pytest.raises(HarnessError, match=why):
         transfer.adopt(store, packets.sealed("run", head, parts))
     assert not any(rows(store).values())
     assert not list(store.folder.glob("artefacts/*/*"))
@@ -193,11 +222,51 @@ def test_a_packet_of_another_kind_or_too_large_is_refused() -> None:
         packets.sealed("folder", {}, [bytes(100)], most=100)
 
 
+def test_a_packet_at_the_limit_is_moved_and_one_beyond_is_not() -> None:
+    sealed = packets.sealed("folder", {}, [bytes(100)])
+    size = len(sealed)
+    assert packets.sealed("folder", {}, [bytes(100)], most=size) == sealed
+    assert packets.opened("folder", sealed, most=size) == ({}, [bytes(100)])
+    with pytest.raises(HarnessError, match="the most that is moved"):
+        packets.sealed("folder", {}, [bytes(100)], most=size - 1)
+    with pytest.raises(HarnessError, match="it is too large"):
+        packets.opened("folder", sealed, most=size - 1)
+
+
+def whole(said: object, *parts: bytes) -> bytes:
+    """A packet with the right digest, whatever its head says."""
+    head = json.dumps(said).encode()
+    body = b"".join((b"harness packet 1\n", len(head).to_bytes(8, "big"), head, *parts))
+    return body + hashlib.sha256(body).digest()
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"kind": "run", "head": {}, "sizes": [1]}, ""),
+        ({"kind": "folder", "head": {}, "sizes": [1]}, "another kind"),
+        ({"kind": "run", "head": [], "sizes": [1]}, "is not what it says"),
+        ({"kind": "run", "head": {}, "sizes": [2]}, "is not what it says"),
+        ({"kind": "run", "head": {}, "sizes": []}, "is not what it says"),
+        ({"kind": "run", "head": {}, "sizes": [2, -1]}, "is not what it says"),
+        ({"kind": "run", "head": {}, "sizes": [True]}, "is not what it says"),
+        ({"kind": "run", "head": {}}, "cannot be read"),
+        ([], "cannot be read"),
+    ],
+)
+def test_a_packet_that_contradicts_itself_is_refused(said: object, words: str) -> None:
+    if not words:
+        assert packets.opened("run", whole(said, b"x")) == ({}, [b"x"])
+        return
+    with pytest.raises(HarnessError, match=words):
+        packets.opened("run", whole(said, b"x"))
+
+
 def test_a_run_by_records_alone_moves_as_well(store: Store, tmp_path: Path) -> None:
     run = ok_run()
     head = run.head
     store.claim(head, json.dumps({"task_folder": "x"}), "key")
     store.release(head.run_id)
-    there = Store(tmp_path / "there", url="")
+    there = Store.open(tmp_path / "there", url="")
     transfer.adopt(there, transfer.packed(store, head.run_id))
     assert there.run(head.run_id) == store.run(head.run_id)

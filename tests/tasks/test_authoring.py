@@ -44,7 +44,7 @@ def proof(top: Path) -> Proof:
     """What the page's command finds."""
     (command,) = re.findall(r"^\$ harness prove (.*)$", PAGE.read_text(), flags=re.M)
     assert command == "thresholds --tasks . --profile ci-smoke --instances 5"
-    return prove(order(Options("thresholds", tasks_root=top, profile="ci-smoke")), 5, Silent())
+    return prove(order(Options(task="thresholds", tasks_root=top, profile="ci-smoke")), 5, Silent())
 
 
 def test_the_task_of_the_page_proves_itself(proof: Proof) -> None:

@@ -63,7 +63,7 @@ def test_proves_itself(
     """Whole where its kept proof says nothing of it, and where this commit draws it; or else on one instance."""
     choice = proof_choices[name]
     record_property("proof", choice.words)
-    asked = order(Options(name, profile="ci-smoke"))
+    asked = order(Options(task=name, profile="ci-smoke"))
     if choice.way == "one instance":
         points = one_ladder(asked, choice.instance, Silent()).points
         assert points["baseline"] < points["competent"] < points["expert"], points
@@ -81,5 +81,5 @@ def test_proves_itself(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TASKS)
 def test_the_starter_passes_its_check(name: str, tmp_path: Path) -> None:
-    found = check(order(Options(name, TASKS[name].starter, profile="ci-smoke")), Silent())
+    found = check(order(Options(task=name, folder=TASKS[name].starter, profile="ci-smoke")), Silent())
     assert found.passed, found.problems

@@ -90,14 +90,14 @@ def ordered(folder: Path, text: str, pairs: int, most: int = 0, memory_pass: boo
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "solution.py").write_text(text)
     (folder / "base.py").write_text(EXPERT)
-    asked = order(Options("toy-pairs", folder, TOYS, "ci-smoke", seed=5))
+    asked = order(Options(task="toy-pairs", folder=folder, tasks_root=TOYS, profile="ci-smoke", seed=5))
     update = {"pairs": pairs, "max_pairs": max(most, pairs), "memory_pass": memory_pass, "max_trials": 1}
     return replace(asked, profile=asked.profile.model_copy(update=update))
 
 
 def ran(folder: Path, text: str, pairs: int, **how: Any) -> tuple[Run, Store]:
     """A run of it, and the store that holds it."""
-    store = Store(folder / "home")
+    store = Store.open(folder / "home")
     done = runner.run(ordered(folder / "candidate", text, pairs, **how), store)
     return done, store
 

@@ -145,7 +145,7 @@ def _kept(home: Path) -> int:
     """How many cells are kept by now."""
     if not (home / "results.sqlite").exists():
         return 0
-    ledger = Ledger(Store(home))
+    ledger = Ledger(Store.open(home))
     return sum(ledger.count(found.id) for found in ledger.assessments())
 
 
@@ -157,7 +157,7 @@ def _runs(store: Store, ledger: Ledger) -> Iterator[Run]:
 
 def _examine(one: Held, attempted: int) -> None:
     """What the store holds: one cell for each, one run for each that ran, no trial twice."""
-    store = Store(one.home)
+    store = Store.open(one.home)
     ledger = Ledger(store)
     sheet = ledger.sheet(ledger.assessment("last"))
     cells = {(cell.candidate, cell.task): cell for cell in sheet.cells}
@@ -236,7 +236,7 @@ def _same_quality(held: Sequence[Held]) -> None:
     """The same instances on another engine: what does not depend on a clock is the same to the last digit."""
     values = []
     for one in held:
-        ledger = Ledger(Store(one.home))
+        ledger = Ledger(Store.open(one.home))
         sheet = ledger.sheet(ledger.assessment("last"))
         values.append({(c.candidate, c.task): c for c in sheet.cells})
     first, second = values

@@ -36,7 +36,7 @@ def calibrate(suite: Suite, rows: Sequence[Row], seed: int = 0, minutes: int | N
     cut = suite.cut or provisional(suite, rows)
     reaches = _reaches(suite, draws, cut)
     standings = _standings(draws, people, reaches)
-    sure = decisions.agreement(suite, draws, cut, seeds, n) if cut else (Estimate(), Estimate())
+    sure = decisions.agreement(suite, draws, cut, seeds, n) if cut else decisions.Agreement()
     return Calibration(
         suite=suite.name,
         rows=len(rows),
@@ -55,8 +55,8 @@ def calibrate(suite: Suite, rows: Sequence[Row], seed: int = 0, minutes: int | N
         form=None if minutes is None else planner.form(suite, draws, minutes, n),
         flipped=reliability.of_draws(flipped(suite, draws, cut, seed) if n and cut else 0.0, n if cut else 0),
         sem=decisions.sem(suite, draws, seeds, n),
-        accuracy=sure[0],
-        consistency=sure[1],
+        accuracy=sure.accuracy,
+        consistency=sure.consistency,
         curve=decisions.curve(suite, draws, seeds, n) if n >= reliability.LEAST else (),
         passing=Estimate(absent_because="no cut") if reaches is None else _passing(reaches, n),
         rhat=float(draws.rhat.max()),
@@ -71,12 +71,12 @@ def provisional(suite: Suite, rows: Sequence[Row]) -> Cut | None:
     """The midpoint of baseline and competent, weighted as the suite is; None where a task has no competent."""
     total, weight = 0.0, 0.0
     for task in suite.tasks:
-        found = [
+        competent = [
             r.points for r in rows if r.task == task.id and r.tier == "competent" and r.points is not None
         ]
-        if not found:
+        if not competent:
             return None
-        total, weight = total + task.weight * float(np.mean(found)) / 2, weight + task.weight
+        total, weight = total + task.weight * float(np.mean(competent)) / 2, weight + task.weight
     return Cut(
         points=total / weight, method="provisional", set_by="nobody: midpoint of baseline and competent"
     )
@@ -112,7 +112,7 @@ def flipped(suite: Suite, draws: Draws, cut: Cut, seed: int) -> Floats:
 
 
 def _standings(draws: Draws, people: Sequence[str], reaches: Floats | None) -> tuple[PersonStanding, ...]:
-    found = []
+    standings = []
     for i, person in enumerate(people):
         passes = None if reaches is None else float(reaches[:, i].mean())
         band = (
@@ -124,10 +124,10 @@ def _standings(draws: Draws, people: Sequence[str], reaches: Floats | None) -> t
             if passes <= NOT_YET
             else "review"
         )
-        found.append(
+        standings.append(
             PersonStanding(person=person, skill=_interval(draws.skill[:, 0, i]), passes=passes, band=band)
         )
-    return tuple(found)
+    return tuple(standings)
 
 
 def _interval(values: Floats) -> Estimate:
@@ -173,28 +173,28 @@ def _budgets(rows: Sequence[Row]) -> tuple[Budget, ...]:
         for name, verdict in row.verdicts:
             if verdict != "inconclusive":
                 verdicts.setdefault(name, []).append(verdict == "pass")
-    found = []
+    budgets = []
     for name, met in verdicts.items():
         words = "everybody meets it" if all(met) else "" if any(met) else "nobody meets it"
-        found.append(Budget(name=name, judged=len(met), met=sum(met), words=words if len(met) > 1 else ""))
-    return tuple(found)
+        budgets.append(Budget(name=name, judged=len(met), met=sum(met), words=words if len(met) > 1 else ""))
+    return tuple(budgets)
 
 
 def _flags(f: TaskFigures) -> tuple[str, ...]:
-    found = [
+    flags = [
         f"{g.upper} is not soundly above {g.lower}: {g.sds.value:.1f} pooled SDs, {g.inversions} inversions"
         for g in f.gaps
         if not g.sound and g.sds.value is not None
     ]
     if f.item_rest.value is not None and f.item_rest.value < 0.2:
-        found.append(f"item-rest correlation {f.item_rest.value:.2f} is below 0.20")
+        flags.append(f"item-rest correlation {f.item_rest.value:.2f} is below 0.20")
     ends = (("floor", f.floor, SHIFT), ("ceiling", f.ceiling, SHIFT), ("time limit", f.timed_out, MANY))
     for name, part, most in ends:
         if part.value is not None and part.value > most:
-            found.append(
+            flags.append(
                 f"{100 * part.value:.0f} % of people are at the {name}; at most {100 * most:.0f} % should be"
             )
-    return tuple(found)
+    return tuple(flags)
 
 
 def _shares(made: reliability.Components, people: int) -> tuple[tuple[str, Estimate], ...]:

@@ -12,7 +12,7 @@ from harness.sheets import Cut, Suite
 def angoff(suite: Suite, judged: Mapping[str, Mapping[str, float]]) -> Cut:
     """The extended Angoff cut (Hambleton and Plake 1995): judge -> task -> expected points of the minimally competent.
 
-    Each judge's cut is the weighted mean of his points over the suite's tasks; the cut is the mean over J judges,
+    Each judge's cut is the weighted mean of their points over the suite's tasks; the cut is the mean over J judges,
     its standard error their SD / sqrt(J). Raises ValueError with fewer than two judges, or where one left a task out.
     """
     if len(judged) < 2:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.special import ndtr, ndtri
 
@@ -69,22 +71,29 @@ def _sem(suite: Suite, draws: Draws, seeds: int) -> Floats:
 
 def curve(suite: Suite, draws: Draws, seeds: int, people: int) -> tuple[CurvePoint, ...]:
     """The conditional standard error over skill, in points and in skill (by the slope of the expected points)."""
-    w, found = weights_of(suite), []
+    w, points = weights_of(suite), []
     for skill in SKILLS:
         mean = draws.intercept[:, 0] + draws.slope[:, 0] * skill
         variance, moves = held(mean, spreads(draws, seeds))
         error, rise = np.sqrt(variance @ w**2), (draws.slope[:, 0] * moves) @ w
-        found.append(
+        points.append(
             CurvePoint(
                 skill=float(skill),
                 points=of_draws(100 * error, people),
                 error=of_draws(error / np.maximum(rise, _NO_SLOPE), people),
             )
         )
-    return tuple(found)
+    return tuple(points)
 
 
-def agreement(suite: Suite, draws: Draws, cut: Cut, seeds: int, people: int) -> tuple[Estimate, Estimate]:
+class Agreement(NamedTuple):
+    """How often decisions at the cut are right, and how often two forms decide alike."""
+
+    accuracy: Estimate = Estimate()
+    consistency: Estimate = Estimate()
+
+
+def agreement(suite: Suite, draws: Draws, cut: Cut, seeds: int, people: int) -> Agreement:
     """Accuracy and consistency of pass or fail at the cut, over people as they are thought to be spread.
 
     Accuracy: how often the points fall on the side of the cut where the expected points are; consistency: how
@@ -94,12 +103,19 @@ def agreement(suite: Suite, draws: Draws, cut: Cut, seeds: int, people: int) -> 
     rise = draws.slope[:, 0] @ w
     middle, spread = draws.intercept[:, 0] @ w + rise * draws.mu[:, 0], rise * np.sqrt(draws.tau2[:, 0])
     accurate, consistent = sides((middle - cut.points / 100) / spread, _sem(suite, draws, seeds) / spread)
-    return of_draws(accurate, people), of_draws(consistent, people)
+    return Agreement(of_draws(accurate, people), of_draws(consistent, people))
 
 
-def sides(middle: Floats, error: Floats) -> tuple[Floats, Floats]:
+class Sides(NamedTuple):
+    """Accuracy and consistency in each draw, (K,)."""
+
+    accurate: Floats
+    consistent: Floats
+
+
+def sides(middle: Floats, error: Floats) -> Sides:
     """Accuracy and consistency where truth is N(middle, 1), the cut 0 and the error's SD `error`; all (K,)."""
     truth = middle[:, None] + ndtri((np.arange(_NODES) + 0.5) / _NODES)[None, :]
     above = ndtr(truth / error[:, None])
     accurate = np.where(truth >= 0, above, 1 - above).mean(axis=1)
-    return accurate, (above**2 + (1 - above) ** 2).mean(axis=1)
+    return Sides(accurate, (above**2 + (1 - above) ** 2).mean(axis=1))

@@ -28,7 +28,7 @@ SWEEPS, BURN, CHAINS = 1500, 500, 2
 _TINY = 1e-10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Draws:
     """`K` draws of the posterior for each of `B` data sets; noise is 0 where no cell was replicated.
 
@@ -50,7 +50,7 @@ class Draws:
         return (level - self.intercept) / self.slope
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _State:
     skill: Floats
     a: Floats
@@ -102,7 +102,7 @@ class _InverseGamma:
         return np.maximum(scale, 1e-12) / rng.gamma(self.shape + n / 2, 1.0, np.shape(scale))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Priors:
     """Every prior of the model, once: what is drawn and what a rescaling is weighed by read the same numbers.
 
@@ -146,7 +146,7 @@ class _Priors:
         return rng.gamma(1.0 + self.PSI_SHAPE * psi.shape[1], 1.0 / rate)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Fixed:
     """What does not change from sweep to sweep: data, masks, who is an anchor, the scores' scale, the priors."""
 
@@ -178,9 +178,14 @@ def fit(
     parts = [np.stack(part) for part in zip(*kept, strict=True)]
     b = scores.shape[0]
     split = [part.reshape(part.shape[0], chains, b, *part.shape[2:]) for part in parts]
-    rhat = np.maximum(_rhat((0.5 - split[1]) / split[2]), _rhat(split[2])).max(axis=-1)
-    joined = [part.swapaxes(0, 1).reshape(-1, *part.shape[2:]) for part in split]
-    return Draws(*joined, rhat=rhat)
+    _, intercepts, slopes, *_ = split
+    rhat = np.maximum(_rhat((0.5 - intercepts) / slopes), _rhat(slopes)).max(axis=-1)
+    skill, intercept, slope, unique, noise, mu, tau2 = (
+        part.swapaxes(0, 1).reshape(-1, *part.shape[2:]) for part in split
+    )
+    return Draws(
+        skill=skill, intercept=intercept, slope=slope, unique=unique, noise=noise, mu=mu, tau2=tau2, rhat=rhat
+    )
 
 
 def _rhat(draws: Floats) -> Floats:

@@ -14,7 +14,7 @@ from harness.records import TIERS
 
 DRAWS, NEEDED_SDS = 200, 3.0
 LEAST_PEOPLE = 5
-# A tier that never varies is separated by as much as can be said: more is not told apart from this.
+# The gap of a tier that never varies, and the largest gap that is reported.
 MOST_SDS = 99.0
 _LEAST_SPREAD = 0.001
 
@@ -23,23 +23,23 @@ def ladder(rows: Sequence[Row]) -> dict[str, Floats]:
     """Points of each tier as (instances, seeds), NaN where one is missing."""
     own = [r for r in rows if r.tier is not None and r.points is not None]
     instances, seeds = sorted({r.instance for r in own}), sorted({r.seed for r in own})
-    found = {tier: np.full((len(instances), len(seeds)), np.nan) for tier in TIERS}
+    points = {tier: np.full((len(instances), len(seeds)), np.nan) for tier in TIERS}
     for r in own:
         if r.tier is not None and r.points is not None:
-            found[r.tier][instances.index(r.instance), seeds.index(r.seed)] = r.points
-    return {tier: values for tier, values in found.items() if np.isfinite(values).any()}
+            points[r.tier][instances.index(r.instance), seeds.index(r.seed)] = r.points
+    return {tier: values for tier, values in points.items() if np.isfinite(values).any()}
 
 
 def tier_figures(rungs: dict[str, Floats]) -> tuple[TierFigures, ...]:
     """Mean and spreads; between instances beyond seeds by the one-way analysis of variance (Searle 1992, ch. 3)."""
-    found = []
+    figures = []
     for tier in TIERS:
         if (values := rungs.get(tier)) is None:
             continue
         i, s = values.shape
         within = float(values.var(axis=1, ddof=1).mean()) if s > 1 else None
         between = float(values.mean(axis=1).var(ddof=1)) - (within or 0.0) / s if i > 1 else None
-        found.append(
+        figures.append(
             TierFigures(
                 tier=tier,
                 runs=values.size,
@@ -48,7 +48,7 @@ def tier_figures(rungs: dict[str, Floats]) -> tuple[TierFigures, ...]:
                 sd_instance=None if between is None else max(between, 0.0) ** 0.5,
             )
         )
-    return tuple(found)
+    return tuple(figures)
 
 
 def gaps(rungs: dict[str, Floats], seed: int = 0) -> tuple[Gap, ...]:
@@ -57,7 +57,7 @@ def gaps(rungs: dict[str, Floats], seed: int = 0) -> tuple[Gap, ...]:
     d = (mean of the upper - mean of the lower) / sqrt((var upper + var lower) / 2) (Cohen 1988); instances are
     drawn with replacement, and within each its seeds, the same for both tiers (Efron and Tibshirani 1993, ch. 8).
     """
-    found, rng = [], np.random.default_rng(seed)
+    neighbours, rng = [], np.random.default_rng(seed)
     for low, high in pairwise(TIERS):
         if low not in rungs or high not in rungs:
             continue
@@ -73,7 +73,7 @@ def gaps(rungs: dict[str, Floats], seed: int = 0) -> tuple[Gap, ...]:
         apart = [apart_by(pairs[:, 0], pairs[:, 1]) for pairs in drawn]
         value, inversions = apart_by(lower.ravel(), upper.ravel()), int((means <= 0).sum())
         alone = lower.size < 2
-        found.append(
+        neighbours.append(
             Gap(
                 lower=low,
                 upper=high,
@@ -88,7 +88,7 @@ def gaps(rungs: dict[str, Floats], seed: int = 0) -> tuple[Gap, ...]:
                 sound=not alone and value >= NEEDED_SDS and not inversions,
             )
         )
-    return tuple(found)
+    return tuple(neighbours)
 
 
 def apart_by(lower: Floats, upper: Floats) -> float:

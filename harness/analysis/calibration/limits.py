@@ -37,7 +37,7 @@ def proposals(rows: Sequence[Row]) -> tuple[Proposal, ...]:
 def _proposal(tier: list[tuple[str, CellConstraint]], people: list[CellConstraint]) -> Proposal:
     known = [(i, c.value) for i, c in tier if c.value is not None]
     one = (tier[0][1] if tier else None) or people[0]
-    found = Proposal(
+    proposal = Proposal(
         name=one.name,
         unit=one.unit,
         bound=one.bound,
@@ -48,18 +48,18 @@ def _proposal(tier: list[tuple[str, CellConstraint]], people: list[CellConstrain
     instances = len({i for i, _ in known})
     if instances < LEAST_INSTANCES:
         why = f"the {TIER} tier was measured on {instances} instances; {LEAST_INSTANCES} are needed"
-        return found.model_copy(update={"words": why})
+        return proposal.model_copy(update={"words": why})
     values = np.array([v for _, v in known], dtype=np.float64)
     limit = bound(values, instances, upper=one.bound == "at_most")
     middle = float(np.median(values))
     if middle > 0 and limit > 0 and not 1 / MOST_APART <= limit / middle <= MOST_APART:
         why = f"the {TIER} tier spreads too far for a limit; run it on more than {instances} instances"
-        return found.model_copy(update={"middle": middle, "words": why})
+        return proposal.model_copy(update={"middle": middle, "words": why})
     own = [c.value for c in people if c.value is not None]
     words = f"it is a ratio to the {TIER} tier itself: only noise and margin" if one.reference == TIER else ""
     if not _meets(middle, one.threshold, one.bound):
         words = f"the {TIER} tier itself does not meet the limit that is set"
-    return found.model_copy(
+    return proposal.model_copy(
         update={
             "proposed": limit,
             "middle": middle,

@@ -55,14 +55,14 @@ def _of_instances(values: Floats | None) -> tuple[Floats | None, str]:
     i, s = values.shape
     if i < 3 or s < 2:
         return None, f"the competent tier was run on {i} instances with {s} seeds; 3 with 2 are needed"
-    rng, found = np.random.default_rng(0), []
+    rng, fractions = np.random.default_rng(0), []
     for _ in range(DRAWS):
         drawn = values[rng.integers(0, i, i)]
         within = float(drawn.var(axis=1, ddof=1).mean())
         between = max(float(drawn.mean(axis=1).var(ddof=1)) - within / s, 0.0)
         if within + between > 0:
-            found.append(between / (within + between))
-    return (np.array(found), "") if found else (None, "the competent tier never varied")
+            fractions.append(between / (within + between))
+    return (np.array(fractions), "") if fractions else (None, "the competent tier never varied")
 
 
 def machine(rows: Sequence[Row]) -> Estimate:
@@ -96,7 +96,7 @@ def machine(rows: Sequence[Row]) -> Estimate:
 
 
 def minutes(rows: Sequence[Row]) -> Minutes | None:
-    """Least, median and most minutes that scoring a person's hand-in took; None where nobody's is known."""
+    """Least, median and most minutes that scoring a person's hand-in took; None where no row has minutes."""
     took = list({r.person: r.minutes for r in rows if r.minutes and r.outcome == "ok"}.values())
     if not took:
         return None

@@ -25,15 +25,15 @@ def plan(suite: Suite, information: Floats, minutes: int) -> tuple[str, ...]:
         rows.append([float(competency in task.competencies) for task in suite.tasks])
         low.append(1.0)
         high.append(np.inf)
-    found = milp(
+    solution = milp(
         -np.asarray(information),
         constraints=LinearConstraint(np.array(rows), low, high),
         integrality=np.ones(len(suite.tasks)),
         bounds=Bounds(0, 1),
     )
-    if not found.success:
+    if not solution.success:
         return ()
-    return tuple(task.id for task, taken in zip(suite.tasks, found.x, strict=True) if taken > 0.5)
+    return tuple(task.id for task, taken in zip(suite.tasks, solution.x, strict=True) if taken > 0.5)
 
 
 def form(suite: Suite, draws: Draws, minutes: int, people: int) -> Form:

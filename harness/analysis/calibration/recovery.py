@@ -86,17 +86,17 @@ def _skill(planted: Planted, draws: Draws, people: int) -> list[Target]:
 def _covered(name: str, draws: Floats, truth: Floats, within: tuple[float, float]) -> Target:
     low, high = np.quantile(draws, [0.025, 0.975], axis=0)
     held = ((low <= truth) & (truth <= high)).mean(axis=1)
-    found = target(name, held, at_least=within[0], at_most=within[1])
+    figure = target(name, held, at_least=within[0], at_most=within[1])
     # Where every data set held the same share, the spread between them says nothing: binomial error is the least.
     least = 1.96 * (0.95 * 0.05 / truth.size) ** 0.5
-    low_, high_ = min(found.low, found.value - least), min(1.0, max(found.high, found.value + least))
-    verdict = _verdict((found.value, low_, high_), *within)
-    return found.model_copy(update={"low": low_, "high": high_, "verdict": verdict})
+    low_, high_ = min(figure.low, figure.value - least), min(1.0, max(figure.high, figure.value + least))
+    verdict = _verdict((figure.value, low_, high_), *within)
+    return figure.model_copy(update={"low": low_, "high": high_, "verdict": verdict})
 
 
-def correlations(found: Floats, truth: Floats) -> Floats:
+def correlations(estimated: Floats, truth: Floats) -> Floats:
     """Pearson's r of each row."""
-    a, b = found - found.mean(axis=1, keepdims=True), truth - truth.mean(axis=1, keepdims=True)
+    a, b = estimated - estimated.mean(axis=1, keepdims=True), truth - truth.mean(axis=1, keepdims=True)
     return (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
 
 

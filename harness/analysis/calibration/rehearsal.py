@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,12 +63,20 @@ class Truth:
         error = np.sqrt(((UNIQUE_SD**2 + NOISE_SD**2 / INSTANCES) * self.slope**2).sum()) / len(self.slope)
         spread = float(self.slope.mean())
         middle = 0.5 - float((self.slope * self.difficulty).mean()) - CUT / 100
-        found = sides(np.array([middle / spread]), np.array([error / spread]))
-        return float(found[0][0]), float(found[1][0])
+        both = sides(np.array([middle / spread]), np.array([error / spread]))
+        return float(both.accurate[0]), float(both.consistent[0])
 
 
-def planted(rng: np.random.Generator) -> tuple[Suite, list[Row], Truth]:
+class PlantedSuite(NamedTuple):
     """A suite with its rows, tiers included, and the truth behind them."""
+
+    suite: Suite
+    rows: list[Row]
+    truth: Truth
+
+
+def planted(rng: np.random.Generator) -> PlantedSuite:
+    """A suite of TASKS tasks on which PEOPLE people and the tiers were measured INSTANCES times."""
     truth = Truth(
         skill=rng.normal(size=PEOPLE),
         slope=np.clip(rng.normal(SLOPE, SLOPE_SD, TASKS), 0.12, None),
@@ -91,63 +100,66 @@ def planted(rng: np.random.Generator) -> tuple[Suite, list[Row], Truth]:
         for k in range(INSTANCES)
     ]
     cut = Cut(points=CUT, method="set by hand", set_by="the simulation")
-    return Suite(name="planted", title="Planted", tasks=tasks, cut=cut), rows, truth
+    suite = Suite(name="planted", title="Planted", tasks=tasks, cut=cut)
+    return PlantedSuite(suite, rows, truth)
 
 
 def rehearse(sets: int, seed: int) -> tuple[Target, ...]:
     """The analysis on `sets` planted suites, against targets; deterministic for one seed."""
-    found: dict[str, list[float]] = {}
+    figures: dict[str, list[float]] = {}
     for number in range(sets):
         rng = np.random.default_rng([seed, number])
         suite, rows, truth = planted(rng)
         for name, value in _compared(calibrate(suite, rows, seed), truth) + _judged(suite, truth, rng):
-            found.setdefault(name, []).append(value)
-    return tuple(_target(name, np.array(each)) for name, each in found.items())
+            figures.setdefault(name, []).append(value)
+    return tuple(_target(name, np.array(each)) for name, each in figures.items())
 
 
 def _target(name: str, each: Floats) -> Target:
     """A share of intervals that hold the truth, or a mean absolute error, against its target."""
     if name.startswith("coverage"):
-        found = target(name, each, at_least=COVERED)
-        return found.model_copy(update={"high": min(1.0, found.high)})
+        figure = target(name, each, at_least=COVERED)
+        return figure.model_copy(update={"high": min(1.0, figure.high)})
     return target(name, each, at_most=MOST.get(name, MOST_ERROR))
 
 
-def _compared(found: Calibration, truth: Truth) -> list[tuple[str, float]]:
+def _compared(calibration: Calibration, truth: Truth) -> list[tuple[str, float]]:
     parts = truth.parts()
-    forecast = next(d for d in found.dstudy if (d.tasks, d.seeds) == AHEAD)
+    forecast = next(d for d in calibration.dstudy if (d.tasks, d.seeds) == AHEAD)
     accuracy, consistency = truth.agreement()
     pairs = (
-        ("E rho squared", found.relative, parts.relative(TASKS, INSTANCES)),
-        ("Phi", found.absolute, parts.absolute(TASKS, INSTANCES)),
-        ("decision accuracy", found.accuracy, accuracy),
-        ("decision consistency", found.consistency, consistency),
+        ("E rho squared", calibration.relative, parts.relative(TASKS, INSTANCES)),
+        ("Phi", calibration.absolute, parts.absolute(TASKS, INSTANCES)),
+        ("decision accuracy", calibration.accuracy, accuracy),
+        ("decision consistency", calibration.consistency, consistency),
     )
-    told: list[tuple[str, float]] = []
+    figures: list[tuple[str, float]] = []
     for name, estimate, value in pairs:
-        told += [
+        figures += [
             (f"error of {name}", _off(estimate, float(value))),
             (f"coverage of {name}", _holds(estimate, float(value))),
         ]
     ahead = float(parts.relative(*AHEAD))
-    told += [("forecast error of E rho squared, 12 tasks by 3 seeds", _off(forecast.relative, ahead))]
-    return [*told, (WRONG, _wrong(found, truth))]
+    figures += [("forecast error of E rho squared, 12 tasks by 3 seeds", _off(forecast.relative, ahead))]
+    return [*figures, (WRONG, _wrong(calibration, truth))]
 
 
-def _off(found: Estimate, truth: float) -> float:
-    return abs(found.value - truth) if found.value is not None else float("nan")
+def _off(estimate: Estimate, truth: float) -> float:
+    return abs(estimate.value - truth) if estimate.value is not None else float("nan")
 
 
-def _holds(found: Estimate, truth: float) -> float:
-    return float(found.low is not None and found.high is not None and found.low <= truth <= found.high)
+def _holds(estimate: Estimate, truth: float) -> float:
+    return float(
+        estimate.low is not None and estimate.high is not None and estimate.low <= truth <= estimate.high
+    )
 
 
-def _wrong(found: Calibration, truth: Truth) -> float:
+def _wrong(calibration: Calibration, truth: Truth) -> float:
     """The share of those placed in a band whose expected points lie on the other side of the cut."""
     above = truth.expected() >= CUT
     placed = [
         (s.band == "pass") != above[int(s.person[1:])]
-        for s in found.standings
+        for s in calibration.standings
         if s.band in ("pass", "not yet")
     ]
     return float(np.mean(placed)) if placed else 0.0
@@ -157,11 +169,11 @@ def _judged(suite: Suite, truth: Truth, rng: np.random.Generator) -> list[tuple[
     """Judges who see each task's truth with an error: the Angoff cut against what they all aim at."""
     skill = float((CUT / 100 - 0.5 + (truth.slope * truth.difficulty).mean()) / truth.slope.mean())
     aimed = 100 * (0.5 + truth.slope * (skill - truth.difficulty))
-    said = {
+    judged = {
         f"j{i}": {
             t.id: float(v)
             for t, v in zip(suite.tasks, aimed + JUDGES_SD * rng.normal(size=TASKS), strict=True)
         }
         for i in range(JUDGES)
     }
-    return [(JUDGED, abs(cuts.angoff(suite, said).points - CUT))]
+    return [(JUDGED, abs(cuts.angoff(suite, judged).points - CUT))]

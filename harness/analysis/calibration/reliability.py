@@ -114,10 +114,10 @@ def needed(parts: Components, people: int) -> tuple[Needed, ...]:
     """The fewest tasks for 0.8 and 0.9, by the median and so that 97.5 % of draws reach it."""
     if people < LEAST:
         return ()
-    found = []
+    counted = []
     for goal in (0.8, 0.9):
         for s in SEEDS:
             reach = [np.quantile(parts.relative(t, s), [0.5, 0.025]) for t in range(1, MOST_TASKS + 1)]
             counts = [next((t for t, q in enumerate(reach, 1) if q[i] >= goal), None) for i in (0, 1)]
-            found.append(Needed(target=goal, seeds=s, tasks=counts[0], tasks_cautious=counts[1]))
-    return tuple(found)
+            counted.append(Needed(target=goal, seeds=s, tasks=counts[0], tasks_cautious=counts[1]))
+    return tuple(counted)

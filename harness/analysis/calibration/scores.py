@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scores:
     """`B` data sets of `P` persons by `T` tasks; scores are points / 100, or on a link's scale.
 
@@ -39,10 +39,7 @@ class Scores:
 
     def repeated(self, times: int) -> Scores:
         """The same data sets again and again along the first axis, for so many chains."""
-        return Scores(*(np.concatenate([part] * times) for part in self._parts()))
-
-    def _parts(self) -> tuple[NDArray[np.float64] | NDArray[np.int64], ...]:
-        return self.mean, self.count, self.squares, self.freedom, self.anchor, self.censored
+        return stacked([self] * times)
 
 
 def of_values(values: Floats, anchor: Floats, low: float = -np.inf, high: float = np.inf) -> Scores:

@@ -38,7 +38,7 @@ def of_cell(person: str, cell: Cell) -> list[Row]:
     verdicts = tuple((c.name, c.verdict) for c in cell.constraints)
     each = cell.points_each if cell.standing == "fit" else ()
     names = cell.instances if len(cell.instances) == len(each) else tuple(str(i) for i in range(len(each)))
-    found = list(zip(names, each, strict=True)) or [("", 0.0 if cell.standing == "unfit" else None)]
+    scored = list(zip(names, each, strict=True)) or [("", 0.0 if cell.standing == "unfit" else None)]
     return [
         Row(
             person=person,
@@ -52,7 +52,7 @@ def of_cell(person: str, cell: Cell) -> list[Row]:
             measured=cell.constraints,
             minutes=cell.wall_seconds / 60 or None,
         )
-        for name, points in found
+        for name, points in scored
     ]
 
 
@@ -67,12 +67,12 @@ def cube(rows: Sequence[Row], persons: Sequence[str], tasks: Sequence[str]) -> F
     for r in rows:
         if r.points is not None:
             cells.setdefault((r.person, r.task), []).append(r.points / 100)
-    found = np.full((len(persons), len(tasks), max(map(len, cells.values()), default=1)), np.nan)
+    points = np.full((len(persons), len(tasks), max(map(len, cells.values()), default=1)), np.nan)
     for i, person in enumerate(persons):
         for j, task in enumerate(tasks):
             values = cells.get((person, task), [])
-            found[i, j, : len(values)] = values
-    return found
+            points[i, j, : len(values)] = values
+    return points
 
 
 def scores_of(rows: Sequence[Row], persons: Sequence[str], tasks: Sequence[str]) -> Scores:

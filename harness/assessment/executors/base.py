@@ -1,8 +1,8 @@
 """The contract of an execution engine: units go in, and each comes back once, with the cell that it fills.
 
 An engine decides where and when a unit runs, and nothing else: what a unit is and how it is scored is the
-same on every engine (`harness.assessment.executors.work`). It may try a unit again whose process or node was lost, for
-a unit takes up what an earlier try has measured and kept.
+same on every engine (`harness.assessment.executors.work`). It may run a unit again whose process or node was lost:
+the unit then continues from what the earlier try measured and stored.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from harness.sheets import Cell
 Event = Literal["waits", "runs", "again"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Unit:
     """One candidate on one task. `payload` is JSON, all that `work.do` needs to run it anywhere.
 
-    key     digest of everything that is asked: two units of one key would measure the same thing
+    key     digest of everything that the unit asks for: two units with one key would measure the same thing
     timed   whether a clock decides: such a unit has its machine (or its GPU) to itself while it runs
     device  "cpu" or "cuda"
     threads and memory_bytes   what one of its workers may use: an engine counts its places by them
@@ -56,14 +56,14 @@ class Executor(Protocol):
     ) -> None:
         """Runs all units in an order of its own and calls `kept` for each, once, from the calling thread.
 
-        `seen` hears of a unit's progress. KeyboardInterrupt ends what runs within two seconds; what was
-        kept stays kept. A unit that fails for reasons of ours comes back with a cell that says so, and
-        the others go on. Raises HarnessError only where the engine itself cannot work.
+        `seen` is called with each step of a unit's progress. KeyboardInterrupt ends running units within two
+        seconds; what was kept stays kept. A unit that fails by the harness's own fault comes back with a cell
+        that says so, and the others go on. Raises HarnessError only where the engine itself cannot work.
         """
         ...
 
 
 def lost(unit: Unit, reason: str) -> str:
-    """The cell, as JSON, of a unit that could not be run for a reason of ours; the next command tries again."""
+    """The cell, as JSON, of a unit that could not be run by the harness's own fault; the next command tries again."""
     cell = Cell(candidate=unit.candidate, task=unit.task, outcome="harness_error", reasons=(reason,))
     return cell.model_dump_json()

@@ -44,7 +44,7 @@ class RayExecutor:
     do        runs one unit against a store in a folder (`harness.assessment.executors.work.do`)
     address   "auto", "ray://HOST:PORT" or HOST:PORT of a cluster; empty begins one on this machine
     mix       use nodes of different hardware in one table; by default the largest group of equal ones
-    warn      is told of nodes that are not used, and why
+    warn      called with a sentence for each node that is not used, and why
     """
 
     name = "ray"
@@ -80,10 +80,10 @@ class RayExecutor:
 
 @contextmanager
 def connected(address: str) -> Generator[Any]:
-    """Ray, connected to a cluster; what was begun here is ended here. Raises UsageError."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told that it is used
+    """Ray, connected to a cluster; one that was started here is shut down. Raises UsageError where none answers."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports no use of itself over the network
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_worker_niceness", "0")  # by default Ray's workers give way to everybody else
+    os.environ.setdefault("RAY_worker_niceness", "0")  # by default Ray's workers run at a low priority
     try:
         import ray
     except ImportError as error:
@@ -120,7 +120,7 @@ def connected(address: str) -> Generator[Any]:
             f"no Ray cluster answers at {address or 'this machine'}: {first}; `ray start --head` begins one"
         ) from error
     finally:
-        # Ray ends the program at SIGTERM by an exit code of its own; what the command line says stands.
+        # Ray would end the program at SIGTERM with its own exit code; put the command line's handler back.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, ended_by)
     try:
@@ -138,7 +138,7 @@ def _knock(address: str) -> None:
 
 @dataclass
 class _Flight:
-    """A unit on its way: on which node, and what it was sent as."""
+    """A unit that was sent to a node and has not come back yet."""
 
     unit: Unit
     node: Node
@@ -169,7 +169,7 @@ class _Course:
         self.remote = ray.remote(max_retries=0)(nodes.measure)
 
     def go(self) -> None:
-        """Until every unit was kept."""
+        """Sends units and collects results until every unit is kept."""
         for unit in self.waiting:
             self.seen(unit, "waits")
         self.crew.look()
@@ -203,13 +203,13 @@ class _Course:
                 self._launch(unit, node)
 
     def _launch(self, unit: Unit, node: Node) -> None:
-        asked = json.loads(unit.payload)
+        request = json.loads(unit.payload)
         content = b""
-        if folder := asked.get("folder"):
+        if folder := request.get("folder"):
             try:
                 content = nodes.parcel(unit.task, Path(folder))
             except (SubmissionError, OSError):
-                # It is refused before anything runs, and in the words in which it is refused here.
+                # It is run here instead: it is refused before anything starts, with the same message as ever.
                 self._keep(unit, self.engine.do(unit.payload, str(self.engine.store.folder)), 0.0, "")
                 return
         task = self.tasks.get(unit.task)
@@ -270,7 +270,7 @@ class _Course:
             self.kept(UnitDone(each, cell, seconds, node))
 
     def _lost(self, flight: _Flight, why: str) -> None:
-        """Once more, elsewhere if its node is gone; a few times at most, for a unit may be what kills nodes."""
+        """Sends the unit again, elsewhere if its node is gone; a few times at most: it may itself kill nodes."""
         unit = flight.unit
         self.losses[unit.key] += 1
         self.crew.look()
@@ -285,7 +285,7 @@ class _Course:
 
 
 def _tasks(units: Sequence[Unit]) -> dict[str, nodes.TaskThere]:
-    """How nodes are asked for the tasks that units name a folder of."""
+    """The tasks of those units that name a folder, in the form in which nodes look them up."""
     folders = {unit.task: json.loads(unit.payload).get("task_folder") for unit in units}
     return {task: nodes.task_there(task, Path(folder)) for task, folder in folders.items() if folder}
 
@@ -299,6 +299,6 @@ def _holds(store: Store, run_id: str) -> bool:
 
 
 def _last(error: Exception) -> str:
-    """The last line of what Ray says, where the error itself stands."""
+    """The last line of Ray's message, which holds the error itself."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[-1].strip() if lines else type(error).__name__

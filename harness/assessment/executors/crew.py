@@ -1,4 +1,4 @@
-"""The nodes of a cluster that may be used: which they are, what hardware they have, and who is at work.
+"""The nodes of a cluster that may be used: which they are, what hardware they have, and which units run on them.
 
 Times of different machines are never compared, so by default only nodes of one hardware are used: of the
 largest group of equal ones, at a tie that of the driver's own. With `mix` all are, and then the timed units
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from harness.assessment.executors import nodes
 from harness.assessment.executors.base import Unit
@@ -20,9 +20,9 @@ _GRAIN = 10_000  # Ray counts resources in ten-thousandths
 _PROBE_SECONDS = 60.0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Node:
-    """A node: its id in Ray, its name for people, its processors (slots), GPUs and memory, and who is at work."""
+    """A node: its id in Ray, its name for people, processors (slots), GPUs, memory, and the units that run on it."""
 
     id: str
     words: str
@@ -33,7 +33,7 @@ class Node:
     units: list[Unit] = field(default_factory=list)
 
     def has_room(self, unit: Unit) -> bool:
-        """Whether it can take the unit now: a timed one only where nothing runs, and nothing beside a timed one."""
+        """Whether it can take the unit now: a timed unit needs an empty node, and nothing else runs beside it."""
         if unit.device == "cuda" and self.gpus <= sum(u.device == "cuda" for u in self.units):
             return False
         if unit.timed:
@@ -48,6 +48,15 @@ class Node:
 def share(slots: int) -> float:
     """What a unit without a clock takes of a node's one `harness_timing`; all slots together take at most 1."""
     return (_GRAIN // max(1, min(slots, _GRAIN))) / _GRAIN
+
+
+class Placement(TypedDict):
+    """Where Ray shall run a unit, as Ray's `options` takes it: the node, and the share of it that the unit takes."""
+
+    scheduling_strategy: object
+    num_cpus: int
+    num_gpus: int
+    resources: dict[str, float]
 
 
 class Crew:
@@ -76,19 +85,19 @@ class Crew:
         self._of_task: dict[str, str] = {}
 
     def look(self) -> None:
-        """Takes in nodes that are new and lets go of those that are gone. Raises UsageError where none can be used."""
-        alive = {found["NodeID"]: found for found in self.ray.nodes() if found["Alive"]}
+        """Adds new nodes and drops those that are gone. Raises UsageError where none can be used."""
+        alive = {listing["NodeID"]: listing for listing in self.ray.nodes() if listing["Alive"]}
         gone = [node for node in self.nodes if node.id not in alive]
         self.nodes = [node for node in self.nodes if node.id in alive]
         for node in gone:
             self.warn(f"{node.words} is lost; what ran there is measured elsewhere")
-        offering = {n: found for n, found in alive.items() if found["Resources"].get(self.TIMING)}
+        offering = {n: listing for n, listing in alive.items() if listing["Resources"].get(self.TIMING)}
         if not offering and not self._asked:
             raise UsageError(
                 f"no node of the cluster offers {self.TIMING}; start each node that may measure with "
                 f"--resources '{{\"{self.TIMING}\": 1}}'"
             )
-        fresh = [found for node_id, found in offering.items() if node_id not in self._asked]
+        fresh = [listing for node_id, listing in offering.items() if node_id not in self._asked]
         if fresh:
             first = not self._asked
             self._take_in(fresh)
@@ -96,13 +105,21 @@ class Crew:
                 raise UsageError("no node of the cluster can be used; the warnings above say what mends it")
 
     def _take_in(self, fresh: Sequence[dict[str, Any]]) -> None:
-        self._asked |= {found["NodeID"] for found in fresh}
-        asked = json.dumps([task.model_dump() for task in self.tasks])
+        self._asked |= {listing["NodeID"] for listing in fresh}
+        tasks_json = json.dumps([task.model_dump() for task in self.tasks])
         remote = self.ray.remote(max_retries=0)(nodes.probe)
         waits = [
-            (f, remote.options(**self._at(f["NodeID"]), num_cpus=0).remote(asked, self.device)) for f in fresh
+            (
+                f,
+                remote.options(scheduling_strategy=self._at(f["NodeID"]), num_cpus=0).remote(
+                    tasks_json, self.device
+                ),
+            )
+            for f in fresh
         ]
-        sound = [node for found, reference in waits if (node := self._probed(found, reference)) is not None]
+        sound = [
+            node for listing, reference in waits if (node := self._probed(listing, reference)) is not None
+        ]
         if not self.mix and sound:
             self.hardware = self.hardware or self._largest(sound)
             others = [node for node in sound if node.machine != self.hardware]
@@ -114,37 +131,37 @@ class Crew:
                 )
         self.nodes += sound
 
-    def _probed(self, found: dict[str, Any], reference: Any) -> Node | None:
+    def _probed(self, listing: dict[str, Any], reference: Any) -> Node | None:
         """The node, once it said what it is; None, with a warning, where it may not be used."""
-        words = f"node {found['NodeManagerHostname']} ({found['NodeID'][:8]})"
+        words = f"node {listing['NodeManagerHostname']} ({listing['NodeID'][:8]})"
         try:
-            said = nodes.About.model_validate_json(self.ray.get(reference, timeout=_PROBE_SECONDS))
+            about = nodes.About.model_validate_json(self.ray.get(reference, timeout=_PROBE_SECONDS))
         except (self.ray.exceptions.RayError, ValueError) as error:
             why = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
             self.warn(
                 f"{words} is not used: it does not answer as a harness does ({why}); install the same there"
             )
             return None
-        if said.program != self.own.program:
+        if about.program != self.own.program:
             self.warn(
-                f"{words} is not used: its harness (version {said.version}) is another program than this one "
+                f"{words} is not used: its harness (version {about.version}) is another program than this one "
                 f"(version {self.own.version}); install the same on both"
             )
             return None
         for task in self.tasks:
-            if said.tasks.get(task.id) != task.digest:
+            if about.tasks.get(task.id) != task.digest:
                 self.warn(
                     f"{words} is not used: its task {task.id} is missing or differs from this machine's; install the "
                     "same task pack there, in the same place"
                 )
                 return None
-        resources = found["Resources"]
+        resources = listing["Resources"]
         return Node(
-            id=found["NodeID"],
+            id=listing["NodeID"],
             words=words,
             slots=max(1, int(resources.get("CPU", 1))),
             gpus=int(resources.get("GPU", 0)),
-            machine=said.machine,
+            machine=about.machine,
             memory_bytes=int(resources.get("memory", 0)),
         )
 
@@ -173,7 +190,7 @@ class Crew:
         return any(node.machine == hardware for node in self.nodes)
 
     def take(self, node: Node, unit: Unit) -> None:
-        """Notes that the unit is at work there."""
+        """Records that the unit runs on the node."""
         node.units.append(unit)
         if unit.timed:
             before = self._of_task.get(unit.task)
@@ -182,21 +199,21 @@ class Crew:
             self._of_task[unit.task] = node.machine
 
     def give_back(self, node: Node, unit: Unit) -> None:
-        """Notes that it is not any more."""
+        """Records that the unit no longer runs on the node."""
         node.units.remove(unit)
 
-    def options(self, node: Node, unit: Unit) -> dict[str, Any]:
-        """What Ray is asked for: this node, and what the unit takes of it."""
+    def options(self, node: Node, unit: Unit) -> Placement:
+        """What to ask Ray for: this node, and the share of it that the unit takes."""
         taken = 1.0 if unit.timed else share(node.slots)
         gpus = 1 if unit.device == "cuda" else 0
         return {
-            **self._at(node.id),
+            "scheduling_strategy": self._at(node.id),
             "num_cpus": min(unit.threads, node.slots),
             "num_gpus": gpus,
             "resources": {self.TIMING: taken},
         }
 
-    def _at(self, node_id: str) -> dict[str, Any]:
+    def _at(self, node_id: str) -> object:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node_id, soft=False)}
+        return NodeAffinitySchedulingStrategy(node_id, soft=False)

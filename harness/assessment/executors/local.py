@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import psutil
 
@@ -35,7 +35,14 @@ TRIES = 2
 _SPARE_BYTES = 2**30
 
 
-@dataclass
+class Heard(NamedTuple):
+    """The lines that a slot has written since the last reading, and whether it still runs."""
+
+    lines: list[dict[str, str]]
+    alive: bool
+
+
+@dataclass(kw_only=True)
 class Slot:
     """One process that does units, and the unit that it is doing."""
 
@@ -55,10 +62,10 @@ class Slot:
         )
         if cores and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(process.pid, cores)
-        return cls(process, log, cores)
+        return cls(process=process, log=log, cores=cores)
 
     def ask(self, unit: Unit, home: Path) -> None:
-        """Gives it a unit; that it has ended is seen at the next reading."""
+        """Sends it a unit; if the process has ended, the next reading shows it."""
         self.unit, self.began = unit, time.monotonic()
         line = json.dumps({"payload": unit.payload, "home": str(home)}).encode() + b"\n"
         with contextlib.suppress(BrokenPipeError):
@@ -66,12 +73,12 @@ class Slot:
             self.process.stdin.write(line)
             self.process.stdin.flush()
 
-    def read(self) -> tuple[list[dict[str, str]], bool]:
-        """What it said since the last reading, and whether it is still there."""
+    def read(self) -> Heard:
+        """Reads what it has written since the last reading; waits where there is nothing yet."""
         assert self.process.stdout is not None
         content = os.read(self.process.stdout.fileno(), 1 << 20)
         *lines, self.rest = (self.rest + content).split(b"\n")
-        return [json.loads(line) for line in lines], bool(content)
+        return Heard([json.loads(line) for line in lines], bool(content))
 
     def last_words(self) -> str:
         """The last line of its log."""
@@ -81,7 +88,7 @@ class Slot:
         return lines[-1][:300] if lines else ""
 
     def why(self) -> str:
-        """How it ended, in words."""
+        """A sentence on how the process ended."""
         code = self.process.wait()
         how = f"signal {-code}" if code < 0 else f"status {code}"
         words = self.last_words()
@@ -96,7 +103,7 @@ class Slot:
             self.process.send_signal(signal.SIGINT)
 
     def gone(self, by: float) -> None:
-        """Waits for its end until `by` on the monotonic clock, and then makes it."""
+        """Waits for the process to end until `by` on the monotonic clock, then kills it."""
         try:
             self.process.wait(max(0.0, by - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -211,22 +218,22 @@ class _Pool:
         self.chosen.close()
 
     def _idle(self) -> Slot | None:
-        found = next((slot for slot in self.slots if slot.unit is None), None)
-        if found is None and self.free:
-            found = Slot.start(self.free.pop())
-            self.slots.append(found)
-            assert found.process.stdout is not None
-            self.chosen.register(found.process.stdout, selectors.EVENT_READ, found)
-        return found
+        slot = next((slot for slot in self.slots if slot.unit is None), None)
+        if slot is None and self.free:
+            slot = Slot.start(self.free.pop())
+            self.slots.append(slot)
+            assert slot.process.stdout is not None
+            self.chosen.register(slot.process.stdout, selectors.EVENT_READ, slot)
+        return slot
 
     def _hear(self, slot: Slot) -> Unit | None:
-        """Takes in what a slot says; returns the unit that is to be tried again."""
-        lines, lives = slot.read()
-        for line in lines:
+        """Handles what a slot wrote; returns the unit that must be tried again, if any."""
+        heard = slot.read()
+        for line in heard.lines:
             if "cell" in line and slot.unit is not None:
                 unit, slot.unit = slot.unit, None
                 self.kept(UnitDone(unit, line["cell"], time.monotonic() - slot.began))
-        if lives:
+        if heard.alive:
             return None
         unit, why = slot.unit, slot.why()
         assert slot.process.stdout is not None

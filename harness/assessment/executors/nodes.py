@@ -35,7 +35,7 @@ _KEPT = timedelta(days=7)
 
 
 class TaskThere(Record):
-    """A task that units ask for: where it lies by `folder` unless it is installed, and what it is by `digest`."""
+    """A task that units need: its `folder`, empty where it is installed, and its `digest`."""
 
     id: str
     folder: str = ""
@@ -54,25 +54,25 @@ class About(Record):
     tasks: dict[str, str]
 
 
-def about(asked: Sequence[TaskThere], device: str) -> About:
+def about(wanted: Sequence[TaskThere], device: str) -> About:
     """This node, as far as it matters to units on `device` ("cpu" or "cuda")."""
     return About(
         machine=machine.fingerprint(device, 1).id,
         version=harness.__version__,
         program=program_digest(),
-        tasks={task.id: _digest(task) for task in asked},
+        tasks={task.id: _digest(task) for task in wanted},
     )
 
 
-def probe(asked: str, device: str) -> str:
-    """`about`, from JSON to JSON, for the cluster; what nobody asked for in a week is taken away first."""
+def probe(tasks_json: str, device: str) -> str:
+    """`about`, from JSON to JSON; it first removes stores and submissions that were not used for a week."""
     _sweep(_top())
-    found = about([TaskThere.model_validate(task) for task in json.loads(asked)], device)
-    return found.model_dump_json()
+    answer = about([TaskThere.model_validate(task) for task in json.loads(tasks_json)], device)
+    return answer.model_dump_json()
 
 
 def task_there(name: str, folder: Path) -> TaskThere:
-    """How nodes are asked for the task `name`, which lies in `folder` here."""
+    """The task `name`, which lies in `folder` here, in the form in which nodes look it up."""
     try:
         installed = tasks.find(name).folder.resolve() == folder.resolve()
     except HarnessError:
@@ -86,25 +86,25 @@ def _read(task: TaskThere) -> tasks.Task:
 
 
 def _digest(task: TaskThere) -> str:
-    """Of the task and of its references, which are no part of the task's own digest; or why there is none."""
+    """One digest of the task and its references (not part of the task's own digest); or why there is none."""
     try:
-        found = _read(task)
-        tiers = submissions.references(found.id, found.folder)
+        present = _read(task)
+        tiers = submissions.references(present.id, present.folder)
     except HarnessError as error:
         return str(error)
-    return of_value([found.digest, {tier: reference.digest for tier, reference in tiers.items()}])
+    return of_value([present.digest, {tier: reference.digest for tier, reference in tiers.items()}])
 
 
 def parcel(task: str, folder: Path) -> bytes:
     """A submission's folder as bytes; raises SubmissionError where it may not be staged."""
-    found = submissions.read(task, folder)
-    names = [file.as_posix() for file in found.files]
-    head = {"task": task, "name": found.label, "digest": found.digest, "files": names}
+    submission = submissions.read(task, folder)
+    names = [file.as_posix() for file in submission.files]
+    head = {"task": task, "name": submission.label, "digest": submission.digest, "files": names}
     return packets.sealed("submission", head, [(folder / name).read_bytes() for name in names])
 
 
 def unparcelled(content: bytes, top: Path) -> Path:
-    """The folder that `parcel` was made of, under `top`, by the digest of what it holds.
+    """The folder that `parcel` was made of, under `top`, in a folder named by the digest of the parcel.
 
     Raises HarnessError where it is not what it says, or a name in it leads elsewhere.
     """
@@ -132,22 +132,23 @@ def measure(do: Do, payload: str, task: str, content: bytes, alone: bool) -> byt
     """Runs one unit on this node and returns its cell, with the whole run where no database is shared.
 
     `task` is a TaskThere as JSON, or empty; `content` is the submission's parcel, or empty. The machine's lease
-    is held meanwhile, `alone` for a unit with a clock: what somebody starts there by hand waits, and so does this.
+    is held meanwhile, `alone` for a unit with a clock: a harness command that is started there by hand waits for
+    it, and this waits for such a command.
     """
     began = time.monotonic()
-    with contextlib.suppress(OSError):  # Ray's workers give way to everybody else; to undo that takes root
+    with contextlib.suppress(OSError):  # Ray starts its workers at a low priority; only root may raise it
         os.setpriority(os.PRIO_PROCESS, 0, 0)
-    asked: dict[str, Any] = json.loads(payload)
+    request: dict[str, Any] = json.loads(payload)
     top = _top()
     if content:
-        asked["folder"] = str(unparcelled(content, top / "submissions"))
+        request["folder"] = str(unparcelled(content, top / "submissions"))
     if task:
-        asked["task_folder"] = str(_read(TaskThere.model_validate_json(task)).folder)
-    # One store for each assessment: a unit that is tried again on this node takes up what was measured.
-    home = _folder(top / "stores") / of_bytes(str(asked.get("assessment", "")).encode())[:16]
+        request["task_folder"] = str(_read(TaskThere.model_validate_json(task)).folder)
+    # One store for each assessment: a unit that is tried again on this node continues from what was measured.
+    home = _folder(top / "stores") / of_bytes(str(request.get("assessment", "")).encode())[:16]
     with lease.machine(alone):
-        cell = do(json.dumps(asked), str(home))
-    run_id, store, parts = json.loads(cell).get("run_id", ""), Store(home), []
+        cell = do(json.dumps(request), str(home))
+    run_id, store, parts = json.loads(cell).get("run_id", ""), Store.open(home), []
     if run_id and not store.shared:
         parts.append(transfer.packed(store, run_id))
     head = {"cell": cell, "seconds": time.monotonic() - began, "shared": store.where if store.shared else ""}
@@ -164,8 +165,8 @@ def _top() -> Path:
 def _folder(path: Path) -> Path:
     """The folder, made where it is missing; raises StoreError where another user could have made it."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
+    status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
         raise StoreError(f"{path} is not this user's own folder; set {HOME} to one that is")
     return path
 

@@ -1,4 +1,4 @@
-"""What an engine carries to where a unit runs: plain JSON, from which the same order is built anywhere."""
+"""What an engine sends to the place where a unit runs: plain JSON, from which the same order is built anywhere."""
 
 from __future__ import annotations
 

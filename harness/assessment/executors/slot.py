@@ -23,36 +23,36 @@ GRACE_SECONDS = 1.5
 
 def main() -> None:
     """Serves until the input ends, or until it is interrupted."""
-    said = os.dup(1)
-    os.dup2(2, 1)  # whatever a library prints is not an answer
-    asked: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    answers = os.dup(1)
+    os.dup2(2, 1)  # what a library prints must not be mistaken for an answer
+    requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     over = threading.Event()
-    threading.Thread(target=_listen, args=(asked, over), daemon=True).start()
+    threading.Thread(target=_listen, args=(requests, over), daemon=True).start()
     signal.signal(signal.SIGINT, _once)
     try:
-        while (line := asked.get()) is not None:
-            _serve(json.loads(line), said)
+        while (line := requests.get()) is not None:
+            _serve(json.loads(line), answers)
     except KeyboardInterrupt:
-        return  # asked to, by the parent or by its end: what ran has been ended on the way here
+        return  # the parent interrupted it, or ended: the running unit was stopped while the exception rose
     finally:
         over.set()
 
 
-def _serve(asked: dict[str, str], said: int) -> None:
+def _serve(request: dict[str, str], answers: int) -> None:
     from harness.assessment.executors import work
 
-    cell = work.do(asked["payload"], asked["home"], _Telling(said))
-    _tell(said, {"cell": cell})
+    cell = work.do(request["payload"], request["home"], _Telling(answers))
+    _tell(answers, {"cell": cell})
 
 
-def _listen(asked: queue.SimpleQueue[bytes | None], over: threading.Event) -> None:
+def _listen(requests: queue.SimpleQueue[bytes | None], over: threading.Event) -> None:
     """Takes in lines; at the end of the input it interrupts the main thread, and then ends the process."""
     rest = b""
     while content := os.read(0, 65536):
         *lines, rest = (rest + content).split(b"\n")
         for line in lines:
-            asked.put(line)
-    asked.put(None)
+            requests.put(line)
+    requests.put(None)
     if not over.wait(0.05):
         os.kill(os.getpid(), signal.SIGINT)
     if not over.wait(GRACE_SECONDS):
@@ -65,25 +65,25 @@ def _once(_number: int, _frame: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _tell(said: int, what: dict[str, str]) -> None:
-    with contextlib.suppress(BrokenPipeError):  # nobody listens any more: the input has ended as well
+def _tell(answers: int, what: dict[str, str]) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone: the input has ended as well
         content = json.dumps(what).encode() + b"\n"
         while content:
-            content = content[os.write(said, content) :]
+            content = content[os.write(answers, content) :]
 
 
 class _Telling:
-    """An observer that tells the parent what is worth knowing, and leaves the count of requests out."""
+    """An observer that sends notes to the parent, and leaves the count of requests out."""
 
-    def __init__(self, said: int) -> None:
-        self.said = said
+    def __init__(self, answers: int) -> None:
+        self.answers = answers
 
     def step(self, trial: int, stage: str, label: str, phase: str, done: int, total: int) -> None:
         """Nothing: a unit's own progress is not shown."""
 
     def note(self, text: str) -> None:
         """Passes it on."""
-        _tell(self.said, {"note": text})
+        _tell(self.answers, {"note": text})
 
 
 if __name__ == "__main__":

@@ -21,39 +21,39 @@ from harness.store.results import Store
 def do(payload: str, home: str, observer: Observer | None = None) -> str:
     """Runs the unit, or goes on with it where it was cut short, and returns its cell as JSON.
 
-    Results are kept under the folder `home`. What goes wrong for reasons of ours is a cell that says so.
+    Results are kept under the folder `home`. A fault of the harness becomes a cell that says so.
     """
-    asked = Payload.model_validate_json(payload)
+    unit = Payload.model_validate_json(payload)
     blank = Cell(
-        candidate=asked.candidate, task=asked.task, outcome="harness_error", submission_digest=asked.digest
+        candidate=unit.candidate, task=unit.task, outcome="harness_error", submission_digest=unit.digest
     )
     try:
-        found = cell_of(asked.candidate, runner.run(_order(asked), Store(Path(home)), observer))
+        cell = cell_of(unit.candidate, runner.run(_order(unit), Store.open(Path(home)), observer))
     except SubmissionError as error:
         # It was read when the unit was planned: that it cannot be now is not the candidate's doing.
-        found = blank.model_copy(update={"reasons": (f"the submission could not be read again: {error}",)})
+        cell = blank.model_copy(update={"reasons": (f"the submission could not be read again: {error}",)})
     except HarnessError as error:
-        found = blank.model_copy(update={"reasons": (str(error),)})
-    return found.model_dump_json()
+        cell = blank.model_copy(update={"reasons": (str(error),)})
+    return cell.model_dump_json()
 
 
-def _order(asked: Payload) -> Order:
-    task = tasks.read(Path(asked.task_folder))
-    submission = submissions.read(task.id, Path(asked.folder), asked.candidate)
-    if submission.digest != asked.digest:
-        raise SubmissionError(f"{asked.folder} changed since the scoring began; leave it alone meanwhile")
-    profile = Profile.model_validate(asked.profile)
+def _order(unit: Payload) -> Order:
+    task = tasks.read(Path(unit.task_folder))
+    submission = submissions.read(task.id, Path(unit.folder), unit.candidate)
+    if submission.digest != unit.digest:
+        raise SubmissionError(f"{unit.folder} changed since the scoring began; leave it alone meanwhile")
+    profile = Profile.model_validate(unit.profile)
     choice = profile.data.get(task.definition.data, DataChoice())
     return Order(
         task=task,
         submission=submission,
         profile=profile,
         device=devices.resolve(profile.device),
-        root=bytes.fromhex(asked.root),
+        root=bytes.fromhex(unit.root),
         seed=None,
         data=replace(sources.parse_data(choice.source), columns=choice.columns),
         model=sources.parse_model(profile.model),
-        assessment=asked.assessment,
-        candidate=asked.candidate,
-        instead_of=asked.instead_of,
+        assessment=unit.assessment,
+        candidate=unit.candidate,
+        instead_of=unit.instead_of,
     )

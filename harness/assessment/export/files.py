@@ -18,7 +18,7 @@ from harness.errors import UsageError
 _BATCH = 20_000
 
 
-def write(found: Sequence[Table], form: str, out: Path) -> dict[Path, int]:
+def write(tables: Sequence[Table], form: str, out: Path) -> dict[Path, int]:
     """Writes each table to a file of its own in the folder `out`; returns their paths and numbers of rows.
 
     Where `out` is named like a file of this form (`cells.csv`), the first table alone is written there.
@@ -27,9 +27,9 @@ def write(found: Sequence[Table], form: str, out: Path) -> dict[Path, int]:
     if form not in _FORMS:
         raise UsageError(f"--format {form} is not known; give {', '.join(_FORMS)} or mlflow")
     if out.suffix == f".{form}" and not out.is_dir():
-        places = {out: found[0]}
+        places = {out: tables[0]}
     else:
-        places = {out / f"{table.name}.{form}": table for table in found}
+        places = {out / f"{table.name}.{form}": table for table in tables}
     written: dict[Path, int] = {}
     try:
         for path, table in places.items():
@@ -79,8 +79,8 @@ def _json(table: Table, path: Path) -> int:
     with path.open("w", encoding="utf-8") as file:
         file.write(json.dumps(head)[:-1] + ', "rows": [')
         for row in table.rows:
-            said = json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, allow_nan=False)
-            file.write(f"{',' if count else ''}\n{said}")
+            line = json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, allow_nan=False)
+            file.write(f"{',' if count else ''}\n{line}")
             count += 1
         file.write("\n]}\n")
     return count

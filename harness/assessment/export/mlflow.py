@@ -45,7 +45,7 @@ def export(sheets: list[Sheet], uri: str) -> dict[str, int]:
     Raises UsageError where MLflow is not installed, StoreError where it cannot be reached.
     """
     with warnings.catch_warnings():
-        # MLflow's own use of what its libraries will drop one day: nothing that a user here can mend.
+        # MLflow uses functions that its libraries have deprecated: a user here can do nothing about it.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
         return _export(_client(uri), sheets, uri)
@@ -54,18 +54,18 @@ def export(sheets: list[Sheet], uri: str) -> dict[str, int]:
 def _export(client: Any, sheets: list[Sheet], uri: str) -> dict[str, int]:
     from mlflow.exceptions import MlflowException
 
-    told = {"added": 0, "there": 0}
+    counts = {"added": 0, "there": 0}
     try:
         for sheet in sheets:
-            _one(client, sheet, told)
+            _one(client, sheet, counts)
     except MlflowException as error:
         why = (str(error).splitlines() or ["no reason given"])[0]
         raise StoreError(f"MLflow at {_shown(uri)} refused: {why}; type the same command again") from error
-    return told
+    return counts
 
 
 def _client(uri: str) -> Any:
-    # What candidates do is nobody else's business: MLflow would report its own use over the network.
+    # MLflow would report its own use over the network; nothing about candidates may leave this machine.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # by itself it tries for minutes
     try:
@@ -74,12 +74,12 @@ def _client(uri: str) -> Any:
         raise UsageError(
             "--format mlflow needs MLflow's client, which is not installed; pip install 'ml-skills-harness[mlflow]'"
         ) from error
-    for name in ("alembic", "mlflow"):  # each revision of its own tables would be a line
+    for name in ("alembic", "mlflow"):  # they would log a line for each revision of MLflow's own tables
         logging.getLogger(name).setLevel(logging.ERROR)
     return mlflow.MlflowClient(tracking_uri=uri)
 
 
-def _one(client: Any, sheet: Sheet, told: dict[str, int]) -> None:
+def _one(client: Any, sheet: Sheet, counts: dict[str, int]) -> None:
     experiment = _experiment(client, sheet.assessment)
     known: dict[str, str] = {}
     current: dict[str, list[str]] = {}
@@ -99,18 +99,18 @@ def _one(client: Any, sheet: Sheet, told: dict[str, int]) -> None:
         name = of_bytes(f"{cell.candidate}\0{cell.task}".encode())[:16]
         key = of_bytes(cell.model_dump_json().encode())[:32]
         if key in known:
-            told["there"] += 1
+            counts["there"] += 1
             continue
         _add(client, experiment, sheet.assessment, cell, {_KEY: key, _CELL: name})
-        told["added"] += 1
+        counts["added"] += 1
         for earlier in current.get(name, []):
             client.set_tag(earlier, _REPLACED, "true")
 
 
 def _experiment(client: Any, assessment: Assessment) -> str:
     name = f"{assessment.suite.name} {assessment.id}"
-    found = client.get_experiment_by_name(name)
-    return str(found.experiment_id if found is not None else client.create_experiment(name))
+    known = client.get_experiment_by_name(name)
+    return str(known.experiment_id if known is not None else client.create_experiment(name))
 
 
 def _runs(client: Any, experiment: str) -> Iterator[Any]:
@@ -127,15 +127,15 @@ def _add(client: Any, experiment: str, assessment: Assessment, cell: Cell, marks
     values = tags(assessment, cell) | marks
     run = client.create_run(experiment, tags=values, run_name=f"{cell.candidate} {cell.task}"[:250])
     at = int(run.info.start_time)
-    found = [Metric(name, value, at, 0) for name, value in metrics(cell).items()]
-    said = [Param(name, value) for name, value in params(assessment, cell).items()]
-    client.log_batch(run.info.run_id, metrics=found, params=said)
+    measured = [Metric(name, value, at, 0) for name, value in metrics(cell).items()]
+    described = [Param(name, value) for name, value in params(assessment, cell).items()]
+    client.log_batch(run.info.run_id, metrics=measured, params=described)
     client.set_terminated(run.info.run_id)
 
 
 def metrics(cell: Cell) -> dict[str, float]:
     """Points with their interval, the objective with its own, and every constraint's value; what was measured."""
-    found: dict[str, float | None] = {
+    values: dict[str, float | None] = {
         "points": cell.points,
         "points_uncapped": cell.points_uncapped,
         "points_low": cell.points_low,
@@ -147,14 +147,14 @@ def metrics(cell: Cell) -> dict[str, float]:
     }
     for constraint in cell.constraints:
         name = _name(constraint.name)
-        found[f"constraint.{name}"] = constraint.value
-        found[f"threshold.{name}"] = constraint.threshold
-    return {name: float(value) for name, value in found.items() if value is not None}
+        values[f"constraint.{name}"] = constraint.value
+        values[f"threshold.{name}"] = constraint.threshold
+    return {name: float(value) for name, value in values.items() if value is not None}
 
 
 def params(assessment: Assessment, cell: Cell) -> dict[str, str]:
-    """What was asked, and the verdict of every constraint."""
-    found = {
+    """The settings that the cell was measured under, and the verdict of every constraint."""
+    texts = {
         "suite": assessment.suite.name,
         "task": cell.task,
         "task_digest": cell.task_digest,
@@ -165,13 +165,13 @@ def params(assessment: Assessment, cell: Cell) -> dict[str, str]:
         "machine": cell.machine_id,
         "instances": str(len(cell.instances)),
     }
-    found |= {f"verdict.{_name(c.name)}": c.verdict for c in cell.constraints}
-    return {name: value[:_LONGEST] for name, value in found.items() if value}
+    texts |= {f"verdict.{_name(c.name)}": c.verdict for c in cell.constraints}
+    return {name: value[:_LONGEST] for name, value in texts.items() if value}
 
 
 def tags(assessment: Assessment, cell: Cell) -> dict[str, str]:
-    """Who and how it ended."""
-    found = {
+    """The candidate, the run, its outcome and the reasons for it."""
+    texts = {
         "harness.assessment": assessment.id,
         "harness.candidate": cell.candidate,
         "harness.task": cell.task,
@@ -185,14 +185,14 @@ def tags(assessment: Assessment, cell: Cell) -> dict[str, str]:
         "harness.started_at": cell.started_at,
         "harness.reasons": "; ".join(cell.reasons),
     }
-    return {name: value[:_LONGEST] for name, value in found.items() if value}
+    return {name: value[:_LONGEST] for name, value in texts.items() if value}
 
 
 def _name(text: str) -> str:
-    """As MLflow allows names to be."""
+    """The name with every character that MLflow refuses replaced by an underscore."""
     return re.sub(r"[^\w./ -]", "_", text)[:200]
 
 
 def _shown(uri: str) -> str:
-    """Without what stands before the @: it may hold a password."""
+    """The URI without the part before the @, which may hold a password."""
     return re.sub(r"//[^/@]*@", "//", uri)

@@ -1,4 +1,4 @@
-"""What comes by way of the Hugging Face libraries: hub data and models, and `save_to_disk` folders.
+"""What is read through the Hugging Face libraries: hub data and models, and `save_to_disk` folders.
 
 Hub content is taken at a commit only, so that a name and a revision are always the same bytes. The
 hub is asked once, with a short patience, before a library may retry for half a minute.
@@ -84,7 +84,7 @@ def fetch_model(name: str, revision: str) -> Path:
     import huggingface_hub
 
     try:
-        found = huggingface_hub.snapshot_download(
+        folder = huggingface_hub.snapshot_download(
             name,
             revision=revision,
             local_files_only=bool(unreachable),
@@ -94,7 +94,7 @@ def fetch_model(name: str, revision: str) -> Path:
         )
     except _hub_faults() as error:
         raise ModelError(unreachable or _sentence(name, revision, "model", error)) from error
-    return Path(str(found))
+    return Path(str(folder))
 
 
 def _check_pinned(name: str, revision: str, what: str) -> None:

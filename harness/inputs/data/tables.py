@@ -31,7 +31,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "score": ("score", "relevance", "grade"),
     "split": ("split",),
 }
-SHARED_ROLES = {"doc_id", "query_id"}  # stand in several tables, maybe under another name in each
+SHARED_ROLES = {"doc_id", "query_id"}  # these are in several tables, maybe under another name in each
 FLAG = "has_"  # columns of this prefix each say of one label whether a row has it
 TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl")
@@ -63,14 +63,14 @@ class Tables:
 
     def need(self, table: str, role: str) -> str:
         """As `column`, where the role must be played."""
-        found = self.column(table, role)
-        if found is None:
+        column = self.column(table, role)
+        if column is None:
             present = _listed([str(name) for name in self.frames[table].columns])
             raise DataError(
                 f"{self.source.name}: no column of {table} has a usual name for {role}: "
                 f"give columns {role}=NAME, with one of {present}"
             )
-        return found
+        return column
 
     def texts(self, table: str, role: str, blank_allowed: bool = False) -> tuple[str, ...]:
         """A column of texts; none may be missing or blank unless that is allowed."""
@@ -93,10 +93,10 @@ class Tables:
         for row, value in enumerate(values, start=1):
             if value is None:
                 raise DataError(f"{self.source.name}: row {row} of {table} has no label in {name!r}: drop it")
-        found = [value for value in values if value is not None]
-        if all(isinstance(value, int) or re.fullmatch(r"-?\d+", value) for value in found):
-            return [int(value) for value in found]
-        return [str(value) for value in found]
+        present = [value for value in values if value is not None]
+        if all(isinstance(value, int) or re.fullmatch(r"-?\d+", value) for value in present):
+            return [int(value) for value in present]
+        return [str(value) for value in present]
 
     def flags(self, table: str) -> list[str]:
         """The names of the labels that have a column of their own, `has_<label>`, in the table's order."""
@@ -110,13 +110,13 @@ class Tables:
             raise DataError(f"{self.source.name}: {table} has no column {name!r}, which train has: add it")
         values = []
         for row, value in enumerate(self.frames[table][name].tolist(), start=1):
-            found = TRUTHS.get(str(value).strip().lower().removesuffix(".0"))
-            if found is None:
+            truth = TRUTHS.get(str(value).strip().lower().removesuffix(".0"))
+            if truth is None:
                 raise DataError(
                     f"{self.source.name}: row {row} of {table} holds {value!r} in {name!r}: "
                     "write true or false there"
                 )
-            values.append(found)
+            values.append(truth)
         return values
 
     def ids(self, table: str, role: str) -> list[str]:
@@ -175,11 +175,11 @@ def licence(folder: Path) -> str:
             notes = (folder / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             continue
-        found = re.search(r"^licen[sc]e:\s*(\S.*)$", notes, re.IGNORECASE | re.MULTILINE) or re.search(
+        stated = re.search(r"^licen[sc]e:\s*(\S.*)$", notes, re.IGNORECASE | re.MULTILINE) or re.search(
             r"^#+ *Licen[sc]e\s*\n+(?:[-*] *)?(\S.*)$", notes, re.IGNORECASE | re.MULTILINE
         )
-        if found:
-            return re.split(r" \((?!c\))|\. ", found[1])[0].strip(" ,.")[:100]
+        if stated:
+            return re.split(r" \((?!c\))|\. ", stated[1])[0].strip(" ,.")[:100]
     return "unknown"
 
 

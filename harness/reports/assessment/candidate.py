@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
+from pydantic import Field
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness.analysis.standings import Apart, Ranked, Standings, by_candidate, span, standings
 from harness.errors import UsageError
+from harness.readings import Record
 from harness.reports.assessment import leaderboard
 from harness.reports.parts import clean, plain, units, words
 from harness.reports.parts.tables import Facts, Mark, Table, cell, facts, row
@@ -23,29 +24,30 @@ WIDE_HALF = 10.0  # points to each side, beyond which an interval is called wide
 ROOMY = 0.9  # a limit of which less than this share is used was kept with room
 
 
-@dataclass(frozen=True)
-class Side:
+class Side(Record):
     """One strength, weakness or remark, with its mark."""
 
     text: str
     mark: Mark
 
 
-@dataclass(frozen=True)
-class TaskPart:
-    """One task's part of the page. `points` are in words, `number` is a short form of them."""
+class TaskPart(Record):
+    """One task's part of the page; `number` is its points in short form.
+
+    In JSON `setting` (minutes, weight, competencies) is called asked, and `result`, in words, told.
+    """
 
     id: str
     title: str
-    asked: str
+    setting: str = Field(serialization_alias="asked")
     number: str
-    told: str
+    result: str = Field(serialization_alias="told")
     strengths: tuple[Side, ...]
     weaknesses: tuple[Side, ...]
     facts: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Page:
     """The whole of a candidate's page, in printable words."""
 
@@ -62,11 +64,25 @@ class Page:
     provenance: Facts
 
 
+class CandidateSummary(Record):
+    """The page as JSON, with the standing and the cells that it was made from."""
+
+    assessment: str
+    suite: str
+    candidate: str
+    ranked: bool
+    standing: Ranked | Apart
+    sentence: str
+    tasks: tuple[TaskPart, ...]
+    caveats: tuple[str, ...]
+    cells: tuple[Scored, ...]
+
+
 def page(sheet: Sheet, candidate: str) -> Page:
     """The page of one candidate; raises UsageError for one who is not on the sheet."""
     suite, cells = sheet.assessment.suite, by_candidate(sheet).get(candidate, {})
-    found = standings(sheet)
-    one = found_or_refused(found, candidate)
+    ranking = standings(sheet)
+    one = standing_of(ranking, candidate)
     ranked = isinstance(one, Ranked)
     return Page(
         candidate=clean.short(candidate, 60),
@@ -74,8 +90,8 @@ def page(sheet: Sheet, candidate: str) -> Page:
         number=plain.points(one.points.points) if isinstance(one, Ranked) else "Not ranked",
         note=_note(one, len(suite.tasks)),
         mark="pass" if ranked else plain.STANDINGS[one.standing][1],
-        sentence=_sentence(one, found, candidate),
-        key=_key(one, found),
+        sentence=_sentence(one, ranking, candidate),
+        key=_key(one, ranking),
         profile=profile(one),
         tasks=tuple(_task(task, cells.get(task.id)) for task in suite.tasks),
         caveats=_caveats(sheet, one, list(cells.values())),
@@ -83,14 +99,14 @@ def page(sheet: Sheet, candidate: str) -> Page:
     )
 
 
-def found_or_refused(found: Standings, candidate: str) -> Ranked | Apart:
+def standing_of(ranking: Standings, candidate: str) -> Ranked | Apart:
     """The candidate's standing; raises UsageError for one who is not on the sheet."""
-    one = found.of(candidate)
+    one = ranking.of(candidate)
     if one is None:
-        known = [clean.short(name.candidate, 30) for name in (*found.ranked, *found.apart)]
+        known = [clean.short(name.candidate, 30) for name in (*ranking.ranked, *ranking.apart)]
         shown = ", ".join(known[:8]) + (f" and {len(known) - 8:,} more" if len(known) > 8 else "")
         raise UsageError(
-            f"there is no candidate {clean.short(candidate, 40)!r} in {found.suite}; there are {shown or 'none'}"
+            f"there is no candidate {clean.short(candidate, 40)!r} in {ranking.suite}; there are {shown or 'none'}"
         )
     return one
 
@@ -105,21 +121,21 @@ def _note(one: Ranked | Apart, tasks: int) -> str:
     )
 
 
-def _sentence(one: Ranked | Apart, found: Standings, candidate: str) -> str:
-    name, tasks = clean.short(candidate, 60), plain.count(len(found.tasks), "task")
+def _sentence(one: Ranked | Apart, ranking: Standings, candidate: str) -> str:
+    name, tasks = clean.short(candidate, 60), plain.count(len(ranking.tasks), "task")
     if isinstance(one, Apart):
         missing = [
             f"{leaderboard.title(task)} ({plain.gap(gap.outcome).lower()})"
             for gap in one.gaps
-            for task in found.tasks
+            for task in ranking.tasks
             if task.id == gap.task
         ]
         return f"{name} is not ranked, because not every task counts: {words.join(missing)}."
-    shared = sum(other.rank == one.rank for other in found.ranked) - 1
+    shared = sum(other.rank == one.rank for other in ranking.ranked) - 1
     tie = f", shared with {plain.count(shared, 'other')}" if shared else ""
     return (
         f"{name} reached {plain.points(one.points.points)} of 100 points over {tasks}: on average "
-        f"{_average(one.points.points)}. Rank {one.rank} of {len(found.ranked)}{tie}."
+        f"{_average(one.points.points)}. Rank {one.rank} of {len(ranking.ranked)}{tie}."
     )
 
 
@@ -136,16 +152,16 @@ def _average(points: float) -> str:
     )
 
 
-def _key(one: Ranked | Apart, found: Standings) -> tuple[tuple[str, str], ...]:
+def _key(one: Ranked | Apart, ranking: Standings) -> tuple[tuple[str, str], ...]:
     if isinstance(one, Apart):
         return (
             ("Standing", plain.STANDINGS[one.standing][0]),
-            ("Tasks that count", f"{one.counted} of {len(found.tasks)}"),
+            ("Tasks that count", f"{one.counted} of {len(ranking.tasks)}"),
         )
-    rows = [("Rank", f"{plain.place(one)} of {len(found.ranked)} ({plain.possible(one)})")]
+    rows = [("Rank", f"{plain.place(one)} of {len(ranking.ranked)} ({plain.possible(one)})")]
     rows.append(("Lowest tier reached", one.tier))
-    if one.band and found.cut:
-        rows.append((f"Against the cut at {plain.points(found.cut.points)}", plain.BANDS[one.band][0]))
+    if one.band and ranking.cut:
+        rows.append((f"Against the cut at {plain.points(ranking.cut.points)}", plain.BANDS[one.band][0]))
     return tuple(rows)
 
 
@@ -163,63 +179,69 @@ def profile(one: Ranked | Apart) -> Table:
         for c in one.competencies
     )
     note = "A competency behind which one task stands says how that task went, not more."
-    return Table("Competencies", ("Competency", "Points", "95 % interval", "Behind it"), rows, (1,), note)
-
-
-def _task(task: TaskInSuite, found: Scored | None) -> TaskPart:
-    strengths, weaknesses = sides(found) if found else ((), ())
-    return TaskPart(
-        id=clean.line(task.id, 60),
-        title=leaderboard.title(task),
-        asked=_asked(task),
-        number=plain.points(found.points) if found and found.standing == "fit" else "–",
-        told=_told(found),
-        strengths=strengths,
-        weaknesses=weaknesses,
-        facts=_facts(found),
+    return Table(
+        caption="Competencies",
+        columns=("Competency", "Points", "95 % interval", "Behind it"),
+        rows=rows,
+        numeric=(1,),
+        footnote=note,
     )
 
 
-def _asked(task: TaskInSuite) -> str:
+def _task(task: TaskInSuite, scored: Scored | None) -> TaskPart:
+    strengths, weaknesses = sides(scored) if scored else ((), ())
+    return TaskPart(
+        id=clean.line(task.id, 60),
+        title=leaderboard.title(task),
+        setting=_setting(task),
+        number=plain.points(scored.points) if scored and scored.standing == "fit" else "–",
+        result=_result(scored),
+        strengths=strengths,
+        weaknesses=weaknesses,
+        facts=_facts(scored),
+    )
+
+
+def _setting(task: TaskInSuite) -> str:
     parts = [f"{task.minutes} minutes for the candidate"] if task.minutes else []
     parts += [f"weight {task.weight:g}"]
     parts += [", ".join(clean.line(c, 60) for c in task.competencies)] if task.competencies else []
     return "; ".join(parts)
 
 
-def _told(found: Scored | None) -> str:
-    if found is None:
+def _result(scored: Scored | None) -> str:
+    if scored is None:
         return "Not scored yet."
-    if found.standing == "fit":
-        tier = plain.TIERS.get(found.tier, "not placed")
-        return f"{plain.span(span(found))} points: {tier}."
-    said = words.closed(clean.line(found.reasons[0], 300)) if found.reasons else ""
+    if scored.standing == "fit":
+        tier = plain.TIERS.get(scored.tier, "not placed")
+        return f"{plain.span(span(scored))} points: {tier}."
+    first_reason = words.closed(clean.line(scored.reasons[0], 300)) if scored.reasons else ""
     closing = {
         "unfit": "It gives no points.",
         "open": "It counts neither for nor against the candidate.",
         "not attempted": "",
-    }[found.standing]
-    return f"{plain.outcome(found)}. {said} {closing}".strip()
+    }[scored.standing]
+    return f"{plain.outcome(scored)}. {first_reason} {closing}".strip()
 
 
-def sides(found: Scored) -> tuple[tuple[Side, ...], tuple[Side, ...]]:
+def sides(scored: Scored) -> tuple[tuple[Side, ...], tuple[Side, ...]]:
     """Strengths and weaknesses of a cell: the objective against the references, each constraint against its limit."""
     good, bad = [], []
-    if told := _objective(found):
-        strong = found.tier in ("competent", "expert") and found.standing == "fit"
-        (good if strong else bad).append(Side(told, "pass" if strong else ""))
-    for constraint in found.constraints:
-        side = Side(_constraint(constraint), constraint.verdict)
+    if objective := _objective(scored):
+        strong = scored.tier in ("competent", "expert") and scored.standing == "fit"
+        (good if strong else bad).append(Side(text=objective, mark="pass" if strong else ""))
+    for constraint in scored.constraints:
+        side = Side(text=_constraint(constraint), mark=constraint.verdict)
         (good if constraint.verdict == "pass" else bad).append(side)
     return tuple(good), tuple(bad)
 
 
-def _objective(found: Scored) -> str:
-    if found.value is None or not (where := plain.on_ladder(found)):
+def _objective(scored: Scored) -> str:
+    if scored.value is None or not (where := plain.on_ladder(scored)):
         return ""
-    name = words.measure(clean.line(found.measure, 60))
-    value = units.spread(found.value, found.low, found.high, found.unit)
-    before = "" if found.standing == "fit" else ", before the constraints"
+    name = words.measure(clean.line(scored.measure, 60))
+    value = units.spread(scored.value, scored.low, scored.high, scored.unit)
+    before = "" if scored.standing == "fit" else ", before the constraints"
     return f"{name} {value}{before}: {where}."
 
 
@@ -227,30 +249,30 @@ def _constraint(c: CellConstraint) -> str:
     name, limit = clean.line(c.name, 60).capitalize(), plain.limit(c)
     if c.value is None:
         return f"{name}: could not be measured, so it is not judged; {limit} is allowed."
-    told, used = f"{name}: {plain.measured(c)}, where {limit} is allowed", plain.used(c)
+    lead, used = f"{name}: {plain.measured(c)}, where {limit} is allowed", plain.used(c)
     if c.verdict == "inconclusive":
-        return f"{told}. The readings do not decide it."
+        return f"{lead}. The readings do not decide it."
     if c.verdict == "fail":
-        return f"{told}: not kept{', with ' + used if used else ''}."
+        return f"{lead}: not kept{', with ' + used if used else ''}."
     if not used or c.value <= ROOMY * c.threshold:
-        return f"{told}{f' ({used})' if used else ''}."
-    return f"{told}: close to the limit ({used})."
+        return f"{lead}{f' ({used})' if used else ''}."
+    return f"{lead}: close to the limit ({used})."
 
 
-def _facts(found: Scored | None) -> tuple[str, ...]:
-    if found is None or not found.run_id:
+def _facts(scored: Scored | None) -> tuple[str, ...]:
+    if scored is None or not scored.run_id:
         return ()
-    certified = {True: "times certified", False: "times not certified", None: ""}[found.certified]
-    grade = f"machine grade {found.grade}" if found.grade else ""
-    instances = plain.count(len(found.instances), "instance") if found.instances else ""
-    stamp = words.STAMPS[found.stamp][0].lower() if found.stamp else ""
-    parts = [certified, grade, instances, stamp, f"run {clean.line(found.run_id, 80)}"]
+    certified = {True: "times certified", False: "times not certified", None: ""}[scored.certified]
+    grade = f"machine grade {scored.grade}" if scored.grade else ""
+    instances = plain.count(len(scored.instances), "instance") if scored.instances else ""
+    stamp = words.STAMPS[scored.stamp][0].lower() if scored.stamp else ""
+    parts = [certified, grade, instances, stamp, f"run {clean.line(scored.run_id, 80)}"]
     return tuple(part for part in parts if part)
 
 
 def _caveats(sheet: Sheet, one: Ranked | Apart, cells: list[Scored]) -> tuple[str, ...]:
     suite = sheet.assessment.suite
-    told = [
+    conditions = [
         (
             len(suite.tasks) < FEW_TASKS,
             f"Only {plain.count(len(suite.tasks), 'task')}: little of what the work asks",
@@ -269,7 +291,7 @@ def _caveats(sheet: Sheet, one: Ranked | Apart, cells: list[Scored]) -> tuple[st
             "The cut is provisional: nobody has checked it against people's work yet",
         ),
     ]
-    return tuple(f"{said}." for holds, said in told if holds)
+    return tuple(f"{caveat}." for holds, caveat in conditions if holds)
 
 
 def _doubts(tasks: tuple[TaskInSuite, ...], cells: list[Scored]) -> list[tuple[bool, str]]:
@@ -283,8 +305,11 @@ def _doubts(tasks: tuple[TaskInSuite, ...], cells: list[Scored]) -> list[tuple[b
         (few, [c for c in fit if len(c.instances) < FEW_INSTANCES]),
     )
     return [
-        (bool(found), f"{said}: {words.join([titles.get(c.task, clean.line(c.task, 60)) for c in found])}")
-        for said, found in kinds
+        (
+            bool(concerned),
+            f"{doubt}: {words.join([titles.get(c.task, clean.line(c.task, 60)) for c in concerned])}",
+        )
+        for doubt, concerned in kinds
     ]
 
 
@@ -307,41 +332,43 @@ def _provenance(sheet: Sheet, cells: list[Scored]) -> Facts:
     )
 
 
-def render_text(found: Page) -> RenderableType:
+def render_text(document: Page) -> RenderableType:
     """The page for a terminal."""
     parts: list[RenderableType] = [
-        Text(f"{found.candidate}: {found.suite}", style="bold"),
-        Text(f"{found.number} {found.note}", style=text.STYLES[found.mark]),
-        Text(found.sentence),
-        *(Text(f"{name}: {value}") for name, value in found.key),
+        Text(f"{document.candidate}: {document.suite}", style="bold"),
+        Text(f"{document.number} {document.note}", style=text.STYLES[document.mark]),
+        Text(document.sentence),
+        *(Text(f"{name}: {value}") for name, value in document.key),
         Text(""),
     ]
-    if found.profile.rows:
-        parts.append(text.table(found.profile))
-    for task in found.tasks:
+    if document.profile.rows:
+        parts.append(text.table(document.profile))
+    for task in document.tasks:
         parts += [
             Text(task.title, style="bold"),
-            Text(f"  {task.asked}", style="dim"),
-            Text(f"  {task.told}"),
+            Text(f"  {task.setting}", style="dim"),
+            Text(f"  {task.result}"),
         ]
         for side in (*task.strengths, *task.weaknesses):
             parts.append(Text(f"  {text.SIGNS[side.mark] or '- '}{side.text}", style=text.STYLES[side.mark]))
         parts.append(Text(f"  {'; '.join(task.facts)}\n" if task.facts else "", style="dim"))
-    parts += [Text(f"! {caveat}", style="yellow") for caveat in found.caveats]
-    last = "; ".join(f"{name} {value.text}" for name, value in found.provenance.rows)
+    parts += [Text(f"! {caveat}", style="yellow") for caveat in document.caveats]
+    last = "; ".join(f"{name} {value.text}" for name, value in document.provenance.rows)
     return Group(*parts, Text(last, style="dim"))
 
 
-def summary(sheet: Sheet, candidate: str) -> dict[str, Any]:
-    """The page as one JSON-ready object, with the standing and the cells that it was made from."""
-    one = found_or_refused(standings(sheet), candidate)
-    shown = asdict(page(sheet, candidate))
-    return {
-        "assessment": sheet.assessment.id,
-        "suite": sheet.assessment.suite.name,
-        "candidate": candidate,
-        "ranked": isinstance(one, Ranked),
-        "standing": one.model_dump(mode="json"),
-        **{key: shown[key] for key in ("sentence", "tasks", "caveats")},
-        "cells": [c.model_dump(mode="json") for c in sheet.of(candidate)],
-    }
+def summary(sheet: Sheet, candidate: str) -> CandidateSummary:
+    """The page's summary; raises UsageError for a candidate who is not on the sheet."""
+    one = standing_of(standings(sheet), candidate)
+    shown = page(sheet, candidate)
+    return CandidateSummary(
+        assessment=sheet.assessment.id,
+        suite=sheet.assessment.suite.name,
+        candidate=candidate,
+        ranked=isinstance(one, Ranked),
+        standing=one,
+        sentence=shown.sentence,
+        tasks=shown.tasks,
+        caveats=shown.caveats,
+        cells=sheet.of(candidate),
+    )

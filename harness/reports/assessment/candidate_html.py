@@ -15,7 +15,7 @@ WIDE = 800.0
 def render_html(sheet: Sheet, alias: str) -> str:
     """The evaluator's page; raises UsageError for a candidate who is not on the sheet."""
     shown = candidate.page(sheet, alias)
-    one = candidate.found_or_refused(standings(sheet), alias)
+    one = candidate.standing_of(standings(sheet), alias)
     rows = [
         leaderboard_plot.Dot(clean.short(c.name, 44), _behind(c.counted, c.tasks), c.points)
         for c in one.competencies
@@ -29,6 +29,6 @@ def _behind(counted: int, tasks: int) -> str:
     return plain.count(tasks, "task") if counted == tasks else f"{counted} of {plain.count(tasks, 'task')}"
 
 
-def render_feedback(found: Feedback) -> str:
+def render_feedback(document: Feedback) -> str:
     """The candidate's page, made from the feedback alone."""
-    return template("feedback.html.j2").render(page=found)
+    return template("feedback.html.j2").render(page=document)

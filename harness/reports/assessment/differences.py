@@ -17,9 +17,9 @@ FOOT = (
 )
 
 
-def table(found: Difference) -> Table:
+def table(difference: Difference) -> Table:
     """A row for each task, and one for the suite."""
-    first, second = clean.short(found.first, 24), clean.short(found.second, 24)
+    first, second = clean.short(difference.first, 24), clean.short(difference.second, 24)
     rows = [
         row(
             clean.line(task.title, 60),
@@ -28,20 +28,26 @@ def table(found: Difference) -> Table:
             _difference(task.difference),
             _basis(task),
         )
-        for task in found.tasks
+        for task in difference.tasks
     ]
-    counted = sum(task.difference is not None for task in found.tasks)
-    whole = f"weighted, {counted} of {plain.count(len(found.tasks), 'task')}"
-    rows.append(row("Whole suite", "", "", _difference(found.whole), whole))
-    return Table("Difference", ("Task", first, second, "Difference", "How"), tuple(rows), (1, 2, 3), FOOT)
+    counted = sum(task.difference is not None for task in difference.tasks)
+    whole = f"weighted, {counted} of {plain.count(len(difference.tasks), 'task')}"
+    rows.append(row("Whole suite", "", "", _difference(difference.whole), whole))
+    return Table(
+        caption="Difference",
+        columns=("Task", first, second, "Difference", "How"),
+        rows=tuple(rows),
+        numeric=(1, 2, 3),
+        footnote=FOOT,
+    )
 
 
-def _difference(found: Span | None) -> Cell:
-    return cell("none") if found is None else cell(plain.span(found), _word(found))
+def _difference(gap: Span | None) -> Cell:
+    return cell("none") if gap is None else cell(plain.span(gap), _word(gap))
 
 
-def _word(found: Span) -> str:
-    return "not noise" if found.low > 0 or found.high < 0 else "could be noise"
+def _word(gap: Span) -> str:
+    return "not noise" if gap.low > 0 or gap.high < 0 else "could be noise"
 
 
 def _basis(task: TaskDifference) -> str:
@@ -50,8 +56,8 @@ def _basis(task: TaskDifference) -> str:
     return "from the two intervals" if task.basis == "intervals" else task.because
 
 
-def render_text(found: Difference) -> RenderableType:
+def render_text(difference: Difference) -> RenderableType:
     """The sentence, cautions and the table."""
-    cautions = [Text(f"Caution: {caution}.", style="bold yellow") for caution in found.cautions]
-    sentence = Text(clean.line(found.sentence), style="bold")
-    return Group(sentence, *cautions, Text(""), text.table(table(found)))
+    cautions = [Text(f"Caution: {caution}.", style="bold yellow") for caution in difference.cautions]
+    sentence = Text(clean.line(difference.sentence), style="bold")
+    return Group(sentence, *cautions, Text(""), text.table(table(difference)))

@@ -17,7 +17,7 @@ from rich.text import Text
 from harness.analysis.standings import Competency, Ranked, standings
 from harness.readings import Record
 from harness.records import Outcome, Verdict
-from harness.reports.assessment.candidate import ROOMY, found_or_refused
+from harness.reports.assessment.candidate import ROOMY, standing_of
 from harness.reports.parts import clean, plain, words
 from harness.reports.parts.tables import Mark
 from harness.reports.run import text
@@ -76,7 +76,7 @@ class Feedback(Record):
 def feedback(sheet: Sheet, candidate: str) -> Feedback:
     """The feedback for `candidate`; raises UsageError for one who is not on the sheet."""
     a = sheet.assessment
-    one = found_or_refused(standings(sheet), candidate)
+    one = standing_of(standings(sheet), candidate)
     cells = {cell.task: cell for cell in sheet.of(candidate)}
     stamps = {cell.stamp for cell in cells.values() if cell.stamp}
     ranked = isinstance(one, Ranked)
@@ -169,13 +169,15 @@ def _kept(verdict: Verdict, share: float | None) -> str:
     return VERDICTS[verdict]
 
 
-def render_text(found: Feedback) -> RenderableType:
+def render_text(document: Feedback) -> RenderableType:
     """The feedback for a terminal or a letter."""
-    head = f"{found.suite}: feedback for {found.candidate}" + (f", {found.date}" if found.date else "")
-    parts: list[RenderableType] = [Text(head, style="bold"), Text(found.sentence), Text("")]
-    for name, points, behind in found.competencies:
+    head = f"{document.suite}: feedback for {document.candidate}" + (
+        f", {document.date}" if document.date else ""
+    )
+    parts: list[RenderableType] = [Text(head, style="bold"), Text(document.sentence), Text("")]
+    for name, points, behind in document.competencies:
         parts.append(Text(f"  {name}: {points} ({behind})"))
-    for task in found.tasks:
+    for task in document.tasks:
         parts += [Text(""), Text(task.title, style="bold")]
         parts.append(
             Text(
@@ -188,4 +190,4 @@ def render_text(found: Feedback) -> RenderableType:
             Text(f"  {text.SIGNS[line.mark]}{line.name}: {line.words}", style=text.STYLES[line.mark])
             for line in task.constraints
         ]
-    return Group(*parts, Text(""), *(Text(note, style="dim") for note in found.notes))
+    return Group(*parts, Text(""), *(Text(note, style="dim") for note in document.notes))

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.analysis.standings import Apart, Gap, Ranked, Standings, by_candidate, span
+from harness.analysis.standings import Apart, FailedTask, Gap, Ranked, Standings, by_candidate, span
+from harness.readings import Record
+from harness.records import Outcome, Stamp
 from harness.reports.parts import clean, plain, units, words
 from harness.reports.parts.tables import Cell, Facts, Table, cell, facts, row
 from harness.reports.run import run_tables, text
 from harness.sheets import Cell as Scored
-from harness.sheets import Sheet, TaskInSuite
+from harness.sheets import Cut, Sheet, Standing, TaskInSuite
 
 By = Mapping[str, Mapping[str, Scored]]
 ALIAS = 28
 ASKED = "95 % interval"
 
 
-def over(found: Standings) -> str:
+def over(ranking: Standings) -> str:
     """What the ranks cover, in words."""
-    if found.competency:
-        return f"Competency: {clean.line(found.competency, 80)}"
-    if not found.filtered:
-        return f"All {len(found.tasks)} tasks" if len(found.tasks) > 1 else title(found.tasks[0])
-    return words.join([title(task) for task in found.tasks])
+    if ranking.competency:
+        return f"Competency: {clean.line(ranking.competency, 80)}"
+    if not ranking.filtered:
+        return f"All {len(ranking.tasks)} tasks" if len(ranking.tasks) > 1 else title(ranking.tasks[0])
+    return words.join([title(task) for task in ranking.tasks])
 
 
 def title(task: TaskInSuite) -> str:
@@ -35,51 +36,56 @@ def title(task: TaskInSuite) -> str:
     return clean.line(task.title or task.id, 80)
 
 
-def headline(found: Standings) -> str:
+def headline(ranking: Standings) -> str:
     """How many candidates are ranked and how many are not, in a sentence."""
-    if not found.ranked:
+    if not ranking.ranked:
         return "Nobody is ranked yet: no candidate has a result that counts on every task."
-    first = [clean.short(one.candidate, ALIAS) for one in found.ranked if one.rank == 1]
+    first = [clean.short(one.candidate, ALIAS) for one in ranking.ranked if one.rank == 1]
     lead = first[0] if len(first) == 1 else f"{len(first)} candidates who cannot be told apart"
-    ranked = f"{plain.count(len(found.ranked), 'candidate')} ranked"
-    apart = f", {len(found.apart):,} not" if found.apart else ""
+    ranked = f"{plain.count(len(ranking.ranked), 'candidate')} ranked"
+    apart = f", {len(ranking.apart):,} not" if ranking.apart else ""
     return f"{ranked}{apart}. First: {lead}."
 
 
-def ranks(found: Standings, by: By, tasks: bool = True) -> Table:
+def ranks(ranking: Standings, by: By, tasks: bool = True) -> Table:
     """The ranked candidates in order: place, points with interval, tier, band, and each task."""
-    shown = found.tasks if tasks and len(found.tasks) > 1 else ()
-    columns = ["Rank", "Candidate", "Points", "Lowest tier", *(["Cut"] if found.cut else [])]
+    shown = ranking.tasks if tasks and len(ranking.tasks) > 1 else ()
+    columns = ["Rank", "Candidate", "Points", "Lowest tier", *(["Cut"] if ranking.cut else [])]
     columns += [title(task) for task in shown]
     rows = tuple(
         row(
             cell(plain.place(one), plain.possible(one) if one.worst > one.rank else ""),
             clean.short(one.candidate, ALIAS),
             cell(plain.points(one.points.points), plain.between(one.points)),
-            cell(*_tiers(one)),
+            _tiers(one),
             *([cell(plain.BANDS[one.band][0], "", plain.BANDS[one.band][1])] if one.band else []),
             *(task_cell(by.get(one.candidate, {}).get(task.id), one.zeros) for task in shown),
         )
-        for one in found.ranked
+        for one in ranking.ranked
     )
-    return Table("Ranked", tuple(columns), rows, (2,), foot(found))
+    return Table(caption="Ranked", columns=tuple(columns), rows=rows, numeric=(2,), footnote=foot(ranking))
 
 
-def _tiers(one: Ranked) -> tuple[str, str]:
-    """The lowest tier, and how many tasks reached each; a task that counts as 0 reached none: failed."""
-    name = lambda tier: "failed" if tier == "none" else tier  # noqa: E731
+def _tiers(one: Ranked) -> Cell:
+    """The lowest tier; below it, how many tasks reached each, if there is more than one tier."""
     if len(one.tiers) < 2:
-        return name(one.tier), ""
-    return name(one.tier), ", ".join(f"{name(tier)} {number}" for tier, number in reversed(one.tiers.items()))
+        return cell(_tier_name(one.tier))
+    counts = [f"{_tier_name(tier)} {number}" for tier, number in reversed(one.tiers.items())]
+    return cell(_tier_name(one.tier), ", ".join(counts))
 
 
-def foot(found: Standings) -> str:
+def _tier_name(tier: str) -> str:
+    """A task that counts as 0 reached no tier: it is called failed."""
+    return "failed" if tier == "none" else tier
+
+
+def foot(ranking: Standings) -> str:
     """How to read the table, with the notes of the standings."""
     lead = (
         "Points: 0 is the baseline reference, 100 the expert reference on the same machine; below them the "
         f"{ASKED}. = marks a shared rank."
     )
-    cut = found.cut
+    cut = ranking.cut
     if cut is not None:
         error = (
             "" if cut.standard_error is None else f", standard error {units.points(cut.standard_error, 1)}"
@@ -88,31 +94,31 @@ def foot(found: Standings) -> str:
             f" Cut at {plain.points(cut.points)} points ({cut.method}, by {clean.line(cut.set_by, 60)}{error}): "
             "pass or not yet where the whole interval lies on one side, else review."
         )
-    return " ".join([lead, *(words.closed(clean.line(note)) for note in found.notes)])
+    return " ".join([lead, *(words.closed(clean.line(note)) for note in ranking.notes)])
 
 
-def task_cell(found: Scored | None, zeros: Sequence[str] = ()) -> Cell:
+def task_cell(scored: Scored | None, zeros: Sequence[str] = ()) -> Cell:
     """One candidate on one task: points and tier, or in words why there are none."""
-    if found is None:
+    if scored is None:
         return cell("–", "not scored yet")
-    if found.standing == "fit":
-        return cell(plain.points(found.points), found.tier)
-    name, mark = plain.STANDINGS[found.standing]
-    if found.standing == "unfit":
-        return cell("0" if found.task in zeros else name, plain.outcome(found).lower(), mark)
-    return cell(name, plain.outcome(found).lower() if found.standing == "open" else "", mark)
+    if scored.standing == "fit":
+        return cell(plain.points(scored.points), scored.tier)
+    name, mark = plain.STANDINGS[scored.standing]
+    if scored.standing == "unfit":
+        return cell("0" if scored.task in zeros else name, plain.outcome(scored).lower(), mark)
+    return cell(name, plain.outcome(scored).lower() if scored.standing == "open" else "", mark)
 
 
-def apart(found: Standings, by: By, tasks: bool = True) -> Table:
+def apart(ranking: Standings, by: By, tasks: bool = True) -> Table:
     """The candidates who are not ranked, why, and what counts so far."""
-    shown = found.tasks if tasks and len(found.tasks) > 1 else ()
+    shown = ranking.tasks if tasks and len(ranking.tasks) > 1 else ()
     columns = ("Candidate", "Why not ranked", *(title(task) for task in shown))
     order = {name: number for number, name in enumerate(("unfit", "open", "not attempted"))}
-    people = sorted(found.apart, key=lambda one: order[one.standing])
+    people = sorted(ranking.apart, key=lambda one: order[one.standing])
     rows = tuple(
         row(
             clean.short(one.candidate, ALIAS),
-            cell(*why(one, found.tasks)),
+            why(one, ranking.tasks),
             *(task_cell(by.get(one.candidate, {}).get(task.id)) for task in shown),
         )
         for one in people
@@ -120,17 +126,18 @@ def apart(found: Standings, by: By, tasks: bool = True) -> Table:
     note = (
         "Nobody here counts as 0: a failed task is shown as failed, and what is open is nobody's fault yet."
     )
-    return Table("Not ranked", columns, rows, (), note)
+    return Table(caption="Not ranked", columns=columns, rows=rows, numeric=(), footnote=note)
 
 
-def why(one: Apart, tasks: Sequence[TaskInSuite]) -> tuple[str, str, Any]:
-    """Why a candidate is not ranked, in words, each task's reason below it, and the mark."""
+def why(one: Apart, tasks: Sequence[TaskInSuite]) -> Cell:
+    """Why a candidate is not ranked, in words, with each task's reason below and the mark."""
     name, mark = plain.STANDINGS[one.standing]
     kinds = dict.fromkeys(plain.gap(gap.outcome) for gap in one.gaps if gap.standing == one.standing)
     titles = {task.id: title(task) for task in tasks}
-    told = " ".join(words.closed(f"{titles[gap.task]}: {reason(gap)}") for gap in one.gaps)
-    said = words.join([kind.lower() for kind in kinds if kind.lower() != name])
-    return f"{name.capitalize()}: {said}" if said else name.capitalize(), told, mark
+    reasons = " ".join(words.closed(f"{titles[gap.task]}: {reason(gap)}") for gap in one.gaps)
+    kinds_of_gap = words.join([kind.lower() for kind in kinds if kind.lower() != name])
+    short = f"{name.capitalize()}: {kinds_of_gap}" if kinds_of_gap else name.capitalize()
+    return cell(short, reasons, mark)
 
 
 def reason(gap: Gap) -> str:
@@ -141,7 +148,7 @@ def reason(gap: Gap) -> str:
 def warnings(sheet: Sheet) -> tuple[str, ...]:
     """What makes cells hard to compare: different machines, isolation, stamps, versions, certificates."""
     ran = [one for one in sheet.cells if one.run_id]
-    found = []
+    sentences = []
     for key, what in (("machine_id", "machines"), ("isolation", "isolation levels"), ("stamp", "stamps")):
         values = {getattr(one, key) for one in ran} - {"", None}
         if len(values) > 1:
@@ -150,15 +157,17 @@ def warnings(sheet: Sheet) -> tuple[str, ...]:
                 if key != "machine_id"
                 else ""
             )
-            found.append(f"The results come from {len(values)} {what}{shown}: {_UNLIKE[key]}.")
+            sentences.append(f"The results come from {len(values)} {what}{shown}: {_UNLIKE[key]}.")
     for task in sheet.assessment.suite.tasks:
         if len({one.task_digest for one in ran if one.task == task.id} - {""}) > 1:
-            found.append(f"{title(task)}: not everybody was given the same version of the task.")
+            sentences.append(f"{title(task)}: not everybody was given the same version of the task.")
     if doubtful := sum(one.certified is False for one in ran):
-        found.append(f"{plain.count(doubtful, 'result')} of {len(ran):,} with times that are not certified.")
+        sentences.append(
+            f"{plain.count(doubtful, 'result')} of {len(ran):,} with times that are not certified."
+        )
     if ran and {one.stamp for one in ran} == {"practice"}:
-        found.append(f"{plain.STAMPS['practice']}.")
-    return tuple(found)
+        sentences.append(f"{plain.STAMPS['practice']}.")
+    return tuple(sentences)
 
 
 _UNLIKE = {
@@ -188,38 +197,44 @@ def provenance(sheet: Sheet) -> Facts:
     )
 
 
-def render_text(sheet: Sheet, found: Standings) -> RenderableType:
+def render_text(sheet: Sheet, ranking: Standings) -> RenderableType:
     """The leaderboard for a terminal."""
     by, suite = by_candidate(sheet), sheet.assessment.suite
     head = Text(f"{clean.line(suite.title or suite.name, 80)} ({clean.line(suite.name, 40)})", style="bold")
-    parts: list[RenderableType] = [head, Text(f"{over(found)}. {headline(found)}"), Text("")]
-    if found.ranked:
-        parts.append(text.table(ranks(found, by, tasks=False)))
-    if found.ranked and len(found.tasks) > 1:
-        parts.append(text.table(numbered(found, by)))
-    if found.apart:
-        parts.append(text.table(apart(found, by, False)))
+    parts: list[RenderableType] = [head, Text(f"{over(ranking)}. {headline(ranking)}"), Text("")]
+    if ranking.ranked:
+        parts.append(text.table(ranks(ranking, by, tasks=False)))
+    if ranking.ranked and len(ranking.tasks) > 1:
+        parts.append(text.table(numbered(ranking, by)))
+    if ranking.apart:
+        parts.append(text.table(apart(ranking, by, False)))
     parts += [Text(f"! {warning}", style="bold yellow") for warning in warnings(sheet)]
     a = sheet.assessment
     last = f"Assessment {a.id}, suite {a.suite.digest[:19]}, seed {a.seed_id}, harness {a.harness_version}."
     return Group(*parts, Text(clean.line(last), style="dim"))
 
 
-def numbered(found: Standings, by: By) -> Table:
+def numbered(ranking: Standings, by: By) -> Table:
     """Points by task in numbered columns, for a narrow screen; the footnote names the tasks."""
-    columns = ("Candidate", *(str(number) for number, _ in enumerate(found.tasks, 1)))
+    columns = ("Candidate", *(str(number) for number, _ in enumerate(ranking.tasks, 1)))
     rows = tuple(
         row(
             clean.short(one.candidate, ALIAS),
-            *(task_cell(by.get(one.candidate, {}).get(t.id), one.zeros).text for t in found.tasks),
+            *(task_cell(by.get(one.candidate, {}).get(t.id), one.zeros).text for t in ranking.tasks),
         )
-        for one in found.ranked
+        for one in ranking.ranked
     )
-    legend = "; ".join(f"{number} {title(task)}" for number, task in enumerate(found.tasks, 1))
-    return Table("Points by task", columns, rows, tuple(range(1, len(columns))), f"{legend}.")
+    legend = "; ".join(f"{number} {title(task)}" for number, task in enumerate(ranking.tasks, 1))
+    return Table(
+        caption="Points by task",
+        columns=columns,
+        rows=rows,
+        numeric=tuple(range(1, len(columns))),
+        footnote=f"{legend}.",
+    )
 
 
-def render_csv(sheet: Sheet, found: Standings) -> str:
+def render_csv(sheet: Sheet, ranking: Standings) -> str:
     """One line for each candidate, ranked ones first; the rank is empty if there is none (RFC 4180)."""
     by, lines = by_candidate(sheet), _Lines()
     writer = csv.writer(lines, lineterminator="\n")
@@ -237,10 +252,12 @@ def render_csv(sheet: Sheet, found: Standings) -> str:
         "reason",
     ]
     each = [
-        f"{task.id} {what}" for task in found.tasks for what in ("points", "low", "high", "tier", "standing")
+        f"{task.id} {what}"
+        for task in ranking.tasks
+        for what in ("points", "low", "high", "tier", "standing")
     ]
     writer.writerow([harmless(name) for name in (*head, *each)])
-    for one in found.ranked:
+    for one in ranking.ranked:
         own = [
             one.rank,
             one.worst,
@@ -252,11 +269,11 @@ def render_csv(sheet: Sheet, found: Standings) -> str:
             one.tier,
             "",
         ]
-        writer.writerow([*own, *_task_values(by.get(one.candidate, {}), found.tasks)])
-    for one in found.apart:
-        told = "; ".join(f"{gap.task}: {reason(gap)}" for gap in one.gaps)
-        own = ["", "", "", harmless(one.candidate), one.standing, "", "", "", "", "", harmless(told)]
-        writer.writerow([*own, *_task_values(by.get(one.candidate, {}), found.tasks)])
+        writer.writerow([*own, *_task_values(by.get(one.candidate, {}), ranking.tasks)])
+    for one in ranking.apart:
+        reasons = "; ".join(f"{gap.task}: {reason(gap)}" for gap in one.gaps)
+        own = ["", "", "", harmless(one.candidate), one.standing, "", "", "", "", "", harmless(reasons)]
+        writer.writerow([*own, *_task_values(by.get(one.candidate, {}), ranking.tasks)])
     return "".join(lines.kept)
 
 
@@ -275,11 +292,11 @@ def _task_values(cells: Mapping[str, Scored], tasks: Iterable[TaskInSuite]) -> l
     values: list[str] = []
     for task in tasks:
         one = cells.get(task.id)
-        found = span(one) if one is not None and one.standing == "fit" else None
-        if one is None or found is None:
+        points = span(one) if one is not None and one.standing == "fit" else None
+        if one is None or points is None:
             values += ["", "", "", "", one.standing if one else "not scored yet"]
         else:
-            values += [*_numbers(found.points, found.low, found.high), harmless(one.tier), one.standing]
+            values += [*_numbers(points.points, points.low, points.high), harmless(one.tier), one.standing]
     return values
 
 
@@ -293,35 +310,73 @@ def harmless(text_: str) -> str:
     return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
 
 
-def summary(sheet: Sheet, found: Standings) -> dict[str, Any]:
-    """The leaderboard as one JSON-ready object: standings, short cells, warnings, provenance."""
+class CellSummary(Record):
+    """One candidate's result on one task, without its constraints and readings."""
+
+    candidate: str
+    task: str
+    outcome: Outcome
+    standing: Standing
+    points: float
+    points_low: float | None
+    points_high: float | None
+    tier: str
+    run_id: str
+    certified: bool | None
+    stamp: Stamp | None
+    isolation: str
+    machine_id: str
+
+
+class LeaderboardSummary(Record):
+    """The leaderboard as JSON: the assessment, the standings, a short form of each cell, and the warnings."""
+
+    assessment: str
+    suite: str
+    title: str
+    suite_digest: str
+    seed_id: str
+    variants: str
+    harness_version: str
+    begun_at: str
+    tasks: tuple[TaskInSuite, ...]
+    competency: str
+    filtered: bool
+    failed_task: FailedTask
+    cut: Cut | None
+    ranked: tuple[Ranked, ...]
+    apart: tuple[Apart, ...]
+    notes: tuple[str, ...]
+    cells: tuple[CellSummary, ...]
+    warnings: tuple[str, ...]
+
+
+def summary(sheet: Sheet, ranking: Standings) -> LeaderboardSummary:
+    """The leaderboard's summary, with the cells of the tasks that are ranked over."""
     a = sheet.assessment
-    keep = (
-        "candidate",
-        "task",
-        "outcome",
-        "standing",
-        "points",
-        "points_low",
-        "points_high",
-        "tier",
-        "run_id",
-        "certified",
-        "stamp",
-        "isolation",
-        "machine_id",
+    task_ids = {task.id for task in ranking.tasks}
+    cells = [
+        CellSummary.model_validate({name: getattr(one, name) for name in CellSummary.model_fields})
+        for one in sheet.cells
+        if one.task in task_ids
+    ]
+    return LeaderboardSummary(
+        assessment=a.id,
+        suite=a.suite.name,
+        title=a.suite.title,
+        suite_digest=a.suite.digest,
+        seed_id=a.seed_id,
+        variants=a.variants,
+        harness_version=a.harness_version,
+        begun_at=a.begun_at,
+        tasks=ranking.tasks,
+        competency=ranking.competency,
+        filtered=ranking.filtered,
+        failed_task=ranking.failed_task,
+        cut=ranking.cut,
+        ranked=ranking.ranked,
+        apart=ranking.apart,
+        notes=ranking.notes,
+        cells=tuple(cells),
+        warnings=warnings(sheet),
     )
-    asked = {task.id for task in found.tasks}
-    return {
-        "assessment": a.id,
-        "suite": a.suite.name,
-        "title": a.suite.title,
-        "suite_digest": a.suite.digest,
-        "seed_id": a.seed_id,
-        "variants": a.variants,
-        "harness_version": a.harness_version,
-        "begun_at": a.begun_at,
-        **found.model_dump(mode="json", exclude={"suite"}),
-        "cells": [{key: getattr(one, key) for key in keep} for one in sheet.cells if one.task in asked],
-        "warnings": list(warnings(sheet)),
-    }

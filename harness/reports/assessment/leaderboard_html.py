@@ -24,7 +24,7 @@ MOST_CELLS = 60_000  # cells of tables in a page: beyond it, a page shows one vi
 WIDE = 1080.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class View:
     """A selection of tasks, ranked."""
 
@@ -38,11 +38,11 @@ class View:
     apart: Table
 
 
-def render_html(sheet: Sheet, found: Standings) -> str:
+def render_html(sheet: Sheet, ranking: Standings) -> str:
     """The page; where `found` is the whole suite, with a view for each task and competency."""
     suite = sheet.assessment.suite
-    others = [] if found.filtered else _others(sheet, found)
-    views = [*(_view(sheet, one, f"v{n}") for n, one in enumerate(others, 1)), _view(sheet, found, "all")]
+    others = [] if ranking.filtered else _others(sheet, ranking)
+    views = [*(_view(sheet, one, f"v{n}") for n, one in enumerate(others, 1)), _view(sheet, ranking, "all")]
     stamps = {cell.stamp for cell in sheet.cells if cell.stamp}
     return template("board.html.j2").render(
         title=clean.line(suite.title or suite.name, 100),
@@ -55,7 +55,7 @@ def render_html(sheet: Sheet, found: Standings) -> str:
         stamp=words.STAMPS[stamps.pop()] if len(stamps) == 1 else ("", ""),
         warnings=leaderboard.warnings(sheet),
         provenance=leaderboard.provenance(sheet),
-        left_out=not others and not found.filtered and _many(sheet),
+        left_out=not others and not ranking.filtered and _many(sheet),
         tints=tint,
         assessment=sheet.assessment,
     )
@@ -84,9 +84,9 @@ def _many(sheet: Sheet) -> bool:
     return len(sheet.candidates) * 4 * (len(suite.tasks) + len(suite.competencies())) > MOST_CELLS
 
 
-def _others(sheet: Sheet, found: Standings) -> list[Standings]:
+def _others(sheet: Sheet, ranking: Standings) -> list[Standings]:
     """Each task and each competency by itself, if that differs from the whole suite."""
-    suite, failed = sheet.assessment.suite, found.failed_task
+    suite, failed = sheet.assessment.suite, ranking.failed_task
     if _many(sheet) or len(suite.tasks) < 2:
         return []
     by_task = [standings(sheet, [task.id], None, failed) for task in suite.tasks]
@@ -97,28 +97,28 @@ def _competencies(sheet: Sheet, failed: FailedTask) -> list[Standings]:
     return [standings(sheet, None, name, failed) for name in sheet.assessment.suite.competencies()]
 
 
-def _view(sheet: Sheet, found: Standings, uid: str) -> View:
+def _view(sheet: Sheet, ranking: Standings, uid: str) -> View:
     by = by_candidate(sheet)
-    kind = "competency" if found.competency else "task" if found.filtered else "all"
+    kind = "competency" if ranking.competency else "task" if ranking.filtered else "all"
     rows = [
         leaderboard_plot.Dot(
             f"{plain.place(one)}  {clean.short(one.candidate, leaderboard.ALIAS)}",
             plain.points(one.points.points),
             one.points,
         )
-        for one in found.ranked[:DRAWN]
+        for one in ranking.ranked[:DRAWN]
     ]
     return View(
         id=uid,
-        name=leaderboard.over(found).removeprefix("Competency: "),
+        name=leaderboard.over(ranking).removeprefix("Competency: "),
         kind=kind,
-        sentence=leaderboard.headline(found),
-        plot=both(rows, uid, "Candidates by points", found.cut.points if found.cut else None),
-        more=f"The first {DRAWN} of {len(found.ranked):,} are drawn; the table has all."
-        if len(found.ranked) > DRAWN
+        sentence=leaderboard.headline(ranking),
+        plot=both(rows, uid, "Candidates by points", ranking.cut.points if ranking.cut else None),
+        more=f"The first {DRAWN} of {len(ranking.ranked):,} are drawn; the table has all."
+        if len(ranking.ranked) > DRAWN
         else "",
-        ranked=leaderboard.ranks(found, by),
-        apart=leaderboard.apart(found, by),
+        ranked=leaderboard.ranks(ranking, by),
+        apart=leaderboard.apart(ranking, by),
     )
 
 

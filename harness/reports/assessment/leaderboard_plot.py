@@ -10,8 +10,8 @@ from harness.reports.parts import plain
 from harness.reports.parts.svg import Scale, el, figure, path, rule, text, text_width
 
 ROW, TOP = 26.0, 34.0
-TALL = 44.0  # a row whose label stands above its interval
-BESIDE = 560.0  # from this width on labels stand beside the intervals
+TALL = 44.0  # a row with its label above its interval
+BESIDE = 560.0  # from this width on labels are beside the intervals
 AXIS = (-25, 0, 25, 50, 75, 100, 125)
 NAMES = {0: "baseline", 50: "", 100: "expert"}
 
@@ -37,7 +37,7 @@ def dots(rows: Sequence[Dot], width: float, uid: str, title: str, cut: float | N
     bottom = TOP + step * len(rows) + 4
     body = _axis(scale, bottom) + _cut(scale, cut, bottom)
     body += "".join(_row(row, scale, TOP + step * i, width, beside) for i, row in enumerate(rows))
-    return figure(width, bottom + 24, body, uid=uid, title=title, description=_told(rows, cut))
+    return figure(width, bottom + 24, body, uid=uid, title=title, description=_description(rows, cut))
 
 
 def _extent(rows: Sequence[Dot], cut: float | None) -> tuple[float, float]:
@@ -87,6 +87,6 @@ def _fitted(label: str, room: float) -> str:
     return label if len(label) <= fitting else f"{label[: max(fitting - 1, 1)]}…"
 
 
-def _told(rows: Sequence[Dot], cut: float | None) -> str:
-    said = "; ".join(f"{row.label}: {plain.span(row.points)}" for row in rows)
-    return f"{said}." + (f" Cut: {plain.points(cut)}." if cut is not None else "")
+def _description(rows: Sequence[Dot], cut: float | None) -> str:
+    in_words = "; ".join(f"{row.label}: {plain.span(row.points)}" for row in rows)
+    return f"{in_words}." + (f" Cut: {plain.points(cut)}." if cut is not None else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from harness.reports.parts import clean
 from harness.sheets import Cell, Suite
@@ -14,9 +15,9 @@ def render_changes(rows: Iterable[tuple[Cell, Cell | None, str]]) -> str:
     """One line for each cell (before, after, fault); unchanged cells say so."""
     lines = [_line("CANDIDATE", "TASK", "BEFORE", "AFTER")]
     for before, after, fault in rows:
-        said = f"not scored again: {clean.line(fault, 200)}" if after is None else _ended(after)
-        said = "the same" if after == before else said
-        lines.append(_line(before.candidate, before.task, _ended(before), said))
+        ending = f"not scored again: {clean.line(fault, 200)}" if after is None else _ended(after)
+        ending = "the same" if after == before else ending
+        lines.append(_line(before.candidate, before.task, _ended(before), ending))
         if after is not None and after != before:
             lines += [f"    {words}" for words in _verdicts(before, after)]
     return "\n".join(lines)
@@ -25,25 +26,37 @@ def render_changes(rows: Iterable[tuple[Cell, Cell | None, str]]) -> str:
 def render_weights(before: Suite, after: Suite) -> str:
     """A sentence for each weight that changed and for the cut, if it changed; empty if nothing did."""
     was = {task.id: task.weight for task in before.tasks}
-    said = [
+    sentences = [
         f"The weight of {clean.line(task.id, 60)} is {task.weight:g}; it was {was[task.id]:g}."
         for task in after.tasks
         if was[task.id] != task.weight
     ]
     if before.cut != after.cut:
         cuts = [f"{cut.points:g} points" if cut else "none" for cut in (after.cut, before.cut)]
-        said.append(f"The cut is {cuts[0]}; it was {cuts[1]}.")
-    return "\n".join(said)
+        sentences.append(f"The cut is {cuts[0]}; it was {cuts[1]}.")
+    return "\n".join(sentences)
 
 
-def render_history(rows: Sequence[tuple[str, str, str, str]]) -> str:
-    """The replaced cells or suites, oldest first: when, by whom, why, and the old one (by `was` or `suite_was`)."""
+class Replaced(NamedTuple):
+    """A replaced cell or suite: when, by whom and why it was replaced, and the old one as a line."""
+
+    at: str
+    by: str
+    why: str
+    old: str
+
+
+def render_history(rows: Sequence[Replaced]) -> str:
+    """The replaced cells and suites in the order given, two lines for each."""
     if not rows:
         return "Nothing was replaced."
     lines = []
-    for at, by, why, was in rows:
-        who = clean.line(by, 60) or "nobody named"
-        lines += [f"{clean.line(at, 40)}  {who}: {clean.line(why, 200) or 'no reason given'}", f"    {was}"]
+    for row in rows:
+        who = clean.line(row.by, 60) or "nobody named"
+        lines += [
+            f"{clean.line(row.at, 40)}  {who}: {clean.line(row.why, 200) or 'no reason given'}",
+            f"    {row.old}",
+        ]
     return "\n".join(lines)
 
 
@@ -64,14 +77,14 @@ def _ended(cell: Cell) -> str:
 
 def _verdicts(before: Cell, after: Cell) -> list[str]:
     old = {constraint.name: constraint for constraint in before.constraints}
-    said = []
+    lines = []
     for new in after.constraints:
         then = old.get(new.name)
         verdict, threshold = (then.verdict, f"{then.threshold:g}") if then else ("none", "none")
         if (verdict, threshold) != (new.verdict, f"{new.threshold:g}"):
             name = clean.line(new.name, 60)
-            said.append(f"{name}: threshold {threshold} -> {new.threshold:g}, {verdict} -> {new.verdict}")
-    return said
+            lines.append(f"{name}: threshold {threshold} -> {new.threshold:g}, {verdict} -> {new.verdict}")
+    return lines
 
 
 def _line(*parts: str) -> str:

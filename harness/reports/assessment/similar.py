@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from harness.analysis.fingerprints import GRAM, WINDOW
 from harness.analysis.similarity import Found, Part, SharedCode
+from harness.readings import Record
 from harness.reports.parts import clean
 
 HINT = (
@@ -16,19 +15,19 @@ MOST_REGIONS = 12
 MOST_PARTS = 20
 
 
-def render(task: str, found: Found, threshold: float) -> str:
+def render(task: str, comparison: Found, threshold: float) -> str:
     """One task's comparison as lines for a terminal."""
-    listed = len(found.pairs) + found.left_out
+    listed = len(comparison.pairs) + comparison.left_out
     lines = [
-        f"{task}: {len(found.parts)} submissions, {listed} {'pair' if listed == 1 else 'pairs'} with a share of "
+        f"{task}: {len(comparison.parts)} submissions, {listed} {'pair' if listed == 1 else 'pairs'} with a share of "
         f"{threshold:.0%} or more"
     ]
-    for pair in found.pairs:
+    for pair in comparison.pairs:
         lines += _pair(pair)
-    if found.left_out:
-        lines.append(f"  {found.left_out:,} more pairs are not listed; raise --threshold")
-    lines += _parts(found.parts)
-    lines += [note(text) for text in found.notes]
+    if comparison.left_out:
+        lines.append(f"  {comparison.left_out:,} more pairs are not listed; raise --threshold")
+    lines += _parts(comparison.parts)
+    lines += [note(text) for text in comparison.notes]
     return "\n".join(lines) + "\n"
 
 
@@ -37,43 +36,85 @@ def note(text: str) -> str:
     return f"note: {clean.line(text)}"
 
 
-def as_json(task: str, found: Found, threshold: float) -> dict[str, Any]:
-    """The same as one object; shares are from 0 to 1, lines from 1 and inclusive."""
-    pairs = [
-        {
-            "candidates": [pair.one, pair.other],
-            "shared": pair.shared,
-            "shares": [pair.share, pair.other_share],
-            "few": pair.few,
-            "regions": [
-                {"files": [r.file, r.other_file], "lines": [list(r.lines), list(r.other_lines)]}
-                for r in pair.regions
-            ],
-        }
-        for pair in found.pairs
+class RegionSummary(Record):
+    """Lines of one side's file and of the other's that are alike; lines count from 1, both ends included."""
+
+    files: tuple[str, str]
+    lines: tuple[tuple[int, int], tuple[int, int]]
+
+
+class PairSummary(Record):
+    """Two submissions: their distinct shared fingerprints, and these as a share (0 to 1) of each one's own."""
+
+    candidates: tuple[str, str]
+    shared: int
+    shares: tuple[float, float]
+    few: bool
+    regions: tuple[RegionSummary, ...]
+
+
+class SubmissionSummary(Record):
+    """One submission's distinct fingerprints; `closest` is the candidate who shares the most, if any does."""
+
+    candidate: str
+    own: int
+    starter: int
+    common: int
+    closest: str | None
+    share: float
+    elsewhere: float
+
+
+class SimilarSummary(Record):
+    """One task's comparison as JSON."""
+
+    task: str
+    threshold: float
+    gram: int
+    window: int
+    submissions: tuple[SubmissionSummary, ...]
+    pairs: tuple[PairSummary, ...]
+    pairs_left_out: int
+    notes: tuple[str, ...]
+
+
+def summary(task: str, comparison: Found, threshold: float) -> SimilarSummary:
+    """One task's comparison; shares are from 0 to 1."""
+    return SimilarSummary(
+        task=task,
+        threshold=threshold,
+        gram=GRAM,
+        window=WINDOW,
+        submissions=tuple(_submission(part) for part in comparison.parts),
+        pairs=tuple(_pair_summary(pair) for pair in comparison.pairs),
+        pairs_left_out=comparison.left_out,
+        notes=comparison.notes,
+    )
+
+
+def _submission(part: Part) -> SubmissionSummary:
+    return SubmissionSummary(
+        candidate=part.candidate,
+        own=part.own,
+        starter=part.starter,
+        common=part.common,
+        closest=part.closest or None,
+        share=part.share,
+        elsewhere=part.elsewhere,
+    )
+
+
+def _pair_summary(pair: SharedCode) -> PairSummary:
+    regions = [
+        RegionSummary(files=(r.file, r.other_file), lines=(r.lines, r.other_lines)) for r in pair.regions
     ]
-    parts = [
-        {
-            "candidate": part.candidate,
-            "own": part.own,
-            "starter": part.starter,
-            "common": part.common,
-            "closest": part.closest or None,
-            "share": part.share,
-            "elsewhere": part.elsewhere,
-        }
-        for part in found.parts
-    ]
-    return {
-        "task": task,
-        "threshold": threshold,
-        "gram": GRAM,
-        "window": WINDOW,
-        "submissions": parts,
-        "pairs": pairs,
-        "pairs_left_out": found.left_out,
-        "notes": list(found.notes),
-    }
+    return PairSummary(
+        candidates=(pair.one, pair.other),
+        shared=pair.shared,
+        shares=(pair.share, pair.other_share),
+        few=pair.few,
+        regions=tuple(regions),
+    )
 
 
 def _pair(pair: SharedCode) -> list[str]:
@@ -101,9 +142,9 @@ def _parts(parts: tuple[Part, ...]) -> list[str]:
     width = max([len("submission"), *map(len, names)])
     lines = [f"  {'submission':<{width}}  {'own':>5}  {'starter':>7}  {'common':>6}  {'share':>5}  closest"]
     for name, part in zip(names, ordered, strict=False):
-        said = clean.short(part.closest, 30) or ("none" if part.own else "no code of its own")
+        closest = clean.short(part.closest, 30) or ("none" if part.own else "no code of its own")
         lines.append(
-            f"  {name:<{width}}  {part.own:>5}  {part.starter:>7}  {part.common:>6}  {part.share:>5.0%}  {said}"
+            f"  {name:<{width}}  {part.own:>5}  {part.starter:>7}  {part.common:>6}  {part.share:>5.0%}  {closest}"
         )
     if len(ordered) > MOST_PARTS:
         lines.append(f"  and {len(ordered) - MOST_PARTS:,} more with smaller shares; --json has them all")

@@ -67,7 +67,7 @@ def errors(c: Calibration, width: float, uid: str) -> str:
     body += rule(left, bottom, width - 14, bottom, "axis")
     body += "".join(text(across(v), bottom + 16, label, "middle", "tick") for v, label in across.ticks(""))
     body += text(width - 14, bottom + 34, "skill", "end", "tick")
-    told = "; ".join(f"skill {x:+.1f}: {low:.2f} to {high:.2f}" for x, low, _, high in known[::4])
+    in_words = "; ".join(f"skill {x:+.1f}: {low:.2f} to {high:.2f}" for x, low, _, high in known[::4])
     return figure(
-        width, bottom + 42, body, uid=uid, title="Standard error of skill over skill", description=told
+        width, bottom + 42, body, uid=uid, title="Standard error of skill over skill", description=in_words
     )

@@ -18,8 +18,8 @@ from harness.reports.run import plots
 def headline(c: Calibration) -> str:
     """One sentence."""
     flagged = sum(bool(t.flags) for t in c.tasks)
-    said = f"{len(c.tasks)} tasks, {c.people} people, {c.rows} scores"
-    return f"{said}; {flagged} tasks are flagged." if flagged else f"{said}; no task is flagged."
+    counts = f"{len(c.tasks)} tasks, {c.people} people, {c.rows} scores"
+    return f"{counts}; {flagged} tasks are flagged." if flagged else f"{counts}; no task is flagged."
 
 
 def tables(c: Calibration) -> tuple[Table, ...]:
@@ -70,7 +70,7 @@ def difficulty(c: Calibration) -> Table:
         "by definition. "
         "Discrimination: slope by the spread about it. Small: 95 % intervals."
     )
-    return Table("Tasks", columns, rows, (1, 2, 3, 4), foot)
+    return Table(caption="Tasks", columns=columns, rows=rows, numeric=(1, 2, 3, 4), footnote=foot)
 
 
 def ladder(c: Calibration) -> Table:
@@ -103,7 +103,7 @@ def ladder(c: Calibration) -> Table:
         "Points are anchored on each instance, so baseline and expert do not vary. Needed: at least 3 SDs and no "
         "inversion; more than 99 SDs are not told apart."
     )
-    return Table("Ladder", columns, tuple(rows), (2, 3, 4, 5, 6), foot)
+    return Table(caption="Ladder", columns=columns, rows=tuple(rows), numeric=(2, 3, 4, 5, 6), footnote=foot)
 
 
 def _sd(value: float | None) -> str:
@@ -124,7 +124,12 @@ def people(c: Calibration) -> Table:
         for t in c.tasks
         if t.people
     )
-    return Table("People", ("Task", "Floor", "Ceiling", "Failed", "Timed out", "Budgets"), rows, (1, 2, 3, 4))
+    return Table(
+        caption="People",
+        columns=("Task", "Floor", "Ceiling", "Failed", "Timed out", "Budgets"),
+        rows=rows,
+        numeric=(1, 2, 3, 4),
+    )
 
 
 def _budgets(t: TaskFigures) -> str:
@@ -153,7 +158,7 @@ def suite(c: Calibration) -> Table:
         "Accuracy: how often points fall on the side of the cut where the expected points are; consistency: how often "
         "two forms of this length agree. Both over people as they are thought to be spread."
     )
-    return Table("Suite", ("Figure", "Value"), tuple(rows), (1,), foot)
+    return Table(caption="Suite", columns=("Figure", "Value"), rows=tuple(rows), numeric=(1,), footnote=foot)
 
 
 def _provisional(c: Calibration) -> str:
@@ -164,8 +169,8 @@ def _cut(c: Calibration) -> Cell:
     if c.cut is None:
         return cell("none was set")
     error = c.cut.standard_error
-    told = "" if error is None else f"; standard error {error:.1f}"
-    return cell(f"{c.cut.points:.1f} points", f"{c.cut.method}, set by {c.cut.set_by}{told}")
+    error_in_words = "" if error is None else f"; standard error {error:.1f}"
+    return cell(f"{c.cut.points:.1f} points", f"{c.cut.method}, set by {c.cut.set_by}{error_in_words}")
 
 
 def errors(c: Calibration) -> Table:
@@ -177,14 +182,22 @@ def errors(c: Calibration) -> Table:
     )
     foot = "Held at -25 and 125 points, scores vary less at the ends but say less of skill."
     columns = ("Skill", "Error in points", "Error in skill")
-    return Table("Standard error at seven skills", columns, rows, (1, 2), foot)
+    return Table(
+        caption="Standard error at seven skills", columns=columns, rows=rows, numeric=(1, 2), footnote=foot
+    )
 
 
 def dstudy(c: Calibration) -> Table:
     """The reliability that forms of other lengths would reach."""
     rows = tuple(row(str(d.tasks), str(d.seeds), shown(d.relative), shown(d.absolute)) for d in c.dstudy)
     foot = "E rho squared is for ranking people, Phi for their distance to a cut. Small: 95 % intervals."
-    return Table("Tasks by seeds", ("Tasks", "Seeds", "E rho squared", "Phi"), rows, (1, 2, 3), foot)
+    return Table(
+        caption="Tasks by seeds",
+        columns=("Tasks", "Seeds", "E rho squared", "Phi"),
+        rows=rows,
+        numeric=(1, 2, 3),
+        footnote=foot,
+    )
 
 
 def shares(c: Calibration) -> Table:
@@ -193,10 +206,10 @@ def shares(c: Calibration) -> Table:
     for t in c.tasks:
         if not t.people:
             continue
-        told = dict(t.shares)
-        parts = [told.get(name, Estimate()) for name in ("person", "instance", "seed", "machine")]
+        known = dict(t.shares)
+        parts = [known.get(name, Estimate()) for name in ("person", "instance", "seed", "machine")]
         cells = [shown(e, 0, True) for e in parts]
-        if (both := told.get("instance and seed")) is not None:
+        if (both := known.get("instance and seed")) is not None:
             cells[1] = cell(f"with seed: {shown(both, 0, True).text}", shown(both, 0, True).note)
         m = t.minutes
         took = (
@@ -211,7 +224,13 @@ def shares(c: Calibration) -> Table:
         "seeds on each instance. Machine: share in persons' means; it also holds who was scored where. "
         "Minutes: median, least and most of the machine's wall clock."
     )
-    return Table("Variance of each task", columns, tuple(rows), (1, 2, 3, 4, 5), foot)
+    return Table(
+        caption="Variance of each task",
+        columns=columns,
+        rows=tuple(rows),
+        numeric=(1, 2, 3, 4, 5),
+        footnote=foot,
+    )
 
 
 def proposals(c: Calibration) -> Table:
@@ -234,7 +253,13 @@ def proposals(c: Calibration) -> Table:
             set_to = f"{sign} {units.quantity(p.set_to, p.unit)}"
             rows.append(row(t.task, p.name, set_to, cell(middle, f"{p.runs} runs"), new, met))
     columns = ("Task", "Limit", "Set", "Competent tier", "Proposed", "People who meet it")
-    return Table("Proposed limits", columns, tuple(rows), (2, 3, 4, 5), f"Not applied. Proposed: {RULE}.")
+    return Table(
+        caption="Proposed limits",
+        columns=columns,
+        rows=tuple(rows),
+        numeric=(2, 3, 4, 5),
+        footnote=f"Not applied. Proposed: {RULE}.",
+    )
 
 
 def forms(c: Calibration) -> Table:
@@ -243,13 +268,18 @@ def forms(c: Calibration) -> Table:
         row(f"{n.target:g}", str(n.seeds), str(n.tasks or "over 60"), str(n.tasks_cautious or "over 60"))
         for n in c.needed
     )
-    return Table("Tasks needed", ("E rho squared", "Seeds", "Tasks", "Tasks, cautious"), rows, (1, 2, 3))
+    return Table(
+        caption="Tasks needed",
+        columns=("E rho squared", "Seeds", "Tasks", "Tasks, cautious"),
+        rows=rows,
+        numeric=(1, 2, 3),
+    )
 
 
 def planned(c: Calibration) -> Table:
     """The form that the planner picked."""
     if c.form is None:
-        return Table("Planned form", (), ())
+        return Table(caption="Planned form", columns=(), rows=())
     f = c.form
     at = " at the cut" if f.at_cut else ""
     rows = (
@@ -258,7 +288,7 @@ def planned(c: Calibration) -> Table:
         row(f"Standard error of skill{at}", shown(f.csem)),
         row(f"Reliability{at}", shown(f.relative)),
     )
-    return Table("Planned form", ("Figure", "Value"), rows, (1,))
+    return Table(caption="Planned form", columns=("Figure", "Value"), rows=rows, numeric=(1,))
 
 
 def standings(c: Calibration) -> Table:
@@ -269,7 +299,11 @@ def standings(c: Calibration) -> Table:
     )
     foot = "Pass where P(above the cut) is at least 0.8, not yet where at most 0.2; a person reviews all between."
     return Table(
-        "Persons", ("Person", "Skill", "P(above the cut)", f"Band{_provisional(c)}"), rows, (1, 2), foot
+        caption="Persons",
+        columns=("Person", "Skill", "P(above the cut)", f"Band{_provisional(c)}"),
+        rows=rows,
+        numeric=(1, 2),
+        footnote=foot,
     )
 
 
@@ -307,9 +341,9 @@ def _plots(c: Calibration) -> Sequence[tuple[str, str, Sequence[tuple[str, Marku
             calibration_plots.errors,
         ),
     )
-    found = []
+    drawn = []
     for heading, lead, uid, draw in drawings:
         wide, narrow = draw(c, plots.WIDE, f"{uid}w"), draw(c, plots.NARROW, f"{uid}n")
         if wide:
-            found.append((heading, lead, (("wide", Markup(wide)), ("narrow", Markup(narrow)))))
-    return found
+            drawn.append((heading, lead, (("wide", Markup(wide)), ("narrow", Markup(narrow)))))
+    return drawn

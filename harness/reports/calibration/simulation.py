@@ -27,23 +27,23 @@ NAMES = {
 }
 
 
-def headline(found: Simulation) -> str:
+def headline(simulation: Simulation) -> str:
     """One sentence: how many targets were met."""
-    aimed = [t for s in found.situations for t in s.figures if _aimed(t)] + list(found.forecasts)
+    aimed = [t for s in simulation.situations for t in s.figures if _aimed(t)] + list(simulation.forecasts)
     met = sum(t.verdict == "pass" for t in aimed)
     open_ = sum(t.verdict == "inconclusive" for t in aimed)
     missed = len(aimed) - met - open_
-    said = f"{met} of {len(aimed)} targets are met"
-    said += f", {open_} are missed by less than the simulation's own error" if open_ else ""
-    said += f", {missed} are missed" if missed else ""
-    return f"{said}. One fit of 50 people by 12 tasks by 3 seeds took {units.seconds(found.fit_seconds)}."
+    sentence = f"{met} of {len(aimed)} targets are met"
+    sentence += f", {open_} are missed by less than the simulation's own error" if open_ else ""
+    sentence += f", {missed} are missed" if missed else ""
+    return f"{sentence}. One fit of 50 people by 12 tasks by 3 seeds took {units.seconds(simulation.fit_seconds)}."
 
 
-def markdown(found: Simulation) -> str:
+def markdown(simulation: Simulation) -> str:
     """The headline and every table, as docs/calibration.md holds them."""
-    shown = [f"{headline(found)}", pipes.table(table(found)), escape(table(found).footnote)]
-    if found.forecasts:
-        further = forecasts(found.forecasts)
+    shown = [f"{headline(simulation)}", pipes.table(table(simulation)), escape(table(simulation).footnote)]
+    if simulation.forecasts:
+        further = forecasts(simulation.forecasts)
         shown += [f"### {escape(further.caption)}", pipes.table(further), escape(further.footnote)]
     return "\n\n".join(shown) + "\n"
 
@@ -52,7 +52,7 @@ def _aimed(target: Target) -> bool:
     return target.at_least is not None or target.at_most is not None
 
 
-def table(found: Simulation) -> Table:
+def table(simulation: Simulation) -> Table:
     """One row for each situation."""
     shown = (
         "r of difficulty",
@@ -61,14 +61,20 @@ def table(found: Simulation) -> Table:
         "r of skill",
         "coverage of skill",
     )
-    rows = tuple(row(*_who(s), *(_figure(s, name) for name in shown)) for s in found.situations)
+    rows = tuple(row(*_who(s), *(_figure(s, name) for name in shown)) for s in simulation.situations)
     columns = ("Planted", "People", "Tasks", "r(b)", "RMSE(b)", "Covers b", "r(skill)", "Covers skill")
     foot = (
         "b: difficulty. Covers: how often a 95 % interval holds the truth. Small: the simulation's own 95 % error; "
         "open: the target is missed by less than that. "
         "Authors: independent hands for each reference tier."
     )
-    return Table("Planted and recovered", columns, rows, (1, 2, 3, 4, 5, 6, 7), foot)
+    return Table(
+        caption="Planted and recovered",
+        columns=columns,
+        rows=rows,
+        numeric=(1, 2, 3, 4, 5, 6, 7),
+        footnote=foot,
+    )
 
 
 def _who(s: Recovery) -> tuple[Cell, str, str]:
@@ -78,12 +84,12 @@ def _who(s: Recovery) -> tuple[Cell, str, str]:
 
 
 def _figure(s: Recovery, name: str) -> Cell:
-    found = next((t for t in s.figures if t.name == name), None)
-    if found is None:
+    target = next((t for t in s.figures if t.name == name), None)
+    if target is None:
         return cell("–")
-    mark: Mark = found.verdict if _aimed(found) else ""
+    mark: Mark = target.verdict if _aimed(target) else ""
     return cell(
-        _number(found.value) + SAID.get(mark, ""), f"{_number(found.low)} to {_number(found.high)}", mark
+        _number(target.value) + SAID.get(mark, ""), f"{_number(target.low)} to {_number(target.high)}", mark
     )
 
 
@@ -110,7 +116,13 @@ def forecasts(targets: Sequence[Target]) -> Table:
         "run on them. Error: mean distance from the planted value. Coverage: how often the 95 % interval holds it. "
         "Small: the simulation's own 95 % error."
     )
-    return Table("Planning and deciding", ("Figure", "Found", "Target"), rows, (1, 2), foot)
+    return Table(
+        caption="Planning and deciding",
+        columns=("Figure", "Found", "Target"),
+        rows=rows,
+        numeric=(1, 2),
+        footnote=foot,
+    )
 
 
 def _aim(t: Target) -> str:

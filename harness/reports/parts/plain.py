@@ -39,14 +39,14 @@ def points(value: float) -> str:
     return units.points(value).replace("-", "\N{MINUS SIGN}")
 
 
-def span(found: Span | None) -> str:
+def span(interval: Span | None) -> str:
     """Points with their interval: "74 (68 to 80)"."""
-    return units.ABSENT if found is None else f"{points(found.points)} ({between(found)})"
+    return units.ABSENT if interval is None else f"{points(interval.points)} ({between(interval)})"
 
 
-def between(found: Span) -> str:
+def between(interval: Span) -> str:
     """The interval: "68 to 80"."""
-    return f"{points(found.low)} to {points(found.high)}"
+    return f"{points(interval.low)} to {points(interval.high)}"
 
 
 def place(one: Ranked) -> str:

@@ -139,11 +139,11 @@ class Scale:
 
 def _decades(low: float, high: float) -> list[list[float]]:
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    found = [
+    choices = [
         [m * 10.0**e for e in range(first, last + 1) for m in steps if low <= m * 10.0**e <= high]
         for steps in ((1, 2, 5), (1, 3), (1,))
     ]
-    return [*found, found[-1][::2], found[-1][::3]]
+    return [*choices, choices[-1][::2], choices[-1][::3]]
 
 
 def _rounds(low: float, high: float, unit: str) -> list[list[float]]:

@@ -26,7 +26,7 @@ class Cell:
         return max((len(word) for word in f"{self.text} {self.note}".split()), default=0) <= LONG_WORD
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """Rows under columns; `numeric` columns are right-aligned. The first column names the row.
 

@@ -60,7 +60,7 @@ def measure(name: str) -> str:
 
 
 def measurer(measured_by: str) -> str:
-    """The one who measured; the parent process is called the harness."""
+    """Who measured a value; the parent process is called the harness."""
     return "the harness" if measured_by == "parent" else measured_by
 
 

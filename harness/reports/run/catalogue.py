@@ -50,7 +50,12 @@ def render(proofs: Sequence[Proof], after: str = "") -> str:
 
 def overview(proofs: Sequence[Proof]) -> Table:
     """One row for each proof on the task's own data."""
-    return Table("All tasks", COLUMNS, tuple(_row(proof) for proof in proofs), (2, 3, 4, 5, 6, 9, 10))
+    return Table(
+        caption="All tasks",
+        columns=COLUMNS,
+        rows=tuple(_row(proof) for proof in proofs),
+        numeric=(2, 3, 4, 5, 6, 9, 10),
+    )
 
 
 def on_other_data(proofs: Sequence[Proof]) -> Table:
@@ -62,7 +67,13 @@ def on_other_data(proofs: Sequence[Proof]) -> Table:
         )
         for proof in proofs
     )
-    return Table("On real data", ("Data", *COLUMNS), rows, (3, 4, 5, 6, 7, 10, 11), FOOTNOTE)
+    return Table(
+        caption="On real data",
+        columns=("Data", *COLUMNS),
+        rows=rows,
+        numeric=(3, 4, 5, 6, 7, 10, 11),
+        footnote=FOOTNOTE,
+    )
 
 
 def _row(proof: Proof) -> tuple[Cell, ...]:

@@ -17,7 +17,7 @@ _SHOWN_LOG = 2000
 
 
 def render_check(
-    found: Assessed, trial: Trial, problems: Sequence[str], warnings: Sequence[str]
+    assessed: Assessed, trial: Trial, problems: Sequence[str], warnings: Sequence[str]
 ) -> RenderableType:
     """What the candidate needs to know before the real run."""
     parts: list[RenderableType] = []
@@ -27,17 +27,17 @@ def render_check(
     parts += [Text(f"- look out: {printable(warning)}") for warning in warnings]
     if trial.detail:
         parts.append(Padding(Text(printable(trial.detail)), (1, 2)))
-    if found.measurements:
-        parts.append(_measured(found))
+    if assessed.measurements:
+        parts.append(_measured(assessed))
     if trial.log_head.strip():
         parts.append(Text("Your submission printed:"))
         parts.append(Padding(Text(printable(trial.log_head[-_SHOWN_LOG:]).rstrip()), (0, 2)))
     return Group(*parts)
 
 
-def _measured(found: Assessed) -> Table:
+def _measured(assessed: Assessed) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
-    for m in found.measurements:
+    for m in assessed.measurements:
         if m.value is not None and not m.name.endswith(("_p95", "_p99")):
             table.add_row(
                 Text(f"  {m.name.replace('_', ' ')}"), Text(quantity(m.value, m.unit), justify="right")

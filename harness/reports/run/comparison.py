@@ -30,7 +30,9 @@ def compare(runs: Sequence[Run]) -> Comparison:
     names = [clean.short(run.head.submission, 28) for run in runs]
     rows = [*_heads(runs), *_scores(runs, mixed), *_verdicts(runs), *_values(runs, mixed)]
     columns = ("", *(f"{name} ({i})" if names.count(name) > 1 else name for i, name in enumerate(names, 1)))
-    table = Table("Comparison", columns, tuple(rows), tuple(range(1, len(columns))))
+    table = Table(
+        caption="Comparison", columns=columns, rows=tuple(rows), numeric=tuple(range(1, len(columns)))
+    )
     return Comparison(table, _cautions(runs))
 
 
@@ -47,10 +49,10 @@ def _cautions(runs: Sequence[Run]) -> tuple[str, ...]:
         ),
         ([r.head.harness_version for r in runs], "different versions of the harness"),
     )
-    found = [f"Caution: {text}." for values, text in checks if any(v != values[0] for v in values[1:])]
+    cautions = [f"Caution: {text}." for values, text in checks if any(v != values[0] for v in values[1:])]
     if len({r.head.task for r in runs}) > 1:
-        found = [c for c in found if "task's files" not in c]
-    return tuple(found)
+        cautions = [c for c in cautions if "task's files" not in c]
+    return tuple(cautions)
 
 
 def _heads(runs: Sequence[Run]) -> list[tuple[Cell, ...]]:
@@ -78,7 +80,7 @@ def _scores(runs: Sequence[Run], mixed: bool) -> list[tuple[Cell, ...]]:
         _row("Outcome", outcomes),
         _row("Points", points),
         _row("Points before constraints", uncapped),
-        _row("Times", [trust.state(run)[0] or "none" for run in runs]),
+        _row("Times", [trust.state(run).words or "none" for run in runs]),
         _row("Tier", [s.tier if s else "none" for s in scores]),
         _row(f"Objective: {' / '.join(names)}" if names else "Objective", objectives),
     ]
@@ -93,8 +95,8 @@ def _points(score: Score | None) -> str:
 
 
 def _verdicts(runs: Sequence[Run]) -> list[tuple[Cell, ...]]:
-    found = [{c.name: c for c in run.score.constraints} if run.score else {} for run in runs]
-    names = dict.fromkeys(name for by in found for name in by)
+    by_run = [{c.name: c for c in run.score.constraints} if run.score else {} for run in runs]
+    names = dict.fromkeys(name for by in by_run for name in by)
     return [
         (
             cell(f"Constraint: {name}"),
@@ -102,7 +104,7 @@ def _verdicts(runs: Sequence[Run]) -> list[tuple[Cell, ...]]:
                 cell(c.verdict, units.quantity(c.value, c.unit), c.verdict)
                 if (c := by.get(name))
                 else cell("none")
-                for by in found
+                for by in by_run
             ),
         )
         for name in names
@@ -110,10 +112,10 @@ def _verdicts(runs: Sequence[Run]) -> list[tuple[Cell, ...]]:
 
 
 def _values(runs: Sequence[Run], mixed: bool) -> list[tuple[Cell, ...]]:
-    found = [{m.name: m for m in run.score.measurements} if run.score else {} for run in runs]
+    by_run = [{m.name: m for m in run.score.measurements} if run.score else {} for run in runs]
     objectives = {run.score.objective.name for run in runs if run.score}
-    names = [name for name in dict.fromkeys(n for by in found for n in by) if name not in objectives]
-    return [_row(words.measure(name), [_shown(by.get(name), mixed) for by in found]) for name in names]
+    names = [name for name in dict.fromkeys(n for by in by_run for n in by) if name not in objectives]
+    return [_row(words.measure(name), [_shown(by.get(name), mixed) for by in by_run]) for name in names]
 
 
 def _shown(m: Measurement | None, mixed: bool) -> str:

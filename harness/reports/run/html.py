@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -110,8 +110,8 @@ def _sections(run: Run) -> list[Section]:
         Section(
             "memory",
             "Memory over time",
-            MEMORY_LEAD if (found := _memory(run)) else "No memory readings were kept.",
-            found,
+            MEMORY_LEAD if (drawings := _memory(run)) else "No memory readings were kept.",
+            drawings,
         ),
         _curves(run),
         _table("measurements", "Measurements", run_tables.measurements(run)),
@@ -136,7 +136,7 @@ def _both(caption: str, draw: Callable[[float, str], str], uid: str) -> Plot:
 
 
 def _ladder(run: Run) -> Section:
-    plot = _both("", lambda width, uid: plots.ladder(run, width, uid), "ladder")
+    plot = _both("", partial(plots.ladder, run), "ladder")
     if not plot.wide:
         return Section("ladder", "Score against the ladder", "There is no ladder to place it on.")
     lead = f"{run_tables.place(run)} {LADDER_LEAD}".strip()
@@ -148,8 +148,10 @@ def _constraints(run: Run) -> Section:
     if not table.rows:
         return Section("constraints", "Constraints", "No constraint was judged.")
     counts = [sum(c.verdict == v for c in run.score.constraints) for v in VERDICTS] if run.score else []
-    told = [f"{n} {name}" for n, name in zip(counts, ("passed", "failed", "inconclusive"), strict=True) if n]
-    return Section("constraints", "Constraints", f"{words.join(told).capitalize()}.", (table,))
+    counted = [
+        f"{n} {name}" for n, name in zip(counts, ("passed", "failed", "inconclusive"), strict=True) if n
+    ]
+    return Section("constraints", "Constraints", f"{words.join(counted).capitalize()}.", (table,))
 
 
 def _trust(run: Run) -> list[Section]:
@@ -158,11 +160,10 @@ def _trust(run: Run) -> list[Section]:
         return []
     parts: list[Plot | Table] = [table] if table.rows else []
     for i, chart in enumerate(run_series.pair_charts(run)):
-        draw = lambda width, uid, c=chart: pair_plot.pairs(c, width, uid)  # noqa: E731
         parts.append(
             _both(
                 f"Median time of {words.measure(chart.group)} in each pair, by the {chart.anchor}'s",
-                draw,
+                partial(pair_plot.pairs, chart),
                 f"pairs{i}",
             )
         )
@@ -177,7 +178,7 @@ VERDICTS = ("pass", "fail", "inconclusive")
 def _latency(run: Run) -> tuple[Plot | Table, ...]:
     parts: list[Plot | Table] = []
     for i, (group, times) in enumerate(run_series.latencies(run).items()):
-        draw = lambda width, uid, g=clean.line(group, 40), t=times: plots.latency(g, t, width, uid)  # noqa: E731
+        draw = partial(plots.latency, clean.line(group, 40), times)
         parts += [_both(words.measure(group), draw, f"times{i}"), run_tables.latency(group, times)]
     return tuple(parts)
 
@@ -189,8 +190,7 @@ def _memory(run: Run) -> tuple[Plot | Table, ...]:
 
 def _charts(charts: list[run_series.Chart], uid: str) -> tuple[Plot, ...]:
     return tuple(
-        _both(chart.title, lambda width, id_, c=chart: plots.lines(c, width, id_), f"{uid}{i}")
-        for i, chart in enumerate(charts)
+        _both(chart.title, partial(plots.lines, chart), f"{uid}{i}") for i, chart in enumerate(charts)
     )
 
 

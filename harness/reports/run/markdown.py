@@ -49,9 +49,9 @@ def _tables(run: Run) -> list[str]:
 
 
 def _about(run: Run) -> list[str]:
-    found = (run_tables.provenance(run), run_tables.machine(run), run_tables.instance_facts(run))
+    lists = (run_tables.provenance(run), run_tables.machine(run), run_tables.instance_facts(run))
     sources = run_tables.sources(run)
-    return [*(_facts(f) for f in found if f.rows), *([section(sources)] if sources.rows else [])]
+    return [*(_facts(f) for f in lists if f.rows), *([section(sources)] if sources.rows else [])]
 
 
 def _logs(run: Run) -> list[str]:
@@ -72,16 +72,16 @@ def fenced(body: str) -> str:
 
 def render_compare(runs: Sequence[Run]) -> str:
     """Two or more runs side by side, with the cautions first."""
-    found = comparison.compare(runs)
-    cautions = [f"> {escape(caution)}" for caution in found.cautions]
-    return _document(["# Comparison", *cautions, table(found.table)])
+    compared = comparison.compare(runs)
+    cautions = [f"> {escape(caution)}" for caution in compared.cautions]
+    return _document(["# Comparison", *cautions, table(compared.table)])
 
 
 def render_proof(proof: Proof) -> str:
     """A task's proof of itself."""
-    told = [_items(proof.reasons)] if proof.reasons else []
+    reasons = [_items(proof.reasons)] if proof.reasons else []
     head = [f"# Proof of {escape(proof.task)}", escape(proofs.verdict(proof))]
-    return _document([*head, *told, *(section(t) for t in proofs.everything(proof))])
+    return _document([*head, *reasons, *(section(t) for t in proofs.everything(proof))])
 
 
 def _document(parts: Sequence[str]) -> str:
@@ -92,16 +92,16 @@ def _items(reasons: Sequence[str]) -> str:
     return "\n".join(f"- {escape(reason)}" for reason in reasons)
 
 
-def section(found: Table) -> str:
+def section(content: Table) -> str:
     """A table under its own heading, with its footnote."""
-    foot = f"\n\n{escape(found.footnote)}" if found.footnote else ""
-    return f"## {escape(found.caption)}\n\n{table(found)}{foot}"
+    foot = f"\n\n{escape(content.footnote)}" if content.footnote else ""
+    return f"## {escape(content.caption)}\n\n{table(content)}{foot}"
 
 
-def table(found: Table) -> str:
+def table(content: Table) -> str:
     """A pipe table; columns of numbers are right-aligned."""
-    rule = ["---:" if i in found.numeric else "---" for i in range(len(found.columns))]
-    rows = [[escape(name) for name in found.columns], rule, *([_cell(c) for c in r] for r in found.rows)]
+    rule = ["---:" if i in content.numeric else "---" for i in range(len(content.columns))]
+    rows = [[escape(name) for name in content.columns], rule, *([_cell(c) for c in r] for r in content.rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
@@ -110,9 +110,9 @@ def _cell(value: Cell) -> str:
     return f"{shown}<br>{escape(value.note)}" if value.note else shown
 
 
-def _facts(found: Facts) -> str:
-    rows = "\n".join(f"- {escape(name)}: {_fact(value)}" for name, value in found.rows)
-    return f"## {escape(found.caption)}\n\n{rows}"
+def _facts(content: Facts) -> str:
+    rows = "\n".join(f"- {escape(name)}: {_fact(value)}" for name, value in content.rows)
+    return f"## {escape(content.caption)}\n\n{rows}"
 
 
 def _fact(value: Cell) -> str:

@@ -22,7 +22,7 @@ def pairs(chart: PairChart, width: float, uid: str) -> str:
         top += height
     body += text(width, bottom + 36, f"times the {chart.anchor}'s: below 1 is faster", "end", "tick")
     title = f"Process pairs: {words.measure(chart.group)} against the {chart.anchor}"
-    return figure(width, bottom + 44, body, uid=uid, title=title, description=_told(chart))
+    return figure(width, bottom + 44, body, uid=uid, title=title, description=_description(chart))
 
 
 def _scale(chart: PairChart, width: float) -> Scale:
@@ -56,10 +56,10 @@ def _limit(chart: PairChart, scale: Scale, bottom: float, width: float) -> str:
 
 def _row(row: PairRatios, scale: Scale, top: float) -> str:
     own = "own" if row.style == 0 else "name"
-    told = units.spread(row.value, row.low, row.high, "x") if row.value is not None else ""
+    judged = units.spread(row.value, row.low, row.high, "x") if row.value is not None else ""
     parts = [
         marker(MARKERS[row.style], 8, top + 12, f"s{row.style}", 4.5),
-        text(18, top + 16, f"{row.name} {told}".strip(), "start", f"{own} haloed"),
+        text(18, top + 16, f"{row.name} {judged}".strip(), "start", f"{own} haloed"),
     ]
     first = top + HEAD + STEP / 2
     for number, ratio in enumerate(row.ratios):
@@ -77,12 +77,12 @@ def _bar(row: PairRatios, scale: Scale, y: float, half: float) -> str:
     return rule(low, y, high, y, kind) + ends
 
 
-def _told(chart: PairChart) -> str:
-    said = [
+def _description(chart: PairChart) -> str:
+    series = [
         f"{row.name}: {', '.join(units.ratio(ratio) for ratio in row.ratios)}"
         + (f"; together {units.spread(row.value, row.low, row.high, 'x')}" if row.value is not None else "")
         for row in chart.rows
     ]
     limit = f" Limit: {units.quantity(chart.limit, 'x')}." if chart.limit is not None else ""
     tolerance = f"Tolerance: {units.percent(chart.margin)}."
-    return f"Ratio to the {chart.anchor} in each pair. {'. '.join(said)}. {tolerance}{limit}"
+    return f"Ratio to the {chart.anchor} in each pair. {'. '.join(series)}. {tolerance}{limit}"

@@ -38,8 +38,8 @@ def ladder(run: Run, width: float, uid: str) -> str:
     score = run.score
     scale = Scale(*_extent(score, rungs), 12.0, width - 12.0)
     body = _ladder_frame(scale, width) + _rungs(rungs, scale, score.objective.unit) + _own(score, scale)
-    told = _ladder_words(score, rungs)
-    return figure(width, 168, body, uid=uid, title="Score against the ladder", description=told)
+    description = _ladder_words(score, rungs)
+    return figure(width, 168, body, uid=uid, title="Score against the ladder", description=description)
 
 
 def _extent(score: Score, rungs: list[Rung]) -> tuple[float, float]:
@@ -284,9 +284,9 @@ def _legend_name(line: Line, chart: Chart) -> str:
 
 
 def _line_words(chart: Chart) -> str:
-    told = [
+    ranges = [
         f"{line.subject.name}: from {units.quantity(line.y[0], chart.y_unit)} "
         f"to {units.quantity(line.y[-1], chart.y_unit)}, highest {units.quantity(max(line.y), chart.y_unit)}"
         for line in chart.lines
     ]
-    return f"{chart.y_label} against {chart.x_label}. {'; '.join(told)}."
+    return f"{chart.y_label} against {chart.x_label}. {'; '.join(ranges)}."

@@ -28,7 +28,12 @@ def tiers(proof: Proof) -> Table:
     ]
     starter = proof.starter
     rows.append(row("Starter", f"{starter.points:.1f}", "", words.OUTCOMES[starter.outcome][0].lower(), ""))
-    return Table("Tiers", ("Tier", "Points", "SD", "Objective", "SD"), tuple(rows), (1, 2, 3, 4))
+    return Table(
+        caption="Tiers",
+        columns=("Tier", "Points", "SD", "Objective", "SD"),
+        rows=tuple(rows),
+        numeric=(1, 2, 3, 4),
+    )
 
 
 def separation(proof: Proof) -> Table:
@@ -42,7 +47,12 @@ def separation(proof: Proof) -> Table:
         )
         for gap in proof.separation
     )
-    return Table("Separation", ("Between", "Points", "Pooled SDs", "Inversions"), rows, (1, 2, 3))
+    return Table(
+        caption="Separation",
+        columns=("Between", "Points", "Pooled SDs", "Inversions"),
+        rows=rows,
+        numeric=(1, 2, 3),
+    )
 
 
 def mutants(proof: Proof) -> Table:
@@ -57,7 +67,12 @@ def mutants(proof: Proof) -> Table:
         )
         for m in proof.mutants
     )
-    return Table("Mutants", ("Mutant", "Verdict", "Points", "Expected", "Broke"), rows, (2,))
+    return Table(
+        caption="Mutants",
+        columns=("Mutant", "Verdict", "Points", "Expected", "Broke"),
+        rows=rows,
+        numeric=(2,),
+    )
 
 
 def cheats(proof: Proof) -> Table:
@@ -72,10 +87,15 @@ def cheats(proof: Proof) -> Table:
         )
         for c in proof.cheats
     )
-    return Table("Cheats", ("Cheat", "Verdict", "Points", "At most", "Outcome"), rows, (2, 3))
+    return Table(
+        caption="Cheats",
+        columns=("Cheat", "Verdict", "Points", "At most", "Outcome"),
+        rows=rows,
+        numeric=(2, 3),
+    )
 
 
 def everything(proof: Proof) -> tuple[Table, ...]:
     """All tables that have rows, in reading order."""
-    found = (tiers(proof), separation(proof), mutants(proof), cheats(proof))
-    return tuple(table for table in found if table.rows)
+    every = (tiers(proof), separation(proof), mutants(proof), cheats(proof))
+    return tuple(table for table in every if table.rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from statistics import fmean, median
+from typing import Self
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from harness.grading.comparison import beyond
 from harness.measures.cost import STARTS
 from harness.measures.paired import median_log_ratio
 from harness.readings import MemoryPoint
-from harness.records import TIERS, Assessed, Run, Series, Tier, Trial
+from harness.records import TIERS, Assessed, Certificate, ConstraintResult, Run, Series, Tier, Trial
 from harness.reports.parts import clean, words
 
 CANDIDATE = "Submission"
@@ -20,7 +21,7 @@ CANDIDATE = "Submission"
 
 @dataclass(frozen=True)
 class Subject:
-    """The one a series belongs to; `style` selects dash and marker (0 is the submission)."""
+    """The program that a series belongs to; `style` selects dash and marker (0 is the submission)."""
 
     name: str
     style: int
@@ -35,7 +36,7 @@ class Line:
     y: tuple[float, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Chart:
     """Lines on one pair of axes."""
 
@@ -80,19 +81,19 @@ def rivals(run: Run) -> list[Trial]:
 
 def subjects(run: Run) -> list[Subject]:
     """Everyone in the run: the submission first, then the references from baseline to expert."""
-    found = {subject(t) for t in (*rivals(run), *(a for a in run.assessed if a.role != "copy"))}
-    return sorted(found, key=lambda s: (s.style, s.name))
+    everyone = {subject(t) for t in (*rivals(run), *(a for a in run.assessed if a.role != "copy"))}
+    return sorted(everyone, key=lambda s: (s.style, s.name))
 
 
 def latencies(run: Run) -> dict[str, list[Times]]:
     """For each timed group, each subject's samples from all its trials that were timed beside the others."""
-    found: dict[str, dict[Subject, list[float]]] = {}
+    seconds: dict[str, dict[Subject, list[float]]] = {}
     for trial in (t for t in rivals(run) if t.timed):
         for sample in trial.samples:
-            found.setdefault(sample.group, {}).setdefault(subject(trial), []).append(sample.seconds)
+            seconds.setdefault(sample.group, {}).setdefault(subject(trial), []).append(sample.seconds)
     return {
         group: [Times(s, tuple(by_subject[s])) for s in subjects(run) if s in by_subject]
-        for group, by_subject in found.items()
+        for group, by_subject in seconds.items()
     }
 
 
@@ -142,24 +143,39 @@ def _memory(trials: Iterable[Trial], stage: str, where: str) -> Chart:
         if read:
             lines.append(Line(subject(trial), tuple(s for s, _ in read), tuple(b for _, b in read)))
     title = f"{where.capitalize()} memory, stage {clean.line(stage, 40)}"
-    return Chart(title, "time since the worker was launched", "memory in use", "s", "B", tuple(lines))
+    return Chart(
+        title=title,
+        x_label="time since the worker was launched",
+        y_label="memory in use",
+        x_unit="s",
+        y_unit="B",
+        lines=tuple(lines),
+    )
 
 
 def _empty(series: Series) -> Chart:
     whole = "count" if all(float(x).is_integer() for x in series.x) else ""
-    return Chart(words.measure(series.name), series.x_label, series.y_label, whole, "", (), marks=True)
+    return Chart(
+        title=words.measure(series.name),
+        x_label=series.x_label,
+        y_label=series.y_label,
+        x_unit=whole,
+        y_unit="",
+        lines=(),
+        marks=True,
+    )
 
 
 def curves(run: Run) -> list[Chart]:
     """Learning or recall curves: one chart for each series, with everyone's first curve of it."""
-    found: dict[str, Chart] = {}
+    charts: dict[str, Chart] = {}
     for assessed in sorted(run.assessed, key=lambda a: (subject(a).style, a.number)):
         for series in assessed.series:
-            chart = found.setdefault(series.name, _empty(series))
+            chart = charts.setdefault(series.name, _empty(series))
             if series.x and all(line.subject != subject(assessed) for line in chart.lines):
                 line = Line(subject(assessed), series.x, series.y)
-                found[series.name] = replace(chart, lines=(*chart.lines, line))
-    return [chart for chart in found.values() if chart.lines]
+                charts[series.name] = replace(chart, lines=(*chart.lines, line))
+    return [chart for chart in charts.values() if chart.lines]
 
 
 def phase_seconds(run: Run) -> dict[str, dict[Subject, float]]:
@@ -181,15 +197,15 @@ def phase_seconds(run: Run) -> dict[str, dict[Subject, float]]:
 
 def reference_values(run: Run) -> dict[str, dict[Subject, float]]:
     """Each reference's value of each measure; the median if it was assessed several times."""
-    found: dict[str, dict[Subject, list[float]]] = {}
+    values: dict[str, dict[Subject, list[float]]] = {}
     for assessed in run.assessed:
         for m in assessed.measurements:
             if assessed.role == "reference" and m.value is not None:
-                found.setdefault(m.name, {}).setdefault(subject(assessed), []).append(m.value)
-    return {name: {s: median(v) for s, v in by.items()} for name, by in found.items()}
+                values.setdefault(m.name, {}).setdefault(subject(assessed), []).append(m.value)
+    return {name: {s: median(v) for s, v in by.items()} for name, by in values.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PairRatios:
     """One program's times divided by the anchor's in each process pair, with the tolerance and what was judged.
 
@@ -202,6 +218,20 @@ class PairRatios:
     value: float | None
     low: float | None
     high: float | None
+
+    @classmethod
+    def of(
+        cls, name: str, style: int, ratios: tuple[float, ...], judged: ConstraintResult | Certificate | None
+    ) -> Self:
+        """The ratios with the value and the interval of what was judged, if it was."""
+        return cls(
+            name=name,
+            style=style,
+            ratios=ratios,
+            value=judged.value if judged else None,
+            low=judged.low if judged else None,
+            high=judged.high if judged else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -235,17 +265,18 @@ def pair_charts(run: Run) -> list[PairChart]:
             (c for c in run.score.constraints if (c.measure, c.unit, c.reference) == (measure, "x", tier)),
             None,
         )
-        mine = (judged.value, judged.low, judged.high) if judged else (None, None, None)
-        same = certificate.measure == measure
-        theirs = (certificate.value, certificate.low, certificate.high) if same else (None, None, None)
-        rows = (PairRatios(CANDIDATE, 0, own, *mine), PairRatios(f"Copy of the {tier}", 1, copy, *theirs))
+        certified = certificate if certificate.measure == measure else None
+        rows = (
+            PairRatios.of(CANDIDATE, 0, own, judged),
+            PairRatios.of(f"Copy of the {tier}", 1, copy, certified),
+        )
         charts.append(PairChart(group, tier, certificate.margin, rows, judged.threshold if judged else None))
     return charts
 
 
 def _ratios(run: Run, role: str, tier: Tier, group: str) -> tuple[float, ...]:
     """The median ratio of the requests that both answered, for each pair, minus the floor, as it was judged."""
-    found: list[float] = []
+    ratios: list[float] = []
     for number in dict.fromkeys(trial.number for trial in run.trials):
         these = [trial for trial in run.trials if trial.number == number]
         floors = {p.pair: median(p.floor) for trial in these for p in trial.pairs if p.floor}
@@ -258,5 +289,5 @@ def _ratios(run: Run, role: str, tier: Tier, group: str) -> tuple[float, ...]:
         for s in (s for s in top.samples if s.group == group and s.item in under):
             floor = floors.get(s.pair, 0.0)
             pairs.setdefault(s.pair, []).append((beyond(s.seconds, floor), beyond(under[s.item], floor)))
-        found += [float(np.exp(median_log_ratio(np.array(rows)))) for _, rows in sorted(pairs.items())]
-    return tuple(found)
+        ratios += [float(np.exp(median_log_ratio(np.array(rows)))) for _, rows in sorted(pairs.items())]
+    return tuple(ratios)

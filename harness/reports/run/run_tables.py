@@ -110,7 +110,13 @@ def rungs(run: Run) -> Table:
         entries.append((_or_last(own.points_uncapped), _own_rung(own, run.head.submission)))
     entries.sort(key=lambda entry: -entry[0])
     name = words.measure(own.objective.name) if own else "Objective"
-    return Table("Ladder", ("Who", "Points", name), tuple(r for _, r in entries), (1, 2), compact=True)
+    return Table(
+        caption="Ladder",
+        columns=("Who", "Points", name),
+        rows=tuple(r for _, r in entries),
+        numeric=(1, 2),
+        compact=True,
+    )
 
 
 def _own_rung(own: Score, label: str) -> tuple[Cell, ...]:
@@ -132,7 +138,7 @@ def bound(constraint: ConstraintResult) -> str:
 
 def constraints(run: Run) -> Table:
     """Every constraint with its verdict, the value that was judged, and the sentence that says why."""
-    found = run.score.constraints if run.score else ()
+    results = run.score.constraints if run.score else ()
     rows = tuple(
         row(
             cell(c.name, " ".join(part for part in (words.closed(c.words), trust.explained(c)) if part)),
@@ -141,18 +147,22 @@ def constraints(run: Run) -> Table:
             cell(bound(c), trust.basis(c)),
             c.reference or "a fixed bound",
         )
-        for c in found
+        for c in results
     )
-    note = trust.OPEN if any(c.verdict == "inconclusive" for c in found) else ""
+    note = trust.OPEN if any(c.verdict == "inconclusive" for c in results) else ""
     return Table(
-        "Constraints", ("Constraint", "Verdict", "Measured", "Allowed", "Against"), rows, (2, 3), note
+        caption="Constraints",
+        columns=("Constraint", "Verdict", "Measured", "Allowed", "Against"),
+        rows=rows,
+        numeric=(2, 3),
+        footnote=note,
     )
 
 
 def measurements(run: Run) -> Table:
     """The submission's measurements beside the references', and who measured them."""
     if run.score is None:
-        return Table("Measurements", (), ())
+        return Table(caption="Measurements", columns=(), rows=())
     others = [s for s in run_series.subjects(run) if s.style]
     values = run_series.reference_values(run)
     others = [s for s in others if any(s in by for by in values.values())]
@@ -165,7 +175,13 @@ def measurements(run: Run) -> Table:
     alone = sorted({run_series.subject(t).name.lower() for t in run_series.rivals(run) if not t.timed})
     if alone:
         note += f" Not timed beside the submission, but alone for its answers: {words.join(alone)}."
-    return Table("Measurements", columns, rows, tuple(range(1, 2 + len(others))), note)
+    return Table(
+        caption="Measurements",
+        columns=columns,
+        rows=rows,
+        numeric=tuple(range(1, 2 + len(others))),
+        footnote=note,
+    )
 
 
 def _objective_first(run: Run) -> list[Measurement]:
@@ -192,44 +208,64 @@ def latency(group: str, times: Sequence[Times]) -> Table:
         for t in times
     )
     columns = ("Who", "p50", "p95", "p99", "Slowest")
-    return Table(f"Response times of {words.measure(group)}", columns, rows, (1, 2, 3, 4), compact=True)
+    return Table(
+        caption=f"Response times of {words.measure(group)}",
+        columns=columns,
+        rows=rows,
+        numeric=(1, 2, 3, 4),
+        compact=True,
+    )
 
 
 def phases(run: Run) -> Table:
     """Seconds of each untimed phase, for everyone."""
-    found = run_series.phase_seconds(run)
-    everyone = [s for s in run_series.subjects(run) if any(s in by for by in found.values())]
+    seconds = run_series.phase_seconds(run)
+    everyone = [s for s in run_series.subjects(run) if any(s in by for by in seconds.values())]
     rows = tuple(
         row(words.measure(group), *(units.quantity(by.get(s), "s", "did not run") for s in everyone))
-        for group, by in found.items()
+        for group, by in seconds.items()
     )
     columns = ("Phase", *(s.name for s in everyone))
-    return Table("Phase times", columns, rows, tuple(range(1, len(columns))), compact=len(columns) < 6)
+    return Table(
+        caption="Phase times",
+        columns=columns,
+        rows=rows,
+        numeric=tuple(range(1, len(columns))),
+        compact=len(columns) < 6,
+    )
 
 
 def memory_kinds(run: Run) -> Table:
     """Each subject's highest reading and its kinds of memory; empty if kinds were not distinguished."""
-    found = run_series.memory_kinds(run)
+    readings = run_series.memory_kinds(run)
     kinds = (
         ("Anonymous", lambda p: p.anonymous_bytes),
         ("File-backed", lambda p: p.file_bytes),
         ("Shared", lambda p: p.shared_bytes),
         ("Device", lambda p: p.device_bytes),
     )
-    told = [(name, read) for name, read in kinds if any(read(point) is not None for _, _, point in found)]
-    if not any(name != "Device" for name, _ in told):
-        return Table("Memory at its peak, by kind", (), ())
+    kinds_read = [
+        (name, read) for name, read in kinds if any(read(point) is not None for _, _, point in readings)
+    ]
+    if not any(name != "Device" for name, _ in kinds_read):
+        return Table(caption="Memory at its peak, by kind", columns=(), rows=())
     rows = tuple(
         row(
             cell(who.name, f"stage {clean.line(stage, 40)}"),
             units.quantity(point.host_bytes, "B"),
-            *(units.quantity(read(point), "B", "not told") for _, read in told),
+            *(units.quantity(read(point), "B", "not told") for _, read in kinds_read),
         )
-        for who, stage, point in found
+        for who, stage, point in readings
     )
-    columns = ("Who", "Host", *(name for name, _ in told))
+    columns = ("Who", "Host", *(name for name, _ in kinds_read))
     note = "Host: anonymous (what the program allocated), file-backed (mapped files, libraries) and shared together."
-    return Table("Memory at its peak, by kind", columns, rows, tuple(range(1, len(columns))), note)
+    return Table(
+        caption="Memory at its peak, by kind",
+        columns=columns,
+        rows=rows,
+        numeric=tuple(range(1, len(columns))),
+        footnote=note,
+    )
 
 
 def trials(run: Run) -> Table:
@@ -251,7 +287,9 @@ def trials(run: Run) -> Table:
     columns = ("Trial", "Who", "Instance", "How it ended", *peaks, "Output")
     by = words.join(sorted({clean.line(t.memory_measured_by) for t in run.trials if t.memory_measured_by}))
     note = f"Memory measured by: {by}." if by else ""
-    return Table("Trials", columns, rows, tuple(range(4, len(columns))), note)
+    return Table(
+        caption="Trials", columns=columns, rows=rows, numeric=tuple(range(4, len(columns))), footnote=note
+    )
 
 
 def logs(run: Run) -> list[Log]:
@@ -331,20 +369,25 @@ def sources(run: Run) -> Table:
         )
         for s in run.head.sources
     )
-    return Table("Data and models", ("Role", "Name", "Licence", "Size", "Access", "Digest"), rows, (3,))
+    return Table(
+        caption="Data and models",
+        columns=("Role", "Name", "Licence", "Size", "Access", "Digest"),
+        rows=rows,
+        numeric=(3,),
+    )
 
 
 def instance_facts(run: Run) -> Facts:
     """Figures of the task's instance."""
-    found = run.head.facts.items()
-    rows = [(words.measure(k), v if isinstance(v, str) else units.fraction(v)) for k, v in found]
+    figures = run.head.facts.items()
+    rows = [(words.measure(k), v if isinstance(v, str) else units.fraction(v)) for k, v in figures]
     return facts("The task's data in this run", rows)
 
 
 def worker_says(run: Run) -> Facts:
     """What the submission's own process reported; this is not checked."""
-    told: dict[str, str] = {}
+    reported: dict[str, str] = {}
     for trial in run.trials:
         if trial.role == "candidate":
-            told |= trial.worker_says
-    return facts("Said by the submission's process, not checked", sorted(told.items())[:20])
+            reported |= trial.worker_says
+    return facts("Said by the submission's process, not checked", sorted(reported.items())[:20])

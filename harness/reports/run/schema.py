@@ -1,7 +1,7 @@
 """The published JSON Schema of a run's summary, generated from the type that writes it.
 
-The file is `run-summary.schema.json` beside this module, for people and other programs; nothing here reads
-it. A test checks that the two agree, and rewrites the file when UPDATE_SCHEMA=1 is set.
+The file is `run-summary.schema.json` in `harness/reports`, for people and other programs; nothing here
+reads it. A test checks that the two agree, and rewrites the file when UPDATE_SCHEMA=1 is set.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from harness.reports.run.summary import RunSummary
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def run_summary_schema() -> dict[str, Any]:
+def _schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of what `harness run --json` prints."""
     schema = RunSummary.model_json_schema(mode="serialization")
     head = {"$schema": DIALECT, "$id": f"urn:ml-skills-harness:run-summary:{SCHEMA_VERSION}"}
@@ -24,4 +24,4 @@ def run_summary_schema() -> dict[str, Any]:
 
 def as_text() -> str:
     """The schema as the published file holds it."""
-    return json.dumps(run_summary_schema(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(_schema(), indent=2, ensure_ascii=False) + "\n"

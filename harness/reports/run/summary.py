@@ -121,15 +121,15 @@ class RunSummary(Record):
     wall_seconds: float
 
 
-def summary(run: Run) -> dict[str, Any]:
-    """The run as one JSON-ready object; a run without a score has null points and says so."""
+def summary(run: Run) -> RunSummary:
+    """The run's summary; a run without a score has no points and says so in its reasons."""
     scored = _scored(run.score) if run.score else _unscored(run)
     own = {
         "ladder": [rung.model_dump() for rung in run.ladder],
         "trials": [_picked(trial, TrialSummary) for trial in run.trials],
         "wall_seconds": run.wall_seconds,
     }
-    return RunSummary.model_validate({**_head(run), **scored, **own}).model_dump(mode="json")
+    return RunSummary.model_validate({**_head(run), **scored, **own})
 
 
 def _picked(record: Measurement | ConstraintResult | Trial, kind: type[Record]) -> dict[str, Any]:

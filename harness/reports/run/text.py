@@ -70,8 +70,8 @@ def to_text(renderable: RenderableType, width: int = 100) -> str:
 def render_run(run: Run) -> RenderableType:
     """A run's result: outcome, points, ladder, constraints, key measurements, reasons."""
     parts = [_headline(run), _ladder(run)]
-    if (found := run_tables.constraints(run)).rows:
-        parts.append(table(_slim(found)))
+    if (judged := run_tables.constraints(run)).rows:
+        parts.append(table(_slim(judged)))
     if (checked := trust.checks(run)).rows:
         parts.append(table(checked))
     if (measured := run_tables.measurements(run)).rows:
@@ -113,23 +113,23 @@ def _headline(run: Run) -> RenderableType:
     for label, value in rows:
         grid.add_row(label, value)
     reasons = list(score.reasons[:MAX_REASONS]) if score else []
-    told = [Text(f"- {clean.line(reason)}") for reason in reasons] or [Text(words.sentence(run))]
-    return Group(grid, Padding(Group(*told), (1, 0, 1, 0)))
+    sentences = [Text(f"- {clean.line(reason)}") for reason in reasons] or [Text(words.sentence(run))]
+    return Group(grid, Padding(Group(*sentences), (1, 0, 1, 0)))
 
 
 def _times(run: Run) -> list[tuple[str, Text]]:
-    name, mark = trust.state(run)
-    return [("Times", Text(name, style=STYLES[mark]))] if name else []
+    times = trust.state(run)
+    return [("Times", Text(times.words, style=STYLES[times.mark]))] if times.words else []
 
 
 def _ladder(run: Run) -> RenderableType:
-    found = run_tables.rungs(run)
+    rungs = run_tables.rungs(run)
     shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    shown.add_column(found.columns[0])
+    shown.add_column(rungs.columns[0])
     shown.add_column("0 to 100 points")
-    for name in found.columns[1:]:
+    for name in rungs.columns[1:]:
         shown.add_column(name, justify="right")
-    for cells in found.rows:
+    for cells in rungs.rows:
         own = cells[0].text == run_series.CANDIDATE
         points = 0.0 if cells[1].text == "none" else float(cells[1].text)
         first = Text(f"> {cells[0].text}" if own else f"  {cells[0].text}", style="bold cyan" if own else "")
@@ -137,10 +137,10 @@ def _ladder(run: Run) -> RenderableType:
     return Padding(shown, (0, 0, 1, 0))
 
 
-def _slim(found: Table) -> Table:
+def _slim(content: Table) -> Table:
     """A table without its last column and with intervals beside their values, to save space."""
-    rows = tuple((r[0], *(replace(c, text=_beside(c), note="") for c in r[1:-1])) for r in found.rows)
-    return replace(found, columns=found.columns[:-1], rows=rows)
+    rows = tuple((r[0], *(replace(c, text=_beside(c), note="") for c in r[1:-1])) for r in content.rows)
+    return replace(content, columns=content.columns[:-1], rows=rows)
 
 
 def _beside(value: Cell) -> str:
@@ -169,17 +169,17 @@ def _foot(run: Run) -> Text:
     return Text(f"Run {run.head.run_id}, {took}, profile {run.head.profile.name}.", style="dim")
 
 
-def table(found: Table) -> RenderableType:
+def table(content: Table) -> RenderableType:
     """Any table of a report."""
-    title = Text(found.caption, style="bold")
+    title = Text(content.caption, style="bold")
     shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for i, name in enumerate(found.columns):
-        right = i in found.numeric
+    for i, name in enumerate(content.columns):
+        right = i in content.numeric
         least = 14 if i == 0 else None
         shown.add_column(name, justify="right" if right else "left", overflow="fold", min_width=least)
-    for cells in found.rows:
+    for cells in content.rows:
         shown.add_row(*(_text(c) for c in cells))
-    foot = [Text(found.footnote, style="dim")] if found.footnote else []
+    foot = [Text(content.footnote, style="dim")] if content.footnote else []
     return Padding(Group(title, shown, *foot), (0, 0, 1, 0))
 
 
@@ -196,13 +196,19 @@ def render_tasks(tasks: Sequence[TaskRow]) -> RenderableType:
         row(cell(t.id, t.title), ", ".join(t.competencies), str(t.minutes), ", ".join(t.devices))
         for t in tasks
     )
-    return table(Table("Tasks", ("Task", "Competencies", "Minutes", "Devices"), rows, (2,)))
+    return table(
+        Table(
+            caption="Tasks", columns=("Task", "Competencies", "Minutes", "Devices"), rows=rows, numeric=(2,)
+        )
+    )
 
 
 def render_compare(runs: Sequence[Run]) -> RenderableType:
     """Two or more runs side by side, with the cautions first."""
-    found = comparison.compare(runs)
-    return Group(*(Text(caution, style="bold yellow") for caution in found.cautions), table(found.table))
+    compared = comparison.compare(runs)
+    return Group(
+        *(Text(caution, style="bold yellow") for caution in compared.cautions), table(compared.table)
+    )
 
 
 def render_proof(proof: Proof) -> RenderableType:

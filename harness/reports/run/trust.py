@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from harness.records import Certificate, Condition, ConstraintResult, Grade, Isolation, Probe, Run, Timing
 from harness.reports.parts import clean, units, words
 from harness.reports.parts.tables import Cell, Mark, Table, cell, row
@@ -23,7 +25,7 @@ QUESTIONS = {
     "empty request": ("Are the calls long enough to be timed?", "yes"),
     "steady state": ("Were the processes warmed up?", "yes"),
 }
-FOUND: dict[str, tuple[str, Mark]] = {
+ANSWERS: dict[str, tuple[str, Mark]] = {
     "note": ("noted", ""),
     "void": ("times are void", "inconclusive"),
     "implausible": ("not believed", "fail"),
@@ -38,25 +40,38 @@ OPEN = (
 )
 
 
-def state(run: Run) -> tuple[str, Mark]:
-    """One word for the state of a run's times: certified or not; "" if it has none."""
+@dataclass(frozen=True)
+class TimesState:
+    """Whether a run's times are certified, in words, and the mark that goes with it; empty if none were taken."""
+
+    words: str
+    mark: Mark
+
+
+CERTIFIED = TimesState("certified", "pass")
+NOT_CERTIFIED = TimesState("not certified", "inconclusive")
+UNTIMED = TimesState("", "")
+
+
+def state(run: Run) -> TimesState:
+    """Whether the run's times are certified; UNTIMED if it has none."""
     timing = run.score.timing if run.score else None
     if timing is None:
-        return ("not certified", "inconclusive") if run_series.latencies(run) and run.score else ("", "")
-    return ("certified", "pass") if timing.certified else ("not certified", "inconclusive")
+        return NOT_CERTIFIED if run_series.latencies(run) and run.score else UNTIMED
+    return CERTIFIED if timing.certified else NOT_CERTIFIED
 
 
 def lead(run: Run) -> str:
     """The answer in a sentence or two, with its reasons; "" if nothing was timed."""
     timing = run.score.timing if run.score else None
     if timing is None:
-        return f"Not certified. {UNPAIRED}" if state(run)[0] else ""
+        return f"Not certified. {UNPAIRED}" if state(run).words else ""
     if timing.certified:
         return (
             f"Yes: they are certified. {_pairs(timing)}, the clock called equal programs equal, "
             f"and the machine was {_calm(timing.condition)}."
         )
-    reasons = [words.closed(_reason(timing, told)) for told in timing.words]
+    reasons = [words.closed(_reason(timing, reason)) for reason in timing.words]
     return f"Not certified. {' '.join(reasons)} Read them as good for orientation, not as evidence."
 
 
@@ -64,9 +79,9 @@ def _calm(condition: Condition | None) -> str:
     return "not graded" if condition is None else GRADES[condition.grade][0].partition(": ")[2]
 
 
-def _reason(timing: Timing, told: str) -> str:
+def _reason(timing: Timing, sentence: str) -> str:
     """One reason without its introduction; the grade and the certificate with their meaning."""
-    reason = clean.line(told).removeprefix("times are not certified: ")
+    reason = clean.line(sentence).removeprefix("times are not certified: ")
     if timing.certificate is not None and reason == clean.line(timing.certificate.words):
         return "the clock did not call the same program equal to its own copy"
     if timing.condition is not None and reason.endswith("grade C"):
@@ -83,7 +98,7 @@ def checks(run: Run) -> Table:
     timing = run.score.timing if run.score else None
     columns = ("Check", "Answer", "What was found")
     if timing is None:
-        return Table(TITLE, columns, ())
+        return Table(caption=TITLE, columns=columns, rows=())
     anchor = run_series.anchor(run) or "reference"
     rows = [
         row("Are they certified?", _whether(timing), " ".join(_reasons(timing))),
@@ -98,17 +113,18 @@ def checks(run: Run) -> Table:
         *(_probe(probe) for probe in timing.probes),
         *([row("Was the submission held?", *_held(run.head.isolation))] if run.head.isolation else []),
     ]
-    return Table(TITLE, columns, tuple(rows))
+    return Table(caption=TITLE, columns=columns, rows=tuple(rows))
 
 
 def _whether(timing: Timing) -> Cell:
-    return cell("certified", mark="pass") if timing.certified else cell("not certified", mark="inconclusive")
+    shown = CERTIFIED if timing.certified else NOT_CERTIFIED
+    return cell(shown.words, mark=shown.mark)
 
 
 def _reasons(timing: Timing) -> list[str]:
     if timing.certified:
         return ["Every check below allows it."]
-    return [words.closed(_reason(timing, told)) for told in timing.words]
+    return [words.closed(_reason(timing, reason)) for reason in timing.words]
 
 
 def _equal(certificate: Certificate | None, anchor: str) -> tuple[Cell, str]:
@@ -116,16 +132,16 @@ def _equal(certificate: Certificate | None, anchor: str) -> tuple[Cell, str]:
         return cell("not checked"), "No copy of the reference was timed beside it."
     c = certificate
     inside = c.low >= 1 - c.margin and c.high <= 1 + c.margin
-    said = (
+    readings = (
         f"The {anchor} timed against its own copy came out {c.value:.3f} times, {c.low:.3f} to {c.high:.3f}"
     )
     within = units.percent(c.margin)
     if not c.holds:
-        return cell("no", mark="inconclusive"), f"{said}: not equal within {within}. No time is judged."
+        return cell("no", mark="inconclusive"), f"{readings}: not equal within {within}. No time is judged."
     if inside:
-        return cell("yes", mark="pass"), f"{said}: equal within {within}."
+        return cell("yes", mark="pass"), f"{readings}: equal within {within}."
     return cell("cannot be told", mark="inconclusive"), (
-        f"{said}: a difference beyond {within} is neither shown nor ruled out."
+        f"{readings}: a difference beyond {within} is neither shown nor ruled out."
     )
 
 
@@ -133,7 +149,7 @@ def _machine(condition: Condition | None) -> tuple[Cell, str]:
     if condition is None:
         return cell("not told"), "This system's counters could not be read."
     name, mark = GRADES[condition.grade]
-    return cell(name, mark=mark), " ".join(words.closed(clean.line(told)) for told in condition.words)
+    return cell(name, mark=mark), " ".join(words.closed(clean.line(finding)) for finding in condition.words)
 
 
 def _held(isolation: Isolation) -> tuple[Cell, str]:
@@ -162,7 +178,7 @@ def _probe(probe: Probe) -> tuple[Cell, ...]:
     question, clear = QUESTIONS.get(probe.name, (probe.name.capitalize(), "nothing found"))
     if probe.name == "steady state" and probe.value:
         clear = "mostly"
-    answer, mark = (clear, "pass") if probe.verdict == "clear" else FOUND[probe.verdict]
+    answer, mark = (clear, "pass") if probe.verdict == "clear" else ANSWERS[probe.verdict]
     return row(question, cell(answer, mark=mark), words.closed(clean.line(probe.words)))
 
 
