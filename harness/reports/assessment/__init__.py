@@ -1,1 +1,1 @@
-"""Many candidates: the leaderboard, a candidate's page and feedback, differences, shared code, what was scored again."""
+"""Many candidates: leaderboard, a candidate's page and feedback, differences, shared code, scores of before."""
