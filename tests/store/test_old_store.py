@@ -21,7 +21,6 @@ from harness.runs.options import Options, order
 from harness.runs.prepare import prepare
 from harness.store.ledger import Ledger
 from harness.store.results import Store
-from harness.trials.round import Silent
 from tests.cli.test_verbs import harness
 
 OLD = Path(__file__).parent.parent / "fixtures" / "store-of-0.1.0"

@@ -25,8 +25,8 @@ from typing import Any
 from harness.records import Run
 from harness.store.ledger import Ledger
 from harness.store.results import Store
-from tests.assessment.people import PEOPLE, TASKS, lay_out
 from tests.fixtures.chromium import Chromium
+from tests.whole_assessment.people import PEOPLE, TASKS, lay_out
 
 _LONGEST = 3600.0
 
