@@ -22,7 +22,7 @@ from harness.runs.order import Order
 from harness.runs.seeds import derived_seed
 from harness.runs.workbench import Workbench
 from harness.trials.participant import Setting
-from harness.trials.round import Round
+from harness.trials.round import Round, Settled
 from harness.trials.schedule import Plan
 from harness.worker.wire import encode_call
 
@@ -58,7 +58,9 @@ def setting_of(order: Order) -> Generator[Setting]:
     nowhere = Path()
     with closing(setting.level):
         stack = order.task.definition.stack
-        setting.level.warm(Launch(nowhere, nowhere, setting.threads, setting.device, stack=stack))
+        setting.level.warm(
+            Launch(home=nowhere, scratch=nowhere, threads=setting.threads, device=setting.device, stack=stack)
+        )
         yield setting
 
 
@@ -119,9 +121,17 @@ def require_on_fresh_inputs(task: Task, instance: Instance) -> list[str]:
 
 
 def round_of(
-    order: Order, setting: Setting, prepared: Prepared, observer: Observer, plan: Plan | None = None
+    order: Order,
+    setting: Setting,
+    prepared: Prepared,
+    observer: Observer,
+    plan: Plan | None = None,
+    settled: Settled = lambda outcomes: True,
 ) -> Round:
-    """The round that runs submissions on a prepared instance; one process pair, if no plan says more."""
+    """The round that runs submissions on a prepared instance; one process pair, if no plan says more.
+
+    `settled` decides at each look of the plan whether no verdict is open, so that no more pairs are needed.
+    """
     task, number = order.task.id, str(prepared.number)
     return Round(
         setting=setting,
@@ -132,6 +142,7 @@ def round_of(
         order=np.random.default_rng(derived_seed(order.root, task, "order", number)),
         observer=observer,
         plan=plan or Plan(),
+        settled=settled,
     )
 
 

@@ -116,11 +116,12 @@ def _measure(
     store.make_room(len(entries) * _array_bytes(prepared))
     require_on_room(Path(tempfile.gettempdir()), FLOOR_BYTES, "the workers' files")
     store.begin(head.run_id, prepared.number)
-    around = round_of(order, setting, prepared, observer, plan_of(order))
-    around.settled = lambda outcomes: is_settled(order, outcomes)
+    instance_round = round_of(
+        order, setting, prepared, observer, plan_of(order), lambda outcomes: is_settled(order, outcomes)
+    )
     trials = [
         outcome.trial.model_copy(update={"answers": {"archive": store.keep_answers(outcome.answers)}})
-        for outcome in around.run(entries)
+        for outcome in instance_round.run(entries)
     ]
     store.keep(head.run_id, prepared.number, trials, known.values(), time.monotonic() - began)
 
