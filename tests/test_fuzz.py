@@ -177,7 +177,15 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def worker(folder: Path) -> Iterator[session.Session]:
-    seat = session.WorkerSpec(folder, folder / "contract.py", {}, "cpu", 1, 0, LIMITS)
+    seat = session.WorkerSpec(
+        submission=folder,
+        contract=folder / "contract.py",
+        models={},
+        device="cpu",
+        threads=1,
+        seed=0,
+        limits=LIMITS,
+    )
     started = session.start(level("process"), seat, "main")
     yield started
     started.close()
@@ -217,7 +225,7 @@ def test_a_byte_too_many_is_noticed_at_the_latest_by(worker: session.Session, by
 def test_a_byte_too_many_after_the_last_answer_is_the_trials_outcome(
     worker: session.Session, folder: Path
 ) -> None:
-    competitor = Participant(Entry(read("toy-squares", folder)), folder, worker)
+    competitor = Participant(entry=Entry(read("toy-squares", folder)), copy=folder, worker=worker)
     worker.broken = Fault("protocol_error", "the worker said more than its answer")
     competitor.close()
     assert competitor.trial(0, "i").outcome == "protocol_error"
@@ -289,14 +297,31 @@ def test_a_worker_that_fails_before_it_has_a_submission_is_ours(
         raise Fault("crashed", "the worker ended by itself with status 1 while it was starting")
 
     monkeypatch.setattr(session.Session, "ping", fails)
-    seat = session.WorkerSpec(folder, folder / "contract.py", {}, "cpu", 1, 0, LIMITS)
+    seat = session.WorkerSpec(
+        submission=folder,
+        contract=folder / "contract.py",
+        models={},
+        device="cpu",
+        threads=1,
+        seed=0,
+        limits=LIMITS,
+    )
     with pytest.raises(SandboxFailed, match="before it was given a submission"):
         session.start(level("process"), seat, "main")
 
 
 def test_a_lost_zygote_leaves_its_living_workers_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forking = ProcessLevel()
-    seat = session.WorkerSpec(folder, folder / "contract.py", {}, "cpu", 1, 0, LIMITS, stack=("json",))
+    seat = session.WorkerSpec(
+        submission=folder,
+        contract=folder / "contract.py",
+        models={},
+        device="cpu",
+        threads=1,
+        seed=0,
+        limits=LIMITS,
+        stack=("json",),
+    )
     first = session.start(forking, seat, "main")
     assert first.launched.inherited.stack
     monkeypatch.setattr(Zygote, "_hear", lambda self, seconds: self._count(None))
@@ -352,8 +377,16 @@ def test_a_worker_that_breaks_the_protocol_costs_the_others_nothing(
     def taken(*names: str) -> dict[str, RawTrial]:
         entries = [Entry(read(toy.id, folders[name], name)) for name in names]
         order = np.random.default_rng(0)
-        setting = Setting(toy, level("process"), "cpu", 1)
-        around = Round(setting, instance, "i", 0, 1, order, plan=Plan(pairs=2, most=2))
+        setting = Setting(task=toy, level=level("process"), device="cpu", threads=1)
+        around = Round(
+            setting=setting,
+            instance=instance,
+            instance_id="i",
+            number=0,
+            worker_seed=1,
+            order=order,
+            plan=Plan(pairs=2, most=2),
+        )
         return dict(zip(names, around.run(entries), strict=True))
 
     three, two = taken("first", "breaks", "last"), taken("first", "last")

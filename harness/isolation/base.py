@@ -27,7 +27,7 @@ THREAD_VARIABLES = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Launch:
     """The order for a worker: its private folder `home` (created, empty) with its `scratch` inside.
 
@@ -82,7 +82,7 @@ class Inherited:
     stack: str = ""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Launched:
     """A started worker: its process, and the parent's ends of its socket and output pipes.
 

@@ -21,6 +21,7 @@ import threading
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.machine.processes import born
 
@@ -37,7 +38,7 @@ _PATIENCE = 0.001
 _numbers = itertools.count()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Dialect:
     """The names of the files of one version of control groups, and the keys in them."""
 
@@ -53,26 +54,26 @@ class Dialect:
 
 
 V1 = Dialect(
-    1,
-    "memory.usage_in_bytes",
-    "memory.max_usage_in_bytes",
-    "total_rss",
-    "total_cache",
-    "total_shmem",
-    "memory.limit_in_bytes",
-    ("memory.swappiness", "0"),
-    "memory.oom_control",
+    version=1,
+    usage="memory.usage_in_bytes",
+    peak="memory.max_usage_in_bytes",
+    anonymous="total_rss",
+    cached="total_cache",
+    shared="total_shmem",
+    limit="memory.limit_in_bytes",
+    no_swap=("memory.swappiness", "0"),
+    oom="memory.oom_control",
 )
 V2 = Dialect(
-    2,
-    "memory.current",
-    "memory.peak",
-    "anon",
-    "file",
-    "shmem",
-    "memory.max",
-    ("memory.swap.max", "0"),
-    "memory.events",
+    version=2,
+    usage="memory.current",
+    peak="memory.peak",
+    anonymous="anon",
+    cached="file",
+    shared="shmem",
+    limit="memory.max",
+    no_swap=("memory.swap.max", "0"),
+    oom="memory.events",
 )
 
 
@@ -90,7 +91,7 @@ class Usage:
     shared: int
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Cgroup:
     """One worker's group. Every reading raises OSError or ValueError when the group cannot be read."""
 
@@ -250,16 +251,37 @@ class Cgroup:
         return os.pread(self._file(path), 1 << 18, 0).decode()
 
 
-def make() -> tuple[Cgroup | None, str]:
+class Parents(NamedTuple):
+    """The folders in which groups can be made, one for each controller."""
+
+    dialect: Dialect
+    folders: dict[str, Path]
+
+
+class Places(NamedTuple):
+    """Where groups can be made; without `parents`, `reason` says why none can."""
+
+    parents: Parents | None
+    reason: str = ""
+
+
+class Made(NamedTuple):
+    """A new group; without one, `reason` says why none could be made."""
+
+    group: Cgroup | None
+    reason: str = ""
+
+
+def make() -> Made:
     """A new empty group below our own, or None and the reason. Groups of dead runs are removed first."""
     if not os.access(SHELL, os.X_OK):
-        return None, f"no {SHELL}"
-    found, reason = places()
-    if found is None:
-        return None, reason
-    dialect, parents = found
+        return Made(None, f"no {SHELL}")
+    available = places()
+    if available.parents is None:
+        return Made(None, available.reason)
+    dialect, parents = available.parents
     name = f"{PREFIX}{_namespace()}-{os.getpid()}-{born(os.getpid())}-{next(_numbers)}"
-    group = Cgroup(dialect, {})
+    group = Cgroup(dialect=dialect, folders={})
     try:
         for parent in set(parents.values()):
             _sweep(parent, dialect)
@@ -272,17 +294,17 @@ def make() -> tuple[Cgroup | None, str]:
         group.usage(), group.pids(), group.oom_kills(), group.cpu_seconds()  # opens all, or fails now
     except (OSError, ValueError, KeyError) as error:
         group.remove()
-        return None, f"a group could not be made ({getattr(error, 'strerror', None) or error})"
-    return group, ""
+        return Made(None, f"a group could not be made ({getattr(error, 'strerror', None) or error})")
+    return Made(group)
 
 
-def places(proc: Path = Path("/proc/self")) -> tuple[tuple[Dialect, dict[str, Path]] | None, str]:
+def places(proc: Path = Path("/proc/self")) -> Places:
     """Where groups can be made: the dialect and a folder for each controller; or None and the reason."""
     try:
         own = [line.split(":", 2) for line in (proc / "cgroup").read_text().splitlines()]
         mounts = [line.split() for line in (proc / "mountinfo").read_text().splitlines()]
     except OSError:
-        return None, "this system has no control groups"
+        return Places(None, "this system has no control groups")
     v1: dict[str, Path] = {}
     v2: Path | None = None
     for _, controllers, path in own:
@@ -294,14 +316,14 @@ def places(proc: Path = Path("/proc/self")) -> tuple[tuple[Dialect, dict[str, Pa
     if _V1_NEEDED in v1:
         usable = {name: v1[name] for name in (_V1_NEEDED, *_V1_WANTED) if name in v1 and _writable(v1[name])}
         if _V1_NEEDED in usable:
-            return (V1, usable), ""
-        return None, "the memory group is not ours to write"
+            return Places(Parents(V1, usable))
+        return Places(None, "the memory group is not ours to write")
     if v2 is None:
-        return None, "no memory controller"
+        return Places(None, "no memory controller")
     for folder in (v2, v2.parent):
         if _gives_memory(folder, own=v2):
-            return (V2, {"memory": folder, "pids": folder}), ""
-    return None, "no memory controller was delegated"
+            return Places(Parents(V2, {"memory": folder, "pids": folder}))
+    return Places(None, "no memory controller was delegated")
 
 
 def _mounted(mounts: list[list[str]], controllers: str, path: str) -> Path | None:
@@ -356,7 +378,7 @@ def _sweep(parent: Path, dialect: Dialect) -> None:
     for folder in parent.glob(f"{PREFIX}{_namespace()}-*"):
         _, _, pid, start, _ = folder.name.split("-")
         if str(born(int(pid))) != start:
-            Cgroup(dialect, {"memory": folder}).remove()
+            Cgroup(dialect=dialect, folders={"memory": folder}).remove()
 
 
 def _rmdir(folder: Path) -> None:

@@ -98,7 +98,7 @@ class ConfinedLevel(StrongLevel):
         says = launched.process.says if isinstance(launched.process, Forked) else {}
         if says.get("shm") != "private":
             lacking[_SHARED] = "sees what others of its user keep in /dev/shm"
-        lacking |= {name: words for told, name, words in _BY_MOUNTS if says.get(told) is not True}
+        lacking |= {name: words for word, name, words in _BY_MOUNTS if says.get(word) is not True}
         promised = selftest.every() - _NOT_PROMISED - lacking.keys()
         return Checked({}, tuple(sorted(promised)), (*RESIDUAL, *lacking.values()))
 
@@ -109,7 +109,13 @@ class ConfinedLevel(StrongLevel):
     def _begun(self, order: Launch, group: Cgroup | None, more: dict[str, Any]) -> Launched:
         """A forked worker, with the order's stack, or without a stack if that one cannot be forked."""
         before = sharedmemory.entries()
-        bare = Launch(order.home, order.scratch, order.threads, order.device, readable=order.readable)
+        bare = Launch(
+            home=order.home,
+            scratch=order.scratch,
+            threads=order.threads,
+            device=order.device,
+            readable=order.readable,
+        )
         launched = self._forked(order, group, more) or self._forked(bare, group, more)
         if launched is None:
             raise SandboxFailed(
@@ -144,15 +150,15 @@ class ConfinedLevel(StrongLevel):
 @functools.cache
 def interpreter() -> tuple[str, ...]:
     """Folders that this Python needs: its environment, its base, and the worker's half of the harness."""
-    found = {sys.prefix, sys.base_prefix, str(Path(os.path.realpath(sys.executable)).parent)}
-    found |= {str(folder) for folders in path_files().values() for folder in folders}
-    return (*sorted(found), str(_PACKAGE / "__init__.py"), str(_PACKAGE / "worker"))
+    folders_needed = {sys.prefix, sys.base_prefix, str(Path(os.path.realpath(sys.executable)).parent)}
+    folders_needed |= {str(folder) for folders in path_files().values() for folder in folders}
+    return (*sorted(folders_needed), str(_PACKAGE / "__init__.py"), str(_PACKAGE / "worker"))
 
 
 @functools.cache
 def path_files() -> dict[Path, list[Path]]:
     """Files (.pth) that add folders to the import path, and those folders; no checkout of ours."""
-    found: dict[Path, list[Path]] = {}
+    added: dict[Path, list[Path]] = {}
     for packages in map(Path, site.getsitepackages()):
         for file in sorted(packages.glob("*.pth")) if packages.is_dir() else ():
             lines = file.read_text(errors="replace").splitlines()
@@ -161,21 +167,21 @@ def path_files() -> dict[Path, list[Path]]:
                 for line in lines
                 if line.strip() and not line.startswith(("#", "import"))
             ]
-            found[file] = [
+            added[file] = [
                 folder for folder in named if folder.is_dir() and not _PACKAGE.is_relative_to(folder)
             ]
-    return found
+    return added
 
 
 @functools.cache
 def linked(folders: tuple[Path, ...]) -> tuple[Path, ...]:
     """Files outside `folders` to which links inside them lead: a hub's cache keeps a model's files that way."""
-    found = []
+    outside = []
     for folder in folders:
         for path in folder.rglob("*") if folder.is_dir() else ():
             if path.is_symlink() and not (real := path.resolve()).is_relative_to(folder.resolve()):
-                found.append(real)
-    return tuple(found)
+                outside.append(real)
+    return tuple(outside)
 
 
 def cuda_devices() -> list[str]:

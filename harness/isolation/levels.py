@@ -28,13 +28,13 @@ def level(name: str) -> Level:
         return LEVELS[name]()
     passed_over = []
     for strongest in reversed(LEVELS):
-        found = LEVELS[strongest]()
+        candidate = LEVELS[strongest]()
         try:
-            found.check()
+            candidate.check()
         except SandboxFailed as error:
-            found.close()
+            candidate.close()
             passed_over.append(f"{strongest} was passed over: {error}")
             continue
-        found.note = "; ".join([f"isolation {strongest}, the strongest that holds here", *passed_over])
-        return found
+        candidate.note = "; ".join([f"isolation {strongest}, the strongest that holds here", *passed_over])
+        return candidate
     raise SandboxFailed("no isolation level can be used on this machine")

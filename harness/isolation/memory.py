@@ -31,7 +31,7 @@ _SLACK = 8 << 20
 _CHUNK = 1 << 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reading:
     """Bytes held now, and the most since the last reading; by kind where kinds can be distinguished."""
 
@@ -43,7 +43,7 @@ class Reading:
     shared: int | None = None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class MemoryMeter:
     """Reads one worker's memory. `known` maps every process it ever had to its `born`."""
 
@@ -94,8 +94,14 @@ class MemoryMeter:
             except (OSError, ValueError, KeyError) as error:
                 self.lost = f"it could not be read ({getattr(error, 'strerror', None) or error})"
         held = sum(memory.resident for memory in each.values())
-        kinds = (_sum(each.values(), kind) for kind in ("anonymous", "file", "shared"))
-        return Reading(tuple(each), held, max(held, risen), *kinds)
+        return Reading(
+            pids=tuple(each),
+            held=held,
+            peak=max(held, risen),
+            anonymous=_sum(each.values(), "anonymous"),
+            file=_sum(each.values(), "file"),
+            shared=_sum(each.values(), "shared"),
+        )
 
     def oom_killed(self) -> bool:
         """Whether the kernel killed one of the worker's processes for memory."""
@@ -115,12 +121,12 @@ class MemoryMeter:
         file = max(_sum(each.values(), "file") or 0, born_with.file)
         more = file + stray + born_with.anonymous
         return Reading(
-            tuple(each),
-            usage.held + more,
-            usage.peak + more,
-            usage.anonymous + born_with.anonymous,
-            file,
-            usage.shared,
+            pids=tuple(each),
+            held=usage.held + more,
+            peak=usage.peak + more,
+            anonymous=usage.anonymous + born_with.anonymous,
+            file=file,
+            shared=usage.shared,
         )
 
     def _joins(self, group: Cgroup) -> bool:
@@ -152,8 +158,8 @@ def prewarm(paths: Sequence[Path]) -> int:
     files: list[tuple[Path, int]] = []
     for path in paths:
         with contextlib.suppress(OSError):
-            found = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-            files += [(file, file.stat().st_size) for file in found]
+            inside = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+            files += [(file, file.stat().st_size) for file in inside]
     if sum(size for _, size in files) > _free_bytes() // 2:
         return 0
     return sum(_read_through(file) for file, _ in files)

@@ -102,7 +102,7 @@ class ProcessLevel:
         if zygote is None:
             return None
         try:
-            process, sock = zygote.fork(order, more)
+            forked = zygote.fork(order, more)
         except ZygoteLost:
             self._zygotes[key] = None
             if zygote.inherited.stack:  # workers that it forked before may be alive, and would end with it
@@ -111,8 +111,14 @@ class ProcessLevel:
                 zygote.close()
             return None
         if group:
-            group.take(process.pid)
-        return Launched(process, sock, group, inherited=zygote.inherited, forked_from=zygote.process)
+            group.take(forked.process.pid)
+        return Launched(
+            process=forked.process,
+            sock=forked.sock,
+            cgroup=group,
+            inherited=zygote.inherited,
+            forked_from=zygote.process,
+        )
 
 
 def _executed(order: Launch, group: cgroups.Cgroup | None) -> Launched:
@@ -136,7 +142,7 @@ def _executed(order: Launch, group: cgroups.Cgroup | None) -> Launched:
         raise SandboxFailed(f"a worker could not be started: {error}; check free memory and disk") from error
     finally:
         theirs.close()
-    return Launched(process, ours, group)
+    return Launched(process=process, sock=ours, cgroup=group)
 
 
 def cores_for(threads: int) -> list[int]:

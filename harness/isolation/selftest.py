@@ -100,12 +100,12 @@ def _heard(launched: Launched, targets: Mapping[str, Any]) -> dict[str, str]:
             if not (part := sock.recv(1 << 16)):
                 break
             words += part
-        found: dict[str, str] = json.loads(words)
+        reached: dict[str, str] = json.loads(words)
     except (OSError, ValueError):
-        said = os.read(stderr.fileno(), _LONGEST) if stderr and not words else b""
-        last = (said or b"nothing was said").decode(errors="replace").strip().splitlines()[-1]
+        printed = os.read(stderr.fileno(), _LONGEST) if stderr and not words else b""
+        last = (printed or b"nothing was said").decode(errors="replace").strip().splitlines()[-1]
         raise SandboxFailed(f"the isolation's self-test ended without an answer: {last}") from None
-    return found
+    return reached
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def _targets() -> Generator[tuple[Launch, dict[str, Any]]]:
         }
         os.environ[_VARIABLE] = marker
         stack.callback(os.environ.pop, _VARIABLE, None)
-        yield Launch(home, home / "scratch", 1, "cpu", readable=(given,)), targets
+        yield Launch(home=home, scratch=home / "scratch", threads=1, device="cpu", readable=(given,)), targets
 
 
 def _born(pid: int) -> int | None:

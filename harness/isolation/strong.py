@@ -80,5 +80,5 @@ def _missing(pid: int) -> str:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return "a word of the kernel about it"
-    found = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    return next((name for name, value in _HELD.items() if found.get(name) != value), "")
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    return next((name for name, value in _HELD.items() if fields.get(name) != value), "")

@@ -32,13 +32,13 @@ _PROC = Path("/proc/self/task").is_dir() and Path(f"/proc/self/task/{os.getpid()
 def descendants(pid: int) -> list[int]:
     """`pid` and all its living descendants, parents first; empty when it is gone."""
     if _PROC:
-        found, queue = [], [pid]
+        alive, queue = [], [pid]
         while queue:
             current = queue.pop(0)
             if os.path.isdir(f"/proc/{current}"):
-                found.append(current)
+                alive.append(current)
                 queue.extend(_children(current))
-        return found
+        return alive
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
         return [pid, *(child.pid for child in process.children(recursive=True))]
@@ -46,12 +46,12 @@ def descendants(pid: int) -> list[int]:
 
 
 def _children(pid: int) -> list[int]:
-    found: list[int] = []
+    children: list[int] = []
     with contextlib.suppress(OSError):
         for task in os.listdir(f"/proc/{pid}/task"):
             with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{task}/children") as file:
-                found.extend(int(child) for child in file.read().split())
-    return found
+                children.extend(int(child) for child in file.read().split())
+    return children
 
 
 class Memory(NamedTuple):
@@ -75,16 +75,16 @@ def memory_of(pid: int) -> Memory | None:
             resident = int(psutil.Process(pid).memory_info().rss)
             return Memory(resident, resident)
         return None
-    found: dict[str, int] = {}
+    amounts: dict[str, int] = {}
     with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/status") as file:
         for line in file:
             if line.startswith(("Rss", "VmHWM", "VmRSS")):
                 name, amount = line.split()[:2]
-                found[name] = int(amount) * 1024
-    if not found:
+                amounts[name] = int(amount) * 1024
+    if not amounts:
         return None
-    kinds = (found.get(name) for name in ("RssAnon:", "RssFile:", "RssShmem:"))
-    return Memory(found.get("VmRSS:", 0), found.get("VmHWM:", 0), *kinds)
+    kinds = (amounts.get(name) for name in ("RssAnon:", "RssFile:", "RssShmem:"))
+    return Memory(amounts.get("VmRSS:", 0), amounts.get("VmHWM:", 0), *kinds)
 
 
 def processor_seconds(pid: int) -> float:
@@ -137,7 +137,7 @@ def pause_tree(pid: int, known: dict[int, int | None], group: Group | None = Non
     """
     _send(pid, signal.SIGSTOP)  # the one that answered, before the list of the others is read
     stopped: set[int] = set()
-    while fresh := _soon_found(pid, known, group) - stopped:
+    while fresh := _members_soon(pid, known, group) - stopped:
         for target in fresh:
             _send(target, signal.SIGSTOP)
         _await_stopped(fresh)
@@ -181,14 +181,14 @@ def kill_tree(pid: int, known: dict[int, int | None], group: Group | None = None
 
 def members(pid: int, known: dict[int, int | None], group: Group | None = None) -> set[int]:
     """`pid`, its descendants, the living `known` former ones, and everything in `group`."""
-    found = _former(pid, known).union(descendants(pid))
+    processes = _former(pid, known).union(descendants(pid))
     if group is not None:
         with contextlib.suppress(OSError, ValueError):
-            found.update(group.pids())
-    return found
+            processes.update(group.pids())
+    return processes
 
 
-def _soon_found(pid: int, known: dict[int, int | None], group: Group | None) -> set[int]:
+def _members_soon(pid: int, known: dict[int, int | None], group: Group | None) -> set[int]:
     """The same as `members`, for a third of the cost where a group contains `pid` and so all its children.
 
     A process that could leave the group is not seen here, but soon by the watch, and is then in `known`.

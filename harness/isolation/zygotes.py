@@ -22,7 +22,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from harness.errors import SandboxFailed
 from harness.isolation.base import Inherited, Launch, environment
@@ -39,7 +39,7 @@ class ZygoteLost(Exception):
     """The zygote does not answer, or cannot promise what a zygote must; the message says which."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Forked:
     """A worker that is not our child: it is identified and waited for through a descriptor of its own (pidfd)."""
 
@@ -72,7 +72,21 @@ class Forked:
         return self.status
 
 
-@dataclass
+class ForkedWorker(NamedTuple):
+    """A forked worker's process, and the parent's end of its socket."""
+
+    process: Forked
+    sock: socket.socket
+
+
+class Hello(NamedTuple):
+    """The first message from the other end, and the id of the process that sent it, according to the kernel."""
+
+    message: dict[str, Any]
+    pid: int
+
+
+@dataclass(kw_only=True)
 class Zygote:
     """A living zygote; made by `start`, ended by `close`."""
 
@@ -100,7 +114,7 @@ class Zygote:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd=home,
-                env=environment(Launch(home, home, order.threads, order.device)),
+                env=environment(Launch(home=home, scratch=home, threads=order.threads, device=order.device)),
                 close_fds=True,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
@@ -113,7 +127,7 @@ class Zygote:
             ) from error
         finally:
             theirs.close()
-        return Zygote(process, ours, home)
+        return Zygote(process=process, sock=ours, home=home)
 
     def ready(self) -> None:
         """Waits until the stack is imported; raises ZygoteLost if this process may not be forked."""
@@ -121,19 +135,19 @@ class Zygote:
             return
         with self._lock:
             try:
-                said, self.pid = hello(self.sock, _IMPORT_SECONDS)
+                message, self.pid = hello(self.sock, _IMPORT_SECONDS)
             except ZygoteLost as error:
                 raise self._lose(str(error)) from error
-        memory = said.get("memory")
+        memory = message.get("memory")
         if not isinstance(memory, dict):
             raise self._lose("it does not say what memory it holds")
-        threads = self._count(said.get("threads"))
+        threads = self._count(message.get("threads"))
         anonymous, file = self._count(memory.get("anon", 0)), self._count(memory.get("file", 0))
         if threads != 1:
             raise ZygoteLost(f"its imports started {threads - 1} threads")
         self.inherited = Inherited(anonymous, file, f"pid {self.process.pid}")
 
-    def fork(self, order: Launch, more: Mapping[str, Any] | None = None) -> tuple[Forked, socket.socket]:
+    def fork(self, order: Launch, more: Mapping[str, Any] | None = None) -> ForkedWorker:
         """A new worker for the order, and the parent's end of its socket; raises ZygoteLost.
 
         `more` is what a level adds to the order for the zygote: how to confine the worker, other folders.
@@ -150,7 +164,7 @@ class Zygote:
 
     def _forked(
         self, order: Launch, more: Mapping[str, Any], theirs: contextlib.ExitStack, kept: contextlib.ExitStack
-    ) -> tuple[Forked, socket.socket]:
+    ) -> ForkedWorker:
         """Forks; `theirs` closes the worker's ends, `kept` closes our ends if this fails."""
         ours, its_socket = socket.socketpair()
         kept.enter_context(ours)
@@ -161,28 +175,39 @@ class Zygote:
         words = {"do": "fork", "environment": environment(order), "scratch": str(order.scratch), **more}
         its_own = self._count(self._ask(words, [its_socket.fileno(), out_end, err_end]).get("pid"))
         theirs.close()  # so that a worker that dies before its first word is heard to be gone
-        said, pid = hello(ours, _FORK_SECONDS)
-        if "unconfined" in said:
+        message, pid = hello(ours, _FORK_SECONDS)
+        if "unconfined" in message:
             self.reap(its_own)
-            raise SandboxFailed(f"a worker could not be confined: {said['unconfined']}")
+            raise SandboxFailed(f"a worker could not be confined: {message['unconfined']}")
         descriptor = os.pidfd_open(pid)
         kept.callback(os.close, descriptor)
         # Signals will be sent to this process: it must not be one of ours, whatever was claimed.
         if pid not in descendants(self.process.pid)[1:]:
             raise self._lose("the worker that answered is not a child of it")
-        return Forked(self, pid, its_own, descriptor, out, err, said), ours
+        return ForkedWorker(
+            Forked(
+                zygote=self,
+                pid=pid,
+                its_own=its_own,
+                descriptor=descriptor,
+                stdout=out,
+                stderr=err,
+                says=message,
+            ),
+            ours,
+        )
 
     def reap(self, pid: int) -> int:
         """The exit status of a worker that has ended; that of a killed one, if the zygote was lost with it."""
         try:
-            said = self._ask({"do": "reap", "pid": pid, "sweep": self.sweep}, [])
-            status = said.get("status")
+            reply = self._ask({"do": "reap", "pid": pid, "sweep": self.sweep}, [])
+            status = reply.get("status")
             if not isinstance(status, int):
                 raise self._lose("it does not say how the worker ended")
         except ZygoteLost:
             self.clean = False
             return -int(signal.SIGKILL)
-        self.clean = self.clean and said.get("clean") is True
+        self.clean = self.clean and reply.get("clean") is True
         return status
 
     def close(self) -> None:
@@ -209,18 +234,18 @@ class Zygote:
         """Its answer to the last order; if it says anything else, it is lost."""
         try:
             self.sock.settimeout(seconds)
-            said = self.sock.recv(_MESSAGE_BYTES)
+            received = self.sock.recv(_MESSAGE_BYTES)
         except OSError as error:
             raise self._lose("it does not answer") from error
-        if not said:
+        if not received:
             raise self._lose("it ended by itself")
         try:
-            heard = _understood(said)
+            reply = _understood(received)
         except ZygoteLost as error:
             raise self._lose(str(error)) from error
-        if heard.get("number") != self._number:
+        if reply.get("number") != self._number:
             raise self._lose("it answers something that was not asked")
-        return heard
+        return reply
 
     def _count(self, number: object) -> int:
         if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**63:
@@ -241,12 +266,12 @@ def _pipe(theirs: contextlib.ExitStack, kept: contextlib.ExitStack) -> tuple[IO[
 
 def _understood(words: bytes) -> dict[str, Any]:
     try:
-        said = json.loads(words)
+        message = json.loads(words)
     except (ValueError, RecursionError) as error:
         raise ZygoteLost("what it says cannot be understood") from error
-    if not isinstance(said, dict):
+    if not isinstance(message, dict):
         raise ZygoteLost("what it says cannot be understood")
-    return said
+    return message
 
 
 def ends() -> tuple[socket.socket, socket.socket]:
@@ -256,7 +281,7 @@ def ends() -> tuple[socket.socket, socket.socket]:
     return ours, theirs
 
 
-def hello(sock: socket.socket, seconds: float) -> tuple[dict[str, Any], int]:
+def hello(sock: socket.socket, seconds: float) -> Hello:
     """The first line from the other end, and that process's id according to the kernel, whatever it claims."""
     sock.settimeout(seconds)
     try:
@@ -270,7 +295,7 @@ def hello(sock: socket.socket, seconds: float) -> tuple[dict[str, Any], int]:
         raise ZygoteLost("it does not answer") from error
     if not words or not whose:
         raise ZygoteLost("it ended before it said who it is")
-    return _understood(words), whose
+    return Hello(_understood(words), whose)
 
 
 def _whose(ancillary: Sequence[tuple[int, int, bytes]]) -> int:

@@ -250,7 +250,15 @@ def _worker() -> Finding:
         (folder / "solution.py").write_text("class Solution:\n    def __init__(self, context): pass\n")
         (folder / "contract.py").write_text("class Contract: pass\n")
         limits = Limits(2**30, 16, 60.0, {})
-        seat = session.WorkerSpec(folder, folder / "contract.py", {}, "cpu", 1, 0, limits)
+        seat = session.WorkerSpec(
+            submission=folder,
+            contract=folder / "contract.py",
+            models={},
+            device="cpu",
+            threads=1,
+            seed=0,
+            limits=limits,
+        )
         try:
             worker = session.start(chosen, seat, "doctor")
         except session.StartFault as failed:

@@ -58,7 +58,9 @@ def setting_of(order: Order) -> Generator[Setting]:
     nowhere = Path()
     with closing(setting.level):
         stack = order.task.definition.stack
-        setting.level.warm(Launch(nowhere, nowhere, setting.threads, setting.device, stack=stack))
+        setting.level.warm(
+            Launch(home=nowhere, scratch=nowhere, threads=setting.threads, device=setting.device, stack=stack)
+        )
         yield setting
 
 

@@ -76,7 +76,7 @@ class Pair:
             for competitor in self.competitors:
                 competitor.close(timeline=not self.plan.memory_pass)
         if self.competitors:
-            self.competitors[0].pairs.append(
+            self.competitors[0].readings.pairs.append(
                 PairReading(
                     stage=self.stage.name,
                     pair=self.number,
@@ -84,9 +84,9 @@ class Pair:
                     warmups=self.warmups,
                     steady=self.is_steady,
                     floor=tuple(self.floor),
-                    idle_cpu={c.name: c.idle_cpu for c in self.competitors},
-                    busy_cpu={c.name: c.busy_cpu for c in self.competitors},
-                    turn_seconds={c.name: c.turn_seconds for c in self.competitors},
+                    idle_cpu={c.name: c.use.idle_cpu for c in self.competitors},
+                    busy_cpu={c.name: c.use.busy_cpu for c in self.competitors},
+                    turn_seconds={c.name: c.use.turn_seconds for c in self.competitors},
                     alone=self.alone,
                     repeats=self.repeats,
                     counters=counters,
@@ -126,9 +126,9 @@ class Pair:
             done += 1
         self.warmups = max(self.warmups, done)
         for competitor in among:
-            told = [steady(group.get(competitor.name, [])) for group in seconds.values()]
-            if any(verdict is not None for verdict in told):
-                self.is_steady[competitor.name] = False not in told
+            verdicts = [steady(group.get(competitor.name, [])) for group in seconds.values()]
+            if any(verdict is not None for verdict in verdicts):
+                self.is_steady[competitor.name] = False not in verdicts
 
     def _warm_one(self, competitor: Participant, request: Request, group: dict[str, list[float]]) -> None:
         taken = competitor.ask(request)
@@ -150,15 +150,15 @@ class Pair:
         return meter.stop()
 
     def _timed(self, meter: Meter | None) -> None:
-        asked = [request for request in self.block[len(self._heads()) :] if not request.warmup]
+        requests = [request for request in self.block[len(self._heads()) :] if not request.warmup]
         among = list(self.competitors)
         anchor = next((c for c in among if c.entry.role != "candidate"), None)
-        for number, turn in enumerate(turns(asked, len(among), self.plan.block, self.order)):
+        for number, turn in enumerate(turns(requests, len(among), self.plan.block, self.order)):
             competitor = among[turn.worker]
             if number % 16 == 0:
                 self.counter.show(self.stage, competitor, turn.request.phase)
             metered = competitor is anchor and number % (METER_EVERY * len(among)) < len(among)
-            seconds = self._asked(competitor, turn.request, meter if metered else None)
+            seconds = self._ask(competitor, turn.request, meter if metered else None)
             competitor.keep(turn.request, seconds, turn.counted)
             self.counter.done += 1
             if anchor is not None and number % (PING_EVERY * len(among)) == 0:
@@ -167,7 +167,7 @@ class Pair:
                 if meter is not None and number % (SAMPLE_EVERY * len(among)) == 0:
                     meter.sample()
 
-    def _asked(self, competitor: Participant, request: Request, meter: Meter | None) -> float | None:
+    def _ask(self, competitor: Participant, request: Request, meter: Meter | None) -> float | None:
         if meter is None or competitor.worker is None:
             return competitor.ask(request)
         with meter.turn(competitor.worker.launched.pid):

@@ -15,10 +15,10 @@ from harness.isolation.base import Level
 from harness.readings import MemoryPoint, PairReading, PhaseTime, Sample
 from harness.records import Role, Trial
 from harness.trials import session
-from harness.trials.watch import DeviceReader, Limits
+from harness.trials.watch import DeviceReader, Limits, Watch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Setting:
     """What all workers of a round share.
 
@@ -67,7 +67,7 @@ class Entry:
         return f"{tier} copy" if self.role == "copy" else tier
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Place:
     """Where a worker is started: the setting, the models it may read, its seed, its stage and pair.
 
@@ -82,15 +82,14 @@ class Place:
     judge: Path | None = None
 
 
-@dataclass
-class Participant:
-    """One submission in a round, and what was read of it so far."""
+@dataclass(kw_only=True)
+class Readings:
+    """What was read of one submission over all of its workers in a round, and the answers that it gave.
 
-    entry: Entry
-    copy: Path
-    worker: session.Session | None = None
-    pair: int = 0
-    fault: Fault | None = None
+    `peaks_host`, `peaks_device`, `bases_host` and `bases_file` are bytes, one value for each worker; `log` is
+    what the workers printed, as far as it was kept, and `log_bytes` how much they printed in all.
+    """
+
     answers: dict[str, Answer] = field(default_factory=dict)
     phases: list[PhaseTime] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
@@ -104,11 +103,104 @@ class Participant:
     log: bytes = b""
     log_bytes: int = 0
     says: dict[str, str] = field(default_factory=dict)
+
+    def add_log(self, watch: Watch) -> None:
+        """Appends what a worker printed."""
+        self.log += watch.log.head + (b"\n[...]\n" if watch.log.tail else b"") + watch.log.tail
+        self.log_bytes += watch.log.total
+
+    def add_memory(self, watch: Watch, pair: int, timeline: bool) -> None:
+        """Adds a worker's peaks and bases of memory; with `timeline` also its curve, as that of `pair`."""
+        self.memory += [point.model_copy(update={"pair": pair}) for point in watch.points if timeline]
+        self.peaks_host += [watch.peak_host] if watch.peak_host is not None else []
+        self.peaks_device += [watch.peak_device] if watch.peak_device is not None else []
+        self.bases_host += [watch.base_host] if watch.base_host is not None else []
+        self.bases_file += [watch.base_file] if watch.base_file is not None else []
+        self.memory_measured_by[watch.measured_by] = None
+
+    def trial(self, entry: Entry, copy: Path, fault: Fault | None, number: int, instance_id: str) -> Trial:
+        """The raw record of all readings, in which no path of the staged `copy` is shown."""
+        places = {str(copy) + "/": "", str(copy): "."}
+        text = _without(self.log.decode(errors="replace"), places)
+        submission = entry.submission
+        return Trial(
+            number=number,
+            role=entry.role,
+            label=submission.label,
+            tier=submission.tier,
+            submission_digest=submission.digest,
+            instance_id=instance_id,
+            outcome=fault.outcome if fault else "ok",
+            reason=_without(fault.reason, places) if fault else "",
+            detail=_without(fault.detail, places) if fault else "",
+            phases=tuple(self.phases),
+            samples=tuple(self.samples),
+            pairs=tuple(self.pairs),
+            memory=tuple(self.memory),
+            timed=entry.timed,
+            peak_host_bytes=max(self.peaks_host, default=None),
+            peak_device_bytes=max(self.peaks_device, default=None),
+            base_host_bytes=max(self.bases_host, default=None),
+            base_file_bytes=max(self.bases_file, default=None),
+            memory_measured_by="; ".join(self.memory_measured_by),
+            blob_bytes={item: len(a) for item, a in self.answers.items() if isinstance(a, bytes)},
+            log_head=text[:65536],
+            log_tail=text[65536:][-65536:],
+            log_bytes=self.log_bytes,
+            worker_says=self.says,
+        )
+
+
+@dataclass
+class TurnUse:
+    """What a worker used: in its turns, and outside of them (`idle_cpu`), where it should use nothing.
+
+    `idle_cpu` and `busy_cpu` are processor seconds, `turn_seconds` is the time that its turns took. `_mark` is
+    the processor time at the end of its last turn.
+    """
+
     idle_cpu: float = 0.0
     busy_cpu: float = 0.0
     turn_seconds: float = 0.0
+    _mark: float | None = None
+
+    def begin(self, worker: session.Session) -> float | None:
+        """Counts what was used since the last turn; returns the processor time at the start of this one."""
+        now = worker.cpu_seconds()
+        if now is not None and self._mark is not None:
+            self.idle_cpu += max(0.0, now - self._mark)
+        return now
+
+    def end(self, worker: session.Session, before: float | None, seconds: float) -> None:
+        """Pauses the worker; what it uses between its answer and standing still belongs to no turn."""
+        answered = worker.cpu_seconds()
+        self.mark(worker)
+        self.turn_seconds += seconds
+        if before is not None and answered is not None and self._mark is not None:
+            self.busy_cpu += max(0.0, answered - before)
+            self.idle_cpu += max(0.0, self._mark - answered)
+
+    def mark(self, worker: session.Session) -> None:
+        """Pauses the worker and notes its processor time."""
+        worker.pause()
+        self._mark = worker.cpu_seconds()
+
+
+@dataclass(kw_only=True)
+class Participant:
+    """One submission in a round: its worker of the moment, and what was read of it so far.
+
+    `judged`: the worker of the moment serves the task's own judge instead of the submission.
+    """
+
+    entry: Entry
+    copy: Path
+    worker: session.Session | None = None
+    pair: int = 0
+    fault: Fault | None = None
     judged: bool = False
-    _cpu_mark: float | None = None
+    use: TurnUse = field(default_factory=TurnUse)
+    readings: Readings = field(default_factory=Readings)
 
     @property
     def name(self) -> str:
@@ -132,7 +224,7 @@ class Participant:
             device_reader=setting.device_reader,
             stack=setting.task.definition.stack if setting.forks else (),
         )
-        self.pair, self.idle_cpu, self.busy_cpu, self.turn_seconds = place.pair, 0.0, 0.0, 0.0
+        self.pair, self.use = place.pair, TurnUse()
         self.judged = place.judge is not None
         if (outsized := self._outsized(setting)) is not None:
             self.fault = outsized
@@ -142,11 +234,10 @@ class Participant:
         except session.StartFault as failed:
             self.worker, self.fault = failed.session, self._whose(failed.fault)
             return
-        self.worker.pause()
-        self._cpu_mark = self.worker.cpu_seconds()
+        self.use.mark(self.worker)
         if keep and not self.judged:
             for group, seconds in (("shim", self.worker.shim_seconds), ("start", self.worker.start_seconds)):
-                self.phases.append(
+                self.readings.phases.append(
                     PhaseTime(item=f"{group} {place.stage}", group=group, seconds=seconds, pair=place.pair)
                 )
 
@@ -171,17 +262,17 @@ class Participant:
         except Fault as fault:
             self.fault = fault
             return None
-        before = self._turn_begins()
+        before = self.use.begin(self.worker)
         try:
             answer, seconds = self.worker.call(request, arguments)
         except Fault as fault:
             self.fault = self._whose(fault)
             return None
-        self._turn_ends(before, seconds)
+        self.use.end(self.worker, before, seconds)
         if not request.timed and not request.warmup:
             self.worker.watch.read_now()
         if answer is not None and not request.warmup:
-            self.answers.setdefault(request.item, answer)
+            self.readings.answers.setdefault(request.item, answer)
         return seconds
 
     def _arguments(self, request: Request) -> dict[str, Any]:
@@ -189,8 +280,8 @@ class Participant:
 
     def _argument(self, value: Argument) -> Any:
         if isinstance(value, FromAnswers):
-            return value.compute(self.answers)
-        return self.answers[value.item] if isinstance(value, FromItem) else value
+            return value.compute(self.readings.answers)
+        return self.readings.answers[value.item] if isinstance(value, FromItem) else value
 
     def _whose(self, fault: Fault) -> Fault:
         """A fault in a judge's worker is ours: the submission's code was not there."""
@@ -204,49 +295,31 @@ class Participant:
         """Seconds of a request like this one that nothing is worked on for, in this worker's turn."""
         if self.worker is None or self.fault is not None:
             return None
-        before = self._turn_begins()
+        before = self.use.begin(self.worker)
         try:
             seconds = self.worker.ping(request, self._arguments(request))
         except Fault as fault:
             self.fault = self._whose(fault)
             return None
-        self._turn_ends(before, seconds)
+        self.use.end(self.worker, before, seconds)
         return seconds
-
-    def _turn_begins(self) -> float | None:
-        assert self.worker is not None
-        now = self.worker.cpu_seconds()
-        if now is not None and self._cpu_mark is not None:
-            self.idle_cpu += max(0.0, now - self._cpu_mark)
-        return now
-
-    def _turn_ends(self, before: float | None, seconds: float) -> None:
-        """Pauses the worker; what it works between its answer and its standing still is nobody's turn."""
-        assert self.worker is not None
-        answered = self.worker.cpu_seconds()
-        self.worker.pause()
-        self._cpu_mark = self.worker.cpu_seconds()
-        self.turn_seconds += seconds
-        if before is not None and answered is not None and self._cpu_mark is not None:
-            self.busy_cpu += max(0.0, answered - before)
-            self.idle_cpu += max(0.0, self._cpu_mark - answered)
 
     def keep(self, request: Request, seconds: float | None, counted: bool = True) -> None:
         """Keeps a request's time: as a sample where it is timed, else as its phase's."""
         if seconds is None or request.warmup:
             return
         if not request.timed:
-            self.phases.append(
+            self.readings.phases.append(
                 PhaseTime(item=request.item, group=request.label, seconds=seconds, pair=self.pair)
             )
         elif counted:
-            self.samples.append(
+            self.readings.samples.append(
                 Sample(
                     item=request.item,
                     group=request.label,
                     seconds=seconds,
                     count=request.count,
-                    position=len(self.samples),
+                    position=len(self.readings.samples),
                     pair=self.pair,
                 )
             )
@@ -254,7 +327,9 @@ class Participant:
     def keep_first(self, request: Request, seconds: float) -> None:
         """Keeps the time of a worker's very first call of a group: the cold one."""
         group = f"first_{request.label}"
-        self.phases.append(PhaseTime(item=request.item, group=group, seconds=seconds, pair=self.pair))
+        self.readings.phases.append(
+            PhaseTime(item=request.item, group=group, seconds=seconds, pair=self.pair)
+        )
 
     def close(self, timeline: bool = True) -> None:
         """Ends the worker and takes over what its watch has read; `timeline`: its curve of memory too."""
@@ -262,52 +337,17 @@ class Participant:
         if worker is None:
             return
         worker.close()
-        watch = worker.watch
-        self.log += watch.log.head + (b"\n[...]\n" if watch.log.tail else b"") + watch.log.tail
-        self.log_bytes += watch.log.total
-        late = watch.breach or worker.broken
+        self.readings.add_log(worker.watch)
+        late = worker.watch.breach or worker.broken
         self.fault = self.fault or (self._whose(late) if late else None)
         if self.judged:
             return
-        self.memory += [point.model_copy(update={"pair": self.pair}) for point in watch.points if timeline]
-        self.peaks_host += [watch.peak_host] if watch.peak_host is not None else []
-        self.peaks_device += [watch.peak_device] if watch.peak_device is not None else []
-        self.bases_host += [watch.base_host] if watch.base_host is not None else []
-        self.bases_file += [watch.base_file] if watch.base_file is not None else []
-        self.memory_measured_by[watch.measured_by] = None
-        self.says |= worker.says
+        self.readings.add_memory(worker.watch, self.pair, timeline)
+        self.readings.says |= worker.says
 
     def trial(self, number: int, instance_id: str) -> Trial:
         """The raw record of everything so far."""
-        places = {str(self.copy) + "/": "", str(self.copy): "."}
-        text = _without(self.log.decode(errors="replace"), places)
-        submission = self.entry.submission
-        return Trial(
-            number=number,
-            role=self.entry.role,
-            label=submission.label,
-            tier=submission.tier,
-            submission_digest=submission.digest,
-            instance_id=instance_id,
-            outcome=self.fault.outcome if self.fault else "ok",
-            reason=_without(self.fault.reason, places) if self.fault else "",
-            detail=_without(self.fault.detail, places) if self.fault else "",
-            phases=tuple(self.phases),
-            samples=tuple(self.samples),
-            pairs=tuple(self.pairs),
-            memory=tuple(self.memory),
-            timed=self.entry.timed,
-            peak_host_bytes=max(self.peaks_host, default=None),
-            peak_device_bytes=max(self.peaks_device, default=None),
-            base_host_bytes=max(self.bases_host, default=None),
-            base_file_bytes=max(self.bases_file, default=None),
-            memory_measured_by="; ".join(self.memory_measured_by),
-            blob_bytes={item: len(a) for item, a in self.answers.items() if isinstance(a, bytes)},
-            log_head=text[:65536],
-            log_tail=text[65536:][-65536:],
-            log_bytes=self.log_bytes,
-            worker_says=self.says,
-        )
+        return self.readings.trial(self.entry, self.copy, self.fault, number, instance_id)
 
 
 def _without(text: str, places: Mapping[str, str]) -> str:

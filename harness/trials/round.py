@@ -38,7 +38,7 @@ class RawTrial:
 Settled = Callable[[Sequence[RawTrial]], bool]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Round:
     """One instance, one number, one order of turns."""
 
@@ -51,48 +51,62 @@ class Round:
     observer: Observer = field(default_factory=Silent)
     plan: Plan = field(default_factory=Plan)
     settled: Settled = lambda outcomes: True
-    judges: Mapping[str, Path] = field(default_factory=dict)
 
     def run(self, entries: Sequence[Entry]) -> list[RawTrial]:
         """One outcome for each entry, in the order given."""
         with ExitStack() as stack:
-            field_ = [Participant(entry, stack.enter_context(staged(entry.submission))) for entry in entries]
-            self.judges = {name: stack.enter_context(staged(judge)) for name, judge in self._judges().items()}
-            prewarm([*self.instance.models.values(), *(c.copy for c in field_)])
-            counter = Counter(self.observer, self.number, self._total(field_))
+            participants = [
+                Participant(entry=entry, copy=stack.enter_context(staged(entry.submission)))
+                for entry in entries
+            ]
+            judges = {name: stack.enter_context(staged(judge)) for name, judge in self._judges().items()}
+            prewarm([*self.instance.models.values(), *(c.copy for c in participants)])
+            counter = Counter(self.observer, self.number, self._total(participants))
             for stage in self.instance.stages:
-                (self._paired if stage.paired else self._single)(stage, field_, counter)
-        return self._outcomes(field_)
+                judge = judges[stage.judge] if stage.judge else None
+                if stage.paired:
+                    self._paired(stage, judge, participants, counter)
+                else:
+                    self._single(stage, judge, participants, counter)
+        return self._outcomes(participants)
 
-    def _total(self, field_: Sequence[Participant]) -> int:
-        asked = [s.requests if s.paired else s.all_requests() for s in self.instance.stages]
-        return len(field_) * sum(len(requests) for requests in asked)
+    def _total(self, participants: Sequence[Participant]) -> int:
+        requests_of = [s.requests if s.paired else s.all_requests() for s in self.instance.stages]
+        return len(participants) * sum(len(requests) for requests in requests_of)
 
-    def place(self, stage: Stage, pair: int = 0) -> Place:
-        """Where this round's workers are started."""
-        judge = self.judges[stage.judge] if stage.judge else None
-        return Place(self.setting, self.instance.models, self.worker_seed, stage.name, pair, judge)
+    def _place(self, stage: Stage, judge: Path | None, pair: int = 0) -> Place:
+        """Where this round's workers are started; `judge` is the staged program that serves `stage`, if one does."""
+        return Place(
+            setting=self.setting,
+            models=self.instance.models,
+            seed=self.worker_seed,
+            stage=stage.name,
+            pair=pair,
+            judge=judge,
+        )
 
     def _judges(self) -> dict[str, Submission]:
         task = self.setting.task
         return {s.judge: read(task.id, task.folder / s.judge) for s in self.instance.stages if s.judge}
 
-    def _outcomes(self, field_: Sequence[Participant]) -> list[RawTrial]:
-        return [RawTrial(c.trial(self.number, self.instance_id), c.answers) for c in field_]
+    def _outcomes(self, participants: Sequence[Participant]) -> list[RawTrial]:
+        return [RawTrial(c.trial(self.number, self.instance_id), c.readings.answers) for c in participants]
 
-    def _single(self, stage: Stage, field_: Sequence[Participant], counter: Counter) -> None:
+    def _single(
+        self, stage: Stage, judge: Path | None, participants: Sequence[Participant], counter: Counter
+    ) -> None:
         """A stage of one worker each, all alive together; a copy takes part in paired stages only."""
-        competitors = [c for c in field_ if c.entry.role != "copy"]
+        competitors = [c for c in participants if c.entry.role != "copy"]
         try:
             for i in self.order.permutation(len(competitors)):
                 counter.show(stage, competitors[i], "start")
                 if competitors[i].fault is None:
-                    competitors[i].start(self.place(stage))
+                    competitors[i].start(self._place(stage, judge))
             self._requests(stage, stage.requests, competitors, counter)
         finally:
             for competitor in competitors:
                 competitor.close()
-        _hand_to_copies(field_)
+        _hand_to_copies(participants)
 
     def _requests(
         self, stage: Stage, requests: Sequence[Request], among: Sequence[Participant], counter: Counter
@@ -103,20 +117,22 @@ class Round:
             competitor.keep(turn.request, competitor.ask(turn.request))
             counter.done += 1
 
-    def _paired(self, stage: Stage, field_: Sequence[Participant], counter: Counter) -> None:
-        timed = [c for c in field_ if c.entry.timed]
+    def _paired(
+        self, stage: Stage, judge: Path | None, participants: Sequence[Participant], counter: Counter
+    ) -> None:
+        timed = [c for c in participants if c.entry.timed]
         began = time.monotonic()
         blocks = base_blocks(stage, self.plan.pairs)
         blocks += reserve_blocks(stage, self.plan.pairs, self.plan.most)
         for number, block in enumerate(blocks):
             if number in self.plan.looks()[:-1]:
-                if self.settled(self._outcomes(field_)):
+                if self.settled(self._outcomes(participants)):
                     break
                 self.observer.note(f"a verdict is open after {number} pairs: more pairs")
             if number >= self.plan.pairs and time.monotonic() - began > self.plan.seconds:
                 break
             taking = [c for c in timed if c.entry.pairs is None or number < c.entry.pairs]
-            place = self.place(stage, number)
+            place = self._place(stage, judge, number)
             Pair(
                 plan=self.plan,
                 order=self.order,
@@ -129,29 +145,34 @@ class Round:
             ).run()
             if _over(timed):
                 return
-        for competitor in (c for c in field_ if not c.entry.timed and c.fault is None):
-            self._alone(stage, competitor, counter)
+        for competitor in (c for c in participants if not c.entry.timed and c.fault is None):
+            self._alone(stage, judge, competitor, counter)
         if self.plan.memory_pass:
             for competitor in timed:
                 if competitor.fault is None and competitor.entry.role != "copy":
-                    self._memory(stage, competitor, blocks[0], counter)
+                    self._memory(stage, judge, competitor, blocks[0], counter)
 
-    def _alone(self, stage: Stage, competitor: Participant, counter: Counter) -> None:
+    def _alone(self, stage: Stage, judge: Path | None, competitor: Participant, counter: Counter) -> None:
         """A reference that is needed for its answers only: one worker, every base request."""
         try:
             counter.show(stage, competitor, "start")
-            competitor.start(self.place(stage))
+            competitor.start(self._place(stage, judge))
             self._requests(stage, (*stage.each, *stage.requests), [competitor], counter)
         finally:
             competitor.close()
 
     def _memory(
-        self, stage: Stage, competitor: Participant, block: Sequence[Request], counter: Counter
+        self,
+        stage: Stage,
+        judge: Path | None,
+        competitor: Participant,
+        block: Sequence[Request],
+        counter: Counter,
     ) -> None:
         """The memory pass: one worker alive, its times thrown away; its curve is the one that is shown."""
         try:
             counter.show(stage, competitor, "memory")
-            competitor.start(self.place(stage), keep=False)
+            competitor.start(self._place(stage, judge), keep=False)
             for request in (*stage.each, *block):
                 if competitor.ask(request) is None and competitor.fault:
                     break
@@ -172,9 +193,12 @@ def _over(timed: Sequence[Participant]) -> bool:
     return bool(candidates) and all(c.fault for c in candidates)
 
 
-def _hand_to_copies(field_: Sequence[Participant]) -> None:
+def _hand_to_copies(participants: Sequence[Participant]) -> None:
     """A copy serves what its original has built: it is the same program, started once more."""
-    for copy in (c for c in field_ if c.entry.role == "copy"):
-        original = next(c for c in field_ if c.entry.role == "reference" and f"{c.name} copy" == copy.name)
-        copy.answers |= {item: a for item, a in original.answers.items() if isinstance(a, bytes)}
+    for copy in (c for c in participants if c.entry.role == "copy"):
+        original = next(
+            c for c in participants if c.entry.role == "reference" and f"{c.name} copy" == copy.name
+        )
+        built = {item: a for item, a in original.readings.answers.items() if isinstance(a, bytes)}
+        copy.readings.answers |= built
         copy.fault = copy.fault or original.fault

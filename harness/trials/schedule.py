@@ -62,10 +62,10 @@ def reserve_blocks(stage: Stage, pairs: int, most: int) -> list[tuple[Request, .
 
 
 def _groups(requests: Sequence[Request]) -> dict[tuple[str, bool], list[Request]]:
-    found: dict[tuple[str, bool], list[Request]] = {}
+    groups: dict[tuple[str, bool], list[Request]] = {}
     for request in requests:
-        found.setdefault((request.label, request.warmup), []).append(request)
-    return found
+        groups.setdefault((request.label, request.warmup), []).append(request)
+    return groups
 
 
 def _split(requests: Sequence[Request], parts: int) -> list[tuple[Request, ...]]:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.errors import Fault, HarnessError, SandboxFailed
 from harness.instances import Answer, ArraySpec, BlobSpec, Request, ReturnSpec
@@ -31,7 +31,7 @@ from harness.trials.watch import DeviceReader, Limits, Watch
 from harness.worker import wire
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WorkerSpec:
     """What a worker is given: a staged submission, its contract, models, device and limits."""
 
@@ -56,7 +56,21 @@ class StartFault(Exception):
         self.fault = fault
 
 
-@dataclass
+class Answered(NamedTuple):
+    """A worker's checked answer, and the seconds it took."""
+
+    answer: Answer | None
+    seconds: float
+
+
+class RawReply(NamedTuple):
+    """The raw bytes of a worker's reply, and the seconds from sending the frame to having read all of it."""
+
+    raw: bytes
+    seconds: float
+
+
+@dataclass(kw_only=True)
 class Session:
     """One worker, alive. Made by `start`; always ended by `close`."""
 
@@ -75,7 +89,7 @@ class Session:
     broken: Fault | None = None
     says: dict[str, str] = field(default_factory=dict)
 
-    def call(self, request: Request, arguments: Mapping[str, Any]) -> tuple[Answer | None, float]:
+    def call(self, request: Request, arguments: Mapping[str, Any]) -> Answered:
         """The checked answer to one request and the seconds it took; raises Fault and ends the worker.
 
         A paused worker goes on when everything is ready to be sent, so that it has no time of its own.
@@ -83,7 +97,7 @@ class Session:
         self.items += 1
         raw, seconds = self._ask(wire.CALL, self.items, request, arguments)
         try:
-            return _checked(raw, request), seconds
+            return Answered(_checked(raw, request), seconds)
         except Fault:
             self._end()
             raise
@@ -94,13 +108,19 @@ class Session:
         With a request, its arguments travel and are decoded, and zeros of its answer's size come back.
         """
         if request is not None:
-            return self._ask(wire.PING, 0, request, arguments or {})[1]
+            return self._ask(wire.PING, 0, request, arguments or {}).seconds
         frame = Outgoing(wire.PING, os.urandom(16), 0, b"", None)
-        return self._exchange(frame, self.seat.limits.start_seconds, None)[1]
+        return self.exchange(frame, self.seat.limits.start_seconds, None).seconds
 
-    def _ask(
-        self, opcode: int, item: int, request: Request, arguments: Mapping[str, Any]
-    ) -> tuple[bytes, float]:
+    def begin(self, payload: bytes) -> None:
+        """Gives the worker its submission, as START's `payload` describes it, and waits until it is constructed.
+
+        Raises Fault when that fails; keeps the time in `start_seconds`.
+        """
+        frame = Outgoing(wire.START, os.urandom(16), 0, payload, None)
+        self.start_seconds = self.exchange(frame, self.seat.limits.start_seconds, None).seconds
+
+    def _ask(self, opcode: int, item: int, request: Request, arguments: Mapping[str, Any]) -> RawReply:
         limit = self.seat.limits.phase_seconds[request.phase]
         payload = wire.encode_call(request.phase, dict(arguments), _described(request.returns))
         try:
@@ -110,7 +130,7 @@ class Session:
         frame = Outgoing(opcode, os.urandom(16), item, payload, output)
         try:
             self.resume()
-            return self._exchange(frame, limit, request)
+            return self.exchange(frame, limit, request)
         finally:
             if output is not None:
                 os.close(output)
@@ -151,7 +171,7 @@ class Session:
         # A worker that still owes an answer (we were interrupted) hears nothing: it is ended at once.
         if not self.asking and self.launched.process.poll() is None and not self.watch.breach:
             frame = Outgoing(wire.STOP, os.urandom(16), 0, b"", None)
-            words, _ = self._exchange(frame, 2.0, None)
+            words, _ = self.exchange(frame, 2.0, None)
             allocated, reserved = (int.from_bytes(words[i : i + 8], "little") for i in (0, 8))
             if reserved:
                 self.says |= {"allocated_bytes": str(allocated), "reserved_bytes": str(reserved)}
@@ -170,7 +190,7 @@ class Session:
             self.says["left in shared memory"] = ", ".join(self.launched.swept)
         self.launched.sock.close()
 
-    def _exchange(self, frame: Outgoing, limit: float, request: Request | None) -> tuple[bytes, float]:
+    def exchange(self, frame: Outgoing, limit: float, request: Request | None) -> RawReply:
         """Sends one frame and returns the answer's raw bytes and the seconds between.
 
         Raises Fault when the worker fails, HarnessError when we do; either way it is ended.
@@ -187,7 +207,7 @@ class Session:
             if channel.unread():
                 raise wire.ProtocolError("the worker said more than its answer")
             self.asking = False
-            return raw, seconds
+            return RawReply(raw, seconds)
         except Fault as fault:
             self._end()
             raise self._verdict(fault) from None
@@ -246,14 +266,13 @@ def start(level: Level, seat: WorkerSpec, stage: str) -> Session:
     refused = guard(launched.sock)
     began = time.perf_counter()
     watch = Watch(launched, seat.limits, stage, seat.device_reader)
-    session = Session(stage, seat, launched, home, watch, refused=refused)
+    session = Session(stage=stage, seat=seat, launched=launched, home=home, watch=watch, refused=refused)
     payload = json.dumps(_start_payload(seat, launched, scratch)).encode()
     try:
         _await_shim(session)
         session.shim_seconds = time.perf_counter() - began
         watch.settle()
-        frame = Outgoing(wire.START, os.urandom(16), 0, payload, None)
-        _, session.start_seconds = session._exchange(frame, seat.limits.start_seconds, None)
+        session.begin(payload)
     except Fault as fault:
         raise StartFault(session, fault) from fault
     except BaseException:
@@ -274,7 +293,9 @@ def _await_shim(session: Session) -> None:
 
 def _launch_of(seat: WorkerSpec, home: Path, scratch: Path) -> Launch:
     given = (seat.submission, seat.contract, *seat.models.values())
-    return Launch(home, scratch, seat.threads, seat.device, stack=seat.stack, readable=given)
+    return Launch(
+        home=home, scratch=scratch, threads=seat.threads, device=seat.device, stack=seat.stack, readable=given
+    )
 
 
 def _start_payload(seat: WorkerSpec, launched: Launched, scratch: Path) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Busy:
     share: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Steadiness:
     """What was found: the median ratio of the copies in each pair, and the machine's grade meanwhile.
 
@@ -114,7 +114,7 @@ class _Pair:
     def _ask(worker: session.Session, rows: np.ndarray) -> float:
         request = Request("rows", "work", {"rows": rows}, ArraySpec("float32", (WIDTH,)))
         worker.resume()
-        return worker.call(request, request.arguments)[1]
+        return worker.call(request, request.arguments).seconds
 
 
 def measure(tell: Callable[[str], None], pairs: int, seconds: float) -> Steadiness:
@@ -134,7 +134,7 @@ def measure(tell: Callable[[str], None], pairs: int, seconds: float) -> Steadine
                 pair = _Pair([stack.enter_context(_worker(folder)) for _ in range(2)], order)
                 counted = pair.serve(seconds / pairs)
                 read.append((counted, np.array(pair.seconds)))
-    return _judged(read, heat, others.found())
+    return _judged(read, heat, others.busy())
 
 
 def _judged(read: list[tuple[Counters, np.ndarray]], heat: int | None, busy: tuple[Busy, ...]) -> Steadiness:
@@ -170,7 +170,15 @@ def _submission() -> Generator[Path]:
 @contextmanager
 def _worker(folder: Path) -> Generator[session.Session]:
     limits = Limits(2**30, 16, 60.0, {"work": 60.0})
-    seat = session.WorkerSpec(folder, folder / "contract.py", {}, "cpu", 1, 0, limits)
+    seat = session.WorkerSpec(
+        submission=folder,
+        contract=folder / "contract.py",
+        models={},
+        device="cpu",
+        threads=1,
+        seed=0,
+        limits=limits,
+    )
     # The machine is graded here, not a sandbox: the level that starts everywhere.
     with closing(level("process")) as plain:
         try:
@@ -186,13 +194,13 @@ def _worker(folder: Path) -> Generator[session.Session]:
 
 
 class _Others:
-    """The processor time that programs other than ours use, from its making until `found`."""
+    """The processor time that programs other than ours use, from its making until `busy`."""
 
     def __init__(self) -> None:
         self._span = counters.Meter([]).start()
         self._before = {key: spent for key, (_, spent) in _spent().items()}
 
-    def found(self) -> tuple[Busy, ...]:
+    def busy(self) -> tuple[Busy, ...]:
         """Those that used a share worth naming, the busiest first; what has ended is not seen."""
         seconds = self._span.stop().seconds
         ours = set(counters.tree([os.getpid()])) | {os.getpid()}
@@ -206,10 +214,10 @@ class _Others:
 
 def _spent() -> dict[tuple[int, float], tuple[str, float]]:
     """Processor seconds by process: its number and birth, and its name."""
-    found = {}
+    spent = {}
     for process in psutil.process_iter(["name", "create_time", "cpu_times"]):
         name, birth, times = (process.info[key] for key in ("name", "create_time", "cpu_times"))
         if times is not None:  # None where we may not look
             shown = "".join(c if c.isprintable() else "?" for c in name or "?")
-            found[process.pid, birth or 0.0] = (shown, times.user + times.system)
-    return found
+            spent[process.pid, birth or 0.0] = (shown, times.user + times.system)
+    return spent

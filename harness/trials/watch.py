@@ -58,7 +58,7 @@ class Watch:
         self.stage = stage
         self.device = device
         self.began = time.monotonic()
-        self.meter = MemoryMeter(launched, round(1 / PERIOD))
+        self.meter = MemoryMeter(launched=launched, hertz=round(1 / PERIOD))
         self.points: list[MemoryPoint] = []
         self.base_host: int | None = None
         self.base_file: int | None = None

@@ -18,6 +18,7 @@ import ctypes
 import os
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from harness.worker import syscalls
@@ -38,13 +39,26 @@ _KILLED_FIRST = "500"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def confine(rules: Mapping[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Confinement:
+    """How a worker confined itself.
+
+    `landlock` is the version of Landlock's interface, `shm` says whose /dev/shm it has ("private", "shared", or
+    the "box"'s). `sealed`: files outside are read-only; `hidden`: it sees no other processes.
+    """
+
+    landlock: int
+    shm: str
+    sealed: bool
+    hidden: bool
+
+
+def confine(rules: Mapping[str, Any]) -> Confinement:
     """Confines this process, which must have one thread, and returns how. Raises Unconfined.
 
     `rules`: `readable` and `own` are paths that must exist, `readable_if` and `use_if` may be missing;
     `affinity` as in `syscalls.program`; `shm`: mounts of its own are wanted; `seccomp`: false if a filter is
-    in force already. Returned are the version of Landlock, whether /dev/shm is "private", and whether files
-    outside are `sealed` and other processes `hidden`.
+    in force already.
     """
     _be_killed_first()
     shm = _private_shm(rules["own"]) if rules["shm"] else "box"
@@ -67,7 +81,7 @@ def confine(rules: Mapping[str, Any]) -> dict[str, Any]:
     landlock.restrict()
     if rules["seccomp"]:
         _filter_calls(syscalls.program(bool(rules["affinity"])))
-    return {"landlock": version(), "shm": shm, "sealed": sealed, "hidden": hidden}
+    return Confinement(version(), shm, sealed, hidden)
 
 
 def _be_killed_first() -> None:

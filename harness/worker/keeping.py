@@ -18,7 +18,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from types import FrameType
-from typing import Any
+from typing import NamedTuple
 
 _SET_PARENT_DEATH, _SET_DUMPABLE, _SET_SUBREAPER = 1, 4, 36
 # So often it is tried, with a pause of a thousandth of a second, that nothing be left.
@@ -76,15 +76,15 @@ def kill_descendants() -> None:
 
 
 def _descendants() -> list[int]:
-    found, queue = [], [os.getpid()]
+    alive, queue = [], [os.getpid()]
     while queue:
         pid = queue.pop()
         with contextlib.suppress(OSError):
             for task in os.listdir(f"/proc/{pid}/task"):
                 with open(f"/proc/{pid}/task/{task}/children") as file:
                     queue += (children := [int(child) for child in file.read().split()])
-                    found += children
-    return found
+                    alive += children
+    return alive
 
 
 def _bury() -> None:
@@ -94,7 +94,14 @@ def _bury() -> None:
             pass
 
 
-def reap(pid: int, sweep: Sequence[str]) -> dict[str, Any]:
+class Reaped(NamedTuple):
+    """A dead worker's exit status, and whether nothing of it is left in its box (always so without a box)."""
+
+    status: int
+    clean: bool
+
+
+def reap(pid: int, sweep: Sequence[str]) -> Reaped:
     """A dead worker's exit status, as subprocess gives it: negative for a signal.
 
     With folders to `sweep` this is a box: all processes in it are killed and the folders emptied; `clean`
@@ -104,7 +111,7 @@ def reap(pid: int, sweep: Sequence[str]) -> dict[str, Any]:
     with contextlib.suppress(ChildProcessError):
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if not sweep:
-        return {"status": status, "clean": True}
+        return Reaped(status, clean=True)
     for _ in range(_ROUNDS):
         if not _descendants():
             break
@@ -112,7 +119,7 @@ def reap(pid: int, sweep: Sequence[str]) -> dict[str, Any]:
             os.kill(-1, signal.SIGKILL)  # in a box: all but this process and the box's first
         _bury()
         threading.Event().wait(_PERIOD)
-    return {"status": status, "clean": not _descendants() and all(_emptied(folder) for folder in sweep)}
+    return Reaped(status, clean=not _descendants() and all(_emptied(folder) for folder in sweep))
 
 
 def _emptied(folder: str) -> bool:

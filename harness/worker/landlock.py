@@ -77,7 +77,7 @@ class Rules:
 def _called(doing: str, number: int, *arguments: object) -> int:
     libc = ctypes.CDLL(None, use_errno=True)
     typed = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
-    found = int(libc.syscall(ctypes.c_long(number), *typed))
-    if found < 0:
+    result = int(libc.syscall(ctypes.c_long(number), *typed))
+    if result < 0:
         raise Unconfined(f"Landlock failed at {doing}: {os.strerror(ctypes.get_errno())}")
-    return found
+    return result

@@ -57,13 +57,13 @@ def load_solution(folder: Path, contract_file: Path) -> Any:
 
 def _check_phase(solution: type, phase: str, parameters: list[str]) -> None:
     method = getattr(solution, phase, None)
-    asked = f"{phase}({', '.join(['self', *parameters])})"
+    signature = f"{phase}({', '.join(['self', *parameters])})"
     if not callable(method):
-        raise ContractError(f"class Solution has no method {phase}; the contract asks for {asked}")
+        raise ContractError(f"class Solution has no method {phase}; the contract asks for {signature}")
     try:
         inspect.signature(method).bind(None, **dict.fromkeys(parameters))
     except TypeError as error:
-        raise ContractError(f"Solution.{phase} does not accept {asked}: {error}") from None
+        raise ContractError(f"Solution.{phase} does not accept {signature}: {error}") from None
     except ValueError:
         return  # a builtin without a signature: the call itself will tell
 

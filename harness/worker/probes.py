@@ -29,11 +29,11 @@ def answer(sock: socket.socket) -> NoReturn:
         if not part:
             os._exit(1)
     known: Targets = {**json.loads(words), "socket": sock.fileno()}
-    found = {}
+    reached = {}
     for name, probe in PROBES.items():
         try:
-            found[name] = probe(known) or "it was let"
+            reached[name] = probe(known) or "it was let"
         except OSError:
-            found[name] = ""
-    sock.sendall(json.dumps(found).encode() + b"\n")
+            reached[name] = ""
+    sock.sendall(json.dumps(reached).encode() + b"\n")
     os._exit(0)

@@ -20,12 +20,12 @@ _NEW_USER, _NEW_MOUNTS = 0x10000000, 0x00020000
 
 @probe("inherit descriptors")
 def _descriptors(to: Targets) -> str:
-    found = []
+    open_files = []
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
-            found.append((int(name), os.readlink(f"/proc/self/fd/{name}")))
-    more = [(fd, what) for fd, what in found if fd > 2 and fd != to["socket"] and "/fd" not in what]
-    if more or any(to["marker"] in what for _, what in found):
+            open_files.append((int(name), os.readlink(f"/proc/self/fd/{name}")))
+    more = [(fd, what) for fd, what in open_files if fd > 2 and fd != to["socket"] and "/fd" not in what]
+    if more or any(to["marker"] in what for _, what in open_files):
         return str(more)
     raise Refused
 

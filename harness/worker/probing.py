@@ -56,7 +56,7 @@ def is_another(pid: int, born: int | None) -> bool:
 def call(name: str, *arguments: Any) -> int:
     """Makes a system call by its number; raises OSError."""
     typed = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
-    found = int(libc.syscall(ctypes.c_long(number(name)), *typed))
-    if found < 0:
+    result = int(libc.syscall(ctypes.c_long(number(name)), *typed))
+    if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return found
+    return result

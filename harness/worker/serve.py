@@ -58,12 +58,13 @@ def _started(payload: bytes) -> tuple[dict[str, Any], Path]:
         raise wire.ProtocolError("what arrived names no submission") from error
 
 
-def _next(sock: socket.socket) -> tuple[wire.Frame, bytes, int | None]:
+def _next(sock: socket.socket) -> wire.Received:
     """The next frame with work to do; pings before it are answered at once."""
     while True:
-        frame, payload, output = wire.receive(sock)
+        received = wire.receive(sock)
+        frame, payload, output = received
         if frame.opcode != wire.PING:
-            return frame, payload, output
+            return received
         wire.answer(sock, frame, _zeros(payload) if payload else b"", output, wire.PONG)
         if output is not None:
             os.close(output)
@@ -125,6 +126,7 @@ def _allocator_peaks() -> bytes:
 
 
 def die_with_parent() -> None:
+    """Asks the kernel to kill this process when its parent ends (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

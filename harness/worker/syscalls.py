@@ -131,8 +131,8 @@ def number(name: str) -> int:
     more = {"sched_setaffinity": _SETAFFINITY, "setpriority": _SETPRIORITY, "personality": _PERSONALITY}
     more |= {"ioctl": _IOCTL, "clone": _CLONE, "clone3": _CLONE3}
     numbers = {**_DENIED, **_OF_ITSELF, **more}
-    found = numbers[name][column]
-    return -1 if found is None else found
+    entry = numbers[name][column]
+    return -1 if entry is None else entry
 
 
 def program(affinity: bool, machine: str | None = None) -> bytes:

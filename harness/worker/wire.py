@@ -15,7 +15,7 @@ import socket
 import struct
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 HEADER = struct.Struct("<4sBBH16sIQ")
 MAGIC = b"MLSH"
@@ -156,7 +156,15 @@ def _encode(name: str, value: Any) -> tuple[dict[str, Any], bytes]:
     return {"name": name, "kind": "texts"}, json.dumps(list(value)).encode()
 
 
-def decode_call(payload: bytes) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
+class Call(NamedTuple):
+    """A CALL's content: the phase, its arguments by name, and the description of the result, if there is one."""
+
+    phase: str
+    arguments: dict[str, Any]
+    returns: dict[str, Any] | None
+
+
+def decode_call(payload: bytes) -> Call:
     """The phase, the arguments by name and the description of the result, from a CALL's payload.
 
     Raises ProtocolError for a payload that `encode_call` does not produce.
@@ -169,7 +177,7 @@ def decode_call(payload: bytes) -> tuple[str, dict[str, Any], dict[str, Any] | N
         for entry in head["arguments"]:
             start = base + entry["offset"]
             arguments[entry["name"]] = _decode(entry, payload[start : start + entry["size"]])
-        return head["phase"], arguments, head["returns"]
+        return Call(head["phase"], arguments, head["returns"])
     except (ValueError, LookupError, TypeError, SyntaxError, RecursionError, struct.error) as error:
         raise ProtocolError("what arrived is not a call of this protocol") from error
 
@@ -187,7 +195,15 @@ def _decode(entry: dict[str, Any], buffer: bytes) -> Any:
     return np.frombuffer(buffer, dtype=entry["dtype"]).reshape(entry["shape"]).copy()
 
 
-def receive(sock: socket.socket) -> tuple[Frame, bytes, int | None]:
+class Received(NamedTuple):
+    """One frame as the worker read it: header, payload, and the output memfd if one came with it."""
+
+    frame: Frame
+    payload: bytes
+    output: int | None
+
+
+def receive(sock: socket.socket) -> Received:
     """The worker's read of one frame: header, payload, and the output memfd if one came with it.
 
     Blocks. Raises EOFError if the parent is gone, ProtocolError for anything that is not a parent's frame.
@@ -202,7 +218,7 @@ def receive(sock: socket.socket) -> tuple[Frame, bytes, int | None]:
         raise
 
 
-def _received(sock: socket.socket, header: bytes, fds: list[int]) -> tuple[Frame, bytes, int | None]:
+def _received(sock: socket.socket, header: bytes, fds: list[int]) -> Received:
     if not header:
         raise EOFError
     frame = unpack(header + _exactly(sock, HEADER.size - len(header)))
@@ -211,13 +227,13 @@ def _received(sock: socket.socket, header: bytes, fds: list[int]) -> tuple[Frame
     if len(fds) != frame.flags.bit_count():
         raise ProtocolError("a frame came without the shared memory that it names")
     if not frame.flags & IN_MEMFD:
-        return frame, _exactly(sock, frame.length), fds[0] if fds else None
+        return Received(frame, _exactly(sock, frame.length), fds[0] if fds else None)
     try:
         payload = read_memfd(fds[0], frame.length)
     except OSError as error:
         raise ProtocolError("what should be shared memory cannot be read") from error
     os.close(fds.pop(0))
-    return frame, payload, fds[0] if fds else None
+    return Received(frame, payload, fds[0] if fds else None)
 
 
 def _exactly(sock: socket.socket, size: int) -> bytes:

@@ -20,7 +20,7 @@ import os
 import random
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from types import ModuleType
 from typing import Any
@@ -55,12 +55,13 @@ def main(sock: socket.socket, stack: list[str]) -> None:
     gc.freeze()
     _say(sock, {"number": 0, "missing": missing, "threads": _threads(), "memory": _memory()})
     while True:
-        said, fds, _, _ = socket.recv_fds(sock, MESSAGE_BYTES, DESCRIPTORS)
-        if not said:
+        message, fds, _, _ = socket.recv_fds(sock, MESSAGE_BYTES, DESCRIPTORS)
+        if not message:
             os._exit(0)
-        order = json.loads(said)
+        order = json.loads(message)
         if order["do"] == "reap":
-            _say(sock, {"number": order["number"], **keeping.reap(order["pid"], order["sweep"])})
+            reaped = keeping.reap(order["pid"], order["sweep"])
+            _say(sock, {"number": order["number"], "status": reaped.status, "clean": reaped.clean})
             continue
         for folder in order.get("make", ()):
             os.makedirs(folder, 0o700, exist_ok=True)
@@ -80,9 +81,9 @@ def _imported(name: str) -> bool:
     """Imports `module` or `module:attribute` (for modules that load their parts when asked for)."""
     module, _, attribute = name.partition(":")
     try:
-        found = importlib.import_module(module)
+        imported = importlib.import_module(module)
         if attribute:
-            getattr(found, attribute)
+            getattr(imported, attribute)
     except Exception:  # noqa: BLE001  (what a library raises when it is half installed is anything)
         return False
     return True
@@ -94,13 +95,13 @@ def _threads() -> int:
 
 def _memory() -> dict[str, int]:
     """Resident bytes by kind that every worker inherits."""
-    found = {}
+    amounts = {}
     with open("/proc/self/status") as file:
         for line in file:
             if line.startswith(("RssAnon:", "RssFile:")):
                 name, amount = line.split()[:2]
-                found[name[3:-1].lower()] = int(amount) * 1024
-    return found
+                amounts[name[3:-1].lower()] = int(amount) * 1024
+    return amounts
 
 
 def _say(sock: socket.socket, words: dict[str, Any]) -> None:
@@ -158,14 +159,14 @@ def _map_again(pages: list[tuple[int, int]]) -> None:
 
 def _places(home: str) -> list[tuple[Any, str, str]]:
     """Where the stack stored the zygote's own folders when it was imported: module, name, and the text."""
-    found = []
+    places = []
     for module in list(sys.modules.values()):
         if module.__class__.__name__ == "_LazyModule" or not hasattr(module, "__dict__"):
             continue
         for name, value in list(vars(module).items()):
             if isinstance(value, (str, PurePath)) and str(value).startswith(home):
-                found.append((module, name, str(value)))
-    return found
+                places.append((module, name, str(value)))
+    return places
 
 
 def _become(order: dict[str, Any], fds: list[int], born_with: _BornWith) -> None:
@@ -191,7 +192,7 @@ def _become(order: dict[str, Any], fds: list[int], born_with: _BornWith) -> None
     _reseed()
     sock = socket.socket(fileno=kept)
     try:
-        hello = confine(order["confine"]) if "confine" in order else {}
+        hello = asdict(confine(order["confine"])) if "confine" in order else {}
     except Unconfined as error:
         _say(sock, {"unconfined": str(error)})
         os._exit(1)

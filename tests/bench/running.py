@@ -111,7 +111,7 @@ class Bench:
         scratch = self.folder / "scratch"
         scratch.mkdir(exist_ok=True)
         variables = environment(
-            Launch(scratch, scratch, threads=1, device="cpu", extra_environment=extra or {})
+            Launch(home=scratch, scratch=scratch, threads=1, device="cpu", extra_environment=extra or {})
         )
         done = subprocess.run(
             [sys.executable, "-I", *arguments],

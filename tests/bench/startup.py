@@ -54,9 +54,9 @@ def measure(bench: Bench) -> Iterator[Row]:
 @contextmanager
 def _started(wanted: Order, setting: Setting, models: dict) -> Generator[Participant]:
     with staged(wanted.submission) as copy:
-        one = Participant(Entry(wanted.submission), copy)
+        one = Participant(entry=Entry(wanted.submission), copy=copy)
         try:
-            one.start(Place(setting, models, 0, "serve"))
+            one.start(Place(setting=setting, models=models, seed=0, stage="serve"))
             assert one.fault is None, one.fault
             yield one
         finally:

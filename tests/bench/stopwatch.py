@@ -86,8 +86,8 @@ class Stopwatch:
                 stack.enter_context(
                     mock.patch.object(place, name, self._wrapped(getattr(place, name), words))
                 )
-            call = Session._exchange
-            stack.enter_context(mock.patch.object(Session, "_exchange", self._called(call)))
+            call = Session.exchange
+            stack.enter_context(mock.patch.object(Session, "exchange", self._called(call)))
             self.enter(REST)
             try:
                 yield

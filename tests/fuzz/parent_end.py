@@ -249,7 +249,7 @@ def _asked(peer: Peer, rng: random.Random, limit: float) -> bytes | None:
     if peer.request is None:
         opcode = rng.choice((wire.PING, wire.START, wire.STOP))
         payload = b"{}" if opcode == wire.START else b""
-        raw, _ = peer.session._exchange(Outgoing(opcode, os.urandom(16), 0, payload, None), limit, None)
+        raw, _ = peer.session.exchange(Outgoing(opcode, os.urandom(16), 0, payload, None), limit, None)
         return raw
     if kind < 0.15:
         peer.session.ping(peer.request, arguments)

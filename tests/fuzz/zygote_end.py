@@ -20,7 +20,7 @@ from harness.isolation.base import Inherited, Launch
 from harness.isolation.zygotes import Zygote, ZygoteLost
 from tests.fuzz.judged import Found, counted
 
-ORDER = Launch(Path("/tmp"), Path("/tmp"), 1, "cpu", stack=("json",))
+ORDER = Launch(home=Path("/tmp"), scratch=Path("/tmp"), threads=1, device="cpu", stack=("json",))
 _ODD = (None, True, -1, 0, 2, 1.5, 2**70, "", "1", [], {}, float("inf"), float("nan"))
 _ODD_TEXTS = (b"\0", b"null", b"[]", b"{", b"\xff\xfe", b"[" * 100_000, b"1" * 5000, b'{"number": 0}' * 2)
 _TEXTS = (b"", b"{", *(text + b"\n" for text in _ODD_TEXTS))
@@ -117,7 +117,7 @@ def fuzz(count: int, seed: int, patience: float = 0.05) -> Found:
 def _one(found: Found, rng: random.Random, stray: int, worker: int, where: str) -> None:
     ours, theirs = zygotes.ends()
     process: Any = SimpleNamespace(pid=os.getpid())
-    zygote = Zygote(process, ours, Path("/nowhere"), Inherited())
+    zygote = Zygote(process=process, sock=ours, home=Path("/nowhere"), inherited=Inherited())
     liar = threading.Thread(target=_Liar(rng, theirs, stray, worker, []).play)
     liar.start()
     found.frames += 1

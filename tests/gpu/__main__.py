@@ -178,11 +178,16 @@ def the_freeze(check: Check) -> Iterator[Row]:
     asked = order_with(asked, size="gpu-box" if check.device == "cuda" else "laptop-cpu")
     prepared = prepare(asked, 0, Silent())
     learn, serve = prepared.instance.stages
-    setting = Setting(asked.task, level("process"), asked.device, asked.profile.threads)
-    place = Place(setting, prepared.instance.models, 0, "serve")
+    setting = Setting(
+        task=asked.task, level=level("process"), device=asked.device, threads=asked.profile.threads
+    )
+    place = Place(setting=setting, models=prepared.instance.models, seed=0, stage="serve")
     requests = [r for r in serve.requests if not r.warmup][:120]
     with staged(asked.submission) as one, staged(asked.submission) as two:
-        first, second = Participant(Entry(asked.submission), one), Participant(Entry(asked.submission), two)
+        first, second = (
+            Participant(entry=Entry(asked.submission), copy=one),
+            Participant(entry=Entry(asked.submission), copy=two),
+        )
         try:
             for competitor in (first, second):
                 competitor.start(place)

@@ -86,7 +86,14 @@ class Arena:
         """The submission alone, without references."""
         task, instance, setting = self._prepared(folder, job)
         submission = submissions.read(task.id, folder)
-        around = Round(setting, instance, "arena", 0, 7, np.random.default_rng())
+        around = Round(
+            setting=setting,
+            instance=instance,
+            instance_id="arena",
+            number=0,
+            worker_seed=7,
+            order=np.random.default_rng(),
+        )
         (outcome,) = around.run([Entry(submission)])
         return _told(task, instance, outcome)
 

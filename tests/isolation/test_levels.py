@@ -62,7 +62,14 @@ def isolation(request: pytest.FixtureRequest) -> Iterator[Level]:
 
 def started(of: Level, given: Path, stack: tuple[str, ...] = STACK) -> session.Session:
     seat = session.WorkerSpec(
-        given / "submission", given / "contract.py", {}, "cpu", 1, 7, LIMITS, stack=stack
+        submission=given / "submission",
+        contract=given / "contract.py",
+        models={},
+        device="cpu",
+        threads=1,
+        seed=7,
+        limits=LIMITS,
+        stack=stack,
     )
     return session.start(of, seat, "main")
 

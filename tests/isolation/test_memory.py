@@ -125,7 +125,7 @@ class Solution:
         time.sleep(60)
 """
 grouped = pytest.mark.skipif(
-    not cgroups.places()[0], reason=f"no control group can be made here: {cgroups.places()[1]}"
+    not cgroups.places().parents, reason=f"no control group can be made here: {cgroups.places().reason}"
 )
 
 
@@ -145,7 +145,16 @@ def start(copy: Path, tmp_path: Path) -> Generator[Callable[..., session.Session
     contract.write_text(CONTRACT)
 
     def make(limits: Limits = LIMITS, **more: Any) -> session.Session:
-        seat = session.WorkerSpec(copy, contract, {}, "cpu", 1, 7, limits, **more)
+        seat = session.WorkerSpec(
+            submission=copy,
+            contract=contract,
+            models={},
+            device="cpu",
+            threads=1,
+            seed=7,
+            limits=limits,
+            **more,
+        )
         started.append(session.start(level("process"), seat, "main"))
         return started[-1]
 
@@ -449,7 +458,7 @@ def _written(folder: Path, **files: object) -> None:
 
 
 def test_page_cache_is_taken_off_the_kernels_peak_and_a_spike_is_not(tmp_path: Path) -> None:
-    group = cgroups.Cgroup(cgroups.V2, {"memory": tmp_path})
+    group = cgroups.Cgroup(dialect=cgroups.V2, folders={"memory": tmp_path})
 
     def state(peak: int, current: int, file: int) -> cgroups.Usage:
         stat = f"anon 5\nfile {file + 7}\nshmem 7"
@@ -464,7 +473,7 @@ def test_page_cache_is_taken_off_the_kernels_peak_and_a_spike_is_not(tmp_path: P
 
 
 def test_a_peak_that_cannot_be_reset_counts_once(tmp_path: Path) -> None:
-    group = cgroups.Cgroup(cgroups.V2, {"memory": tmp_path}, _resets=False)
+    group = cgroups.Cgroup(dialect=cgroups.V2, folders={"memory": tmp_path}, _resets=False)
     _written(tmp_path, memory_peak=300, memory_current=100, memory_stat="anon 5\nfile 0\nshmem 0")
     assert [group.usage().peak for _ in range(3)] == [300, 100, 100]
     (tmp_path / "memory.peak").write_text("400\n")
@@ -494,14 +503,14 @@ def test_where_groups_can_be_made_in_version_2(tmp_path: Path) -> None:
     _v2(above, "")
     _v2(own, "memory pids")
     both = {"memory": own, "pids": own}
-    assert cgroups.places(proc)[0] == (cgroups.V2, both)
+    assert cgroups.places(proc).parents == (cgroups.V2, both)
     _v2(own, "")  # we are in it ourselves: it can give nothing to its children
     assert cgroups.places(proc) == (None, "no memory controller was delegated")
     _v2(above, "cpu memory")
     _v2(own, "")
-    assert cgroups.places(proc)[0] == (cgroups.V2, {"memory": above, "pids": above})
+    assert cgroups.places(proc).parents == (cgroups.V2, {"memory": above, "pids": above})
     _v2(own, "", limit="1000")  # beside us, a worker would not be held by the limit set on us
-    assert cgroups.places(proc)[0] is None
+    assert cgroups.places(proc).parents is None
 
 
 def test_where_groups_can_be_made_in_version_1(tmp_path: Path) -> None:
@@ -518,9 +527,9 @@ def test_where_groups_can_be_made_in_version_1(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         (folder / "cgroup.procs").touch()
     found = {"memory": mount / "memory" / "y", "cpuacct": mount / "cpu,cpuacct"}
-    assert cgroups.places(proc)[0] == (cgroups.V1, found)
+    assert cgroups.places(proc).parents == (cgroups.V1, found)
     outside = _proc(tmp_path / "outside", "4:memory:/other\n", "\n".join(lines) + "\n")
-    assert cgroups.places(outside)[0] is None
+    assert cgroups.places(outside).parents is None
     assert cgroups.places(tmp_path / "nowhere") == (None, "this system has no control groups")
 
 
@@ -558,5 +567,5 @@ def test_a_meter_without_a_process_reads_nothing(start: Callable[..., session.Se
     worker = start()
     os.kill(worker.launched.pid, signal.SIGKILL)
     worker.close()
-    reading = MemoryMeter(worker.launched, 20).read()
+    reading = MemoryMeter(launched=worker.launched, hertz=20).read()
     assert (reading.pids, reading.held) == ((), 0)

@@ -68,7 +68,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 def started(level: ProcessLevel, folder: Path, stack: tuple[str, ...] = STACK) -> session.Session:
-    seat = session.WorkerSpec(folder, folder / "contract.py", {}, "cpu", 1, 0, LIMITS, stack=stack)
+    seat = session.WorkerSpec(
+        submission=folder,
+        contract=folder / "contract.py",
+        models={},
+        device="cpu",
+        threads=1,
+        seed=0,
+        limits=LIMITS,
+        stack=stack,
+    )
     return session.start(level, seat, "main")
 
 

@@ -207,7 +207,7 @@ def test_what_an_interpreter_leaves_in_a_folder_is_not_what_was_handed_in(tmp_pa
         os.chmod(copy, 0o755)
         (copy / "__pycache__").mkdir()
         (copy / "__pycache__" / "table.pyc").write_bytes(bytes(6 * 1024))
-        competitor = Participant(entry, copy)
-        competitor.start(Place(setting, {}, 1, "play"))
+        competitor = Participant(entry=entry, copy=copy)
+        competitor.start(Place(setting=setting, models={}, seed=1, stage="play"))
         competitor.close()
     assert competitor.fault is None

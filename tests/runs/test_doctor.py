@@ -32,7 +32,15 @@ CALM = Counters(
     mhz_low=3000,
     mhz_high=3000,
 )
-STEADY = Steadiness((1.001, 0.999), 0.0014, 0.008, 300, grade_machine([CALM]), None, ())
+STEADY = Steadiness(
+    ratios=(1.001, 0.999),
+    spread=0.0014,
+    seconds=0.008,
+    requests=300,
+    condition=grade_machine([CALM]),
+    throttled=None,
+    busy=(),
+)
 
 
 def findings(**changes: Any) -> dict[str, Finding]:

@@ -421,7 +421,7 @@ def test_another_database_is_refused_without_the_password(tmp_path: Path, url: s
 def test_no_worker_is_told_of_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(connections.VARIABLE, "postgresql://u:hunter2@h/d")
     monkeypatch.setenv("PGPASSFILE", "hunter2")
-    given = environment(Launch(tmp_path, tmp_path, 1, "cpu"))
+    given = environment(Launch(home=tmp_path, scratch=tmp_path, threads=1, device="cpu"))
     assert given
     assert not [name for name, value in given.items() if "hunter2" in value]
 

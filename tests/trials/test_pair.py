@@ -28,7 +28,7 @@ from harness.runs.order import Order
 from harness.store.results import Store
 from harness.trials import session
 from harness.trials.pair import Pair
-from harness.trials.participant import Entry
+from harness.trials.participant import Entry, Readings, TurnUse
 from harness.trials.round import RawTrial
 from harness.trials.schedule import Plan, base_blocks
 from tests.conftest import TOYS
@@ -275,8 +275,7 @@ def rounds(
     plan = Plan(pairs=pairs, most=most, seconds=seconds)
     baseline = references("toy-pairs", asked.task.folder)["baseline"]
     with prepare.setting_of(asked) as setting:
-        around = prepare.round_of(asked, setting, prepared, Silent(), plan)
-        around.settled = settled
+        around = prepare.round_of(asked, setting, prepared, Silent(), plan, settled)
         return around.run([Entry(asked.submission), Entry(baseline, "reference")])
 
 
@@ -344,6 +343,7 @@ def test_what_comes_right_after_loading_is_asked_before_any_warm_up() -> None:
     class Recorder:
         name, fault, worker = "candidate", None, None
         entry = Entry(references("toy-pairs", TOYS / "toy-pairs")["baseline"])
+        use, readings = TurnUse(), Readings()
 
         def start(self, place: Any) -> None:
             served.append("start")
@@ -356,6 +356,8 @@ def test_what_comes_right_after_loading_is_asked_before_any_warm_up() -> None:
 
         def keep_first(self, *anything: Any) -> None: ...
 
+        def close(self, timeline: bool = True) -> None: ...
+
     block = (
         ask("first"),
         ask("second"),
@@ -365,7 +367,7 @@ def test_what_comes_right_after_loading_is_asked_before_any_warm_up() -> None:
     )
     stage = Stage("serve", block, each=(ask("loaded"),), paired=True)
     counter = SimpleNamespace(show=lambda *_: None, done=0)
-    pair = Pair(
+    Pair(
         plan=Plan(),
         order=np.random.default_rng(0),
         place=None,  # type: ignore[arg-type]
@@ -374,8 +376,5 @@ def test_what_comes_right_after_loading_is_asked_before_any_warm_up() -> None:
         block=block,
         competitors=[Recorder()],  # type: ignore[list-item]
         counter=counter,  # type: ignore[arg-type]
-    )
-    pair._begin(pair.competitors)
-    assert served == ["start", "loaded", "first", "second", "warm"]
-    pair._timed(None)
-    assert served[5:] == ["late", "timed"]
+    ).run()
+    assert served == ["start", "loaded", "first", "second", "warm", "late", "timed"]

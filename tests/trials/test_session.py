@@ -94,7 +94,9 @@ def contract(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _start(copy: Path, contract: Path) -> session.Session:
-    seat = session.WorkerSpec(copy, contract, {}, "cpu", 1, 77, LIMITS)
+    seat = session.WorkerSpec(
+        submission=copy, contract=contract, models={}, device="cpu", threads=1, seed=77, limits=LIMITS
+    )
     return session.start(level("process"), seat, "main")
 
 
@@ -274,9 +276,11 @@ def test_a_later_stage_is_a_fresh_process_that_gets_earlier_answers(tmp_path: Pa
     first = Request("notes", "learn", {"numbers": np.arange(2)}, BlobSpec(100))
     second = Request("again", "learn", {"numbers": FromItem("notes")}, BlobSpec(100))
     instance = Instance((Stage("one", (first,)), Stage("two", (second,))), hidden={})
-    setting = Setting(toy, level("process"), "cpu", 1)
+    setting = Setting(task=toy, level=level("process"), device="cpu", threads=1)
     order = np.random.default_rng(0)
-    (outcome,) = Round(setting, instance, "i", 0, 1, order).run([Entry(read(toy.id, tmp_path))])
+    (outcome,) = Round(
+        setting=setting, instance=instance, instance_id="i", number=0, worker_seed=1, order=order
+    ).run([Entry(read(toy.id, tmp_path))])
     assert outcome.trial.outcome == "ok", outcome.trial.detail
     pid = outcome.answers["notes"]
     later, traces, files, given = bytes(outcome.answers["again"]).split()
@@ -365,7 +369,12 @@ def test_every_worker_is_paused_but_the_one_whose_turn_it_is(
     instance = Instance((Stage("one", tuple(requests)),), hidden={})
     both = [Entry(read(toy.id, tmp_path, label)) for label in ("a", "b")]
     outcomes = Round(
-        Setting(toy, level("process"), "cpu", 1), instance, "i", 0, 1, np.random.default_rng(0)
+        setting=Setting(task=toy, level=level("process"), device="cpu", threads=1),
+        instance=instance,
+        instance_id="i",
+        number=0,
+        worker_seed=1,
+        order=np.random.default_rng(0),
     ).run(both)
     assert [outcome.trial.outcome for outcome in outcomes] == ["ok", "ok"]
     assert [stopped for _, stopped in seen] == [True] * 6

@@ -23,7 +23,7 @@ LIMITS = Limits(1000, 3, 1.0, {}, printed_bytes=1 << 20)
 class FakeMeter:
     """Tells what it is told to tell, of a worker that no group holds."""
 
-    reading: Reading = field(default_factory=lambda: Reading((1,), 10, 10))
+    reading: Reading = field(default_factory=lambda: Reading(pids=(1,), held=10, peak=10))
     killed: bool = False
     known: dict[int, int | None] = field(default_factory=lambda: {1: 5})
     measured_by: str = "parent: a fake meter"
@@ -88,7 +88,7 @@ def comes_true(condition: Callable[[], bool]) -> bool:
 
 
 def test_what_holds_no_more_than_its_limits_is_let_alone(watched: Watched) -> None:
-    watched.meter.reading = Reading((1, 2, 3), LIMITS.memory_bytes, 10 * LIMITS.memory_bytes)
+    watched.meter.reading = Reading(pids=(1, 2, 3), held=LIMITS.memory_bytes, peak=10 * LIMITS.memory_bytes)
     looking = watched.make()
     looking.read_now()
     assert looking.breach is None
@@ -97,7 +97,7 @@ def test_what_holds_no_more_than_its_limits_is_let_alone(watched: Watched) -> No
 
 
 def test_more_memory_than_the_limit_ends_it_without_a_group(watched: Watched) -> None:
-    watched.meter.reading = Reading((1,), LIMITS.memory_bytes + 1, 0)
+    watched.meter.reading = Reading(pids=(1,), held=LIMITS.memory_bytes + 1, peak=0)
     looking = watched.make()
     looking.read_now()
     assert looking.breach is not None
@@ -108,7 +108,7 @@ def test_more_memory_than_the_limit_ends_it_without_a_group(watched: Watched) ->
 
 def test_memory_is_looked_at_between_answers_too(watched: Watched) -> None:
     looking = watched.make()
-    watched.meter.reading = Reading((1,), LIMITS.memory_bytes + 1, 0)
+    watched.meter.reading = Reading(pids=(1,), held=LIMITS.memory_bytes + 1, peak=0)
     assert comes_true(lambda: bool(watched.kills))  # nobody has asked for a reading
     assert looking.breach is not None
 
@@ -122,7 +122,7 @@ def test_what_the_kernel_killed_for_memory_is_said_to_be(watched: Watched) -> No
 
 
 def test_more_processes_than_the_limit_end_it(watched: Watched) -> None:
-    watched.meter.reading = Reading((1, 2, 3, 4), 10, 10)
+    watched.meter.reading = Reading(pids=(1, 2, 3, 4), held=10, peak=10)
     looking = watched.make()
     looking.read_now()
     assert looking.breach is not None
@@ -132,10 +132,10 @@ def test_more_processes_than_the_limit_end_it(watched: Watched) -> None:
 
 
 def test_the_first_breach_is_the_one_that_is_told(watched: Watched) -> None:
-    watched.meter.reading = Reading((1, 2, 3, 4), 10, 10)
+    watched.meter.reading = Reading(pids=(1, 2, 3, 4), held=10, peak=10)
     looking = watched.make()
     looking.read_now()
-    watched.meter.reading = Reading((1,), LIMITS.memory_bytes + 1, 0)
+    watched.meter.reading = Reading(pids=(1,), held=LIMITS.memory_bytes + 1, peak=0)
     looking.read_now()
     assert looking.breach is not None
     assert looking.breach.outcome == "crashed"

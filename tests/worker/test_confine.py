@@ -107,7 +107,7 @@ def test_mounts_are_made_before_the_right_to_make_them_is_given_up(kernel: Kerne
     told = confine.confine(rules())
     made = ["mounts", "sealed", "processes", "terminals"]
     assert kernel.calls == [*made, "capabilities", "no_new_privs", "landlock", "filter"]
-    assert (told["shm"], told["sealed"], told["hidden"]) == ("private", True, True)
+    assert (told.shm, told.sealed, told.hidden) == ("private", True, True)
 
 
 def test_each_path_has_the_rights_of_its_kind_and_no_others(kernel: Kernel) -> None:
@@ -138,18 +138,18 @@ def test_the_machines_terminals_are_not_allowed(kernel: Kernel, refused: str) ->
 
 def test_what_could_not_be_made_private_is_told(kernel: Kernel) -> None:
     kernel.refuses = {"sealed"}
-    assert confine.confine(rules())["sealed"] is False
+    assert confine.confine(rules()).sealed is False
     kernel.refuses = {"processes"}
-    assert confine.confine(rules())["hidden"] is False
+    assert confine.confine(rules()).hidden is False
     kernel.refuses = {"mounts"}
     told = confine.confine(rules())
-    assert (told["shm"], told["sealed"], told["hidden"]) == ("shared", False, False)
+    assert (told.shm, told.sealed, told.hidden) == ("shared", False, False)
 
 
 def test_in_a_box_no_mounts_are_made_and_its_filter_is_kept(kernel: Kernel) -> None:
     told = confine.confine(rules(shm=False, seccomp=False))
     assert kernel.calls == ["capabilities", "no_new_privs", "landlock"]
-    assert told["shm"] == "box"
+    assert told.shm == "box"
 
 
 def test_without_no_new_privs_it_is_not_confined(kernel: Kernel) -> None:

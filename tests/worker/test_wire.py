@@ -187,10 +187,10 @@ class Parent:
             launched: Any = SimpleNamespace(sock=ours, process=process, pid=0)
             watch: Any = SimpleNamespace(breach=None)
             seat: Any = None
-            talking = session.Session("main", seat, launched, Path(), watch)
+            talking = session.Session(stage="main", seat=seat, launched=launched, home=Path(), watch=watch)
             talking.ended = True  # nothing to kill
             frame = channel.Outgoing(opcode, NONCE, 1, b"", output)
-            return talking._exchange(frame, 0.05 if said is None else 5.0, request)[0]
+            return talking.exchange(frame, 0.05 if said is None else 5.0, request)[0]
 
 
 ARRAY = Request("q", "answer", {}, ArraySpec("int64", (3,)))

@@ -40,7 +40,7 @@ _OPTIONAL = (
 )
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Box:
     """What the box will contain: mounts (source, name inside, may be missing), files by content, other options."""
 
@@ -190,14 +190,18 @@ def arguments(box: Box, order: Launch, renamed: dict[str, str], fds: Sequence[in
 
 def worker_environment(order: Launch) -> dict[str, str]:
     """A worker's whole environment, with nothing in it that names a place outside."""
-    found = environment(Launch(HOME, SCRATCH, order.threads, order.device))
+    variables = environment(Launch(home=HOME, scratch=SCRATCH, threads=order.threads, device=order.device))
     kept = [
-        part for part in found.pop("LD_LIBRARY_PATH", "").split(":") if part.startswith(("/usr/", "/lib"))
+        part for part in variables.pop("LD_LIBRARY_PATH", "").split(":") if part.startswith(("/usr/", "/lib"))
     ]
     if sysconfig.get_config_var("Py_ENABLE_SHARED") and not sys.base_prefix.startswith("/usr"):
         kept.append("/python/lib")
-    found |= {"PATH": "/venv/bin:/python/bin:/usr/local/bin:/usr/bin:/bin", "USER": "box", "LOGNAME": "box"}
-    return found | ({"LD_LIBRARY_PATH": ":".join(kept)} if kept else {})
+    variables |= {
+        "PATH": "/venv/bin:/python/bin:/usr/local/bin:/usr/bin:/bin",
+        "USER": "box",
+        "LOGNAME": "box",
+    }
+    return variables | ({"LD_LIBRARY_PATH": ":".join(kept)} if kept else {})
 
 
 def zygote_environment(order: Launch) -> dict[str, str]:

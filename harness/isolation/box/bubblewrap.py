@@ -59,7 +59,7 @@ _Weaken = Callable[[dict[str, Any]], None] | None
 _Key = tuple[tuple[Path, ...], tuple[str, ...], int, str, bool]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Boxed:
     """A running box: its zygote, the submission that it belongs to, and what it was made from."""
 
@@ -96,8 +96,8 @@ class _Boxed:
 
     def words(self) -> str:
         """The last line of the output of the command that should have made the box."""
-        said = self.errors.read_text(errors="replace").strip().splitlines()
-        return said[-1] if said else "nothing was said"
+        lines = self.errors.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "nothing was said"
 
 
 class BubblewrapLevel(StrongLevel):
@@ -150,30 +150,38 @@ class BubblewrapLevel(StrongLevel):
             **more,
         }
         try:
-            process, sock = boxed.zygote.fork(order, words)
+            forked = boxed.zygote.fork(order, words)
         except ZygoteLost as error:
             boxed.zygote.clean = False
             raise SandboxFailed(
                 f"a worker could not be started in its box: {error} ({boxed.words()})"
             ) from error
-        boxed.worker = process
+        boxed.worker = forked.process
         if group:
-            group.take(process.pid)
+            group.take(forked.process.pid)
         zygote, places = boxed.zygote, boxed.box.places
-        return Launched(process, sock, group, "", zygote.inherited, keeper=zygote.pid, places=places)
+        return Launched(
+            process=forked.process,
+            sock=forked.sock,
+            cgroup=group,
+            no_cgroup="",
+            inherited=zygote.inherited,
+            keeper=zygote.pid,
+            places=places,
+        )
 
     def _box(self, order: Launch, held: bool) -> _Boxed:
         """A clean, unoccupied box for the order's submission; a new one if there is none."""
         self._let_go()
         key = (order.readable, order.stack, order.threads, order.device, held)
-        found = next((boxed for boxed in self._boxes.get(key, []) if boxed.free), None)
-        if found is None:
-            found = self._made(order, held, order.stack) or self._made(order, held, ())
-            if found is None:
+        chosen = next((boxed for boxed in self._boxes.get(key, []) if boxed.free), None)
+        if chosen is None:
+            chosen = self._made(order, held, order.stack) or self._made(order, held, ())
+            if chosen is None:
                 raise SandboxFailed("the box's zygote started threads before it imported anything")
-            self._boxes.setdefault(key, []).append(found)
-        found.box.places |= {order.scratch: str(boxes.SCRATCH), order.home: str(boxes.HOME)}
-        return found
+            self._boxes.setdefault(key, []).append(chosen)
+        chosen.box.places |= {order.scratch: str(boxes.SCRATCH), order.home: str(boxes.HOME)}
+        return chosen
 
     def _let_go(self) -> None:
         """Closes the boxes that are not clean, or whose submission no longer exists."""
@@ -241,12 +249,12 @@ def _enter(order: Launch, held: bool, stack: tuple[str, ...], weaken: _Weaken) -
             poolusers.require_readable(list(names))
             words = {"under": str(home), "binds": list(names.items()), "argv": argv, "pool": pool.uid}
             argv = [sys.executable, "-I", "-S", str(_ENTER), str(_holding(json.dumps(words).encode(), given))]
-        with open(errors, "wb") as said:
+        with open(errors, "wb") as errors_file:
             process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=said,
+                stderr=errors_file,
                 cwd="/",
                 env={},
                 close_fds=True,
@@ -263,8 +271,8 @@ def _enter(order: Launch, held: bool, stack: tuple[str, ...], weaken: _Weaken) -
         theirs.close()
         for fd in given:
             os.close(fd)
-    zygote = Zygote(process, ours, home, sweep=tuple(disk for disk, _ in boxes.DISKS))
-    return _Boxed(zygote, box, pool, stack, errors)
+    zygote = Zygote(process=process, sock=ours, home=home, sweep=tuple(disk for disk, _ in boxes.DISKS))
+    return _Boxed(zygote=zygote, box=box, pool=pool, stack=stack, errors=errors)
 
 
 def _joined(words: list[str]) -> bytes:

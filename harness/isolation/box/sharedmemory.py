@@ -21,10 +21,10 @@ FOLDER = Path("/dev/shm")
 
 def entries() -> set[tuple[str, int]]:
     """The names that are there now, and which file each one is."""
-    found: set[tuple[str, int]] = set()
+    present: set[tuple[str, int]] = set()
     with contextlib.suppress(OSError), os.scandir(FOLDER) as listing:
-        found = {(entry.name, entry.inode()) for entry in listing}
-    return found
+        present = {(entry.name, entry.inode()) for entry in listing}
+    return present
 
 
 def sweep(before: set[tuple[str, int]]) -> list[str]:
