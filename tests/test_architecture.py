@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.machine import program
-from tests import house
+from tests import house, house_style
 from tests.house import Sources, libraries, tree_of
 
 TOP = Path(__file__).parent.parent
@@ -30,6 +30,9 @@ WALLS = (
     house.inner_rooms,
     house.readers,
     house.crowded,
+    house_style.names,
+    house_style.returns,
+    house_style.wide,
 )
 # A wall, where the breach is planted, and the line that is one.
 BREACHES = (
@@ -66,6 +69,22 @@ BREACHES = (
     (house.inner_rooms, "runs.runner", "from harness.worker.wire import encode_call"),
     (house.readers, "runs.runner", "layout.folder('tasks')"),
     (house.readers, "inputs.profiles", "layout.folder(name)"),
+    (house_style.names, "records", "def late(said: str) -> None: ..."),
+    (house_style.names, "records", "class Late:\n    told: str"),
+    (house_style.names, "records", "found = 1\n\n\n\n\n\n\nlate = found"),
+    (
+        house_style.names,
+        "runs.runner",
+        "class Late:\n    def __init__(self) -> None:\n        self.asked = 1",
+    ),
+    (house_style.returns, "records", "def late() -> tuple[int, str]: ..."),
+    (house_style.returns, "records", "class Late:\n    def it(self) -> tuple[int, str] | None: ..."),
+    (house_style.returns, "records", "def late() -> dict[str, Any]: ..."),
+    (
+        house_style.wide,
+        "records",
+        "@dataclass(frozen=True)\nclass Late:\n" + "".join(f"    f{i}: int\n" for i in range(6)),
+    ),
 )
 
 
@@ -105,6 +124,13 @@ def _authored() -> dict[str, str]:
 def test_task_authors_import_their_words_only() -> None:
     assert len(files := _authored()) > 100
     assert not house.authors(files)
+
+
+def test_tasks_name_things_too() -> None:
+    # What a dialogue's contract calls its argument is part of what is asked, and so of every instance.
+    spared = ("parameter told",)
+    breaches = [b for b in house_style.names(_authored()) if not b.endswith(spared)]
+    assert not breaches
 
 
 @pytest.mark.parametrize(
