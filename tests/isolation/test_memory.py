@@ -20,7 +20,7 @@ import pytest
 from harness.errors import Fault
 from harness.inputs.submissions import read, staged
 from harness.instances import BlobSpec, Request
-from harness.isolation import cgroups
+from harness.isolation import cgroups, dialects
 from harness.isolation.levels import level
 from harness.isolation.memory import ADVISORY, MemoryMeter, prewarm
 from harness.trials import session, watch
@@ -458,7 +458,7 @@ def _written(folder: Path, **files: object) -> None:
 
 
 def test_page_cache_is_taken_off_the_kernels_peak_and_a_spike_is_not(tmp_path: Path) -> None:
-    group = cgroups.Cgroup(dialect=cgroups.V2, folders={"memory": tmp_path})
+    group = cgroups.Cgroup(dialect=dialects.V2, folders={"memory": tmp_path})
 
     def state(peak: int, current: int, file: int) -> cgroups.Usage:
         stat = f"anon 5\nfile {file + 7}\nshmem 7"
@@ -473,7 +473,7 @@ def test_page_cache_is_taken_off_the_kernels_peak_and_a_spike_is_not(tmp_path: P
 
 
 def test_a_peak_that_cannot_be_reset_counts_once(tmp_path: Path) -> None:
-    group = cgroups.Cgroup(dialect=cgroups.V2, folders={"memory": tmp_path}, _resets=False)
+    group = cgroups.Cgroup(dialect=dialects.V2, folders={"memory": tmp_path}, _resets=False)
     _written(tmp_path, memory_peak=300, memory_current=100, memory_stat="anon 5\nfile 0\nshmem 0")
     assert [group.usage().peak for _ in range(3)] == [300, 100, 100]
     (tmp_path / "memory.peak").write_text("400\n")
@@ -503,12 +503,12 @@ def test_where_groups_can_be_made_in_version_2(tmp_path: Path) -> None:
     _v2(above, "")
     _v2(own, "memory pids")
     both = {"memory": own, "pids": own}
-    assert cgroups.places(proc).parents == (cgroups.V2, both)
+    assert cgroups.places(proc).parents == (dialects.V2, both)
     _v2(own, "")  # we are in it ourselves: it can give nothing to its children
     assert cgroups.places(proc) == (None, "no memory controller was delegated")
     _v2(above, "cpu memory")
     _v2(own, "")
-    assert cgroups.places(proc).parents == (cgroups.V2, {"memory": above, "pids": above})
+    assert cgroups.places(proc).parents == (dialects.V2, {"memory": above, "pids": above})
     _v2(own, "", limit="1000")  # beside us, a worker would not be held by the limit set on us
     assert cgroups.places(proc).parents is None
 
@@ -527,7 +527,7 @@ def test_where_groups_can_be_made_in_version_1(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         (folder / "cgroup.procs").touch()
     found = {"memory": mount / "memory" / "y", "cpuacct": mount / "cpu,cpuacct"}
-    assert cgroups.places(proc).parents == (cgroups.V1, found)
+    assert cgroups.places(proc).parents == (dialects.V1, found)
     outside = _proc(tmp_path / "outside", "4:memory:/other\n", "\n".join(lines) + "\n")
     assert cgroups.places(outside).parents is None
     assert cgroups.places(tmp_path / "nowhere") == (None, "this system has no control groups")
