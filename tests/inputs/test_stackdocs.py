@@ -301,7 +301,7 @@ print(sorted(heavy & set(sys.modules)))
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parent.parents[1],
+        cwd=Path(__file__).parents[2],
         check=False,
     )
     assert (run.stdout.split("\n")[:3], run.stderr) == (["True", "True", "[]"], "")
