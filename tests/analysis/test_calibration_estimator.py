@@ -135,7 +135,21 @@ def joint(rng: np.random.Generator, noise_scale: float = 1e-4) -> tuple[_Fixed, 
     if noise_scale != 1e-4:
         priors = replace(priors, noise=gibbs._InverseGamma(1.0, noise_scale * UNIT**2))
     known = replace(gibbs._fixed(scores), unit=scale, centre=centre, priors=priors)
-    return known, _State(skill, a, slope, psi, noise, z, mu, tau2, a0, sa2, l0, sl2, h)
+    return known, _State(
+        skill=skill,
+        a=a,
+        slope=slope,
+        psi=psi,
+        noise=noise,
+        z=z,
+        mu=mu,
+        tau2=tau2,
+        a0=a0,
+        sa2=sa2,
+        l0=l0,
+        sl2=sl2,
+        h=h,
+    )
 
 
 def shown(s: _State) -> dict[str, Floats]:

@@ -253,11 +253,15 @@ def test_the_minutes_of_a_suite_are_added_up_once_every_task_was_measured(
     store.engine.dispose()
 
 
+def unit(candidate: str, task: str, key: str) -> Unit:
+    return Unit(candidate=candidate, task=task, key=key, payload="")
+
+
 def test_the_order_leaves_nobody_out_who_has_more_to_measure_than_others() -> None:
-    given = [Unit("a", "t0", "a0", ""), *(Unit("b", f"t{t}", f"b{t}", "") for t in range(3))]
+    given = [unit("a", "t0", "a0"), *(unit("b", f"t{t}", f"b{t}") for t in range(3))]
     found = shuffled(given, b"secret")
-    assert sorted(unit.key for unit in found) == ["a0", "b0", "b1", "b2"]
-    assert "a" in {unit.candidate for unit in found[:2]}
+    assert sorted(one.key for one in found) == ["a0", "b0", "b1", "b2"]
+    assert "a" in {one.candidate for one in found[:2]}
     assert shuffled([], b"secret") == []
 
 
