@@ -103,7 +103,7 @@ def test_what_was_told_and_is_gone_is_noticed(tmp_path: Path) -> None:
     class Here(Told):
         tell = staticmethod(acks.append)
 
-    store = Here(tmp_path / "home")
+    store = Here.open(tmp_path / "home")
     results(store)
     assert [ack["what"] for ack in acks].count("measured") == 3
     assert lost(store.folder, acks) == []

@@ -54,6 +54,7 @@ def score_verb(
     """Score every candidate on every task of a suite; the same command goes on where it stopped."""
     from harness.assessment import scoring
     from harness.cli.progress import Table
+    from harness.runs.order import require_known_isolation
     from harness.store.results import Store, home
 
     if variants not in ("same", "per-candidate"):
@@ -64,7 +65,7 @@ def score_verb(
         tasks_root=tasks,
         secret_file=secret_seed_file,
         variants=variants,
-        isolation=isolation or None,
+        isolation=require_known_isolation(isolation) if isolation else None,
         retry_open=retry_open,
     )
     store = Store.open(home())

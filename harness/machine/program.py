@@ -11,6 +11,11 @@ from harness.digests import of_files
 ROOMS = ("grading", "inputs", "isolation", "machine", "measures", "runs", "store", "trials", "worker")
 
 
+def whole_digest() -> str:
+    """sha256 over every file of the program: what must be equal on machines that share an assessment's work."""
+    return of_files(sorted(Path(harness.__file__).parent.rglob("*.py")))
+
+
 def program_digest(top: Path | None = None) -> str:
     """sha256 over the root's files and those of ROOMS; `top` is the folder of the package."""
     top = top or Path(harness.__file__).parent

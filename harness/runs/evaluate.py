@@ -123,7 +123,7 @@ def assess(task: Task, instance: Instance, trial: Trial, answers: Mapping[str, A
     if outcome == "ok":
         try:
             evaluation = task.evaluate(instance, _scored(instance, answers, base=True))
-            _require_on_the_reserve(task, instance, answers, evaluation)
+            _require_the_reserve(task, instance, answers, evaluation)
             concluded = task.conclude(instance, {m.name: m for m in (*evaluation.measurements, *paid)})
         except Fault as fault:
             outcome, reason = fault.outcome, fault.reason
@@ -149,7 +149,7 @@ def _scored(instance: Instance, answers: Mapping[str, Answer], base: bool) -> di
     return {item: answer for item, answer in answers.items() if item not in other}
 
 
-def _require_on_the_reserve(
+def _require_the_reserve(
     task: Task, instance: Instance, answers: Mapping[str, Answer], evaluation: Evaluation
 ) -> None:
     """Answers of further pairs must be as good as those of the first: they are timed as well."""

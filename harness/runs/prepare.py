@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from harness.observer import Observer
 from harness.records import Source
 from harness.runs.order import Order
 from harness.runs.seeds import derived_seed
-from harness.runs.workbench import Workbench
+from harness.runs.workbench import TABLE, Workbench
 from harness.trials.participant import Setting
 from harness.trials.round import Round, Settled
 from harness.trials.schedule import Plan
@@ -86,13 +86,19 @@ def prepare(order: Order, number: int, observer: Observer, may_derive: bool = Tr
         may_derive=may_derive,
     )
     instance = order.task.prepare(bench)
-    requests = require_on_fresh_inputs(order.task, instance)
+    requests = require_fresh_inputs(order.task, instance)
     used = tuple(bench.used.values())
-    identity = of_value([size, seed, [s.digest for s in used if s.kind != "derived"], requests])
+    identity = of_value([size, seed, _identifying(bench.used), requests])
     return Prepared(number, instance, identity[:16], used)
 
 
-def require_on_fresh_inputs(task: Task, instance: Instance) -> list[str]:
+def _identifying(used: Mapping[str, Source]) -> list[str]:
+    """The digests that an instance's id is made of: of several bundled tables only the last, as ids always were."""
+    by_place = {"data" if key.startswith(TABLE) else key: source for key, source in used.items()}
+    return [source.digest for source in by_place.values() if source.kind != "derived"]
+
+
+def require_fresh_inputs(task: Task, instance: Instance) -> list[str]:
     """The digest of every request; raises TaskError where a timed input would be used twice.
 
     A cache would then pass for speed.

@@ -21,7 +21,7 @@ from harness.runs.head import Held, head_of, identity
 from harness.runs.order import Order, stored_call
 from harness.runs.prepare import Prepared, plan_of, prepare, round_of, setting_of
 from harness.runs.references import key_of, known_references, quality_only, reference_entries
-from harness.store.durable import FLOOR_BYTES, require_on_room
+from harness.store.durable import FLOOR_BYTES, require_room
 from harness.store.results import Store
 from harness.trials.participant import Entry, Setting
 
@@ -115,7 +115,7 @@ def _measure(
     known, fresh = known_references(order, prepared, store, head)
     entries = [Entry(order.submission), *reference_entries(order, prepared.instance, fresh)]
     store.make_room(len(entries) * _array_bytes(prepared))
-    require_on_room(Path(tempfile.gettempdir()), FLOOR_BYTES, "the workers' files")
+    require_room(Path(tempfile.gettempdir()), FLOOR_BYTES, "the workers' files")
     store.begin(head.run_id, prepared.number)
     round_ = round_of(order, setting, prepared, observer, plan_of(order), partial(is_settled, order))
     trials = [

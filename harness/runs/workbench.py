@@ -26,6 +26,8 @@ from harness.runs.seeds import derived_seed
 from harness.trials import session
 from harness.trials.watch import Limits
 
+# Begins the key of a bundled table among the sources that a workbench has used.
+TABLE = "table "
 _RECIPE_SECONDS = 3600.0
 _RECIPE_BYTES = 32 * 2**30
 
@@ -80,7 +82,9 @@ class Workbench:
     def tabular(self, name: str) -> sources.Tabular:
         """One of the bundled tables."""
         table = sources.tabular(name)
-        self.used[f"table {name}"] = table.source  # a task may use several
+        # A task may use several, and the one used last comes last.
+        self.used.pop(f"{TABLE}{name}", None)
+        self.used[f"{TABLE}{name}"] = table.source
         return table
 
     def model(self, name: str = "encoder") -> Path:

@@ -76,7 +76,7 @@ def make_folder(folder: Path) -> None:
         flush_folder(folder.parent)
 
 
-def require_on_room(folder: Path, needed: int, what: str) -> None:
+def require_room(folder: Path, needed: int, what: str) -> None:
     """Raises StoreError where fewer than `needed` bytes are free in `folder`."""
     free = shutil.disk_usage(folder).free
     if free < needed:

@@ -112,7 +112,7 @@ def begun(connection: Connection, head: RunHead, call: str, key: str) -> None:
     connection.execute(insert(CLAIMS), claim)
 
 
-def require_on_ours(connection: Connection, run_id: str) -> None:
+def require_ours(connection: Connection, run_id: str) -> None:
     """Raises StoreError where another process has taken the run up: it thought that we were gone."""
     rows = list(connection.execute(select(CLAIMS.c.owner).where(CLAIMS.c.run_id == run_id)))
     if not rows or rows[0].owner != processes.me().text():

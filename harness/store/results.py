@@ -37,7 +37,7 @@ from harness.store.durable import (
     make_folder,
     mend,
     number_of,
-    require_on_room,
+    require_room,
     set_ballast,
 )
 from harness.store.rows import trial_row
@@ -123,7 +123,7 @@ class Store:
             return  # the server's disk is its own affair
         has_ballast = (self.folder / "ballast").is_file()
         needed = FLOOR_BYTES + answers_bytes + (0 if has_ballast else BALLAST_BYTES)
-        require_on_room(self.folder, needed, "results")
+        require_room(self.folder, needed, "results")
         self.blobs.sweep()
         try:
             set_ballast(self.folder)
@@ -174,7 +174,7 @@ class Store:
         row = {"run_id": run_id, "number": number, "state": "claimed", "known": "[]", "seconds": 0.0}
 
         def work(connection: Connection) -> None:
-            ownership.require_on_ours(connection, run_id)
+            ownership.require_ours(connection, run_id)
             connection.execute(delete(INSTANCES).where(*_is(run_id, number)))
             connection.execute(insert(INSTANCES), row)
 
@@ -200,7 +200,7 @@ class Store:
         rows = [trial_row(run_id, trial) for trial in trials]
 
         def work(connection: Connection) -> None:
-            ownership.require_on_ours(connection, run_id)
+            ownership.require_ours(connection, run_id)
             connection.execute(delete(INSTANCES).where(*_is(run_id, number)))
             connection.execute(insert(INSTANCES), row)
             earlier = TRIALS.c.key.startswith(f"{number}/", autoescape=True)

@@ -109,7 +109,7 @@ def adopt(store: Store, content: bytes, task_folder: Path | None = None) -> str:
             raise StoreError(f"answers could not be written to {store.where}: {error.strerror}") from error
     kept = store.read(select(RUNS.c.state).where(RUNS.c.run_id == moved.head.run_id))
     if kept and kept[0].state == "scored":
-        _require_on_the_same(store, moved)
+        _require_the_same(store, moved)
         return moved.head.run_id
     store.write(lambda connection: _written(connection, moved))
     return moved.head.run_id
@@ -167,7 +167,7 @@ def _derived(moved: _Moved) -> Run | None:
     return whole
 
 
-def _require_on_the_same(store: Store, moved: _Moved) -> None:
+def _require_the_same(store: Store, moved: _Moved) -> None:
     """Raises StoreError where what is kept under this id was not measured as the packet says."""
     kept = store.trials(moved.head.run_id)
     if _measured(kept) != _measured(moved.trials):

@@ -46,7 +46,7 @@ def main(sock: socket.socket, stack: list[str]) -> None:
     die_with_parent()
     if BOXED in os.environ:
         keeping.adopt_orphans()
-        _require_on_descriptors(sock)
+        _require_descriptors(sock)
     missing = [name for name in stack if not _imported(name)]
     born_with = _BornWith(_places(os.environ["HOME"]), _mapped_pages())
     keeping.dumpable(False)  # from here on not even it may look at its own pages, if it is not root
@@ -109,7 +109,7 @@ def _say(sock: socket.socket, words: dict[str, Any]) -> None:
         sock.sendall(json.dumps(words).encode() + b"\n")
 
 
-def _require_on_descriptors(sock: socket.socket) -> None:
+def _require_descriptors(sock: socket.socket) -> None:
     """In a box only the standard descriptors and the socket may be open: any other one leaked in."""
     for name in os.listdir("/proc/self/fd"):
         if int(name) not in (0, 1, 2, sock.fileno()) and os.path.exists(f"/proc/self/fd/{name}"):

@@ -114,7 +114,9 @@ def _same(bench: Bench, wanted: Order, pairs: int) -> Iterator[Row]:
         with _started(wanted, setting, models) as builder:
             for request in build:
                 builder.ask(request)
-            built = {item: answer for item, answer in builder.answers.items() if isinstance(answer, bytes)}
+            built = {
+                item: answer for item, answer in builder.readings.answers.items() if isinstance(answer, bytes)
+            }
         block = [r for r in serve.requests if r.warmup or r.timed][:CALLS]
         for number in range(pairs):
             for kind in KINDS:
@@ -127,7 +129,7 @@ def _same(bench: Bench, wanted: Order, pairs: int) -> Iterator[Row]:
                     _started(wanted, replace(setting, forks=forks[1]), models) as two,
                 ):
                     for side in (one, two):
-                        side.answers |= built
+                        side.readings.answers |= built
                         for request in serve.each:
                             side.ask(request)
                     ratio = _ratio([one, two], block, rng)

@@ -175,7 +175,7 @@ def _one(found: Found, rng: random.Random, name: str, where: str) -> None:
     launched: Any = SimpleNamespace(sock=ours, process=process, pid=-1, cgroup=None)
     seat: Any = SimpleNamespace(limits=Limits(2**40, 99, limit, {"phase": limit}))
     watch: Any = SimpleNamespace(breach=None)
-    parent = Parent("main", seat, launched, Path(), watch, refused=guard(ours))
+    parent = Parent(stage="main", seat=seat, launched=launched, home=Path(), watch=watch, refused=guard(ours))
     over = threading.Event()
     peer = threading.Thread(target=_played, args=(play, rng, theirs, over))
     peer.start()

@@ -110,7 +110,9 @@ class Peer:
         launched: Any = SimpleNamespace(sock=sock, process=process, pid=-1, cgroup=None)
         watch: Any = SimpleNamespace(breach=None)
         seat: Any = SimpleNamespace(limits=limits)
-        self.session = Parent("main", seat, launched, Path(), watch, refused=refused)
+        self.session = Parent(
+            stage="main", seat=seat, launched=launched, home=Path(), watch=watch, refused=refused
+        )
 
     def close(self) -> None:
         """Closes both ends."""

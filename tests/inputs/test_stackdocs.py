@@ -289,7 +289,7 @@ def test_collecting_imports_nothing_heavy(tmp_path: Path) -> None:
     program = f"""
 import sys
 from pathlib import Path
-from harness import sources, stackdocs
+from harness.inputs.data import sources, stackdocs
 stackdocs.PACKAGES = {{"numpy": ("numpy", "BSD-3-Clause"), "datasets": ("datasets", "Apache-2.0")}}
 cache = Path({str(tmp_path)!r})
 print(len(sources.text_classification(sources.parse_data(None), cache).train.texts) > 100)

@@ -211,9 +211,9 @@ def test_the_trials_of_one_instance_leave_those_of_another_alone(store: Store) -
 def test_room_that_is_just_enough_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(durable.shutil, "disk_usage", lambda folder: usage._replace(free=2**20))
-    durable.require_on_room(tmp_path, 2**20, "results")
+    durable.require_room(tmp_path, 2**20, "results")
     with pytest.raises(StoreError, match="has 1 MiB free"):
-        durable.require_on_room(tmp_path, 2**20 + 1, "results")
+        durable.require_room(tmp_path, 2**20 + 1, "results")
 
 
 def test_ballast_of_another_size_is_laid_anew_and_dropped_once(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from harness.errors import HarnessError, StoreError, SubmissionError
 from harness.inputs import submissions, tasks
 from harness.machine import fingerprint as machine
 from harness.machine import lease
-from harness.machine.program import program_digest
+from harness.machine.program import whole_digest
 from harness.machine.temporary import remove
 from harness.readings import Record
 from harness.store import packets, transfer
@@ -59,7 +59,7 @@ def about(wanted: Sequence[TaskThere], device: str) -> About:
     return About(
         machine=machine.fingerprint(device, 1).id,
         version=harness.__version__,
-        program=program_digest(),
+        program=whole_digest(),
         tasks={task.id: _digest(task) for task in wanted},
     )
 
