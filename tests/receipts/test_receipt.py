@@ -673,8 +673,8 @@ def test_official_is_what_an_evaluator_signed_and_nothing_speaks_against(made: M
         ("profile", "max_trials", 1000),
         ("profile", "pairs", 1000),
         ("profile", "max_pairs", 1000),
-        ("asked", "limit_factor", 100),
-        ("asked", "pair_seconds", 86400),
+        ("settings", "limit_factor", 100),
+        ("settings", "pair_seconds", 86400),
     ],
 )
 def test_what_a_receipt_may_ask_for_ends_exactly_here(made: Made, part: str, name: str, most: int) -> None:

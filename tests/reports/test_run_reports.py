@@ -161,7 +161,7 @@ def test_summary_is_valid_and_the_schema_is_the_published_one(build: Callable[[]
     jsonschema.validate(found, published, jsonschema.Draft202012Validator)
 
 
-def test_summary_says_what_the_issue_asks_for() -> None:
+def test_summary_says_what_other_programs_need() -> None:
     found = summary(ok_run()).model_dump(mode="json")
     assert (found["profile"], found["device"], found["isolation"]) == ("laptop-cpu", "cpu", "confined")
     assert (found["outcome"], found["points"], found["tier"]) == ("ok", 74.7, "competent")

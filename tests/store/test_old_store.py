@@ -68,7 +68,7 @@ def test_it_is_as_it_was_left(old: Store) -> None:
     """An older schema, and a folder of tasks that is nowhere: or else the tests below would show little."""
     assert {run.head.harness_version for run in map(old.run, RUNS.values())} == {"0.1.0"}
     for task, run_id in RUNS.items():
-        folder = Path(old.call(run_id)["task_folder"])
+        folder = Path(json.loads(old.call(run_id))["task_folder"])
         assert folder == Path("/srv/harness/tasks") / task
         assert not folder.exists()
 
