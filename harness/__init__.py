@@ -20,7 +20,7 @@ The files beside this one are the dictionary: words that every room may use.
       grading/     what one submission's measurements are worth: criteria, comparison, certificate, verdicts, score
       measures/    arrays in, floats out, with the formula's source
     beyond the wall
-      worker/      the child's side; imports nothing of ours
+      worker/      the child's side; imports nothing of ours but its own modules
 
     errors         our faults, and the one that is a submission's
     records        values that are stored, shown and compared

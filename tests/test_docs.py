@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```console\n(.*?)^```", README, flags=re.S | re.M)
-# The two set-up commands call this test, or take minutes; proofs are test_tasks.py's.
+# The two set-up commands call this test, or take minutes; proofs are those of tests/tasks/test_proofs.py.
 NOT_RUN_HERE = ("scripts/", "harness prove")
 
 

@@ -37,7 +37,6 @@ Isolation = Annotated[
     str | None, typer.Option("--isolation", help="auto, process, confined, bubblewrap; default: profile's.")
 ]
 Anew = Annotated[bool, typer.Option("--anew", help="Begin a new run, even where this one was cut short.")]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help='A run id or its beginning, or "last".')]
 SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="A suite's name, or a .toml file.")]
 
 

@@ -25,7 +25,6 @@ from harness.machine.processes import born
 # Looks at a process's state, 15 microseconds each, before it is taken as stopped all the same.
 _LOOKS = 400
 _ROUNDS, _PATIENCE = 500, 0.001
-_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _PROC = Path("/proc/self/task").is_dir() and Path(f"/proc/self/task/{os.getpid()}/children").exists()
 
 

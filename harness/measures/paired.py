@@ -20,7 +20,6 @@ Floats = NDArray[np.float64]
 # One pair says nothing of how pairs differ (standard deviation 1 % between pinned pairs): its interval,
 # which only knows the calls, is widened by three of them.
 ONE_PAIR_MARGIN = 0.03
-FEWEST_FOR_TAIL = 90  # calls that a p95 needs for 99 % confidence that the largest lies above it
 
 
 def over_pairs(log_ratios: Floats, alpha: float = 0.05) -> Estimate:

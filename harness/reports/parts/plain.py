@@ -31,7 +31,6 @@ STAMPS: dict[Stamp, str] = {
     "self-check": "Self-check: the isolation is not strong enough for an official result",
     "official": "Official: secret instances and full isolation",
 }
-OURS_WORDS = "not scored, through no fault of the candidate"
 
 
 def points(value: float) -> str:

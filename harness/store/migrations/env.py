@@ -1,4 +1,4 @@
-"""What Alembic runs for each upgrade: the revisions, in the transaction that `migrating` has begun."""
+"""What Alembic runs for each upgrade: the revisions, in the transaction that `upgrade` has begun."""
 
 from alembic import context
 
