@@ -12,10 +12,6 @@ from harness.reports.run import markdown as pipes
 from harness.reports.run.markdown import escape
 
 SAID = {"fail": " missed", "inconclusive": " open"}
-LEAD = (
-    "Skills and difficulties were planted, the same estimator was run on what came out, and its answers were held "
-    "against the truth. A figure that misses its target is shown as missed."
-)
 NAMES = {
     "linear": "as the model has it",
     "capped": "held between -25 and 125 points",
