@@ -23,7 +23,8 @@ class Order:
 
     `anew`: a new run, even where the same one was cut short. `assessment` and `candidate` are set where
     the run is a unit of an assessment: it is then measured once, and a finished one is never measured again.
-    `instead_of` is the run that this one is to take the place of.
+    `instead_of` is the run that this one is to take the place of. `stood_in_for` is the tier whose files
+    the submission was when it was measured: set where a run is scored again, since the files may have changed.
     """
 
     task: Task
@@ -40,6 +41,7 @@ class Order:
     assessment: str = ""
     candidate: str = ""
     instead_of: str = ""
+    stood_in_for: Tier | None = None
     cache: Path = field(default_factory=sources.cache_folder)
 
 

@@ -82,6 +82,8 @@ def reference_entries(order: Order, instance: Instance, fresh: Sequence[Submissi
 
 def twin(order: Order) -> Tier | None:
     """The tier between the anchors whose very files were handed in: it need not be run beside itself."""
+    if order.stood_in_for:
+        return order.stood_in_for
     between = references(order.task.id, order.task.folder).get("competent")
     same = between is not None and between.digest == order.submission.digest
     return "competent" if same and "competent" not in order.against else None

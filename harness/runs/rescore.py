@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,4 +102,6 @@ def _round_again(order: Order, old: Run, number: int, store: Store, instances: I
         kept = {tier: assessed for tier, assessed in remembered.items() if tier not in ran}
     if not trials or trials[0].role != "candidate":
         raise HarnessError(f"run {old.head.run_id} holds no trial of its candidate; run the submission again")
+    if "competent" not in kept and all(trial.tier != "competent" for trial in trials):
+        order = replace(order, stood_in_for="competent")  # every tier takes part, or the submission was it
     return judge_round(order, prepared.instance, trials, answers, kept)
