@@ -366,3 +366,11 @@ class Run(Record):
     score: Score | None = None
     ladder: tuple[Rung, ...] = ()
     wall_seconds: float = 0.0
+
+
+def as_sentence(text: str) -> str:
+    """`text` as a sentence: starting with a capital if it starts with a word, and ending with a full stop."""
+    text = text.strip()
+    if text.partition(" ")[0].isalpha():
+        text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.isolation.dialects import V1, V2, Dialect
-from harness.machine.processes import born
+from harness.machine.processes import born, pid_namespace
 
 SHELL = "/bin/sh"
 PREFIX = "harness-"
@@ -242,7 +242,7 @@ def make() -> Made:
     if available.parents is None:
         return Made(None, available.reason)
     dialect, parents = available.parents
-    name = f"{PREFIX}{_namespace()}-{os.getpid()}-{born(os.getpid())}-{next(_numbers)}"
+    name = f"{PREFIX}{pid_namespace()}-{os.getpid()}-{born(os.getpid())}-{next(_numbers)}"
     group = Cgroup(dialect=dialect, folders={})
     try:
         for parent in set(parents.values()):
@@ -328,16 +328,9 @@ def _gives_memory(folder: Path, own: Path) -> bool:
     return False
 
 
-def _namespace() -> int:
-    """The PID namespace in which we run: of a process in another one we could not tell whether it is alive."""
-    with contextlib.suppress(OSError):
-        return os.stat("/proc/self/ns/pid").st_ino
-    return 0
-
-
 def _sweep(parent: Path, dialect: Dialect) -> None:
     """Removes the groups of dead runs; a run's name is its pid and its start time."""
-    for folder in parent.glob(f"{PREFIX}{_namespace()}-*"):
+    for folder in parent.glob(f"{PREFIX}{pid_namespace()}-*"):
         _, _, pid, start, _ = folder.name.split("-")
         if str(born(int(pid))) != start:
             Cgroup(dialect=dialect, folders={"memory": folder}).remove()

@@ -44,7 +44,9 @@ class Owner:
 def me() -> Owner:
     """This process."""
     pid = os.getpid()
-    return Owner(f"{platform.node()} {_text(_MACHINE)}".strip(), _text(_BOOT), _space(), pid, _born(pid) or 0)
+    return Owner(
+        f"{platform.node()} {_text(_MACHINE)}".strip(), _text(_BOOT), pid_namespace(), pid, _born(pid) or 0
+    )
 
 
 def parsed(text: str) -> Owner | None:
@@ -103,7 +105,8 @@ def _born(pid: int) -> int | None:
     return start
 
 
-def _space() -> int:
+def pid_namespace() -> int:
+    """The number of the PID namespace in which we run, 0 where there are none: ids mean something only within it."""
     with contextlib.suppress(OSError):
         return os.stat("/proc/self/ns/pid").st_ino
     return 0

@@ -21,6 +21,7 @@ from harness.inputs.data import sources
 from harness.isolation.levels import level
 from harness.machine import devices
 from harness.measures import conditions
+from harness.records import as_sentence
 from harness.store import results
 from harness.trials import session, steadiness
 from harness.trials.watch import Limits
@@ -92,8 +93,7 @@ def judge(measured: steadiness.Steadiness) -> Iterator[Finding]:
         words if even else f"{words}; equal programs look unequal here: see the grade",
     )
     condition = measured.condition
-    sentences = (f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in condition.words)
-    words = " ".join(sentences)
+    words = " ".join(as_sentence(text) for text in condition.words)
     yield Finding("grade", "ok" if condition.grade == "A" else "note", f"{condition.grade}. {words}")
     yield _busy(measured)
     if measured.throttled is not None:

@@ -227,7 +227,9 @@ def test_without_a_group_the_record_says_advisory(start: Callable[..., session.S
     assert "switched off" in seen.measured_by
     assert ("clear_refs" in seen.measured_by) == (what == "cleared")
     if what in ("child", "cleared", "spike"):  # by a reading, and by the main process's high-water mark
-        assert abs(risen - HIDDEN) < 0.05 * HIDDEN, risen / MIB
+        # Without a group, what a forked child still shares with its parent counts twice.
+        twice = min(point.host_bytes for point in seen.points) if what == "child" else 0
+        assert -0.05 * HIDDEN < risen - HIDDEN < 0.05 * HIDDEN + twice, risen / MIB
     if what == "memfd":
         assert risen < 0.1 * HIDDEN
 

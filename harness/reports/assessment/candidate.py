@@ -8,6 +8,7 @@ from pydantic import Field
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from harness import records
 from harness.analysis.standings import Apart, Ranked, Standings, by_candidate, span, standings
 from harness.errors import UsageError
 from harness.readings import Record
@@ -215,7 +216,7 @@ def _result(scored: Scored | None) -> str:
     if scored.standing == "fit":
         tier = plain.TIERS.get(scored.tier, "not placed")
         return f"{plain.span(span(scored))} points: {tier}."
-    first_reason = words.closed(clean.line(scored.reasons[0], 300)) if scored.reasons else ""
+    first_reason = records.as_sentence(clean.line(scored.reasons[0], 300)) if scored.reasons else ""
     closing = {
         "unfit": "It gives no points.",
         "open": "It counts neither for nor against the candidate.",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from harness import records
 from harness.analysis.standings import Apart, FailedTask, Gap, Ranked, Standings, by_candidate, span
 from harness.readings import Record
 from harness.records import Outcome, Stamp
@@ -94,7 +95,7 @@ def foot(ranking: Standings) -> str:
             f" Cut at {plain.points(cut.points)} points ({cut.method}, by {clean.line(cut.set_by, 60)}{error}): "
             "pass or not yet where the whole interval lies on one side, else review."
         )
-    return " ".join([lead, *(words.closed(clean.line(note)) for note in ranking.notes)])
+    return " ".join([lead, *(records.as_sentence(clean.line(note)) for note in ranking.notes)])
 
 
 def task_cell(scored: Scored | None, zeros: Sequence[str] = ()) -> Cell:
@@ -134,7 +135,7 @@ def why(one: Apart, tasks: Sequence[TaskInSuite]) -> Cell:
     name, mark = plain.STANDINGS[one.standing]
     kinds = dict.fromkeys(plain.gap(gap.outcome) for gap in one.gaps if gap.standing == one.standing)
     titles = {task.id: title(task) for task in tasks}
-    reasons = " ".join(words.closed(f"{titles[gap.task]}: {reason(gap)}") for gap in one.gaps)
+    reasons = " ".join(records.as_sentence(f"{titles[gap.task]}: {reason(gap)}") for gap in one.gaps)
     kinds_of_gap = words.join([kind.lower() for kind in kinds if kind.lower() != name])
     short = f"{name.capitalize()}: {kinds_of_gap}" if kinds_of_gap else name.capitalize()
     return cell(short, reasons, mark)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.records import Outcome, Run, Stamp
+from harness.records import Outcome, Run, Stamp, as_sentence
 
 OUTCOMES: dict[Outcome, tuple[str, str]] = {
     "ok": ("Scored", "It ran to the end, its answers were valid, and every constraint was judged."),
@@ -75,15 +75,7 @@ def sentence(run: Run) -> str:
         return "The run was recorded but not scored."
     score = run.score
     if score.outcome != "ok":
-        return closed(score.reasons[0] if score.reasons else OUTCOMES[score.outcome][1])
+        return as_sentence(score.reasons[0] if score.reasons else OUTCOMES[score.outcome][1])
     if score.reasons:
-        return closed(score.reasons[0])
+        return as_sentence(score.reasons[0])
     return f"Every constraint passed; the tier reached is {score.tier}."
-
-
-def closed(text: str) -> str:
-    """`text` as a sentence: starting with a capital if it starts with a word, and ending with a full stop."""
-    text = text.strip()
-    if text.partition(" ")[0].isalpha():
-        text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?", "…")) else f"{text}."

@@ -9,7 +9,7 @@ from functools import cache, partial
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from harness.records import OURS, Run
+from harness.records import OURS, Run, as_sentence
 from harness.reports.parts import clean, units, words
 from harness.reports.parts.tables import Facts, Table
 from harness.reports.run import pair_plot, plots, run_series, run_tables, trust
@@ -84,7 +84,7 @@ def _headline(run: Run) -> dict[str, object]:
     outcome = score.outcome if score else "inconclusive"
     mark = "pass" if outcome == "ok" else "inconclusive" if outcome in ("inconclusive", *OURS) else "fail"
     title = words.OUTCOMES[outcome][0] if score else "Not scored"
-    reasons = [words.closed(clean.line(reason)) for reason in score.reasons[1:]] if score else []
+    reasons = [as_sentence(clean.line(reason)) for reason in score.reasons[1:]] if score else []
     return {
         "points": units.points(score.points).replace("-", "\N{MINUS SIGN}") if score else "–",
         "note": run_tables.points_note(run),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from harness import records
 from harness.records import ConstraintResult, Measurement, Run, Score, Trial
 from harness.reports.parts import clean, units, words
 from harness.reports.parts.tables import Cell, Facts, Table, cell, facts, row
@@ -141,7 +142,9 @@ def constraints(run: Run) -> Table:
     results = run.score.constraints if run.score else ()
     rows = tuple(
         row(
-            cell(c.name, " ".join(part for part in (words.closed(c.words), trust.explained(c)) if part)),
+            cell(
+                c.name, " ".join(part for part in (records.as_sentence(c.words), trust.explained(c)) if part)
+            ),
             cell(c.verdict, mark=c.verdict),
             cell(units.quantity(c.value, c.unit), units.interval(c.low, c.high, c.unit)),
             cell(bound(c), trust.basis(c)),

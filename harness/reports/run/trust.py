@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness import records
 from harness.records import Certificate, Condition, ConstraintResult, Grade, Isolation, Probe, Run, Timing
-from harness.reports.parts import clean, units, words
+from harness.reports.parts import clean, units
 from harness.reports.parts.tables import Cell, Mark, Table, cell, row
 from harness.reports.run import run_series
 
@@ -71,7 +72,7 @@ def lead(run: Run) -> str:
             f"Yes: they are certified. {_pairs(timing)}, the clock called equal programs equal, "
             f"and the machine was {_calm(timing.condition)}."
         )
-    reasons = [words.closed(_reason(timing, reason)) for reason in timing.words]
+    reasons = [records.as_sentence(_reason(timing, reason)) for reason in timing.words]
     return f"Not certified. {' '.join(reasons)} Read them as good for orientation, not as evidence."
 
 
@@ -124,7 +125,7 @@ def _whether(timing: Timing) -> Cell:
 def _reasons(timing: Timing) -> list[str]:
     if timing.certified:
         return ["Every check below allows it."]
-    return [words.closed(_reason(timing, reason)) for reason in timing.words]
+    return [records.as_sentence(_reason(timing, reason)) for reason in timing.words]
 
 
 def _equal(certificate: Certificate | None, anchor: str) -> tuple[Cell, str]:
@@ -149,7 +150,9 @@ def _machine(condition: Condition | None) -> tuple[Cell, str]:
     if condition is None:
         return cell("not told"), "This system's counters could not be read."
     name, mark = GRADES[condition.grade]
-    return cell(name, mark=mark), " ".join(words.closed(clean.line(finding)) for finding in condition.words)
+    return cell(name, mark=mark), " ".join(
+        records.as_sentence(clean.line(finding)) for finding in condition.words
+    )
 
 
 def _held(isolation: Isolation) -> tuple[Cell, str]:
@@ -179,7 +182,7 @@ def _probe(probe: Probe) -> tuple[Cell, ...]:
     if probe.name == "steady state" and probe.value:
         clear = "mostly"
     answer, mark = (clear, "pass") if probe.verdict == "clear" else ANSWERS[probe.verdict]
-    return row(question, cell(answer, mark=mark), words.closed(clean.line(probe.words)))
+    return row(question, cell(answer, mark=mark), records.as_sentence(clean.line(probe.words)))
 
 
 def basis(constraint: ConstraintResult) -> str:
