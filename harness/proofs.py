@@ -65,16 +65,18 @@ class MadeOf(Record):
     """What a proof was made of: a later proof of the same parts would say the same, but for noise.
 
     Digests are sha256, in hex; '' where a part is missing. `task` is of the task's folder but for its notes;
-    `references` of its references and mutants; `common` of what it uses of `tasks/common_*`; `profile` of the
-    settings that the profile's file gives. `sources` holds the digest of every data set and model by its role
-    and name, `stack` the version of every package that the task's `stack` names, `python` is as "3.11".
-    `program` is the digest of the harness itself, the one part that is not the task's own.
+    `references` of its references and mutants; `common` of `tasks/common_*`; `profile` of the settings that the
+    profile's file gives; `seed` (12 digits) of the root of its instances' seeds. `sources` holds the digest of
+    every data set and model by its role and name, `stack` the version of every package that the task's `stack`
+    names, `python` is as "3.11". `program` is the digest of the harness itself, the one part that is not the
+    task's own.
     """
 
     task: str = ""
     references: str = ""
     common: str = ""
     profile: str = ""
+    seed: str = ""
     sources: dict[str, str] = Field(default_factory=dict)
     stack: dict[str, str] = Field(default_factory=dict)
     python: str = ""
@@ -85,8 +87,9 @@ class MadeOf(Record):
         digests = {
             "the task's folder": (self.task, now.task),
             "its references": (self.references, now.references),
-            "what it uses of tasks/common_*": (self.common, now.common),
+            "tasks/common_*": (self.common, now.common),
             "the profile": (self.profile, now.profile),
+            "the seed": (self.seed, now.seed),
             **{
                 name: (self.sources.get(name), now.sources.get(name))
                 for name in _names(self.sources, now.sources)

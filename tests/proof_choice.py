@@ -18,11 +18,13 @@ INSTANCES = 5
 
 @dataclass(frozen=True)
 class Standing:
-    """A task, its kept proof if there is one, and what that proof would be made of now."""
+    """A task, its kept proof if there is one, what that would be made of now, and what it must have tried."""
 
     task: str
     kept: Proof | None
     now: MadeOf
+    cheats: frozenset[str] = frozenset()
+    mutants: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,14 @@ def why_due(one: Standing) -> str:
         return "the kept proof did not hold"
     if one.kept.made_of is None:
         return "the kept proof does not name its parts"
+    if one.kept.instances < INSTANCES:
+        return f"the kept proof is on {one.kept.instances} instances, and {INSTANCES} are needed"
+    if any(source.kind in ("local", "hub") for source in one.kept.sources):
+        return "the kept proof is on data or a model that were brought along"
+    untried = one.cheats.difference(cheat.id for cheat in one.kept.cheats)
+    untried |= one.mutants.difference(mutant.id for mutant in one.kept.mutants)
+    if untried:
+        return f"the kept proof has not tried {', '.join(sorted(untried))}"
     changed = one.kept.made_of.changes(one.now)
     return f"changed since: {', '.join(changed)}" if changed else ""
 

@@ -53,7 +53,13 @@ def standing(task: str) -> Standing:
     if not file.is_file():
         return Standing(task, None, made_of(asked))
     kept = Proof.model_validate_json(file.read_text("utf-8"))
-    return Standing(task, kept, made_of_now(asked, kept))
+    return Standing(
+        task,
+        kept,
+        made_of_now(asked, kept),
+        cheats=frozenset(folder.name for folder in asked.task.cheats),
+        mutants=frozenset(mutant.id for mutant in asked.task.definition.mutants),
+    )
 
 
 def _tree(config: pytest.Config) -> str:

@@ -1,4 +1,8 @@
-"""What this program is: one digest over every file that can change a score."""
+"""What this program is, as digests: of the rooms that measure and score, and of all of it.
+
+Only Python source counts. What hands out units of an assessment is not in the first; machines that share an
+assessment compare the second.
+"""
 
 from __future__ import annotations
 

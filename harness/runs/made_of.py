@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -21,15 +20,14 @@ from harness.runs.order import Order
 
 def made_of(order: Order, used: Iterable[Source] = ()) -> MadeOf:
     """What a proof of this order would be made of here and now; `used` are the data and models it would use."""
-    task, base = (
-        order.task,
-        submissions.references(order.task.id, order.task.folder)["baseline"].folder.parent,
-    )
+    task = order.task
+    base = submissions.references(task.id, task.folder)["baseline"].folder.parent
     settings = order.profile.model_dump(mode="json", exclude_defaults=True, exclude={"description"})
     return MadeOf(
         task=_of_folder(task.folder),
         references=_of_folder(base),
-        common=_of_common(task.folder, base),
+        common=_of_common(task.folder.parent),
+        seed=of_bytes(order.root)[:12],
         profile=of_value(settings),
         sources=digests_of(used),
         stack={name: version for module in task.definition.stack for name, version in _versions(module)},
@@ -79,32 +77,11 @@ def _of_folder(folder: Path) -> str:
     )
 
 
-def _of_common(folder: Path, base: Path) -> str:
-    """Over the files of `common_*` beside the task that its own files name, and those that these name in turn.
-
-    All are staged beside every cheat, but one that nobody names changes nothing: a helper for one new task
-    should not have every other task proven anew. A folder that is named counts as a whole.
-    """
-    words = _words(_files(folder) + _files(base))
-    waiting = {path for shared in sorted(folder.parent.glob("common_*")) for path in _files(shared)}
-    used: set[Path] = set()
-    while named := {
-        path for path in waiting if words & {path.stem, path.relative_to(folder.parent).parts[0]}
-    }:
-        used |= named
-        waiting -= named
-        words |= _words(named)
-    top = folder.parent
-    return (
-        of_value([[p.relative_to(top).as_posix(), of_bytes(p.read_bytes())] for p in sorted(used)])
-        if used
-        else ""
-    )
-
-
-def _words(files: Iterable[Path]) -> set[str]:
-    code = (path.read_text("utf-8", errors="replace") for path in files if path.suffix in (".py", ".toml"))
-    return {word for text in code for word in re.findall(r"\w+", text)}
+def _of_common(tasks: Path) -> str:
+    """Over all of `common_*` beside the tasks, which is staged beside every cheat; '' where there is none."""
+    files = [path for shared in sorted(tasks.glob("common_*")) for path in _files(shared)]
+    named = [[path.relative_to(tasks).as_posix(), of_bytes(path.read_bytes())] for path in files]
+    return of_value(named) if named else ""
 
 
 def _versions(module: str) -> Iterator[tuple[str, str]]:

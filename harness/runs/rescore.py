@@ -51,6 +51,8 @@ def rescored(
             f"run {old.head.run_id} was interrupted before its first trial ended; there is nothing to score"
         )
     order = _order_of(old, store, find)
+    if _stood_in(old):
+        order = replace(order, stood_in_for="competent")
     rounds: list[Comparison] = []
     assessed: list[Assessed] = []
     for number in sorted({trial.number for trial in old.trials}):
@@ -65,6 +67,15 @@ def rescored(
     }
     new = old.model_copy(update=update)
     return Rescored(old, new)
+
+
+def _stood_in(old: Run) -> bool:
+    """Whether the submission was the competent reference itself when it was scored first.
+
+    The ladder names the tier then, though nobody ran for it. What is merely absent says nothing.
+    """
+    ran = {trial.tier for trial in old.trials} | {assessed.tier for assessed in old.assessed}
+    return "competent" not in ran and any(rung.tier == "competent" for rung in old.ladder)
 
 
 def _order_of(old: Run, store: Store, find: Callable[[str, Path], Task]) -> Order:
@@ -102,6 +113,4 @@ def _round_again(order: Order, old: Run, number: int, store: Store, instances: I
         kept = {tier: assessed for tier, assessed in remembered.items() if tier not in ran}
     if not trials or trials[0].role != "candidate":
         raise HarnessError(f"run {old.head.run_id} holds no trial of its candidate; run the submission again")
-    if "competent" not in kept and all(trial.tier != "competent" for trial in trials):
-        order = replace(order, stood_in_for="competent")  # every tier takes part, or the submission was it
     return judge_round(order, prepared.instance, trials, answers, kept)

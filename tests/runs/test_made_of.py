@@ -28,6 +28,7 @@ PARTS = MadeOf(
     references="r",
     common="c",
     profile="p",
+    seed="s",
     sources={"data stackdocs": "d"},
     stack={"numpy": "2.0"},
     python="3.11",
@@ -54,8 +55,9 @@ def ways(choices: dict[str, Choice], way: str) -> set[str]:
     [
         ("task", "other", "the task's folder"),
         ("references", "other", "its references"),
-        ("common", "other", "what it uses of tasks/common_*"),
+        ("common", "other", "tasks/common_*"),
         ("profile", "other", "the profile"),
+        ("seed", "other", "the seed"),
         ("sources", {"data stackdocs": "other"}, "data stackdocs"),
         ("sources", {}, "data stackdocs"),
         ("stack", {"numpy": "2.1"}, "numpy (2.0, now 2.1)"),
@@ -71,7 +73,7 @@ def test_a_task_whose_own_part_changed_is_proven(part: str, value: object, words
 
 
 def test_the_parts_of_a_proof_are_all_its_own_but_for_the_program() -> None:
-    own = {"task", "references", "common", "profile", "sources", "stack", "python"}
+    own = {"task", "references", "common", "profile", "seed", "sources", "stack", "python"}
     assert set(MadeOf.model_fields) == {*own, "program"}
 
 
@@ -92,6 +94,13 @@ def test_where_only_the_program_changed_the_proof_is_kept_and_both_digests_are_s
         (Standing("toy", None, PARTS), "no proof is kept"),
         (standing(proven=False), "the kept proof did not hold"),
         (standing(made_of=None), "the kept proof does not name its parts"),
+        (standing(instances=4), "the kept proof is on 4 instances, and 5 are needed"),
+        (
+            standing(sources=(Source(role="data", kind="local", name="a", digest="b", size_bytes=1),)),
+            "the kept proof is on data or a model that were brought along",
+        ),
+        (replace(standing(), cheats=frozenset({"bad", "new"})), "the kept proof has not tried new"),
+        (replace(standing(), mutants=frozenset({"m", "more"})), "the kept proof has not tried more"),
     ],
 )
 def test_a_task_without_a_proof_to_go_by_is_proven(one: Standing, why: str) -> None:
@@ -169,7 +178,7 @@ def pack(tmp_path: Path) -> Path:
     """The toy task with a cheat that names a helper of `common_cheats`, which names another."""
     root = tmp_path / "pack"
     shutil.copytree(TOYS / "toy-squares", root / "toy-squares")
-    for name, text in (("peek", "import deep\n"), ("deep", ""), ("unused", "")):
+    for name, text in (("peek", "import deep\n"), ("deep", "")):
         (root / "common_cheats").mkdir(exist_ok=True)
         (root / "common_cheats" / f"{name}.py").write_text(text)
     cheat = root / "toy-squares" / "cheats" / "peeks" / "solution.py"
@@ -189,10 +198,9 @@ def parts(root: Path, profile: str = "ci-smoke", used: Sequence[Source] = ()) ->
         ("toy-squares/cheats/peeks/solution.py", ("the task's folder",)),
         ("toy-squares/starter/solution.py", ("the task's folder",)),
         ("toy-squares/notes.md", ()),
-        ("common_cheats/peek.py", ("what it uses of tasks/common_*",)),
-        ("common_cheats/deep.py", ("what it uses of tasks/common_*",)),
-        ("common_cheats/unused.py", ()),
-        ("common_cheats/new.py", ()),
+        ("common_cheats/peek.py", ("tasks/common_*",)),
+        ("common_cheats/deep.py", ("tasks/common_*",)),
+        ("common_cheats/new.py", ("tasks/common_*",)),
     ],
 )
 def test_a_file_is_a_part_of_the_proof_or_is_not(file: str, changed: tuple[str, ...], pack: Path) -> None:
@@ -246,6 +254,10 @@ def test_a_proof_names_what_it_was_made_of_and_one_ladder_stands_in_order() -> N
     assert kept.made_of == made_of_now(asked, kept)
     assert kept.made_of is not None
     assert all((kept.made_of.task, kept.made_of.references, kept.made_of.profile, kept.made_of.program))
-    assert not why_due(Standing("toy-squares", kept.model_copy(update={"proven": True}), made_of(asked)))
+    assert not why_due(
+        Standing(
+            "toy-squares", kept.model_copy(update={"proven": True, "instances": INSTANCES}), made_of(asked)
+        )
+    )
     points = one_ladder(asked, 1, Silent()).points
     assert points["baseline"] < points["competent"] < points["expert"]

@@ -17,6 +17,7 @@ import pytest
 from harness.inputs import tasks
 from harness.observer import Silent
 from harness.records import Run
+from harness.runs import rescore
 from harness.runs.options import Options, order
 from harness.runs.prepare import prepare
 from harness.store.ledger import Ledger
@@ -141,6 +142,15 @@ def test_it_is_scored_again_or_says_that_the_task_asks_other_questions(old: Stor
     # the reference (of optimizers) were formatted since.
     assert after.score == before.score
     assert after.ladder == before.ladder
+
+
+def test_what_is_merely_absent_is_no_stand_in(old: Store) -> None:
+    """A tier is only taken as the submission's own where the run was scored so when it was measured."""
+    run = old.run(RUNS["optimizers"])
+    assert rescore._stood_in(run)
+    assert not rescore._stood_in(run.model_copy(update={"ladder": ()})), "it was never scored"
+    other = run.assessed[-1].model_copy(update={"tier": "competent", "role": "reference"})
+    assert not rescore._stood_in(run.model_copy(update={"assessed": (*run.assessed, other)}))
 
 
 @pytest.mark.parametrize(
