@@ -148,21 +148,43 @@ def _allowed(name: str, target: str) -> bool:
     return bool(here) and any(target == entry or there == entry for entry in ROOMS.get(here, "").split())
 
 
+def _may(name: str) -> str:
+    entries = ROOMS.get(room_of(name), "").split()
+    whom = (
+        f"{room_of(name)} may import {', '.join(entries)}"
+        if entries
+        else "it may import the root's words alone"
+    )
+    return f"by ROOMS in tests/house.py {whom}"
+
+
+# Through whom the inner rooms are reached.
+ENTRANCES = {"trials": "runs", "isolation": "trials and runs", "worker": "isolation, trials and runs.prepare"}
+
+
 def rooms(given: Sources) -> list[str]:
     """Modules that are in no room, and imports that the table does not allow."""
     breaches = [
-        f"{name}.py stands in the root, which is closed"
+        f"{name}.py stands in the root, which is closed; give it a room"
         for name in given
         if "." not in name and name not in ROOT
     ]
-    breaches += [f"{name} is in no room" for name in given if room_of(name) and room_of(name) not in ROOMS]
+    breaches += [
+        f"{name} is in no room; put it into one of {', '.join(ROOMS)}"
+        for name in given
+        if room_of(name) and room_of(name) not in ROOMS
+    ]
     for name, text in given.items():
         breaches += [
-            f"{name} may not import {target}"
+            f"{name} may not import {target}; {_may(name)}"
             for target in sorted(ours(text, given))
             if not _allowed(name.removesuffix(".__init__"), target)
         ]
-        breaches += [f"{name} imports relatively" for one in every_import(text) if one[0] == "."]
+        breaches += [
+            f"{name} imports relatively; write the whole path, harness.ROOM.MODULE"
+            for one in every_import(text)
+            if one[0] == "."
+        ]
     return breaches
 
 
@@ -221,7 +243,7 @@ PATHS_AS_VALUES = {"instances"}
 def inits(given: Sources) -> list[str]:
     """Rooms whose __init__ holds more than its sentence."""
     return [
-        f"{name} holds more than a docstring"
+        f"{name} holds more than a docstring; move the code to a module of its own"
         for name, text in given.items()
         if name.endswith(".__init__")
         and (len(tree_of(text).body) != 1 or not ast.get_docstring(tree_of(text)))
@@ -267,7 +289,9 @@ def inner_rooms(given: Sources) -> list[str]:
         for target in sorted(ours(text, given)):
             room = target.split(".")[0]
             if room in may and room_of(name) != room and not may[room](name):
-                breaches.append(f"{name} enters {room} by {target}")
+                breaches.append(
+                    f"{name} enters {room} by {target}; only {ENTRANCES[room]} may: call what it offers"
+                )
     return breaches
 
 
@@ -326,7 +350,11 @@ def crowded(given: Sources) -> list[str]:
         folder, _, last = name.rpartition(".")
         if folder and last not in ("__init__", "__main__"):
             inside[folder] = inside.get(folder, 0) + 1
-    return [f"{folder} holds {count} modules" for folder, count in inside.items() if count > MOST_MODULES]
+    return [
+        f"{folder} holds {count} modules, and {MOST_MODULES} are allowed; give it sub-rooms"
+        for folder, count in inside.items()
+        if count > MOST_MODULES
+    ]
 
 
 def reach(room: str) -> set[str]:

@@ -11,6 +11,8 @@ Sources = Mapping[str, str]
 
 # A participle instead of a noun: the reader has to go back to where it was set. Name the thing.
 NOUNLESS = {"found", "said", "asked", "told", "came"}
+NAME_IT = "name the thing itself"
+FIELDS = "return a frozen dataclass or a NamedTuple whose fields have names"
 FAR = 5  # lines below its assignment within which a local may be called so
 WIDE = 5  # fields of a dataclass that may be given by position
 
@@ -22,18 +24,20 @@ def names(given: Sources) -> list[str]:
         for node in ast.walk(tree_of(text)):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
                 breaches += [
-                    f"{module}:{node.lineno}: parameter {arg.arg}"
+                    f"{module}:{node.lineno}: parameter {arg.arg}; {NAME_IT}"
                     for arg in _arguments(node)
                     if arg.arg in NOUNLESS
                 ]
             if isinstance(node, ast.ClassDef):
                 breaches += [
-                    f"{module}:{line}: attribute {name}" for name, line in _fields(node) if name in NOUNLESS
+                    f"{module}:{line}: attribute {name}; {NAME_IT}"
+                    for name, line in _fields(node)
+                    if name in NOUNLESS
                 ]
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and node.attr in NOUNLESS:
-                breaches.append(f"{module}:{node.lineno}: attribute {node.attr}")
+                breaches.append(f"{module}:{node.lineno}: attribute {node.attr}; {NAME_IT}")
         breaches += [
-            f"{module}:{line}: local {name}, still read in line {last}"
+            f"{module}:{line}: local {name}, still read in line {last}; {NAME_IT}"
             for name, line, last in _far(tree_of(text))
         ]
     return breaches
@@ -92,7 +96,7 @@ def returns(given: Sources) -> list[str]:
                 continue
             kind = ast.unparse(node.returns)
             if ("dict[str, Any]" in kind and node.name != "model_dump") or _is_mixed(node.returns):
-                breaches.append(f"{module}:{node.lineno}: {node.name} returns {kind}")
+                breaches.append(f"{module}:{node.lineno}: {node.name} returns {kind}; {FIELDS}")
     return breaches
 
 
@@ -132,5 +136,7 @@ def wide(given: Sources) -> list[str]:
                     continue
                 count = sum(isinstance(line, ast.AnnAssign) for line in node.body)
                 if count > WIDE:
-                    breaches.append(f"{module}:{node.lineno}: {node.name} has {count} fields by position")
+                    breaches.append(
+                        f"{module}:{node.lineno}: {node.name} has {count} fields by position; say kw_only=True"
+                    )
     return breaches
