@@ -26,7 +26,10 @@ The files beside this one are the dictionary: words that every room may use.
     records        values that are stored, shown and compared
     readings       what a clock, a meter or the kernel said
     instances      what a task hands over: requests, specs, hidden answers
+    tiers          which tier points reach
+    looks          what somebody who looked at a result decided
     sheets         suite, cell, assessment, sheet
+    syntax         the tree and the literals of Python code that somebody else wrote
     proofs         a task's proof of itself
     observer       who is told about progress
     digests        content hashes

@@ -17,10 +17,11 @@ Every message is one sentence that names the culprit and the mend.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, cast, get_args
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
+    from pydantic import BaseModel, ValidationError
 
     from harness.records import Outcome
 
@@ -86,9 +87,33 @@ class Fault(Exception):
         self.detail = detail
 
 
-def first_of(error: ValidationError) -> str:
-    """What a validator objects to first: where in the value, and what is wrong there."""
+def first_of(error: ValidationError, model: type[BaseModel] | None = None) -> str:
+    """What a validator objects to first: where in the value, and what is wrong there.
+
+    With the `model` that was validated, a key that it does not know is answered with those that it does.
+    """
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     words = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden" and model is not None:
+        known = _keys(model, first["loc"][:-1])
+        words = f"this key is not known{f'; known are {known}' if known else ''}"
     return f"{where}: {words}" if where else words
+
+
+def _keys(model: type[BaseModel], path: Iterable[int | str]) -> str:
+    """The keys that a model takes at `path` within it, as a list for people; "" where that is no model."""
+    models = [model]
+    for part in path:
+        fields = [m.model_fields[str(part)] for m in models if part in m.model_fields]
+        if fields:  # else it is a place in a list or a table, of whose members these are the models
+            models = [inner for field in fields for inner in _models(field.annotation)]
+    return ", ".join(dict.fromkeys(name for m in models for name in m.model_fields))
+
+
+def _models(kind: object) -> Iterator[type[BaseModel]]:
+    """The models that a type is made of."""
+    if isinstance(kind, type) and hasattr(kind, "model_fields"):
+        yield cast("type[BaseModel]", kind)
+    for part in get_args(kind):
+        yield from _models(part)

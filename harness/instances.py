@@ -276,12 +276,14 @@ class Request:
     """One call of one phase.
 
     `item` names the request and its answer, and is unique within the instance. `group` is the name
-    under which its time is summarised: timed requests give `<group>_p50`, `_p95`, `_p99` (seconds),
+    under which its time is summarised: timed requests give `<group>_p50`, `_p95`, `_p99`, `_mean` (seconds),
     the others `<group>_seconds`. `timed` requests are interleaved between the submissions of a run,
     one by one; `warmup` requests come before them and are neither summarised nor scored.
-    `count` is how many examples the request holds (for throughput). `scored` is false for a request
-    whose answer only has to be valid (a reserve for which no truth exists). `least_seconds` is what
-    no machine of this kind could go below for a right answer, from counted operations and bytes.
+    `count` is how many examples the request holds (for throughput). `scored` is false for a request whose
+    answer only has to be valid: never of one whose time counts. `again` is the item of the base whose question
+    a request of the reserve asks once more, of another pair's worker: the answer is held against that one's.
+    `least_seconds` is what no machine of this kind could go below for a right answer, from counted operations
+    and bytes.
 
     The first four may be given by position: they read like a call. All others need their names.
     """
@@ -295,6 +297,7 @@ class Request:
     warmup: bool = False
     count: int = 1
     scored: bool = True
+    again: str = ""
     least_seconds: float = 0.0
 
     @property
@@ -311,7 +314,8 @@ class Stage:
     process to process than from call to call: each pair answers `each` first (loading what an
     earlier stage returned), then its share of `requests`, every group split evenly. Together the
     pairs answer every request once. `reserve` is for further pairs, when the first leave a verdict
-    open: requests of the same distribution and groups, never used otherwise.
+    open: requests of the same distribution and groups, never used otherwise; or, where the data have too few
+    with a known answer, the same ones `again` (`harness.tasks.asked_again`).
 
     With `judge`, the worker serves a program of the task's own, `tasks/<id>/<judge>/solution.py`, in
     place of the submission: what a submission handed over is put to use where it can hide nothing.
@@ -354,3 +358,14 @@ class Evaluation:
 
     measurements: tuple[Measurement, ...]
     series: tuple[Series, ...] = ()
+
+
+@dataclass(frozen=True)
+class ItemAnswers:
+    """What a submission answered item by item, to compare submissions: the same items in the same order for all.
+
+    `given` is int64[n], `wrong` bool[n].
+    """
+
+    given: NDArray[np.int64]
+    wrong: NDArray[np.bool_]

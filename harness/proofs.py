@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from harness.readings import Record
@@ -52,6 +54,46 @@ class ProofMutant(Record):
     broke: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...]
     in_place: bool
+
+
+# A budget binds where it allows the expert at most this many times what the expert uses; else it is a guard.
+BINDS = 1.3
+
+
+class ProofSlack(Record):
+    """What one constraint allows (`threshold`, on the side `bound`), and what was used of it, in `unit`.
+
+    `use` is each tier's mean over instances; `absurd` the most that a submission used which nobody would call good,
+    `absurd_by` says which; None and "" where none was judged by it.
+    """
+
+    name: str
+    measure: str
+    unit: str
+    bound: Literal["at_most", "at_least"]
+    threshold: float
+    reference: str = ""
+    use: dict[Tier, float] = Field(default_factory=dict)
+    absurd: float | None = None
+    absurd_by: str = ""
+
+    @property
+    def room(self) -> float | None:
+        """How many times what the expert uses is allowed; None where that says nothing (a gain, a zero).
+
+        Where a loss against a reference is allowed, below 0, it is how many times the loss that the expert takes.
+        """
+        used = self.use.get("expert")
+        if used is not None and used < 0 and self.threshold < 0 and self.bound == "at_least":
+            return self.threshold / used
+        if used is None or used <= 0 or self.threshold <= 0:
+            return None
+        return self.threshold / used if self.bound == "at_most" else used / self.threshold
+
+    @property
+    def binds(self) -> bool:
+        """Whether it is a budget that the expert has to mind; otherwise it is a guard against what is absurd."""
+        return self.room is not None and self.room <= BINDS
 
 
 class ProofStarter(Record):
@@ -115,10 +157,12 @@ def _names(before: dict[str, str], after: dict[str, str]) -> list[str]:
 class Proof(Record):
     """A task's proof of itself on one machine: tiers in order, apart, and no cheat pays.
 
-    `ladder_seconds` is what all tiers together took on each instance, preparation left out; `minutes`
+    `ladder_seconds` is what all tiers together took on each instance, preparation left out; `stage_seconds` what
+    the slowest tier took for each stage, on the instance where that was most (empty in older proofs); `minutes`
     what the task states for a candidate; `machine` names in words where it was, `proven_at` when (UTC, ISO 8601);
     `sources` are the data and models that its instances were made from, derived ones of the first only;
-    `made_of` names its parts, and is None in a proof that was kept before parts were.
+    `made_of` names its parts, and is None in a proof that was kept before parts were; `slack` is empty in one that
+    was kept before slack was, and where the task has no constraints.
     """
 
     task: str
@@ -132,6 +176,7 @@ class Proof(Record):
     wall_seconds: float
     mutants: tuple[ProofMutant, ...] = ()
     ladder_seconds: tuple[float, ...] = ()
+    stage_seconds: dict[str, float] = Field(default_factory=dict)
     minutes: int | None = None
     machine: str = ""
     proven_at: str = ""
@@ -139,6 +184,7 @@ class Proof(Record):
     reasons: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     made_of: MadeOf | None = None
+    slack: tuple[ProofSlack, ...] = ()
 
     @property
     def brought(self) -> tuple[Source, ...]:

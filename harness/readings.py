@@ -1,8 +1,26 @@
-"""Raw readings: the values of a clock, a meter or the kernel, before anything is derived from it."""
+"""Raw readings: the values of a clock, a meter, the kernel or a folder, before anything is derived from it."""
 
 from __future__ import annotations
 
+from typing import Literal, NamedTuple
+
 from pydantic import BaseModel, ConfigDict
+
+# Before the group's name: calls of a timed group that give no sample.
+ASIDE = "aside_"
+# The group of all calls of a task's own judge.
+JUDGING = "judging"
+# Fewer process pairs certify no time, and show next to nothing of whether a submission slowed what it is compared with.
+FEWEST_PAIRS = 5
+
+Grade = Literal["A", "B", "C"]
+
+
+class Bounds(NamedTuple):
+    """The least and the highest of a range."""
+
+    low: float
+    high: float
 
 
 class Record(BaseModel):
@@ -29,7 +47,9 @@ class PhaseTime(Record):
     """One untimed call of a phase, parent's clock.
 
     Groups of the harness's own: `shim` (worker launched to its first word: interpreter and harness),
-    `start` (the submission's import and constructor).
+    `start` (the submission's import and constructor), `first_<group>` (a worker's first call for warming
+    up), `aside_<group>` (a call of a timed group that gives no sample: to warm up, or right after a change
+    of context).
     """
 
     item: str
@@ -81,14 +101,44 @@ class Counters(Record):
     device_strangers: int | None = None
 
 
+class Condition(Record):
+    """The machine's grade during the timed part, from counters that no candidate can forge.
+
+    A is quiet, B usable, C too disturbed: what was timed is then shown as not certified.
+    """
+
+    grade: Grade
+    words: tuple[str, ...]
+    counters: Counters
+
+
+class Machine(Record):
+    """The fingerprint of where it ran. Times of different fingerprints are never compared."""
+
+    id: str
+    system: str
+    processor: str
+    cores: int
+    memory_bytes: int
+    python: str
+    packages: dict[str, str]
+    device: str
+    threads: int
+    load_before: float | None = None
+
+
 class PairReading(Record):
     """One process pair: all workers of a stage, fresh and alive together. Raw, besides the samples.
 
     Workers are named by role or tier ("candidate", "baseline", "baseline copy"). `floor` are the
     seconds of empty requests to the baseline; `idle_cpu` the processor seconds each worker used
     while it was stopped or on its way there, `busy_cpu` while it had the turn, which lasted
-    `turn_seconds`; `alone` the baseline's seconds by item while no candidate existed; `repeats` the
-    seconds of inputs asked a second time, by worker and item.
+    `turn_seconds` over so many `turns`; `cores` how many each was given. `alone_by` are the seconds of each
+    reference, by worker and item, while no candidate existed; `after` the items that a reference was asked
+    right after a candidate's turn; `repeats` the seconds of inputs asked a second time, by worker and item.
+
+    Records of before there were `turns`, `cores`, `alone_by` and `after` have the first reference's seconds
+    by item in `alone`.
     """
 
     stage: str
@@ -100,6 +150,28 @@ class PairReading(Record):
     idle_cpu: dict[str, float] = {}
     busy_cpu: dict[str, float] = {}
     turn_seconds: dict[str, float] = {}
+    turns: dict[str, int] = {}
+    threads: dict[str, int] = {}
+    cores: int | None = None
+    held: bool = True
     alone: dict[str, float] = {}
+    alone_by: dict[str, dict[str, float]] = {}
+    after: dict[str, tuple[str, ...]] = {}
     repeats: dict[str, dict[str, float]] = {}
     counters: Counters | None = None
+
+
+class Contents(Record):
+    """What a submission's folder holds, as far as it tells where to look first.
+
+    `literal` is the longest literal of its Python files, a text, bytes or a collection of constants, by its length in
+    the source; files that are no Python are left out of it. All empty in records of before this was kept.
+    """
+
+    files: int = 0
+    total_bytes: int = 0
+    largest: str = ""
+    largest_bytes: int = 0
+    literal: str = ""
+    literal_line: int = 0
+    literal_bytes: int = 0

@@ -7,20 +7,25 @@ History of the schema (`SCHEMA_VERSION`):
     3   RunHead.taken_up: a run that was cut short goes on. RunHead.isolation: the level, what its
         self-test found, and what it is known not to stop.
     4   RunHead.assessment and RunHead.candidate: a run that is a cell of an assessment's table.
-        Score.points_each: the points of each instance, so that runs can be compared in pairs.
-        The outcome "not_attempted".
+        Score.points_each: the points of each instance. The outcome "not_attempted".
+    5   whose doing it is: Probe.culprit, ConstraintResult.open_by and .void. PairReading.turns, .cores,
+        .alone_by (of every reference) in place of .alone (of the first), and .after. What each stage took.
+    6   what is too good is open until somebody has looked: the culprit "evaluator", RunHead.contents. Judged.guard.
+        The outcome "rejected": never kept in a run, but shown in place of its own (looks.py).
+    7   Score.points_room and .points_repeat: what of an interval is not the submission's own, what is of its pairs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from pydantic import Field
 
-from harness.readings import Counters, MemoryPoint, PairReading, PhaseTime, Record, Sample
+from harness import readings
+from harness.readings import Condition, Contents, Machine, MemoryPoint, PairReading, PhaseTime, Record, Sample
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 7
 
 Outcome = Literal[
     "ok",
@@ -36,28 +41,22 @@ Outcome = Literal[
     "sandbox_failed",
     "harness_error",
     "not_attempted",
+    "rejected",
 ]
 Verdict = Literal["pass", "fail", "inconclusive"]
+# Whose doing something is; "" where it is nobody's. "evaluator": it is open until they have looked.
+Culprit = Literal["", "candidate", "machine", "evaluator"]
 Direction = Literal["higher", "lower", "neither"]
 Scale = Literal["identity", "log", "logit"]
 Stamp = Literal["practice", "self-check", "official"]
 Role = Literal["candidate", "reference", "copy"]
-Grade = Literal["A", "B", "C"]
 Tier = Literal["baseline", "competent", "expert"]
 # What a score reaches: the highest tier whose value it has, if any.
 Reached = Literal["below baseline", "baseline", "competent", "expert", "none"]
 Split = Literal["smoke", "practice", "final"]
 
-
-class Bounds(NamedTuple):
-    """The least and the highest of a range."""
-
-    low: float
-    high: float
-
-
 # Points are shown and counted within these; beyond them they are kept uncapped.
-SHOWN = Bounds(-25.0, 125.0)
+SHOWN = readings.Bounds(-25.0, 125.0)
 TIERS: tuple[Tier, ...] = ("baseline", "competent", "expert")
 OURS: tuple[Outcome, ...] = ("sandbox_failed", "harness_error")
 
@@ -94,7 +93,7 @@ class Series(Record):
 
 
 class Trial(Record):
-    """One submission on one instance in fresh workers: how it ended and what was read. Raw."""
+    """One submission on one instance: how it ended, what was read. Raw; `stage_seconds` are its workers' turns."""
 
     number: int
     role: Role
@@ -117,25 +116,25 @@ class Trial(Record):
     memory_measured_by: str = ""
     blob_bytes: dict[str, int] = Field(default_factory=dict)
     answers: dict[str, str] = Field(default_factory=dict)
+    stage_seconds: dict[str, float] = Field(default_factory=dict)
     log_head: str = ""
     log_tail: str = ""
     log_bytes: int = 0
     worker_says: dict[str, str] = Field(default_factory=dict)
 
 
-_ROLES: tuple[Role, ...] = ("candidate", "reference", "copy")
-
-
 def in_order(trials: Iterable[Trial]) -> list[Trial]:
     """Trials as every record and report lists them: by instance, the candidate first, tiers upwards."""
+    roles: tuple[Role, ...] = ("candidate", "reference", "copy")
     tiers: tuple[Tier | None, ...] = (None, *TIERS)
-    return sorted(trials, key=lambda t: (t.number, _ROLES.index(t.role), tiers.index(t.tier), t.label))
+    return sorted(trials, key=lambda t: (t.number, roles.index(t.role), tiers.index(t.tier), t.label))
 
 
 class Assessed(Record):
     """What was derived from one trial: quality from its answers, cost from its raw samples.
 
     `reused_from` is the run whose quality was taken over, for a reference that did not run again.
+    `stage_seconds` are as of its trial.
     """
 
     number: int
@@ -147,20 +146,21 @@ class Assessed(Record):
     measurements: tuple[Measurement, ...] = ()
     series: tuple[Series, ...] = ()
     reused_from: str = ""
+    stage_seconds: dict[str, float] = Field(default_factory=dict)
 
     def get(self, name: str) -> Measurement | None:
         """The measurement called `name`, or None."""
         return next((m for m in self.measurements if m.name == name), None)
 
 
-class ConstraintResult(Record):
+class Judged(Record):
     """A constraint's verdict. `value`, `low`, `high` are what was judged against `threshold`.
 
-    `words` says it as a sentence; `value` is a ratio where the constraint is relative.
+    `words` says it as a sentence; `value` is a ratio or difference where there is a `reference`. `open_by`: whose
+    doing it is that it is open; `void`: the run's times are, whose error `low` and `high` hold; `guard`: never binds.
     """
 
     name: str
-    measure: str
     unit: str
     verdict: Verdict
     value: float | None
@@ -171,7 +171,36 @@ class ConstraintResult(Record):
     reference: str = ""
     words: str = ""
     tolerance: float = 0.0
+    open_by: Culprit = ""
+    void: bool = False
+    guard: bool = False
+
+    @property
+    def beyond(self) -> bool:
+        """Whether it was measured beyond its limit; where times are void, whether it may have been."""
+        at_most = self.bound == "at_most"
+        worst = (self.high if at_most else self.low) if self.void else self.value
+        return worst is not None and (worst > self.threshold if at_most else worst < self.threshold)
+
+
+class ConstraintResult(Judged):
+    """A constraint's verdict in a run; `pairs` is how many process pairs it rests on, if on any."""
+
+    measure: str
     pairs: int = 0
+
+
+def withheld(outcome: Outcome, constraints: Iterable[Judged]) -> bool:
+    """Whether no points are given: a verdict is open on what was measured beyond its limit."""
+    return outcome == "inconclusive" and any(c.verdict == "inconclusive" and c.beyond for c in constraints)
+
+
+def open_by(outcome: Outcome, constraints: Iterable[Judged]) -> Culprit:
+    """Whose doing it is that an outcome is inconclusive: the candidate's if of one constraint; the evaluator's last."""
+    if outcome != "inconclusive":
+        return ""
+    by = {c.open_by for c in constraints if c.verdict == "inconclusive"}
+    return "evaluator" if by == {"evaluator"} else "candidate" if "candidate" in by else "machine"
 
 
 class Certificate(Record):
@@ -193,21 +222,10 @@ class Certificate(Record):
     words: str
 
 
-class Condition(Record):
-    """The machine's grade during the timed part, from counters that no candidate can forge.
-
-    A is quiet, B usable, C too disturbed: what was timed is then shown as not certified.
-    """
-
-    grade: Grade
-    words: tuple[str, ...]
-    counters: Counters
-
-
 class Probe(Record):
     """One audit probe after the scored part: what was looked for, what was seen, what follows from it.
 
-    `verdict`: "clear", "note" (shown), "void" (times are not certified), "implausible".
+    `verdict`: "clear", "note" (shown), "void" (times are not certified), "implausible". `culprit`: whose doing it is.
     """
 
     name: str
@@ -216,6 +234,7 @@ class Probe(Record):
     low: float | None = None
     high: float | None = None
     words: str = ""
+    culprit: Culprit = ""
 
 
 class Timing(Record):
@@ -238,9 +257,11 @@ class Timing(Record):
 class Score(Record):
     """A submission's score: points between the baseline (0) and the expert (100) of this machine.
 
-    `points` is what counts: clipped to -25..125, and 0 when a constraint or the submission failed.
-    `points_uncapped` is the unclipped value before the constraints; None when it has none.
+    `points` is what counts: clipped to -25..125, and 0 when a constraint or the submission failed, or while a
+    verdict is open on what was measured beyond its limit (`withheld`). `points_uncapped`: before that; may be None.
     `points_each` are the uncapped points of each instance, in their order; empty when an instance has none.
+    `points_room` is how far noise that is not the submission's own may lift them, `points_repeat` their half-width by
+    process pairs alone, which is what differs from run to run; None where nothing tells it.
     """
 
     outcome: Outcome
@@ -249,12 +270,24 @@ class Score(Record):
     points_low: float | None = None
     points_high: float | None = None
     points_each: tuple[float, ...] = ()
+    points_room: float | None = None
+    points_repeat: float | None = None
     tier: Reached
     objective: Measurement
     constraints: tuple[ConstraintResult, ...]
     measurements: tuple[Measurement, ...]
     reasons: tuple[str, ...]
     timing: Timing | None = None
+
+    @property
+    def withheld(self) -> bool:
+        """Whether "open" is shown in the place of points."""
+        return withheld(self.outcome, self.constraints)
+
+    @property
+    def open_by(self) -> Culprit:
+        """Whose doing it is that the outcome is inconclusive."""
+        return open_by(self.outcome, self.constraints)
 
 
 class Rung(Record):
@@ -265,21 +298,6 @@ class Rung(Record):
     points: float | None
     reused_from: str = ""
     outcome: Outcome = "ok"
-
-
-class Machine(Record):
-    """The fingerprint of where it ran. Times of different fingerprints are never compared."""
-
-    id: str
-    system: str
-    processor: str
-    cores: int
-    memory_bytes: int
-    python: str
-    packages: dict[str, str]
-    device: str
-    threads: int
-    load_before: float | None = None
 
 
 class Source(Record):
@@ -332,6 +350,8 @@ class RunHead(Record):
 
     `taken_up` says when it went on after it had been cut short, by a crash or on purpose. `assessment` is
     the id of the assessment that it is a part of, `candidate` the alias there; both empty for a run by itself.
+    `worker_key`, 32 hex digits, is what the seeds of candidates' workers and the order of turns were drawn from; empty
+    in a run of a time when they were drawn from the root of the instances' seeds.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -350,11 +370,13 @@ class RunHead(Record):
     stamp: Stamp
     seed: int | None = None
     seed_id: str = ""
+    worker_key: str = ""
     isolation: Isolation | None = None
     facts: dict[str, int | float | str] = Field(default_factory=dict)
     taken_up: tuple[str, ...] = ()
     assessment: str = ""
     candidate: str = ""
+    contents: Contents | None = None
 
 
 class Run(Record):

@@ -12,8 +12,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.readings import Record
-from harness.records import OURS, Direction, Grade, Outcome, Run, Rung, Stamp, Verdict
+from harness.looks import Look, changes
+from harness.readings import Grade, Record
+from harness.records import OURS, Culprit, Direction, Judged, Outcome, Run, Rung, Stamp, open_by, withheld
 
 Variants = Literal["same", "per-candidate"]
 Standing = Literal["fit", "unfit", "open", "not attempted"]
@@ -66,32 +67,19 @@ class Cut(Record):
     standard_error: float | None = None
 
 
-class CellConstraint(Record):
-    """A constraint's verdict in a cell; `words` says it as a sentence.
-
-    As in ConstraintResult: `reference` is whose value a ratio or difference is to, empty for a fixed bound.
-    """
-
-    name: str
-    unit: str
-    verdict: Verdict
-    value: float | None
-    low: float | None
-    high: float | None
-    threshold: float
-    bound: Literal["at_most", "at_least"]
-    reference: str = ""
-    tolerance: float = 0.0
-    words: str = ""
+class CellConstraint(Judged):
+    """A constraint's verdict in a cell: as in a run, without what it was measured by."""
 
 
 class Cell(Record):
     """One candidate on one task, as far as tables and pages need it. Derived from a Run by `cell_of`.
 
-    Points are as in Score: `points` is what counts, `points_each` the uncapped points of each instance.
+    Points are as in Score: `points` is what counts, `points_each` the uncapped points of each instance, `points_room`
+    how far noise that is not the submission's own may lift them.
     `instances` are the ids of these instances: cells with the same ids can be compared in pairs.
     `run_id` is empty where nothing was run ("not_attempted", or refused before a run began).
-    `value` is the objective's, with its 95 % interval, in `unit`.
+    `value` is the objective's, with its 95 % interval, in `unit`. `look` is what somebody decided who looked at it:
+    the rest of the cell is as that leaves it. A stored cell holds none.
     """
 
     candidate: str
@@ -105,6 +93,7 @@ class Cell(Record):
     points_low: float | None = None
     points_high: float | None = None
     points_each: tuple[float, ...] = ()
+    points_room: float | None = None
     instances: tuple[str, ...] = ()
     tier: str = "none"
     measure: str = ""
@@ -123,6 +112,7 @@ class Cell(Record):
     started_at: str = ""
     wall_seconds: float = 0.0
     reasons: tuple[str, ...] = ()
+    look: Look | None = None
 
     @property
     def standing(self) -> Standing:
@@ -132,6 +122,60 @@ class Cell(Record):
         if self.outcome == "not_attempted":
             return "not attempted"
         return "open" if self.outcome in ("inconclusive", *OURS) else "unfit"
+
+    @property
+    def withheld(self) -> bool:
+        """Whether "open" is shown in the place of points, as in Score."""
+        return withheld(self.outcome, self.constraints)
+
+    @property
+    def open_by(self) -> Culprit:
+        """Whose doing it is that the cell is open: "machine" also where it is a fault of ours."""
+        return "machine" if self.outcome in OURS else open_by(self.outcome, self.constraints)
+
+
+class Likeness(Record):
+    """What a submission shares with another solution of its task: a hint to look at, never a verdict, worth no points.
+
+    `other` is an alias or, where it is `public`, what the solution is called ("the public expert"). "code": `share` and
+    `other_share` (0 to 1) of each side's own code, `places` the lines; `few`: of so little code that it says nothing.
+    "errors": both gave the same wrong answer to `alike` of `possible` items, `expected` by chance, with the `chance` of
+    so many. "bits": so many numbers are equal to the bit. Of both, `share` is what is above chance (0 to 1), `usual`
+    the most of it among the references themselves.
+    """
+
+    candidate: str
+    task: str
+    kind: Literal["code", "errors", "bits"]
+    other: str
+    public: bool
+    share: float
+    other_share: float = 0.0
+    few: bool = False
+    places: tuple[str, ...] = ()
+    alike: int = 0
+    possible: int = 0
+    expected: float = 0.0
+    chance: float | None = None
+    usual: float = 0.0
+
+
+class Unseen(Record):
+    """What of one submission's code cannot be compared, in words with the lines."""
+
+    candidate: str
+    task: str
+    what: tuple[str, ...]
+
+
+class Compared(Record):
+    """What the comparison of an assessment's code and answers found. `key` is a digest of what was compared."""
+
+    key: str
+    compared_at: str
+    likenesses: tuple[Likeness, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Assessment(Record):
@@ -152,12 +196,14 @@ class Assessment(Record):
 class Sheet(Record):
     """An assessment with every cell that is known, one for each candidate and task.
 
-    `candidates` are the aliases in the order in which they were listed.
+    `candidates` are the aliases in the order in which they were listed. `compared` is None where code and
+    answers were not compared yet.
     """
 
     assessment: Assessment
     candidates: tuple[str, ...]
     cells: tuple[Cell, ...]
+    compared: Compared | None = None
 
     def of(self, candidate: str) -> tuple[Cell, ...]:
         """A candidate's cells in the order of the suite's tasks."""
@@ -199,6 +245,7 @@ def cell_of(candidate: str, run: Run) -> Cell:
         "points_low": score.points_low,
         "points_high": score.points_high,
         "points_each": score.points_each,
+        "points_room": score.points_room,
         "tier": score.tier,
         "measure": objective.name,
         "unit": objective.unit,
@@ -221,6 +268,14 @@ _CONSTRAINT = set(CellConstraint.model_fields)
 def _instances(run: Run) -> tuple[str, ...]:
     pairs: Sequence[tuple[int, str]] = sorted({(t.number, t.instance_id) for t in run.trials})
     return tuple(name for _, name in pairs)
+
+
+def with_look(cell: Cell, look: Look | None) -> Cell:
+    """The cell with a decision laid over it; as it is where there is none about its run of this submission."""
+    if look is None or (look.run_id, look.submission_digest) != (cell.run_id, cell.submission_digest):
+        return cell
+    changed = changes(cell, cell.ladder, look)
+    return cell.model_copy(update={**changed, "look": look}) if changed else cell
 
 
 def not_attempted(candidate: str, task: str, reason: str = "") -> Cell:

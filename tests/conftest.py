@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from harness.inputs import tasks
 from harness.inputs.data import sources
 from harness.runs.options import Options, order
 from harness.runs.order import Order
+from harness.store import ownership
 from harness.store.results import Store
 from tests import intervals, private_home
 from tests.fixtures import postgres
@@ -31,6 +33,40 @@ def pytest_configure(config: pytest.Config) -> None:
         os.sched_setaffinity(0, {cores[int(number) % len(cores)]})
 
 
+# The slow tests that take longest, in this order; begun last, one of them would run on alone.
+LONGEST = (
+    "test_the_readmes_commands_run",
+    "test_proves_itself",
+    "test_start_up_is_told_of_a_real_task",
+    "test_killed_at_any_moment",
+    "test_honest_code_is_not_stopped[torch-compile",
+    "test_the_wheel_works",
+)
+
+
+@pytest.hookimpl(trylast=True)  # after those that are not asked for have been taken out
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of slow tests the longest come first in each share, since parallel processes begin with a share each."""
+    if not items or not all(item.get_closest_marker("slow") for item in items):
+        return
+
+    def place(item: pytest.Item) -> int:
+        return next((n for n, name in enumerate(LONGEST) if item.name.startswith(name)), len(LONGEST))
+
+    shares = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    longest = sorted((item for item in items if place(item) < len(LONGEST)), key=place)
+    rest = [
+        item for item in items if place(item) == len(LONGEST)
+    ]  # files stay together, as do their fixtures
+    ordered: list[pytest.Item] = []
+    for share in range(shares):
+        first = longest[share::shares]
+        size = len(items) * (share + 1) // shares - len(ordered) - len(first)
+        ordered += first + rest[:size]
+        del rest[:size]
+    items[:] = ordered + rest
+
+
 TOYS = HERE / "toy_tasks"
 HOSTILE = HERE / "hostile"
 
@@ -42,6 +78,22 @@ def _private_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HARNESS_DATABASE_URL", raising=False)
     monkeypatch.setenv("HARNESS_LOCKS", str(tmp_path / "locks"))
     monkeypatch.setenv("HARNESS_CACHE", str(sources.cache_folder()))
+
+
+@pytest.fixture(autouse=True)
+def _no_heart_beats_on(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """The heartbeats of claims that a test leaves held end with it; their connections would come and go in others."""
+    begun: list[ownership.Beat] = []
+    begin = ownership.Beat.__init__
+
+    def noted(self: ownership.Beat, *given: Any, **named: Any) -> None:
+        begin(self, *given, **named)
+        begun.append(self)
+
+    monkeypatch.setattr(ownership.Beat, "__init__", noted)
+    yield
+    for beat in begun:
+        beat.stop()
 
 
 @pytest.fixture(scope="session")

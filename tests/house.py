@@ -32,7 +32,7 @@ ROOMS = {
     "worker": "",
 }
 ROOT = {"__init__", "__main__", "digests", "errors", "instances", "observer", "proofs", "readings", "records"}
-ROOT |= {"sheets", "tasks"}
+ROOT |= {"looks", "sheets", "strangers", "syntax", "tasks", "tiers"}
 PURE_ROOMS = {"reports", "analysis", "grading", "measures"}
 IMPURE_WORDS = {"__main__", "digests", "tasks"}  # of the root; digests read files, tasks imports modules
 AUTHORS = {"errors", "records", "instances", "measures", "tasks"}
@@ -46,7 +46,10 @@ SIDE_EFFECT = re.compile(
 )
 PRINTS = {"print", "exit", "quit", "sys.exit", "SystemExit", "os._exit", "os.abort", "input"}
 STARTS = re.compile(r"os\.(fork|forkpty|system|popen|exec|spawn|posix_spawn)")
-STARTERS = {"isolation", "assessment.executors", "worker.zygote", "worker.keeping", "worker.probes_kernel"}
+STARTERS = {
+    *("isolation", "assessment.executors", "worker.zygote", "worker.keeping", "worker.namespaces"),
+    *("worker.probes.kernel", "worker.probes.between"),
+}
 CLOCKS = {
     *(
         "trials.session",
@@ -296,6 +299,7 @@ def inner_rooms(given: Sources) -> list[str]:
 
 
 READERS = {"tasks": "inputs.tasks", "reference_solutions": "inputs.submissions", "configs": "inputs.profiles"}
+READERS |= {"docs": "inputs.proofs"}
 
 
 def readers(given: Sources) -> list[str]:

@@ -9,8 +9,8 @@ from typing import Literal
 
 from harness.proofs import MadeOf, Proof
 
-Way = Literal["anew", "chosen", "one instance"]
-# Whole proofs beside those that are due: each commit takes other three.
+Way = Literal["anew", "ladder", "one instance"]
+# Ladders beside the proofs that are due: each commit takes other three.
 LADDERS_MORE = 3
 # As many as the proofs that are kept under docs/proofs.
 INSTANCES = 5
@@ -29,23 +29,29 @@ class Standing:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is done about a task's proof, and why; `instance` is the one that is run where it is only one."""
+    """What is done about a task's proof, and why.
+
+    `instance` is the one that is run where it is only one, `cheat` the one that is tried beside a ladder.
+    """
 
     task: str
     way: Way
     why: str
     instance: int = 0
+    cheat: str = ""
 
     @property
     def words(self) -> str:
         """One line for a person."""
         if self.way == "one instance":
             return f"{self.task}: kept, and tried on instance {self.instance + 1}; {self.why}"
+        if self.way == "ladder":
+            return f"{self.task}: kept, and tried on {INSTANCES} instances and with {self.cheat}; {self.why}"
         return f"{self.task}: proven anew; {self.why}"
 
 
 def choose(standings: Sequence[Standing], tree: str, *, everything: bool = False) -> dict[str, Choice]:
-    """Each task's choice: whole proofs where one is due or drawn, one instance of each of the rest.
+    """Each task's choice: a whole proof where one is due, the ladder of three more, one instance of each of the rest.
 
     The same standings and the same tree give the same choices.
     """
@@ -60,7 +66,8 @@ def choose(standings: Sequence[Standing], tree: str, *, everything: bool = False
     rest.sort(key=lambda one: _drawn(tree, one.task))
     for one in rest[:LADDERS_MORE]:
         why = f"drawn by the tree {tree[:12]}; the kept proof is {by(one)}"
-        found[one.task] = Choice(one.task, "chosen", why)
+        cheat = min(one.cheats, key=lambda name: _drawn(tree, one.task, name), default="")
+        found[one.task] = Choice(one.task, "ladder", why, cheat=cheat)
     for one in rest[LADDERS_MORE:]:
         number = int(_drawn(tree, one.task, "instance"), 16) % INSTANCES
         found[one.task] = Choice(one.task, "one instance", f"the kept proof is {by(one)}", number)

@@ -185,7 +185,7 @@ def name_of(file: Path) -> str:
 every_module = pytest.mark.parametrize("file", MODULES, ids=name_of)
 
 
-@pytest.mark.parametrize("file", sorted((PACKAGE / "worker").glob("*.py")), ids=name_of)
+@pytest.mark.parametrize("file", sorted((PACKAGE / "worker").rglob("*.py")), ids=name_of)
 def test_the_worker_knows_nothing_of_ours_and_little_else(file: Path) -> None:
     top = libraries(iter(tree_of(file.read_text("utf-8")).body)) - {"harness"}
     assert top <= set(sys.stdlib_module_names)

@@ -32,6 +32,7 @@ def smallest(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
     return json.loads(raw.read_text()), out.read_text()
 
 
+@pytest.mark.slow
 def test_every_part_has_its_section(smallest: tuple[dict[str, Any], str]) -> None:
     raw, page = smallest
     assert list(raw) == QUICK.split(",")
@@ -45,6 +46,7 @@ def test_every_part_has_its_section(smallest: tuple[dict[str, Any], str]) -> Non
         assert raw[name]["command"] in section
 
 
+@pytest.mark.slow
 def test_runs_are_real_and_their_verdicts_are_those_of_the_raw_seconds(
     smallest: tuple[dict[str, Any], str],
 ) -> None:
@@ -63,6 +65,7 @@ def test_runs_are_real_and_their_verdicts_are_those_of_the_raw_seconds(
         assert (copy.low, copy.high) == pytest.approx((certificate["low"], certificate["high"]))
 
 
+@pytest.mark.slow
 def test_both_clocks_saw_the_same_calls(smallest: tuple[dict[str, Any], str]) -> None:
     for row in smallest[0]["truth"]["rows"]:
         assert len(row["clocks"]) == 2 * 3  # pairs by workers
@@ -71,6 +74,7 @@ def test_both_clocks_saw_the_same_calls(smallest: tuple[dict[str, Any], str]) ->
             assert all(ours > own > 0 for ours, own in zip(worker["parent"], worker["own"], strict=True))
 
 
+@pytest.mark.slow
 def test_saboteurs_that_answer_wrongly_are_noticed(smallest: tuple[dict[str, Any], str]) -> None:
     rows = {row["id"]: row for row in smallest[0]["sabotage"]["rows"]}
     assert set(rows) == set(saboteurs.BRIEF)
@@ -79,6 +83,7 @@ def test_saboteurs_that_answer_wrongly_are_noticed(smallest: tuple[dict[str, Any
     assert {folder.name for folder in saboteurs.submissions()} >= set(saboteurs.BRIEF)
 
 
+@pytest.mark.slow
 def test_where_a_runs_time_goes_adds_up(smallest: tuple[dict[str, Any], str]) -> None:
     for row in smallest[0]["overhead"]["rows"]:
         assert all(seconds >= 0 for seconds in row["spent"].values())
@@ -95,6 +100,7 @@ def test_start_up_is_told_of_a_real_task(tmp_path: Path) -> None:
     assert "forked and forked" in out.read_text()
 
 
+@pytest.mark.slow
 def test_parts_measured_before_are_kept(smallest: tuple[dict[str, Any], str], tmp_path: Path) -> None:
     raw, out = tmp_path / "raw.json", tmp_path / "page.md"
     raw.write_text(json.dumps({"truth": smallest[0]["truth"]}))

@@ -11,6 +11,7 @@ import pytest
 from tests.bench import page, scale, scale_others, scale_units
 
 
+@pytest.mark.slow
 def test_submissions_and_the_large_store_have_their_sections(tmp_path: Path) -> None:
     raw, out = tmp_path / "raw.json", tmp_path / "page.md"
     out.write_text("# Page\n\n## Kept\n\nwords\n")

@@ -32,6 +32,8 @@ def program(*arguments: object) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 @pytest.mark.parametrize("seed", [1, 2])
 def test_killed_at_any_moment_the_same_command_finishes_and_nothing_is_lost_or_repeated(
     tmp_path: Path, seed: int
@@ -43,6 +45,7 @@ def test_killed_at_any_moment_the_same_command_finishes_and_nothing_is_lost_or_r
         assert shown[trouble] == [], trouble
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", power.SOUND)
 def test_after_a_power_cut_everything_acknowledged_is_there_and_whole(variant: str) -> None:
     found = power.tried(variant, most=600, draws=8)
@@ -51,12 +54,14 @@ def test_after_a_power_cut_everything_acknowledged_is_there_and_whole(variant: s
     assert (found.losing, found.examples) == (0, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", [v for v in power.VARIANTS if v not in power.SOUND])
 def test_the_simulated_power_cut_has_teeth(variant: str) -> None:
     found = power.tried(variant, most=100, draws=2)
     assert found.losing > 0, f"{power.VARIANTS[variant]} was not noticed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_disk_that_fails_at_any_call_is_one_clear_sentence_and_nothing_is_lost(
     tmp_path: Path, kind: str
@@ -75,6 +80,7 @@ def may_mount(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("may_mount")
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["full-disk", "full-disk with ballast"])
 def test_a_disk_that_is_full_at_any_stage_keeps_what_was_acknowledged(tmp_path: Path, kind: str) -> None:
     shown = program("tests.crash.faults", tmp_path / "faults", kind, 30)
@@ -86,6 +92,7 @@ def test_a_disk_that_is_full_at_any_stage_keeps_what_was_acknowledged(tmp_path: 
         assert shown["refused"] > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_interrupted_at_any_moment_it_ends_and_leaves_nothing(moment: str, tmp_path: Path) -> None:
     """What was interrupted would last an hour; how soon it ends, `scripts/bench-crash` measures."""

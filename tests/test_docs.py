@@ -42,13 +42,26 @@ def test_the_exit_codes_are_documented() -> None:
         assert code in README
 
 
+def test_the_readme_lists_the_tasks_as_the_command_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    from harness.cli.main import app
+
+    monkeypatch.setenv("COLUMNS", "100")
+    listed = CliRunner().invoke(app, ["tasks"]).stdout
+    assert f"```text\n{listed.partition('Next:')[0].strip()}\n```" in README
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_readmes_commands_run(tmp_path: Path) -> None:
-    """Runs the README's commands in order in an empty folder, on the smallest profile."""
+    """Runs the README's commands in order in an empty folder, on the size that `harness check` uses."""
     assert len(commands()) >= 8
     quick = tmp_path / "quick.toml"
-    quick.write_text('extends = "ci-smoke"\nmax_trials = 1\n')
+    quick.write_text('extends = "ci-smoke"\nsize = "check"\nmax_trials = 1\n')
+    smoke = (ROOT / "configs" / "suites" / "smoke.toml").read_text()
+    assert smoke.count('profile = "ci-smoke"') == 3
+    (tmp_path / "smoke.toml").write_text(smoke.replace('"ci-smoke"', '"quick.toml"'))
     environment = {
         **os.environ,
         "HARNESS_HOME": str(tmp_path / "home"),
@@ -63,6 +76,8 @@ def test_the_readmes_commands_run(tmp_path: Path) -> None:
         words = shlex.split(line)
         if words[:2] in (["harness", "run"], ["harness", "check"]):
             words += ["--profile", str(quick)]
+        if words[:3] == ["harness", "score", "smoke"]:
+            words[2] = "smoke.toml"
         done = subprocess.run(
             words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
         )

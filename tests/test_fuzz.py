@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ from harness.trials.schedule import Plan
 from harness.trials.watch import Limits
 from harness.worker import wire
 from tests.fuzz import __main__ as door
-from tests.fuzz import live, parent_end, worker_end, zygote_end
+from tests.fuzz import hand_overs, live, parent_end, worker_end, zygote_end
 from tests.fuzz.judged import Found
 
 pytestmark = pytest.mark.skipif(not wire.has_memfd(), reason="this system has no memfd")
@@ -40,6 +42,7 @@ def _nothing_wrong(found: Found, grown_mib: int = 32) -> None:
     assert found.grown_bytes < grown_mib * 2**20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refuse", [True, False])
 def test_no_answer_that_is_not_the_one_due_is_taken(refuse: bool) -> None:
     found = parent_end.fuzz(9_000, SEED, refuse)
@@ -73,6 +76,59 @@ def test_a_zygote_that_lies_is_lost_and_nothing_else_happens() -> None:
     assert found.outcomes == {"lost": 150}
 
 
+def _adapters() -> bytes:
+    """A file as lora's submissions hand it over."""
+    out, rng = io.BytesIO(), np.random.default_rng(SEED)
+    shapes = {"layer.A": (2, 8), "layer.B": (8, 2), "head.weight": (3, 8), "head.bias": (3,)}
+    np.savez(out, **{name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()})
+    return out.getvalue()
+
+
+def test_a_judge_reads_a_file_or_refuses_it() -> None:
+    judge = hand_overs.loaded(tasks.find("lora").folder / "judge")
+    found = hand_overs.fuzz_reader(1_100, SEED, _adapters(), judge.read, judge.Refused)
+    _nothing_wrong(found)
+    assert set(found.outcomes) == {"read", "refused"}
+    assert set(found.mutations) == set(hand_overs.MUTATIONS)
+
+
+def test_the_fuzzer_of_files_notices_a_reader_that_trusts_them() -> None:
+    def trusting(content: bytes) -> None:
+        with np.load(io.BytesIO(content)) as opened:
+            for name in opened.files:
+                opened[name].sum()
+
+    assert hand_overs.fuzz_reader(200, SEED, _adapters(), trusting, zipfile.BadZipFile).wrongs
+
+
+# The others take longer to prepare than to try.
+QUICK = ("gradients", "long-context", "memory-budget", "small-data")
+
+
+def test_no_hand_over_ends_as_our_fault() -> None:
+    found = hand_overs.fuzz(160, SEED, QUICK)
+    _nothing_wrong(found, grown_mib=512)  # libraries that are loaded on the way
+    assert set(found.outcomes) >= {"ok", "wrong", "malformed"}
+
+
+@pytest.mark.slow
+def test_no_hand_over_of_any_other_task_ends_as_our_fault() -> None:
+    others = sorted(tasks.all_tasks().keys() - set(QUICK))
+    found = hand_overs.fuzz(20 * len(others), SEED, others)
+    assert not found.wrongs, found.wrong
+    assert {mutation.split(":")[0] for mutation in found.mutations} == set(others)
+
+
+def test_the_fuzzer_of_hand_overs_notices_an_evaluation_that_falls_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def trusting(instance: Instance, answers: Any) -> Any:
+        return 1 / max(0.0, *(float(np.max(answer)) for answer in answers.values()))
+
+    monkeypatch.setattr(tasks.Task, "evaluate", lambda self, *given: trusting(*given))
+    assert hand_overs.fuzz(40, SEED, ["gradients"]).wrongs
+
+
 @pytest.mark.parametrize(
     ("harm", "frames"),
     [
@@ -92,6 +148,7 @@ def test_the_judge_notices_a_careless_parent(
     assert parent_end.fuzz(frames, SEED).wrongs
 
 
+@pytest.mark.slow
 def test_the_door_runs_every_fuzzer_and_a_seed_says_the_same_twice(tmp_path: Path) -> None:
     assert door.main(["--frames", "500", "--raw", str(tmp_path / "raw.json")]) == 0
     assert len((tmp_path / "raw.json").read_text()) > 1000
@@ -225,10 +282,10 @@ def test_a_byte_too_many_is_noticed_at_the_latest_by(worker: session.Session, by
 def test_a_byte_too_many_after_the_last_answer_is_the_trials_outcome(
     worker: session.Session, folder: Path
 ) -> None:
-    competitor = Participant(entry=Entry(read("toy-squares", folder)), copy=folder, worker=worker)
+    participant = Participant(entry=Entry(read("toy-squares", folder)), copy=folder, worker=worker)
     worker.broken = Fault("protocol_error", "the worker said more than its answer")
-    competitor.close()
-    assert competitor.trial(0, "i").outcome == "protocol_error"
+    participant.close()
+    assert participant.trial(0, "i").outcome == "protocol_error"
 
 
 def test_a_descriptor_that_is_slow_to_close_holds_nobody(

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from harness.store.results import Store
 from tests.gpu.__main__ import Check, Row, attempted, table
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_freezing_and_the_table_on_a_cpu(store: Store) -> None:
     check = Check("cpu", "ci-smoke", True, store)
     (freeze,) = attempted("freeze", check)

@@ -40,11 +40,18 @@ def judge() -> Generator[Judges]:
         one.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_an_attack_gains_no_more_than_the_level_lets_it(attack: Attack, level: str, judge: Judges) -> None:
-    verdict = judge(level).attack(attack)
-    assert set(verdict.gained) <= attack.gains.get(level, set()), (verdict.gained, verdict.said.get("log"))
+    for _ in range(3):  # beside other tests a time may be too close to call, which gives no points either
+        verdict = judge(level).attack(attack)
+        assert set(verdict.gained) <= attack.gains.get(level, set()), (
+            verdict.gained,
+            verdict.said.get("log"),
+        )
+        if verdict.outcome != "inconclusive":
+            break
     assert verdict.outcome in attack.expected(level), (verdict.reason, verdict.said.get("log"))
 
 
@@ -138,6 +145,7 @@ def test_a_poisoned_page_is_told_from_a_clean_one() -> None:
         assert set(poison.found_in({name: page_})) == {name}, page_
 
 
+@pytest.mark.slow
 def test_after_twenty_attacks_an_honest_submission_scores_as_before(judge: Judges) -> None:
     one = judge(list(LEVELS)[-1])
     before = one.control(PLAIN)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+import io
+import json
 import random
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests.mutants import choosing, page
+from tests.mutants import choosing, page, prefork, running
 from tests.mutants.__main__ import EQUIVALENT, _differs, _path
 from tests.mutants.operators import WEIGHTS, Mutant, mutants
 
@@ -235,3 +240,51 @@ def test_a_page_keeps_the_rows_of_modules_that_were_not_tried_again() -> None:
     assert second.count("* harness/a.py:3 f, boundary: `a < b` -> `(a <= b)` (outlived 2 tests)") == 1
     assert "* harness/b.py" not in second
     assert page.merged(second, []) == second
+
+
+def served(code: str, top: Path, orders: list[tuple[list[str], float]]) -> list[int | None]:
+    """How runs end in a process that forks for each; `code` is run in it before it serves."""
+    lines = [
+        json.dumps({"arguments": arguments, "printed": str(top / "printed"), "limit": limit})
+        for arguments, limit in orders
+    ]
+    program = f"from tests.mutants import prefork\nprefork.SLOW = ()\n{code}\nprefork.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], input="\n".join(lines), capture_output=True, text=True, check=True
+    )
+    return [json.loads(line)["code"] for line in done.stdout.splitlines()]
+
+
+def plain(top: Path) -> list[str]:
+    """pytest's options for tests that are no part of this project."""
+    own = [f"--rootdir={top}", f"--confcutdir={top}", "-c", "/dev/null"]
+    return ["-q", "-p", "no:cacheprovider", *own]
+
+
+def test_a_run_in_a_fork_ends_as_its_tests_do_or_at_its_limit(tmp_path: Path) -> None:
+    for name, body in (("good", "pass"), ("bad", "assert False"), ("long", "__import__('time').sleep(60)")):
+        (tmp_path / f"test_{name}.py").write_text(f"def test_it():\n    {body}\n")
+    runs = [
+        ([*plain(tmp_path), str(tmp_path / f"test_{name}.py")], limit)
+        for name, limit in (("good", 60), ("bad", 60), ("long", 3))
+    ]
+    assert served("", tmp_path, runs) == [0, 1, None]
+
+
+def test_what_a_test_left_open_is_a_red_run_though_it_is_seen_after_the_last_test(tmp_path: Path) -> None:
+    body = "import gc, socket\ndef test_it():\n    gc.disable()\n    held = [socket.socket()]\n    held.append(held)\n"
+    (tmp_path / "test_open.py").write_text(body)
+    runs = [([*plain(tmp_path), "-W", "error", str(tmp_path / "test_open.py")], 60.0)]
+    assert served("", tmp_path, runs) == [1]
+
+
+def test_a_run_that_could_not_be_begun_says_why_and_kills_no_mutant(tmp_path: Path) -> None:
+    fault = "def broken(arguments):\n    raise OSError('no room')\nprefork._tested = broken"
+    assert served(fault, tmp_path, [([], 60.0)]) == [prefork.BROKEN]
+    assert "OSError: no room" in (tmp_path / "printed").read_text()
+    copy = object.__new__(running.Copy)
+    copy.top = tmp_path / "copy"
+    answers = io.StringIO(json.dumps({"code": prefork.BROKEN, "seconds": 0.1}) + "\n")
+    copy._server = SimpleNamespace(stdin=io.StringIO(), stdout=answers)  # type: ignore[assignment]
+    with pytest.raises(RuntimeError, match=r"(?s)could not be begun: .*no room"):
+        copy.run(["t"], 1.0)

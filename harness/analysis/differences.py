@@ -4,6 +4,8 @@ Where both cells hold points of the same instances, each instance gives one diff
 instance's own difficulty cancels; the result is their mean with a Student t interval (two instances or more).
 Otherwise the difference of the two cells' points, with their half-widths in quadrature: low = d - sqrt((p_a -
 l_a)^2 + (h_b - p_b)^2), and so upwards. Over the suite, differences are averaged by the tasks' weights like points.
+Of an interval whose upper end counts only as far as `Span.reach`, h is that; and a paired difference's interval then
+reaches no further towards whoever it belongs to than by the two cells' intervals.
 """
 
 from __future__ import annotations
@@ -83,7 +85,8 @@ def compare(sheet: Sheet, first: str, second: str) -> Difference:
         second=second,
         tasks=tasks,
         whole=whole,
-        sentence=_sentence(first, second, whole, len(counted), len(tasks)),
+        sentence=_sentence(first, second, whole, len(counted), len(tasks))
+        + (_unranked(tasks, first, second) if whole else ""),
         cautions=_cautions(
             [(mine[t.id], theirs[t.id]) for t in suite.tasks if t.id in mine and t.id in theirs]
         ),
@@ -105,7 +108,7 @@ def _on(task: TaskInSuite, mine: Cell | None, theirs: Cell | None) -> TaskDiffer
     shared = _shared(mine, theirs)
     if len(shared) >= 2:
         low, high = t_interval(np.array(shared))
-        difference = Span(points=float(np.mean(shared)), low=low, high=high)
+        difference = _held(Span(points=float(np.mean(shared)), low=low, high=high), entry.first, entry.second)
         return entry.model_copy(
             update={"difference": difference, "basis": "paired", "instances": len(shared)}
         )
@@ -137,10 +140,21 @@ def _shared(mine: Cell, theirs: Cell) -> list[float]:
     return [own[name] - other[name] for name in own if name in other]
 
 
+def _held(paired: Span, first: Span, second: Span) -> Span:
+    """A paired difference, of which a side that is wide by one candidate's own spread is held to the two intervals'."""
+    cells = _by_intervals(first, second)
+    low, high = paired.low, paired.high
+    if second.reach is not None:
+        low = max(low, paired.points - (cells.points - cells.low))
+    if first.reach is not None:
+        high = min(high, paired.points + (cells.high - cells.points))
+    return paired.model_copy(update={"low": low, "high": high})
+
+
 def _by_intervals(first: Span, second: Span) -> Span:
     centre = first.points - second.points
-    below = math.hypot(first.points - first.low, second.high - second.points)
-    above = math.hypot(first.high - first.points, second.points - second.low)
+    below = math.hypot(first.points - first.low, second.top - second.points)
+    above = math.hypot(first.top - first.points, second.points - second.low)
     return Span(points=centre, low=centre - below, high=centre + above)
 
 
@@ -167,6 +181,16 @@ def _sentence(first: str, second: str, whole: Span | None, counted: int, tasks: 
         f"{ahead} is ahead of {behind}, by more than noise explains: {first} less {second} is {size} points "
         f"{over} ({interval})."
     )
+
+
+def _unranked(tasks: tuple[TaskDifference, ...], first: str, second: str) -> str:
+    """That a candidate has no rank, since a task does not count: being ahead on the others does not make up for it."""
+    left_out = [
+        (name, [task.title for task in tasks if getattr(task, side) is None])
+        for name, side in ((first, "first"), (second, "second"))
+    ]
+    words = [f"{name} is not ranked ({', '.join(titles)})" for name, titles in left_out if titles]
+    return f" {' and '.join(words)}: what does not count for both is left out here." if words else ""
 
 
 def _cautions(pairs: list[tuple[Cell, Cell]]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Fingerprints of a file's code: its tokens, hashed in runs and winnowed; pure."""
+"""Fingerprints of a file that has no syntax tree: its tokens or characters, hashed in runs and winnowed; pure."""
 
 from __future__ import annotations
 
@@ -115,11 +115,6 @@ def _symbol(kind: str, text: str) -> str:
 def _number(symbol: str) -> int:
     digest = hashlib.blake2b(symbol.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") % _PRIME
-
-
-def all_grams(content: bytes) -> list[int]:
-    """The hash of every run of GRAM tokens in a file, in order; empty where it does not tokenise."""
-    return grams([symbol for symbol, _ in read_tokens(content).tokens])
 
 
 class FileTokens(NamedTuple):

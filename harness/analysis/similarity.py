@@ -1,29 +1,34 @@
-"""Finds code that submissions to one task share, by winnowed fingerprints: a hint for a person, never a verdict.
+"""Finds code that submissions to one task share with each other and with what is public: a hint, never a verdict.
 
 Own code, since copydetect (PyPI) compares every file with every other by its own documentation, where an
-index over a thousand submissions finds the pairs that share anything; the choice of fingerprints is the same.
+index over a thousand submissions finds the pairs that share anything.
 
-Sources: S. Schleimer, D. Wilkerson, A. Aiken, "Winnowing: Local Algorithms for Document Fingerprinting",
-SIGMOD 2003 (selection, its guarantee, robust ties); A. Broder, "On the resemblance and containment of
+Sources: I. Baxter, A. Yahin, L. Moura, M. Sant'Anna, L. Bier, "Clone Detection Using Abstract Syntax Trees", ICSM
+1998 (hashes of trees, operands that commute); S. Schleimer, D. Wilkerson, A. Aiken, "Winnowing: Local Algorithms for
+Document Fingerprinting", SIGMOD 2003 (files without a tree); A. Broder, "On the resemblance and containment of
 documents", SEQUENCES 1997 (the share).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.analysis.fingerprints import GRAM, WINDOW, Print, all_grams, grams, read_tokens, winnow
+from harness.analysis import trees
+from harness.analysis.fingerprints import GRAM, Print, grams, read_tokens, winnow
 
 COMMON_SHARE = 0.3
 COMMON_FROM = 5  # submissions; among fewer nothing is common
 COMMON_LEAST = 3  # so many alike are shown, however few hand in
-FEW = 8  # own fingerprints below which a share says little
+FEW = 20  # own fingerprints below which a share says little
+THRESHOLD = 0.5  # share from which a pair is listed: docs/similarity.md has what it was measured on
+MOST_KNOWN = 3  # public solutions that are listed for one submission
 MOST_PAIRS = 500
 MOST_PLACES = 16  # ways to lay one repeated fingerprint of a pair side by side
-_GAP = WINDOW + 2 * GRAM  # tokens that may differ inside one region: a changed name or line, not a function
+_GAP = 41  # positions that may differ inside one region: eight statements, or as many tokens
+Files = Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,9 @@ class SharedCode:
 class Part:
     """One submission: how many distinct fingerprints are its own, the starter's, common to many.
 
-    `share` (0 to 1) of its own also stand in `closest`, `elsewhere` of them in any other submission.
+    `share` (0 to 1) of its own also stand in `closest`, `elsewhere` of them in any other submission. `known_share` of
+    all but the starter's stand in `known`, the public solution with which it shares the most. `unseen` says what of it
+    cannot be compared.
     """
 
     candidate: str
@@ -68,53 +75,122 @@ class Part:
     closest: str
     share: float
     elsewhere: float
+    known: str = ""
+    known_share: float = 0.0
+    unseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the comparison of one task's submissions found; `left_out` pairs are beyond the most that are listed."""
+    """What the comparison of one task's submissions found; `left_out` pairs are beyond the most that are listed.
+
+    `known` are pairs of a submission and a public solution, whose name is `other`.
+    """
 
     parts: tuple[Part, ...]
     pairs: tuple[SharedCode, ...]
     left_out: int
     notes: tuple[str, ...]
+    known: tuple[SharedCode, ...] = ()
 
 
 def compare(
-    handed: Mapping[str, Mapping[str, bytes]], given: Iterable[bytes], threshold: float = 0.5
+    handed: Mapping[str, Files],
+    given: Iterable[bytes],
+    threshold: float = THRESHOLD,
+    known: Mapping[str, Files] | None = None,
 ) -> Found:
     """Compares submissions, files by alias and name, and discounts what is `given` to all (starter, contract).
 
-    A pair is listed where the share of either side is at least `threshold` (0 to 1). Raises nothing: a file
-    that cannot be read has a note.
+    `known` are public solutions by name: each submission is compared with them as well, and nothing that is common
+    to many is discounted there. A pair is listed where the share of either side is at least `threshold` (0 to 1).
+    A file that cannot be read, or is no Python, is no error: it has a note.
     """
-    known = {value for content in given for value in all_grams(content)}
     notes: list[str] = []
-    prints: list[list[Print]] = []
-    for candidate, files in handed.items():
-        prints.append(
-            [p for name, content in sorted(files.items()) for p in _file(candidate, name, content, notes)]
-        )
+    starter = {
+        mark.value for number, content in enumerate(given) for mark in _file("", f"{number}.py", content, ())
+    }
+    prints = [_prints(candidate, files, notes) for candidate, files in handed.items()]
     values = [{p.value for p in held} for held in prints]
-    common = _common([held - known for held in values])
-    own = [held - known - common for held in values]
+    common = _common([held - starter for held in values])
+    own = [held - starter - common for held in values]
     names = list(handed)
     shared = list(_shared(own))
     pairs, left_out = _listed(names, own, shared, threshold)
     detailed = [_pair(names, own, prints, entry) for entry in pairs]
-    parts = _parts(names, own, values, known, common, shared)
+    public = _Public(known or {}, starter)
+    parts = [
+        public.placed(part, held - starter)
+        for part, held in zip(_parts(names, own, values, starter, common, shared), values, strict=True)
+    ]
+    listed = [
+        pair
+        for name, held, mine in zip(names, values, prints, strict=True)
+        for pair in public.pairs(name, held - starter, mine, threshold)
+    ]
     notes += [
         f"{part.candidate}: {part.common} of its fingerprints stand in many submissions and are not counted"
         for part in parts
         if part.common > part.own
     ]
-    return Found(tuple(parts), tuple(detailed), left_out, tuple(notes))
+    return Found(tuple(parts), tuple(detailed), left_out, tuple(notes), tuple(listed))
 
 
-def _file(candidate: str, name: str, content: bytes, notes: list[str]) -> list[Print]:
+class _Public:
+    """The public solutions of a task, as each submission is compared with them."""
+
+    def __init__(self, known: Mapping[str, Files], starter: set[int]) -> None:
+        self.names = list(known)
+        self.prints = [_prints(name, files, []) for name, files in known.items()]
+        self.own = [{p.value for p in held} - starter for held in self.prints]
+
+    def placed(self, part: Part, own: set[int]) -> Part:
+        """The part with the public solution that it shares the most with."""
+        counts = [len(own & held) for held in self.own]
+        if not own or not any(counts):
+            return part
+        most = max(range(len(counts)), key=counts.__getitem__)
+        return replace(part, known=self.names[most], known_share=counts[most] / len(own))
+
+    def pairs(
+        self, name: str, own: set[int], prints: Sequence[Print], threshold: float
+    ) -> Iterator[SharedCode]:
+        """The public solutions with which a submission shares so much, the most alike first.
+
+        A share counts where it is of FEW fingerprints or more: a submission that holds all of a short solution may
+        hold it by chance.
+        """
+        listed = []
+        for number, other in enumerate(self.own):
+            shares = [len(own & other) / len(side) for side in (own, other) if len(side) >= FEW]
+            if own & other and max(shares, default=0.0) >= threshold:
+                listed.append((-len(own & other), number))
+        for count, number in sorted(listed)[:MOST_KNOWN]:
+            both = ([name, self.names[number]], [own, self.own[number]], [prints, self.prints[number]])
+            yield _pair(*both, (0, 1, -count))
+
+
+def _prints(whose: str, files: Files, notes: list[str]) -> list[Print]:
+    helpers = {name.removesuffix(".py").split("/")[0] for name in files}
+    found: list[Print] = []
+    for name, content in sorted(files.items()):
+        found += _file(whose, name, content, helpers, notes)
+    return found
+
+
+def _file(
+    whose: str, name: str, content: bytes, helpers: Collection[str], notes: list[str] | None = None
+) -> list[Print]:
+    """A file's fingerprints by its syntax tree; by its tokens or characters where it has none."""
     tokens, note = read_tokens(content)
-    if note:
-        notes.append(f"{candidate}: {name} {note}")
+    if note and notes is not None:
+        notes.append(f"{whose}: {name} {note}")
+    if tokens and not note:
+        marks = trees.marks(content.decode("utf-8-sig"), helpers)
+        if marks is not None:
+            return [Print(mark.value, name, mark.at, mark.first, mark.last) for mark in marks]
+        if notes is not None:
+            notes.append(f"{whose}: {name} does not parse as Python, or too deep; compared by its tokens")
     hashes = grams([symbol for symbol, _ in tokens])
     return [Print(hashes[at], name, at, tokens[at][1], tokens[at + GRAM - 1][1]) for at in winnow(hashes)]
 
@@ -214,7 +290,9 @@ def _pair(
 def _regions(one: Iterable[Print], other: Iterable[Print]) -> tuple[Region, ...]:
     """Matching fingerprints joined to line ranges where both sides go on together."""
     chains: list[list[tuple[Print, Print]]] = []
-    for a, b in sorted(_matches(one, other), key=lambda m: (m[0].file, m[1].file, m[0].at, m[1].at)):
+    # Fingerprints of one statement stand at one place.
+    matches = {(a.file, b.file, a.at, b.at): (a, b) for a, b in _matches(one, other)}
+    for _, (a, b) in sorted(matches.items(), key=lambda entry: entry[0]):
         for chain in reversed(chains[-2 * MOST_PLACES :]):
             last_a, last_b = chain[-1]
             near = 0 < a.at - last_a.at <= _GAP and 0 < b.at - last_b.at <= _GAP

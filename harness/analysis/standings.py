@@ -9,6 +9,11 @@ and no interval, nothing is known about its noise and the whole of -25..125 is t
 rank = 1 + the number of candidates whose interval lies wholly above. Two candidates whose intervals
 overlap are therefore never ranked apart by each other. Two intervals of 95 % that do not overlap differ with
 well under 5 % of chance (Schenker and Gentleman 2001): the rule errs towards ties.
+
+A candidate can make its own interval as wide as it likes, by being slower now and then or right about all or
+nothing. That earns no place: for ranks, bands and comparisons an interval reaches no further above its points than
+noise explains that is not the candidate's own (`points_room`: what the references of its run get for the same
+objective). Below its points it counts whole. Where a cell does not say, its interval counts as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ from typing import Literal
 
 from harness.errors import UsageError
 from harness.readings import Record
-from harness.records import SHOWN, Outcome
+from harness.records import SHOWN, Culprit, Outcome
 from harness.sheets import Cell, Cut, Sheet, Standing, Suite, TaskInSuite
 
 TIERS = ("none", "below baseline", "baseline", "competent", "expert")
@@ -31,15 +36,24 @@ NOT_YET = "not scored yet"
 
 
 class Span(Record):
-    """Points with their 95 % interval."""
+    """Points with their 95 % interval.
+
+    `reach` is how far up it counts, where noise that is not the candidate's own explains less than `high`.
+    """
 
     points: float
     low: float
     high: float
+    reach: float | None = None
+
+    @property
+    def top(self) -> float:
+        """The upper end that counts for a place, a band and a comparison."""
+        return self.high if self.reach is None else self.reach
 
     def overlaps(self, other: Span) -> bool:
-        """Whether the two intervals meet; they do at a common end."""
-        return self.low <= other.high and other.low <= self.high
+        """Whether what counts of the two intervals meets; it does at a common end."""
+        return self.low <= other.top and other.low <= self.top
 
 
 class Competency(Record):
@@ -72,12 +86,16 @@ class Ranked(Record):
 
 
 class Gap(Record):
-    """A task that does not count for a candidate, and why. `outcome` is None where nothing was scored yet."""
+    """A task that does not count for a candidate, and why. `outcome` is None where nothing was scored yet.
+
+    `open_by`: whose doing it is that the task is open.
+    """
 
     task: str
     standing: Standing
     outcome: Outcome | None
     reasons: tuple[str, ...] = ()
+    open_by: Culprit = ""
 
 
 class Apart(Record):
@@ -92,6 +110,19 @@ class Apart(Record):
     counted: int
     points: Span | None
     competencies: tuple[Competency, ...] = ()
+
+    @property
+    def open_by(self) -> Culprit:
+        """Whose doing it is where nothing graver than an open task is in the way: theirs where one task is.
+
+        The evaluator's where every task that is open waits for somebody to look.
+        """
+        if self.standing != "open":
+            return ""
+        by = {gap.open_by for gap in self.gaps}
+        if by == {"evaluator"}:
+            return "evaluator"
+        return "candidate" if "candidate" in by else "machine"
 
 
 class Standings(Record):
@@ -185,7 +216,16 @@ def span(cell: Cell) -> Span | None:
         return None
     low = SHOWN.low if cell.points_low is None else _held(cell.points_low)
     high = SHOWN.high if cell.points_high is None else _held(cell.points_high)
-    return Span(points=cell.points, low=min(low, cell.points), high=max(high, cell.points))
+    high = max(high, cell.points)
+    reach = None
+    if cell.points_room is not None and cell.points_uncapped is not None:
+        reach = _held(cell.points_uncapped + cell.points_room)
+    return Span(
+        points=cell.points,
+        low=min(low, cell.points),
+        high=high,
+        reach=reach if reach is not None and reach < high else None,
+    )
 
 
 def weighted(spans: Sequence[tuple[float, Span]]) -> Span | None:
@@ -196,7 +236,9 @@ def weighted(spans: Sequence[tuple[float, Span]]) -> Span | None:
     centre = sum(weight * one.points for weight, one in spans) / total
     below = math.hypot(*(weight * (one.points - one.low) for weight, one in spans)) / total
     above = math.hypot(*(weight * (one.high - one.points) for weight, one in spans)) / total
-    return Span(points=centre, low=centre - below, high=centre + above)
+    counts = math.hypot(*(weight * (one.top - one.points) for weight, one in spans)) / total
+    reach = None if all(one.reach is None for _, one in spans) else centre + counts
+    return Span(points=centre, low=centre - below, high=centre + above, reach=reach)
 
 
 def profile(cells: Mapping[str, Cell], tasks: Sequence[TaskInSuite]) -> tuple[Competency, ...]:
@@ -221,7 +263,7 @@ def band(points: Span, cut: Cut | None) -> Band | None:
         return None
     if points.low >= cut.points:
         return "pass"
-    return "not yet" if points.high < cut.points else "review"
+    return "not yet" if points.top < cut.points else "review"
 
 
 def places(spans: Sequence[Span]) -> list[tuple[int, int]]:
@@ -229,9 +271,9 @@ def places(spans: Sequence[Span]) -> list[tuple[int, int]]:
 
     By sorted ends, in O(n log n).
     """
-    lows, highs = sorted(one.low for one in spans), sorted(one.high for one in spans)
+    lows, tops = sorted(one.low for one in spans), sorted(one.top for one in spans)
     count = len(spans)
-    return [(1 + count - bisect_right(lows, one.high), count - bisect_left(highs, one.low)) for one in spans]
+    return [(1 + count - bisect_right(lows, one.top), count - bisect_left(tops, one.low)) for one in spans]
 
 
 def _held(points: float) -> float:
@@ -253,7 +295,15 @@ def _gaps(
         if cell is None:
             gaps.append(Gap(task=task.id, standing="open", outcome=None, reasons=(NOT_YET,)))
         elif cell.standing != "fit" and not (cell.standing == "unfit" and failed_task == "zero"):
-            gaps.append(Gap(task=task.id, standing=cell.standing, outcome=cell.outcome, reasons=cell.reasons))
+            gaps.append(
+                Gap(
+                    task=task.id,
+                    standing=cell.standing,
+                    outcome=cell.outcome,
+                    reasons=cell.reasons,
+                    open_by=cell.open_by,
+                )
+            )
     return tuple(gaps)
 
 
@@ -314,6 +364,11 @@ def _placed(ranked: Sequence[Ranked]) -> tuple[Ranked, ...]:
 
 def _notes(ranked: Sequence[Ranked], failed_task: FailedTask) -> tuple[str, ...]:
     notes = []
+    if any(one.points.reach is not None for one in ranked):
+        notes.append(
+            "Where a candidate's interval reaches further up than the noise of its runs' references explains, the "
+            "rest is its own spread and earns no place: its upper end counts as 'up to', for ranks and the cut"
+        )
     if any(one.tied for one in ranked):
         notes.append("Candidates who share a rank cannot be told apart: their order within it means nothing")
     if chain := _chain(ranked):
@@ -338,7 +393,7 @@ def _chain(ranked: Sequence[Ranked]) -> tuple[Ranked, Ranked, Ranked] | None:
             widest = min([*waiting, *([widest] if widest else [])], key=lambda one: one.points.low)
             waiting = []
         waiting.append(worse)
-        if widest is not None and widest.points.low <= worse.points.high:
-            above = [one for one in ranked if one.points.low > worse.points.high]
+        if widest is not None and widest.points.low <= worse.points.top:
+            above = [one for one in ranked if one.points.low > worse.points.top]
             return min(above, key=lambda one: one.points.low), widest, worse
     return None

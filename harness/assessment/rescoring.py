@@ -7,37 +7,35 @@ from pathlib import Path
 
 from harness.errors import StoreError, UsageError
 from harness.inputs.tasks import Task
+from harness.looks import Look
 from harness.readings import Record
 from harness.records import OURS, Run
 from harness.runs.rescore import Instances, rescored
-from harness.sheets import Assessment, Cell, Suite, cell_of
+from harness.sheets import Assessment, Cell, Suite, cell_of, with_look
 from harness.store.ledger import Ledger
+from harness.store.looks import Looks
 
-# What a score says of a cell; the rest says what was run and where, which no rescoring changes.
-_SCORED = (
-    "outcome",
-    "points",
-    "points_uncapped",
-    "points_low",
-    "points_high",
-    "points_each",
-    "tier",
-    "measure",
-    "unit",
-    "direction",
-    "value",
-    "low",
-    "high",
-    "constraints",
-    "ladder",
-    "certified",
-    "grade",
-    "reasons",
-)
+# What a cell says of what was run, where and when, which no rescoring changes; the rest is the score's.
+_WHAT_WAS_RUN = {
+    "candidate",
+    "task",
+    "run_id",
+    "submission_digest",
+    "task_digest",
+    "instances",
+    "stamp",
+    "isolation",
+    "machine_id",
+    "started_at",
+    "wall_seconds",
+}
 
 
 class Change(Record):
-    """A cell before and after; `after` is None where it could not be scored again, and `fault` says why."""
+    """A cell before and after, as what was decided about it leaves both.
+
+    `after` is None where it could not be scored again, and `fault` says why.
+    """
 
     before: Cell
     after: Cell | None = None
@@ -82,7 +80,8 @@ def reassess(
     instances: dict[str, Instances] = {}
     units = ledger.units(assessment.id)
     # One task after the other: of its prepared instances only those of one task are held at a time.
-    for (_, task), (unit, cell) in sorted(units.items(), key=lambda item: (item[0][1], item[0][0])):
+    for (_, task), kept in sorted(units.items(), key=lambda item: (item[0][1], item[0][0])):
+        cell = kept.cell
         if not cell.run_id or cell.outcome in (*OURS, "not_attempted"):
             left += 1
             continue
@@ -92,7 +91,9 @@ def reassess(
         if changes[-1].changed:
             after = changes[-1].after
             assert after is not None
-            ledger.keep(assessment.id, after, unit, by=by, why=why)
+            if ledger.keep(assessment.id, after, kept.unit, by=by, why=why, seen=kept) is not None:
+                changes.pop()  # it was measured anew meanwhile, under the thresholds of now
+                left += 1
     return Reassessed(
         assessment=assessment, suite_before=before, changes=_listed(ledger, assessment, changes), left=left
     )
@@ -124,8 +125,13 @@ def _again(ledger: Ledger, cell: Cell, find: Callable[[str, Path], Task], instan
         return Change(before=cell, fault=str(error))
     if _derived(new) != _derived(old):
         ledger.store.scored(new)
-    fresh = cell_of(cell.candidate, new)
-    return Change(before=cell, after=cell.model_copy(update={name: getattr(fresh, name) for name in _SCORED}))
+    kept = {name: getattr(cell, name) for name in _WHAT_WAS_RUN}
+    return Change(before=cell, after=cell_of(cell.candidate, new).model_copy(update=kept))
+
+
+def _decided(change: Change, look: Look | None) -> Change:
+    after = None if change.after is None else with_look(change.after, look)
+    return change.model_copy(update={"before": with_look(change.before, look), "after": after})
 
 
 def _derived(run: Run) -> object:
@@ -134,6 +140,8 @@ def _derived(run: Run) -> object:
 
 def _listed(ledger: Ledger, assessment: Assessment, changes: Sequence[Change]) -> tuple[Change, ...]:
     """In the order of the table: by candidate as listed, then by task as in the suite."""
+    looks = Looks(ledger.store).holding({change.before.run_id for change in changes})
+    changes = [_decided(change, looks.get(change.before.run_id)) for change in changes]
     candidates = {name: number for number, name in enumerate(ledger.candidates(assessment.id))}
     tasks = {task.id: number for number, task in enumerate(assessment.suite.tasks)}
     last = len(candidates) + len(tasks)

@@ -7,7 +7,7 @@ measured again; a fault of the harness leaves a cell that the next same command 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,21 +15,24 @@ from typing import Protocol
 
 from harness import __version__
 from harness.assessment import suites
+from harness.assessment.comparing import keep_comparison
 from harness.assessment.executors.base import Event, Executor, Unit, UnitDone
 from harness.assessment.executors.payload import Payload
 from harness.assessment.secret import secret_of, shuffled
 from harness.assessment.suites import Planned
 from harness.digests import of_bytes, of_value
 from harness.errors import SubmissionError
-from harness.inputs import hand_ins, submissions
+from harness.inputs import archives, contents, hand_ins, submissions
 from harness.inputs.hand_ins import Handed
 from harness.machine import devices
 from harness.machine.program import program_digest
 from harness.records import OURS
 from harness.runs.seeds import root_of
 from harness.sheets import Assessment, Cell, Sheet, Variants, not_attempted
-from harness.store.ledger import Ledger
+from harness.store.ledger import KeptCell, Ledger
 from harness.store.results import Store
+
+MEASURED_AGAIN = "measured again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +63,9 @@ class Watcher(Protocol):
 
     def note(self, text: str) -> None:
         """Something a person should know."""
+
+    def overtaken(self, text: str) -> None:
+        """Another command scored another submission in a cell meanwhile, and that stands."""
 
 
 @dataclass(frozen=True)
@@ -111,44 +117,69 @@ def score(request: ScoreRequest, store: Store, engine: Executor, watch: Watcher)
         request=request, planned=planned, secret=secret, assessment=assessment, references=references
     )
     known = ledger.units(assessment.id)
+    again = _measured_again(ledger, assessment.id) if request.retry_open else set()
     missing: list[Unit] = []
     for alias in taken.candidates:
         for task in planned.tasks:
             old = known.get((alias, task))
             wanted = _wanted(plan, alias, task, taken.handed.get((alias, task)), old)
-            if old is not None and old[0] == wanted.key and not _open(old[1], request.retry_open):
+            if old is not None and old.unit == wanted.key and not _open(old.cell, request.retry_open, again):
                 continue
             if wanted.cell is not None:
-                ledger.keep(assessment.id, wanted.cell, wanted.key, why="handed in anew" if old else "")
+                cell, why = wanted.cell, "handed in anew" if old else ""
+                _said(
+                    cell, wanted.key, ledger.keep(assessment.id, cell, wanted.key, why=why, seen=old), watch
+                )
             if wanted.unit is not None:
                 missing.append(wanted.unit)
-    missing = _taken_over(ledger, assessment.id, missing, known)
+    missing = _taken_over(ledger, assessment.id, missing, known, watch)
     watch.begin(ledger.sheet(assessment), missing)
 
     def kept(done: UnitDone) -> None:
         cell = Cell.model_validate_json(done.cell)
-        ledger.keep(assessment.id, cell, done.unit.key, why="measured again")
-        watch.done(done.unit, cell, done.seconds)
+        seen = known.get((cell.candidate, cell.task))
+        stands = ledger.keep(assessment.id, cell, done.unit.key, why=MEASURED_AGAIN, seen=seen)
+        _said(cell, done.unit.key, stands, watch)
+        watch.done(done.unit, stands.cell if stands else cell, done.seconds)
 
     if missing:
         engine.run(shuffled(missing, secret), kept, watch.event)
+    keep_comparison(ledger, assessment, planned.tasks, taken.handed, watch.note)
     return ledger.sheet(assessment)
+
+
+def _said(cell: Cell, key: str, stands: KeptCell | None, watch: Watcher) -> None:
+    """Tells where another command's cell stands; nothing where that measured the very same, which is no dispute."""
+    if stands is None or stands.unit == key:
+        return
+    theirs, ours = (one.submission_digest[:12] or one.outcome for one in (stands.cell, cell))
+    watch.overtaken(
+        f"{cell.candidate} on {cell.task}: another command scored it meanwhile, and its result stands (submission "
+        f"{theirs} there, {ours} here); agree which one counts, and give the same command with that alone"
+    )
 
 
 def _taken_over(
     ledger: Ledger,
     assessment: str,
     missing: Sequence[Unit],
-    known: Mapping[tuple[str, str], tuple[str, Cell]],
+    known: Mapping[tuple[str, str], KeptCell],
+    watch: Watcher,
 ) -> list[Unit]:
     """Keeps what another assessment has measured for the very same unit; returns what is still to be measured."""
-    fresh = [unit for unit in missing if known.get((unit.candidate, unit.task), ("",))[0] != unit.key]
-    measured = {
-        key: cell for key, cell in ledger.known([u.key for u in fresh]).items() if not _open(cell, True)
-    }
+    fresh = []
+    for unit in missing:
+        kept = known.get((unit.candidate, unit.task))
+        if kept is None or kept.unit != unit.key:
+            fresh.append(unit)
+    cells = ledger.known([u.key for u in fresh]).items()
+    # What waits for the evaluator to look was measured well, and what was decided about it holds there too.
+    measured = {key: cell for key, cell in cells if cell.standing != "open" or cell.open_by == "evaluator"}
     for unit in fresh:
         if unit.key in measured:
-            ledger.keep(assessment, measured[unit.key], unit.key, why="measured in another assessment")
+            cell, seen = measured[unit.key], known.get((unit.candidate, unit.task))
+            why = "measured in another assessment"
+            _said(cell, unit.key, ledger.keep(assessment, cell, unit.key, why=why, seen=seen), watch)
     taken = {id(unit) for unit in fresh if unit.key in measured}
     return [unit for unit in missing if id(unit) not in taken]
 
@@ -169,30 +200,50 @@ def measure(suite: str, tasks_root: Path | None, store: Store, engine: Executor,
     return score(request, store, engine, watch)
 
 
-def _open(cell: Cell, retry_open: bool) -> bool:
-    return cell.outcome in OURS or (retry_open and cell.outcome == "inconclusive")
+def _open(cell: Cell, retry_open: bool, again: Set[tuple[str, str, str]]) -> bool:
+    """Whether a cell is to be measured again; what is open by the candidate's own doing once at most.
+
+    What waits for the evaluator to look was measured well: another measurement would say the same.
+    """
+    if cell.outcome in OURS:
+        return True
+    spent = cell.open_by == "evaluator" or (cell.open_by == "candidate" and _submitted(cell) in again)
+    return retry_open and cell.outcome == "inconclusive" and not spent
 
 
-def _wanted(
-    plan: _Plan, alias: str, name: str, handed: Handed | None, old: tuple[str, Cell] | None
-) -> DueCell:
+def _measured_again(ledger: Ledger, assessment: str) -> set[tuple[str, str, str]]:
+    """The submissions that were open by their own doing before, and were measured again since."""
+    before = [one.cell for one in ledger.history(assessment) if one.why == MEASURED_AGAIN]
+    return {_submitted(cell) for cell in before if cell.open_by == "candidate"}
+
+
+def _submitted(cell: Cell) -> tuple[str, str, str]:
+    return cell.candidate, cell.task, cell.submission_digest
+
+
+def _wanted(plan: _Plan, alias: str, name: str, handed: Handed | None, old: KeptCell | None) -> DueCell:
     if handed is None:
         return DueCell(of_value("not attempted"), cell=not_attempted(alias, name))
     try:
         if handed.folder is None:
             raise SubmissionError(handed.refused)
         submission = submissions.read(name, handed.folder, alias)
-    except SubmissionError as error:
+        contents.require_fit(submission, plan.planned.tasks[name].definition.limits)
+    except (SubmissionError, PermissionError) as error:
         digest = plan.planned.tasks[name].digest
         # A page must not show where the evaluator keeps the folder.
-        why = str(error).replace(f"{plan.request.place}{os.sep}", "")
+        why = str(error)
+        for place in (plan.request.place, *((handed.folder.parent,) if handed.folder else ())):
+            why = why.replace(f"{place}{os.sep}", "")
+        why = archives.without_place(why)
+        why = why.encode("utf-8", "backslashreplace").decode()
         cell = Cell(candidate=alias, task=name, outcome="malformed", task_digest=digest, reasons=(why,))
         return DueCell(of_value(["malformed", why]), cell=cell)
     return _unit(plan, alias, name, submission, old)
 
 
 def _unit(
-    plan: _Plan, alias: str, name: str, submission: submissions.Submission, old: tuple[str, Cell] | None
+    plan: _Plan, alias: str, name: str, submission: submissions.Submission, old: KeptCell | None
 ) -> DueCell:
     task, profile = plan.planned.tasks[name], plan.planned.profiles[name]
     device = devices.resolve("auto") if profile.device == "auto" else profile.device
@@ -211,7 +262,7 @@ def _unit(
             plan.request.variants,
         ]
     )
-    again = old[1].run_id if old and old[1].outcome == "inconclusive" and old[0] == key else ""
+    again = old.cell.run_id if old and old.cell.outcome == "inconclusive" and old.unit == key else ""
     payload = Payload(
         candidate=alias,
         task=name,
@@ -232,5 +283,6 @@ def _unit(
         device=device,
         threads=profile.threads,
         memory_bytes=int(task.definition.limits.memory_gib * 2**30),
+        instances=of_bytes(root),
     )
     return DueCell(key, unit=unit)

@@ -16,20 +16,26 @@ from harness.runs.seeds import seed_bytes
 
 
 def secret_of(suite: str, home: Path, file: Path | None) -> bytes:
-    """The assessment's secret: from `file`, or 128 bits kept under `home`, made on first use (mode 0600)."""
+    """The assessment's secret: from `file`, or 128 bits kept under `home`, made on first use (mode 0600).
+
+    Raises UsageError where it cannot be made, DataError where the file holds none that was drawn at random.
+    """
     if file is None:
         file = home / "assessments" / f"{re.sub(r'[^A-Za-z0-9._-]', '-', suite)}.secret"
         try:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not file.exists():
-                _make_secret(file)
+                make_secret(file)
         except OSError as error:
             raise UsageError(f"the secret {file} cannot be made: {error.strerror}") from error
     return seed_bytes(None, file)
 
 
-def _make_secret(file: Path) -> None:
-    """Writes the file whole or not at all: a crash must not leave a short secret, nor two commands make two secrets."""
+def make_secret(file: Path) -> None:
+    """Draws 128 bits and keeps them in `file`, for its owner alone; where it is there already, it stays as it is.
+
+    It is written whole or not at all: a crash must not leave a short secret, nor two commands make two secrets.
+    """
     making = file.with_name(f".{file.name}-{secrets.token_hex(4)}")
     opened = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,9 +13,10 @@ from harness.cli.output import print_json, say, show
 from harness.errors import EXIT_INCONCLUSIVE, EXIT_OK, EXIT_OURS, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from harness.assessment.executors.base import Executor
+    from harness.cli.progress import Table
     from harness.sheets import Sheet
     from harness.store.results import Store
 
@@ -35,7 +36,10 @@ def score_verb(
         Path, typer.Argument(metavar="SUBMISSIONS", help="A folder of candidates, a CSV, or an archive.")
     ],
     secret_seed_file: Annotated[
-        Path | None, typer.Option("--secret-seed-file", metavar="FILE", help="The assessment's secret.")
+        Path | None,
+        typer.Option(
+            "--secret-seed-file", metavar="FILE", help="The secret, as `harness keys secret FILE` makes it."
+        ),
     ] = None,
     variants: Annotated[str, typer.Option("--variants", help="same or per-candidate instances.")] = "same",
     executor: Annotated[str, typer.Option("--executor", help="local or ray.")] = "local",
@@ -46,7 +50,8 @@ def score_verb(
     jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Most untimed units at once.")] = None,
     isolation: Annotated[str | None, typer.Option("--isolation", help="Instead of the profiles'.")] = None,
     retry_open: Annotated[
-        bool, typer.Option("--retry-open", help="Also measure again what is inconclusive.")
+        bool,
+        typer.Option("--retry-open", help="Also measure what is open again (once, if by its own doing)."),
     ] = False,
     as_json: AsJson = False,
     tasks: TasksRoot = None,
@@ -72,8 +77,8 @@ def score_verb(
     with Table(f"score {suite}", quiet=as_json) as table:
         engine = _engine(executor, store, jobs, _Cluster(address, mix_machines), table.note)
         sheet = scoring.score(request, store, engine, table)
-    _report(sheet, as_json)
-    raise typer.Exit(_status(sheet))
+    _report(sheet, _why_not_official(sheet, store), table, as_json)
+    raise typer.Exit(_status(sheet, table.disputes))
 
 
 @dataclass(frozen=True)
@@ -105,31 +110,60 @@ def _engine(
     raise UsageError(f"--executor {name} is not known; give local or ray")
 
 
-def _report(sheet: Sheet, as_json: bool) -> None:
+@dataclass(frozen=True)
+class _NotOfficial:
+    """Why results are not official, by data or by pairs; '' each where it is not for that."""
+
+    practice: str
+    few_pairs: str
+
+
+def _why_not_official(sheet: Sheet, store: Store) -> _NotOfficial:
+    from harness.reports.assessment import practice
+
+    heads = list(store.heads(practice.runs(sheet)))
+    return _NotOfficial(practice.because(heads), practice.few_pairs(heads))
+
+
+def _report(sheet: Sheet, why: _NotOfficial, table: Table, as_json: bool) -> None:
     from harness.analysis import equating
 
     own = sheet.assessment.variants == "per-candidate"
     rows = equating.equating(sheet) if own else ()
     if as_json:
         print_json(
-            {**sheet.model_dump(mode="json"), "equating": [row.model_dump(mode="json") for row in rows]}
+            {
+                **sheet.model_dump(mode="json"),
+                "equating": [row.model_dump(mode="json") for row in rows],
+                "practice": why.practice,
+                "few_pairs": why.few_pairs,
+                "overtaken": table.disputes,
+                "tried_again": table.retried,
+            }
         )
         return
     from harness.cli.progress import table_of
+    from harness.reports.parts import plain
 
     show(table_of(sheet))
     for line in equating.in_words(rows):
         say(f"equating: {line}")
     for cell in (c for c in sheet.cells if c.outcome in ("harness_error", "sandbox_failed")):
         say(f"ours: {cell.candidate} on {cell.task}: {cell.reasons[0] if cell.reasons else cell.outcome}")
+    for sentence in filter(None, (*table.retried, *table.disputes, why.practice, why.few_pairs)):
+        say(sentence)
+    if waits := sum(cell.open_by == "evaluator" for cell in sheet.cells):
+        say(
+            f"Somebody has to look before they count: {plain.count(waits, 'result')}; harness look list says where"
+        )
     say(f"Next: harness leaderboard {sheet.assessment.suite.name}")
 
 
-def _status(sheet: Sheet) -> int:
+def _status(sheet: Sheet, disputes: Sequence[str]) -> int:
     outcomes = {cell.outcome for cell in sheet.cells}
     if outcomes & {"harness_error", "sandbox_failed"}:
         return EXIT_OURS
-    return EXIT_INCONCLUSIVE if "inconclusive" in outcomes else EXIT_OK
+    return EXIT_INCONCLUSIVE if "inconclusive" in outcomes or disputes else EXIT_OK
 
 
 def list_verb(as_json: AsJson = False) -> None:
@@ -157,30 +191,38 @@ def check_verb(
     if measure:
         _measure(suite, tasks, as_json)
     from harness.assessment import suites
+    from harness.store.connections import is_begun
     from harness.store.ledger import Ledger
     from harness.store.results import Store, home
 
     chosen = suites.read(suite, tasks)
     whole = sum(task.weight for task in chosen.tasks)
-    minutes = Ledger(Store.open(home())).minutes(chosen, suites.machines(chosen))
-    rows = []
-    for task in chosen.tasks:
-        took = minutes.get(task.id)
-        rows.append({**task.model_dump(mode="json"), "share": task.weight / whole, "scoring_minutes": took})
+    begun = is_begun(home())
+    minutes = Ledger(Store.open(home())).minutes(chosen, suites.machines(chosen)) if begun else {}
     if as_json:
-        print_json({"suite": chosen.name, "digest": chosen.digest, "tasks": rows})
+        from harness.reports.assessment.suite import SuiteSummary, TaskSummary
+
+        rows = [
+            TaskSummary(
+                **task.model_dump(),
+                share=task.weight / whole,
+                scoring_minutes=astuple(minutes[task.id]) if task.id in minutes else None,
+            )
+            for task in chosen.tasks
+        ]
+        print_json(SuiteSummary(suite=chosen.name, digest=chosen.digest, tasks=tuple(rows)))
         return
-    count = "1 task" if len(rows) == 1 else f"{len(rows)} tasks"
+    count = "1 task" if len(chosen.tasks) == 1 else f"{len(chosen.tasks)} tasks"
     say(f"{chosen.title}: {count}, {sum(t.minutes for t in chosen.tasks)} min for a candidate.")
-    if len(minutes) == len(rows):
-        middle = sum(took[1] for took in minutes.values())
+    if len(minutes) == len(chosen.tasks):
+        middle = sum(took.median for took in minutes.values())
         say(f"Scoring a candidate takes {middle:.1f} minutes here, one task after the other.")
     for task in chosen.tasks:
         took = minutes.get(task.id)
         here = (
-            f"scoring a candidate took {took[1]:.1f} minutes here ({took[0]:.1f} to {took[2]:.1f})"
+            f"scoring a candidate took {took.median:.1f} minutes here ({took.least:.1f} to {took.most:.1f})"
             if took
-            else f"not measured here yet: harness suite check {suite} --measure"
+            else f"not measured here yet: harness suite check {suite} --measure{f' --tasks {tasks}' if tasks else ''}"
         )
         say(
             f"{task.id}  profile {task.profile}, weight {task.weight / whole:.0%}, {task.minutes} min; {here}"

@@ -13,6 +13,7 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.analysis.calibration.results import Calibration, Simulation
+    from harness.assessment.calibrate import Past
     from harness.sheets import Cut, Suite
 
 
@@ -65,8 +66,6 @@ def calibrate(
     from harness.analysis.calibration.analysis import calibrate as analyse
     from harness.assessment import calibrate as calibrating
     from harness.cli.progress import Shown
-    from harness.store.ledger import Ledger
-    from harness.store.results import Store, home
 
     chosen = calibrating.suite_of(suite, tasks, profile)
     set_to = _cut(chosen, cut, cut_judges, cut_ratings, borderline)
@@ -74,13 +73,23 @@ def calibrate(
         chosen = chosen.model_copy(update={"cut": set_to})
     with Shown("calibrate", quiet=as_json) as shown:
         rows = calibrating.ladders(chosen, tasks, seeds, repeats, seed, shown)
-        known, others = calibrating.past(Ledger(Store.open(home())), chosen)
+        known, others = _past(chosen)
         shown.note("fitting")
         calibration = analyse(chosen, rows + known, seed, minutes)
     if others:
         note = f"Past hand-ins left out, as their task was another version or of another profile: {others}."
         calibration = calibration.model_copy(update={"notes": (*calibration.notes, note)})
     _present(calibration, out, as_json)
+
+
+def _past(suite: Suite) -> Past:
+    """What was handed in before on a suite's tasks; nothing where no results were ever kept."""
+    from harness.assessment.calibrate import Past, past
+    from harness.store.connections import is_begun
+    from harness.store.ledger import Ledger
+    from harness.store.results import Store, home
+
+    return past(Ledger(Store.open(home())), suite) if is_begun(home()) else Past([], 0)
 
 
 def _cut(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 import typer
 
 from harness import __version__
-from harness.cli import assessments, calibrate, rescoring, results, similar, trust
+from harness.cli import assessments, calibrate, looking, rescoring, results, similar, trust
 from harness.cli.options import (
     Anew,
     AsJson,
@@ -105,6 +105,7 @@ def init(
     tasks: TasksRoot = None,
 ) -> None:
     """Write a starter that runs, the statement and the contract."""
+    from harness.inputs import statement
     from harness.inputs.tasks import find
 
     chosen = find(task, tasks)
@@ -114,7 +115,9 @@ def init(
         shutil.copytree(
             chosen.starter, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
         )
-        shutil.copyfile(chosen.statement, folder / "README.md")
+        words = chosen.statement.read_text("utf-8").rstrip("\n")
+        told = statement.limits(chosen.definition, chosen.criteria)
+        (folder / "README.md").write_text(f"{words}\n\n{told}", "utf-8")
         shutil.copyfile(chosen.contract, folder / "contract.py")
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error.strerror}") from error
@@ -241,6 +244,10 @@ def _run(order: Order, out: Path | None, as_json: bool) -> Run:
 
         show(text.render_run(done))
         say(f"Report: {pages[0]}")
+        if done.score is not None and done.score.open_by == "evaluator":
+            say(
+                f"Next, once you have looked at it: harness look accept {done.head.run_id} --why TEXT, or reject"
+            )
     return done
 
 
@@ -305,6 +312,7 @@ def doctor(
 
 
 results.add(app)
+looking.add(app)
 rescoring.add(app)
 trust.add(app)
 similar.add(app)
@@ -344,7 +352,10 @@ def _unexpected(error: Exception, debug: bool) -> NoReturn:
 
 
 def _fail(sentence: str, code: int) -> NoReturn:
-    typer.echo(f"harness: {sentence}", err=True)
+    from harness.reports.parts import clean
+
+    # A file's name, or what a library says, may hold what moves a terminal's cursor.
+    typer.echo(f"harness: {clean.sentence(sentence)}", err=True)
     sys.exit(code)
 
 

@@ -92,29 +92,21 @@ def write_out(body: str) -> None:
 
 
 def say(sentence: str) -> None:
-    """One sentence on standard output."""
-    write_out(sentence)
+    """One sentence on standard output, without what would move a terminal's cursor."""
+    from harness.reports.parts import clean
+
+    write_out(clean.printable(sentence))
 
 
 def show_check(order: Order, result: Checked, as_json: bool) -> None:
     """What `harness check` found, for people or for machines."""
-    if as_json:
-        values = {m.name: m.value for m in result.assessed.measurements if m.value is not None}
-        print_json(
-            {
-                "task": order.task.id,
-                "passed": result.passed,
-                "outcome": result.assessed.outcome,
-                "problems": list(result.problems),
-                "warnings": list(result.warnings),
-                "measurements": values,
-                "detail": result.trial.detail,
-            }
-        )
-        return
-    from harness.reports.run.check import render_check
+    from harness.reports.run.check import check_summary, render_check
 
-    show(render_check(result.assessed, result.trial, result.problems, result.warnings))
+    found = (result.assessed, result.trial, result.problems, result.warnings)
+    if as_json:
+        print_json(check_summary(order.task.id, *found))
+        return
+    show(render_check(*found))
     if result.passed:
         say(f"Next: harness run {order.task.id} {order.submission.folder}")
 
@@ -134,28 +126,12 @@ def show_proof(proof: Proof, markdown: Path | None, as_json: bool) -> None:
 
 def show_doctor(examination: Examined, as_json: bool) -> None:
     """What `harness doctor` found, for people or for machines."""
-    steady = examination.steadiness
     if as_json:
-        print_json(
-            {
-                "ready": examination.ready,
-                "findings": [
-                    {"name": f.name, "state": f.state, "words": f.words} for f in examination.findings
-                ],
-                "steadiness": steady
-                and {
-                    "ratio": steady.ratio,
-                    "ratios": list(steady.ratios),
-                    "spread": steady.spread,
-                    "seconds": steady.seconds,
-                    "requests": steady.requests,
-                    "throttled": steady.throttled,
-                    "busy": [{"pid": b.pid, "name": b.name, "share": b.share} for b in steady.busy],
-                    **steady.condition.model_dump(mode="json"),
-                },
-            }
-        )
+        from harness.reports.run.doctor import DoctorSummary
+
+        print_json(DoctorSummary.model_validate(examination))
         return
+    steady = examination.steadiness
     for finding in examination.findings:
         say(f"{finding.state:<5}{finding.name:<22}{finding.words}")
     times = f" Grade of its times now: {steady.condition.grade}." if steady else ""

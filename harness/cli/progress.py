@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -22,11 +24,46 @@ from rich.table import Column
 from rich.table import Table as Grid
 from rich.text import Text
 
+from harness import strangers
+
 if TYPE_CHECKING:
     from harness.assessment.executors.base import Event, Unit
     from harness.sheets import Cell, Sheet
 
 PLAIN_SECONDS = 10.0
+STILL_SECONDS = 30.0
+
+
+class _Still:
+    """Repeats what is going on, with the time, while nothing new is to be said: one call may take many minutes."""
+
+    def __init__(self, line: Callable[[str], None]) -> None:
+        self._line, self._doing = line, ""
+        self._last = time.monotonic()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._repeat, name="progress", daemon=True)
+
+    def begin(self) -> None:
+        """From now on."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """No line comes after this."""
+        self._over.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def going_on(self, doing: str, is_new: bool) -> None:
+        """What goes on now; `is_new`: a line has just said so."""
+        self._doing = doing
+        if is_new:
+            self._last = time.monotonic()
+
+    def _repeat(self) -> None:
+        while not self._over.wait(max(STILL_SECONDS + self._last - time.monotonic(), STILL_SECONDS / 10)):
+            if self._doing and time.monotonic() - self._last >= STILL_SECONDS:
+                self._line(f"still: {self._doing}")
+                self._last = time.monotonic()
 
 
 class Shown:
@@ -40,8 +77,11 @@ class Shown:
         self._last = 0.0
         self._seen: set[tuple[int, str, str]] = set()
         self._began = time.monotonic()
+        self._still = _Still(self._write)
 
     def __enter__(self) -> Self:
+        if not self.quiet and not self.console.is_terminal:
+            self._still.begin()
         if not self.quiet and self.console.is_terminal:
             kept = Column(no_wrap=True, min_width=7)
             columns = (
@@ -64,6 +104,7 @@ class Shown:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._still.end()
         if self.live:
             self.live.stop()
 
@@ -82,21 +123,28 @@ class Shown:
     def note(self, text: str) -> None:
         """Something a person waiting would want to know."""
         if self.live:
-            self.live.update(self._bar, doing=text)
+            self.live.update(self._bar, doing=escape(_clean(text)))
         else:
             self._plain(text, always=True)
 
     def _plain(self, text: str, always: bool = False) -> None:
         now = time.monotonic()
-        if self.quiet or (not always and now - self._last < PLAIN_SECONDS):
-            return
-        self._last = now
-        sys.stderr.write(f"[{now - self._began:5.0f} s] {self.title}: {text}\n")
+        is_new = not self.quiet and (always or now - self._last >= PLAIN_SECONDS)
+        if is_new:
+            self._last = now
+            self._write(text)
+        self._still.going_on(text, is_new)
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(f"[{time.monotonic() - self._began:5.0f} s] {self.title}: {_clean(text)}\n")
         sys.stderr.flush()
 
 
 MOST_ROWS = 40
-_GLYPHS = {"waits": "·", "runs": "▶", "again": "↻", "ok": "✓", "not_attempted": "–"}
+MOST_NAMED = 4  # units in one line
+# A cross is the submission's own fault: what is open, or a fault of ours, has another sign.
+_GLYPHS = {"waits": "·", "runs": "▶", "again": "↻", "ok": "✓", "not_attempted": "–", "inconclusive": "?"}
+_GLYPHS |= {"sandbox_failed": "!", "harness_error": "!"}
 
 
 class Table:
@@ -112,10 +160,15 @@ class Table:
         self.took: dict[str, list[float]] = {}
         self.count = self.all = 0
         self.caption = ""
+        self.disputes: list[str] = []
+        self.retried: list[str] = []
         self.live: Live | None = None
         self._began = time.monotonic()
+        self._still = _Still(self._write)
 
     def __enter__(self) -> Self:
+        if not self.quiet and not self.console.is_terminal:
+            self._still.begin()
         if not self.quiet and self.console.is_terminal:
             self.live = Live(
                 get_renderable=self._shown, console=self.console, transient=True, refresh_per_second=2
@@ -126,6 +179,7 @@ class Table:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._still.end()
         if self.live:
             self.live.stop()
 
@@ -140,8 +194,13 @@ class Table:
         self.note(f"{self.all} to measure, {known} known already")
 
     def event(self, unit: Unit, event: Event) -> None:
-        """A unit waits, runs, or is tried again."""
+        """A unit waits, runs, or is tried again: that is said at the end, too, for a submission may have caused it."""
         self.words[unit.candidate, unit.task] = _word(event)
+        if event == "again":
+            text = f"{unit.candidate} on {unit.task}: what measured it ended by itself, so it was tried once more"
+            self.retried.append(text)
+            self.note(text)
+        self._still.going_on(f"{self.count} of {self.all} measured; {self._running()}", is_new=False)
 
     def done(self, unit: Unit, cell: Cell, seconds: float) -> None:
         """A unit was scored: its cell replaces its state in the table."""
@@ -158,6 +217,11 @@ class Table:
         self.caption = text
         self._plain(text)
 
+    def overtaken(self, text: str) -> None:
+        """Another command's result stands; it is said again at the end."""
+        self.disputes.append(text)
+        self.note(text)
+
     def _remains(self) -> str:
         """How long the remaining units will take if they take as long as those already measured."""
         known = [sorted(took)[len(took) // 2] for took in self.took.values()]
@@ -170,8 +234,19 @@ class Table:
 
     def _plain(self, text: str) -> None:
         if not self.quiet and self.live is None:
-            sys.stderr.write(f"[{_clock(time.monotonic() - self._began)}] {self.title}: {_clean(text)}\n")
-            sys.stderr.flush()
+            self._write(text)
+            running = f"{self.count} of {self.all} measured; {self._running()}"
+            self._still.going_on(running if self.left else text, is_new=True)
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(f"[{_clock(time.monotonic() - self._began)}] {self.title}: {_clean(text)}\n")
+        sys.stderr.flush()
+
+    def _running(self) -> str:
+        """The units that run now, as far as one line takes them."""
+        runs = [f"{who} on {task}" for (who, task), word in self.words.items() if word == _word("runs")]
+        more = f" and {len(runs) - MOST_NAMED} more" if len(runs) > MOST_NAMED else ""
+        return f"running: {', '.join(runs[:MOST_NAMED])}{more}" if runs else "none is running"
 
     def _shown(self) -> Grid:
         elapsed = _clock(time.monotonic() - self._began)
@@ -209,7 +284,20 @@ def _clock(seconds: float) -> str:
 
 
 def _clean(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    """A candidate's folder, a notice of a task: no blank in it moves what follows into a line of its own."""
+    return " ".join(strangers.seen(text).split())
+
+
+def _finished(cell: Cell) -> str:
+    """How a cell ended: its points, uncut and marked where they stand above what counts; else the outcome."""
+    word = _word(cell.outcome)
+    if cell.open_by == "evaluator":
+        return f"{word}: look at it"
+    if cell.outcome != "ok":
+        return word
+    uncut = cell.points_uncapped
+    above = uncut is not None and uncut > cell.points
+    return f"{word} {cell.points:.1f}" + (f" ({uncut:.1f} uncut!)" if above else "")
 
 
 def table_of(sheet: Sheet) -> Grid:
@@ -223,7 +311,6 @@ def table_of(sheet: Sheet) -> Grid:
         words = []
         for task in tasks:
             cell = cells.get(task)
-            points = f" {cell.points:.1f}" if cell and cell.outcome == "ok" else ""
-            words.append(Text(_word(cell.outcome) + points if cell else ""))
+            words.append(Text(_finished(cell) if cell else ""))
         grid.add_row(Text(alias), *words)
     return grid

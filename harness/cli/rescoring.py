@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import AsJson, TasksRoot, open_store
+from harness.cli.options import AsJson, TasksRoot, assessment_named, kept_store, login
 from harness.cli.output import as_values, print_json, say, show, write_out
 from harness.errors import EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, EXIT_OURS, UsageError
+from harness.strangers import shows
 
 if TYPE_CHECKING:
     from harness.assessment.rescoring import Reassessed
-    from harness.records import Run
+    from harness.records import Run, Score
+    from harness.reports.assessment.rescored import RescoreSummary
     from harness.sheets import Suite
 
 
@@ -53,40 +54,52 @@ def rescore(
     if history:
         _history(suite, as_json)
         return
-    if not why.strip():
+    if not shows(why):
         raise UsageError("--suite needs --why TEXT: it is kept beside every score that changes")
-    _all(suite, (by or _login(), why), weight or [], as_json, tasks)
+    _all(suite, (by or login(), why), weight or [], as_json, tasks)
 
 
 def _one(run_name: str, as_json: bool, tasks: Path | None) -> None:
+    from harness.looks import over
     from harness.runs import rescore as rescoring
+    from harness.store.looks import Looks
 
-    old, new = rescoring.rescore(run_name, open_store(), _finder(tasks))
+    store = kept_store()
+    runs = rescoring.rescore(run_name, store, _finder(tasks))
+    look = Looks(store).holding({runs.new.head.run_id}).get(runs.new.head.run_id)
+    old, new = over(runs.old, look), over(runs.new, look)
     if as_json:
         from harness.reports.run.summary import summary
 
-        print_json({**as_values(summary(new)), "points_before": old.score.points if old.score else None})
+        known = old.score is not None and not old.score.withheld
+        before = old.score.points if old.score and known else None
+        print_json({**as_values(summary(new)), "points_before": before})
     else:
         from harness.reports.run import text
 
         show(text.render_run(new))
-        before = f"{old.score.points:.1f} points, {old.score.outcome}" if old.score else "not scored"
-        say(f"Before: {before}.")
+        say(f"Before: {_was(old.score)}.")
     raise typer.Exit(status(new))
+
+
+def _was(score: Score | None) -> str:
+    if score is None:
+        return "not scored"
+    return f"{'no points' if score.withheld else f'{score.points:.1f} points'}, {score.outcome}"
 
 
 def _all(name: str, who: tuple[str, str], weight: list[str], as_json: bool, tasks: Path | None) -> None:
     from harness.assessment.rescoring import reassess, reweighted
     from harness.store.ledger import Ledger
 
-    ledger = Ledger(open_store())
-    assessment = ledger.assessment(Path(name).stem if name.endswith(".toml") else name)
+    ledger = Ledger(kept_store())
+    assessment = assessment_named(ledger, name)
     suite = reweighted(_suite_now(assessment.suite, name), _weights(weight))
     by, why = who
     done = reassess(ledger, assessment, _finder(tasks), suite=suite, by=by, why=why)
     faults = [change for change in done.changes if change.fault]
     if as_json:
-        print_json(_as_json(done, by, why))
+        print_json(_summary(done, by, why))
     else:
         from harness.reports.assessment import rescored
 
@@ -101,36 +114,26 @@ def _all(name: str, who: tuple[str, str], weight: list[str], as_json: bool, task
     raise typer.Exit(EXIT_OURS if faults else EXIT_OK)
 
 
-def _as_json(done: Reassessed, by: str, why: str) -> dict[str, Any]:
-    rows = [
-        {
-            "candidate": c.before.candidate,
-            "task": c.before.task,
-            "run": c.before.run_id,
-            "changed": c.changed,
-            "fault": c.fault,
-            "before": c.before.model_dump(mode="json"),
-            "after": c.after.model_dump(mode="json") if c.after else None,
-        }
-        for c in done.changes
-    ]
-    return {
-        "assessment": done.assessment.id,
-        "suite": done.assessment.suite.model_dump(mode="json"),
-        "suite_before": done.suite_before.model_dump(mode="json"),
-        "by": by,
-        "why": why,
-        "cells": rows,
-        "left": done.left,
-    }
+def _summary(done: Reassessed, by: str, why: str) -> RescoreSummary:
+    from harness.reports.assessment import rescored
+
+    return rescored.RescoreSummary(
+        assessment=done.assessment.id,
+        suite=done.assessment.suite,
+        suite_before=done.suite_before,
+        by=by,
+        why=why,
+        cells=tuple(rescored.cell_summary(c.before, c.after, c.fault) for c in done.changes),
+        left=done.left,
+    )
 
 
 def _history(name: str, as_json: bool) -> None:
     from harness.reports.assessment import rescored
     from harness.store.ledger import Ledger
 
-    ledger = Ledger(open_store())
-    assessment = ledger.assessment(name)
+    ledger = Ledger(kept_store())
+    assessment = assessment_named(ledger, name)
     cells, suites = ledger.history(assessment.id), ledger.amendments(assessment.id)
     if as_json:
         print_json(
@@ -181,13 +184,6 @@ def _finder(tasks: Path | None) -> Any:
     from harness.inputs.tasks import find, read
 
     return lambda name, folder: read(folder) if (folder / "task.toml").is_file() else find(name, tasks)
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container's user may have no name
-        return ""
 
 
 def status(done: Run) -> int:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from harness.cli.options import AsJson, open_store
-from harness.cli.output import as_values, print_json, rendered, say, show, to_json, write_file, write_out
+from harness.cli.options import AsJson, assessment_named, kept_store
+from harness.cli.output import print_json, rendered, say, show, to_json, write_file, write_out
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from harness.records import Run
     from harness.sheets import Sheet
 
 Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write here, not to the screen.")]
@@ -48,7 +49,7 @@ def leaderboard(
     """Rank the candidates of an assessment, ties as ties."""
     from harness.analysis.standings import standings
     from harness.reports.assessment import leaderboard as board
-    from harness.reports.assessment import leaderboard_html
+    from harness.reports.assessment import leaderboard_csv, leaderboard_html
     from harness.reports.run.text import to_text
 
     if failed_task not in ("apart", "zero"):
@@ -61,7 +62,7 @@ def leaderboard(
         return
     body = {
         "text": lambda: to_text(board.render_text(sheet, ranking)),
-        "csv": lambda: board.render_csv(sheet, ranking),
+        "csv": lambda: leaderboard_csv.render_csv(sheet, ranking),
         "html": lambda: leaderboard_html.render_html(sheet, ranking),
         "json": lambda: to_json(board.summary(sheet, ranking)),
     }[form]()
@@ -90,7 +91,7 @@ def report(
     if run_name and feedback:
         raise UsageError("--feedback is about a candidate; give --candidate ALIAS")
     if run_name:
-        body = rendered(open_store().run(run_name), form)
+        body = rendered(_run(run_name), form)
     else:
         body = _candidate(candidate, suite, feedback, _form(form, ("text", "html", "json")))
     _deliver(body, out, "Report")
@@ -146,32 +147,36 @@ def compare(
 def _sheet_of(names: list[str]) -> Sheet | None:
     """The newest assessment of which all names are candidates, where the first name is no run; else None."""
     try:
-        open_store().run(names[0])
+        kept_store().run(names[0])
     except UsageError:
         from harness.store.ledger import Ledger
 
-        ledger = Ledger(open_store())
+        ledger = Ledger(kept_store())
         sheets = (ledger.sheet(assessment) for assessment in ledger.assessments())
         return next((sheet for sheet in sheets if set(names) <= set(sheet.candidates)), None)
     return None
 
 
 def _compare_runs(names: list[str], as_json: bool) -> None:
-    runs = [open_store().run(name) for name in names]
+    runs = [_run(name) for name in names]
     tasks = sorted({done.head.task for done in runs})
     if len(tasks) > 1:
         raise UsageError(f"these runs are of different tasks ({', '.join(tasks)}); compare runs of one task")
     if as_json:
-        from harness.reports.run.summary import summary
+        from harness.reports.run.comparison import comparison_summary
 
-        same = len({done.head.machine.id for done in runs}) == 1
-        print_json(
-            {"task": tasks[0], "same_machine": same, "runs": [as_values(summary(done)) for done in runs]}
-        )
+        print_json(comparison_summary(runs))
         return
     from harness.reports.run import text
 
     show(text.render_compare(runs))
+
+
+def _run(name: str) -> Run:
+    """A stored run, with what somebody decided who looked at its result."""
+    from harness.store.looks import Looks
+
+    return Looks(kept_store()).run(name)
 
 
 def _counted(failed_task: str) -> Literal["apart", "zero"]:
@@ -195,8 +200,14 @@ def _deliver(body: str, out: Path | None, name: str) -> None:
 def _sheet(name: str) -> Sheet:
     from harness.store.ledger import Ledger
 
-    ledger = Ledger(open_store())
-    return ledger.sheet(ledger.assessment(name))
+    ledger = Ledger(kept_store())
+    return ledger.sheet(assessment_named(ledger, name))
+
+
+def _form_of(out: str) -> str:
+    """The form that a file's name asks for; parquet for a folder."""
+    ending = Path(out).suffix.removeprefix(".")
+    return ending if ending in ("csv", "json") and not Path(out).is_dir() else "parquet"
 
 
 def export(
@@ -206,15 +217,19 @@ def export(
     out: Annotated[
         str, typer.Option("--out", metavar="DIR", help="A folder, a file for cells alone, or MLflow's URI.")
     ],
-    form: Annotated[str, typer.Option("--format", help="parquet, csv, json or mlflow.")] = "parquet",
+    form: Annotated[
+        str,
+        typer.Option("--format", help="parquet, csv, json or mlflow; default: by FILE's name, or parquet."),
+    ] = "",
     raw: Annotated[bool, typer.Option("--raw", help="Also every timed request, as samples.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write an assessment as tables for other programs; launches nothing."""
     from harness.store.ledger import Ledger
 
-    ledger = Ledger(open_store())
-    chosen = ledger.assessments() if suite == "all" else [ledger.assessment(suite)]
+    form = form or _form_of(out)
+    ledger = Ledger(kept_store())
+    chosen = ledger.assessments() if suite == "all" else [assessment_named(ledger, suite)]
     sheets = [ledger.sheet(assessment) for assessment in chosen]
     if form == "mlflow":
         from harness.assessment.export import mlflow
@@ -222,11 +237,11 @@ def export(
         if raw:
             raise UsageError("--raw is for parquet, csv and json; MLflow holds one value of a measure")
         uri = mlflow.target(out)
-        counts = mlflow.export(sheets, uri)
+        done = mlflow.export(sheets, uri)
         if as_json:
-            print_json({"uri": uri, **counts})
+            print_json(done)
         else:
-            say(f"{counts['added']} runs added to MLflow, {counts['there']} were there already: {uri}")
+            say(f"{done.added} runs added to MLflow, {done.there} were there already: {uri}")
         return
     from harness.assessment.export.files import write
     from harness.assessment.export.rows import Table, sample_rows, tables

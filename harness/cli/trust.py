@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,9 +17,24 @@ if TYPE_CHECKING:
     from harness.receipts.receipt import Signer
     from harness.receipts.signing import KeyRing, KeyRole
     from harness.receipts.verify import Verified
+    from harness.reports.run.receipt import VerifySummary
     from harness.runs.order import Order
 
 Role = Annotated[str, typer.Option("--role", metavar="ROLE", help="evaluator or candidate.")]
+SameSeedOnly = Annotated[
+    bool, typer.Option("--same-seed-only", help="Leave out the second new run, on a fresh secret seed.")
+]
+FreshTrials = Annotated[
+    int | None,
+    typer.Option("--fresh-trials", min=1, help="Instances on the fresh seed; default: the profile's."),
+]
+VerifyIsolation = Annotated[
+    str, typer.Option("--isolation", help="auto (the strongest here), process, confined, bubblewrap.")
+]
+DueProfile = Annotated[
+    str | None,
+    typer.Option("--profile", metavar="NAME|FILE.toml", help="The profile that the run had to have."),
+]
 keys = typer.Typer(help="This machine's keys, and the keys it trusts.", no_args_is_help=True)
 
 
@@ -46,6 +63,26 @@ def make(role: Role = "candidate", as_json: AsJson = False) -> None:
         f"Key {key.id}, role {chosen}. Keep {ring.private_file(chosen)} to yourself; no program sends it anywhere."
     )
     say(f"Give others {ring.public_file(chosen)}; they type: harness keys trust FILE --role {chosen}")
+
+
+@keys.command("secret")
+def secret(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to make, for --secret-seed-file.")],
+    as_json: AsJson = False,
+) -> None:
+    """Draw a secret seed of 128 bits and keep it in a file that only you can read."""
+    from harness.assessment.secret import make_secret
+
+    if file.exists():
+        raise UsageError(f"{file} is there already; name another file, or use the secret that it holds")
+    try:
+        make_secret(file)
+    except OSError as error:
+        raise UsageError(f"the secret {file} cannot be made: {error.strerror}") from error
+    if as_json:
+        print_json({"secret": str(file)})
+        return
+    say(f"{file} holds a secret seed. Whoever has it can draw your instances: keep it to yourself.")
 
 
 @keys.command("list")
@@ -131,24 +168,25 @@ def verify(
     secret_seed_file: Annotated[
         Path | None, typer.Option("--secret-seed-file", metavar="FILE", help="The run's seed, if secret.")
     ] = None,
-    isolation: Annotated[
-        str, typer.Option("--isolation", help="auto (the strongest here), process, confined, bubblewrap.")
-    ] = "auto",
+    isolation: VerifyIsolation = "auto",
     data: Annotated[
         str | None, typer.Option("--data", help="The run's data, where they are a folder.")
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", help="The run's model, where it is a folder.")
     ] = None,
+    same_seed_only: SameSeedOnly = False,
+    fresh_trials: FreshTrials = None,
+    profile: DueProfile = None,
     as_json: AsJson = False,
     tasks: Annotated[
         Path | None, typer.Option("--tasks", metavar="DIR", help="A folder with more tasks.")
     ] = None,
 ) -> None:
-    """Test a receipt: who signed it, what changed since, and whether a new run agrees.
+    """Test a receipt: who signed it, what changed since, and whether new runs agree, on its seed and on a fresh one.
 
-    Exit codes: 0 it agrees, 1 something differs, was changed, or the signature is broken, 2 the call or a
-    file is wrong, 3 inconclusive.
+    Exit codes: 0 it agrees, 1 something differs (on a fresh seed alone, too), was changed, or the signature is
+    broken, 2 the call or a file is wrong, 3 inconclusive.
     """
     from harness.cli.progress import Shown
     from harness.receipts.verify import VerifyRequest
@@ -164,6 +202,9 @@ def verify(
         isolation=isolation,
         data=data,
         model=model,
+        same_seed_only=same_seed_only,
+        fresh_trials=fresh_trials,
+        profile=profile,
         tasks_root=tasks,
     )
     try:
@@ -172,11 +213,11 @@ def verify(
     except UsageError as error:  # it may quote the receipt, which anybody could have written
         raise UsageError(clean.line(str(error), 1000)) from error
     if as_json:
-        print_json(_as_json(result))
+        print_json(_summary(result))
     else:
         _show(result)
-    codes = {"agrees": EXIT_OK, "differs": EXIT_FAILED, "inconclusive": EXIT_INCONCLUSIVE}
-    raise typer.Exit(codes[result.verdict])
+    codes = {"agrees": EXIT_OK, "inconclusive": EXIT_INCONCLUSIVE}
+    raise typer.Exit(codes.get(result.verdict, EXIT_FAILED))
 
 
 def _show(result: Verified) -> None:
@@ -185,32 +226,45 @@ def _show(result: Verified) -> None:
     signed = result.receipt
     if signed is not None and result.standing != "broken":
         say(
-            f"Receipt of run {clean.line(signed.run_id, 60)}: {signed.task}, {clean.line(signed.submission, 64)}"
+            f"The receipt says: run {clean.fitted(signed.run_id, 40)}, {clean.fitted(signed.task, 30)}, "
+            f"{clean.fitted(signed.submission, 30)}"
         )
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     marks = {"same": "ok", "differs": "DIFFERS", "open": "open", "note": "note"}
     for one in result.findings:
-        say(f"{marks[one.state]:<9}{clean.line(one.name, 60):<36} {clean.line(one.words)}")
+        # A stranger chose a part of it: what a terminal breaks must not begin like a finding of ours.
+        text = f"{marks[one.state]:<9}{clean.fitted(one.name, 60):<36} {clean.line(one.words, 1000)}"
+        say(clean.hanging(text, width, 46) if width else text)
     endings = {
         "agrees": "The receipt agrees with what was found here.",
         "differs": "The receipt does NOT agree with what was found here.",
+        "differs on a fresh seed": "The receipt agrees on its own seed and does NOT agree on a fresh one: "
+        "the submission may know the receipt's instances.",
         "inconclusive": "Inconclusive: nothing speaks against the receipt, and not enough for it.",
     }
     say(endings[result.verdict])
+    if result.verdict == "agrees" and result.fresh is not None and result.fresh.state == "left out":
+        say("No fresh seed was tried.")
 
 
-def _as_json(result: Verified) -> dict[str, object]:
+def _summary(result: Verified) -> VerifySummary:
+    from harness.reports.run.receipt import FilesSummary, VerifySummary
+
     signed = result.receipt if result.standing != "broken" else None
-    return {
-        "verdict": result.verdict,
-        "signature": result.standing,
-        "key_id": result.key_id,
-        "official": result.official,
-        "run_id": signed.run_id if signed else None,
-        "task": signed.task if signed else None,
-        "files": {"changed": result.changed, "added": result.added, "removed": result.removed},
-        "new_run": result.again.head.run_id if result.again else None,
-        "findings": [one.model_dump(mode="json") for one in result.findings],
-    }
+    return VerifySummary(
+        verdict=result.verdict,
+        signature=result.standing,
+        key_id=result.key_id,
+        official=result.official,
+        run_id=signed.run_id if signed else None,
+        task=signed.task if signed else None,
+        files=FilesSummary(
+            changed=tuple(result.changed), added=tuple(result.added), removed=tuple(result.removed)
+        ),
+        new_run=result.again.head.run_id if result.again else None,
+        fresh=result.fresh,
+        findings=tuple(result.findings),
+    )
 
 
 def _ring() -> KeyRing:

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.measures import names
 from harness.records import TIERS, Direction, Scale, Tier
+
+# What the budgets allow that a task implies, in times what the reference takes, which counts as this many seconds
+# at least. Importing what a task's stack leaves out takes seconds, so a start has as much room as 5 of them.
+IMPLIED_STARTS, IMPLIED_CALLS, IMPLIED_LEAST = 5.0, 20.0, 2.0
+# A profile's `limit_factor` leaves them alone: it stretches what kills, and these go by what the reference takes on the
+# same machine, where 2 s are small change.
+# What a submission may import beyond what the reference does, before its start counts as the work that follows.
+START_SECONDS = 2.0
+# Points over the expert's from which a result is looked at by a person before it counts, in every task. Kept proofs
+# and references by other hands are all far below: what stands so high found a way that the task did not foresee.
+OVER_EXPERT = 40.0
+# The name under which such a result is listed beside the task's constraints.
+LOOK = "a result to look at"
+# What such a budget is on, and so what to do less of, where it fails or is open.
+IMPLIED_OF = {
+    "start": "imports and __init__, in the stage where they take longest",
+    "beside": "calls that only warm up, beyond the median of the timed ones, and timed calls far above it",
+}
+IMPLIED_NAMES = {
+    "start": "start-up time",
+    "ready": "time to be ready",
+    "beside": "time of warm-up and rare calls",
+}
 
 
 class Criterion(BaseModel):
@@ -47,6 +71,10 @@ class Constraint(Criterion):
                 "own_ratio"   the value by another measurement of the same submission, `of`
     margin      relative half-width of a single reading, for verdicts on measures that are read
                 once in a trial; the verdict is inconclusive where it straddles the threshold
+    interval    of a difference: judged by the 95 % interval over resampled items, the same for both sides,
+                and open where it straddles the threshold; without it the items are the yardstick themselves
+    least       what the `reference` tier's value counts as at least, in the measure's unit: a ratio
+                to a few milliseconds would judge nothing that anybody could notice
     """
 
     name: str
@@ -57,6 +85,8 @@ class Constraint(Criterion):
     at_most: float | None = None
     at_least: float | None = None
     margin: float | None = None
+    interval: bool = False
+    least: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
     def _complete(self) -> Constraint:
@@ -68,6 +98,10 @@ class Constraint(Criterion):
             )
         if (self.compare == "own_ratio") != bool(self.of):
             raise ValueError(f"constraint {self.name!r}: of goes with own_ratio, and only there")
+        if self.interval and self.compare != "difference":
+            raise ValueError(f"constraint {self.name!r}: interval goes with difference, and only there")
+        if self.least and self.compare != "ratio":
+            raise ValueError(f"constraint {self.name!r}: least goes with ratio, and only there")
         return self
 
     @property
@@ -82,12 +116,23 @@ class Constraint(Criterion):
 
 
 class Plausible(Criterion):
-    """Bounds beyond which a measurement is not believed: the outcome becomes implausible."""
+    """Bounds beyond which a result does not count before somebody has looked at it: it is open until then.
+
+    A bound that the expert of an instance passes as well says nothing there. With `impossible`, nothing at all
+    can pass it, and what seems to is not believed: the outcome is implausible, with 0 points.
+
+    With `over_references`, `high` is how far the value may lie above the largest of any reference on the same
+    instance (and above 0), and its interval must lie beyond that wholly. `tells` are measures whose values the words
+    give as well.
+    """
 
     measure: str
     low: float | None = None
     high: float | None = None
     because: str
+    impossible: bool = False
+    over_references: bool = False
+    tells: tuple[str, ...] = ()
 
 
 class Criteria(Criterion):
@@ -124,6 +169,35 @@ class Criteria(Criterion):
         measure = self.timed_measure()
         return next(
             (c.reference for c in self.constraints if c.compare == "ratio" and c.measure == measure), None
+        )
+
+    def clock(self) -> Tier | None:
+        """The tier that times are judged against; None where no time of this task is judged."""
+        timed = (c.reference for c in self.constraints if c.compare == "ratio" and names.is_time(c.measure))
+        return self.objective.reference or next(timed, None)
+
+    def implied(self, groups: Iterable[str]) -> tuple[Constraint, ...]:
+        """Budgets for the time that no constraint of the task names, where the task judges time at all.
+
+        `groups` are the groups of untimed calls that were read. Without these, work could be put where no
+        clock is looked at: in the import, a constructor, a call for warming up, a phase that has no budget.
+        They are wide: nobody who only loads and warms up meets them.
+        """
+        clock = self.clock()
+        judged = {c.measure for c in self.constraints}
+        wanted = {group: f"{group}_seconds" for group in groups if f"{group}_seconds" not in judged}
+        if clock is None:
+            return ()
+        return tuple(
+            Constraint(
+                name=IMPLIED_NAMES.get(group, f"time of {group.replace('_', ' ')}"),
+                measure=measure,
+                compare="ratio",
+                reference=clock,
+                at_most=IMPLIED_STARTS if group == "start" else IMPLIED_CALLS,
+                least=IMPLIED_LEAST,
+            )
+            for group, measure in wanted.items()
         )
 
     def needed(self) -> set[Tier]:

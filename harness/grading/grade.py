@@ -1,22 +1,25 @@
 """Pure: measurements and criteria in, a Score out. Touches no disk, clock, process or environment.
 
-points = 100 * (f(v) - f(baseline)) / (f(expert) - f(baseline)) for each instance, with both
-references measured on that instance and machine, then the mean over instances. A constraint is a
-gate with three answers; one that fails gives 0 points, and the unconstrained value is still shown.
+Points are those of each instance, with both references measured on that instance and machine, then the mean over
+instances. A constraint is a gate with three answers; one that fails gives 0 points, and the unconstrained value is
+still shown.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from harness.grading.anchors import of_round, points
 from harness.grading.certificate import timing
 from harness.grading.comparison import Comparison
 from harness.grading.criteria import Criteria, Objective
-from harness.grading.verdicts import judge, objective_value
-from harness.measures.estimates import EDGE, Estimate, combine, log_of, or_else
+from harness.grading.plausibility import impossible, looked_at
+from harness.grading.probes import undisturbed
+from harness.grading.room import repeat, room
+from harness.grading.verdicts import all_constraints, judge, objective_value
+from harness.measures.estimates import Estimate, combine, log_of, or_else
 from harness.measures.stats import percentile_interval, t_interval
 from harness.records import (
     OURS,
@@ -29,28 +32,11 @@ from harness.records import (
     Reached,
     Rung,
     Score,
-    Timing,
+    Tier,
+    open_by,
+    withheld,
 )
-
-# A tier counts as reached from this many points below it: two runs of one solution differ a little.
-TIER_TOLERANCE = 5.0
-
-
-def scale(name: str) -> Callable[[float], float]:
-    """The f of the points' formula: identity, log (times and sizes), logit (rates near 1)."""
-    if name == "log":
-        return lambda v: math.log(max(v, EDGE))
-    if name == "logit":
-        return lambda v: math.log(min(max(v, EDGE), 1 - EDGE) / (1 - min(max(v, EDGE), 1 - EDGE)))
-    return lambda v: v
-
-
-def points(objective: Objective, value: float, baseline: float, expert: float) -> float | None:
-    """Points of a value between its instance's anchors; None where the expert is no better than the baseline."""
-    f = scale(objective.scale)
-    span = f(expert) - f(baseline)
-    better = -span if objective.direction == "lower" else span
-    return 100.0 * (f(value) - f(baseline)) / span if better > 0 else None
+from harness.tiers import reached
 
 
 def grade(criteria: Criteria, rounds: Sequence[Comparison]) -> Score:
@@ -58,6 +44,8 @@ def grade(criteria: Criteria, rounds: Sequence[Comparison]) -> Score:
     failed = next((r.candidate.assessed for r in rounds if r.candidate.assessed.outcome != "ok"), None)
     if failed is not None:
         return unscored(criteria, failed.outcome, failed.reason, failed.measurements)
+    trust = timing(criteria, rounds)
+    rounds = undisturbed(rounds, trust)
     estimates = [objective_value(criteria.objective, r.candidate, r.references, r.alpha) for r in rounds]
     known = [e for e in estimates if e is not None]
     measurements = merged([r.candidate.assessed for r in rounds])
@@ -67,24 +55,27 @@ def grade(criteria: Criteria, rounds: Sequence[Comparison]) -> Score:
     value = combine(known, log_of if criteria.objective.ratio_of else None)
     each = _each(criteria.objective, rounds, known)
     uncapped, low, high = _points(criteria.objective, rounds, each, value)
-    trust = timing(criteria, rounds)
-    constraints = tuple(judge(c, rounds, trust) for c in criteria.constraints)
-    strange = _implausible(criteria, measurements, value, trust)
+    constraints = tuple(judge(c, rounds, trust) for c in all_constraints(criteria, rounds))
+    strange = impossible(criteria, measurements, value, trust)
+    if not strange and all(c.verdict != "fail" for c in constraints):
+        constraints += looked_at(criteria, rounds, measurements, value, uncapped)
     outcome = _outcome(constraints, strange, uncapped)
-    reached = _tier(criteria.objective, rounds, uncapped)
-    counted = _shown(uncapped) if outcome in ("ok", "inconclusive") else 0.0
+    tier = _tier(criteria.objective, rounds, uncapped)
+    counts = outcome in ("ok", "inconclusive") and not withheld(outcome, constraints)
     return Score(
         outcome=outcome,
-        points=counted,
+        points=_shown(uncapped) if counts else 0.0,
         points_uncapped=uncapped,
         points_low=low,
         points_high=high,
         points_each=each,
-        tier=reached if outcome in ("ok", "inconclusive") else "none",
+        points_room=None if uncapped is None else room(criteria.objective, rounds),
+        points_repeat=None if uncapped is None else repeat(criteria.objective, rounds),
+        tier=tier if counts else "none",
         objective=_objective(criteria.objective, value, known),
         constraints=constraints,
         measurements=measurements,
-        reasons=_reasons(outcome, uncapped, reached, constraints, strange),
+        reasons=_reasons(outcome, uncapped, tier, constraints, strange),
         timing=trust,
     )
 
@@ -92,6 +83,7 @@ def grade(criteria: Criteria, rounds: Sequence[Comparison]) -> Score:
 def ladder(criteria: Criteria, rounds: Sequence[Comparison]) -> tuple[Rung, ...]:
     """The references' places: mean objective and mean points over the rounds in which each stands."""
     rungs = []
+    rounds = undisturbed(rounds, timing(criteria, rounds))
     for tier in TIERS:
         sides = [(r, r.references[tier]) for r in rounds if tier in r.references]
         if not sides:
@@ -101,7 +93,7 @@ def ladder(criteria: Criteria, rounds: Sequence[Comparison]) -> tuple[Rung, ...]
         scored = [
             p
             for (r, _), v in zip(sides, values, strict=True)
-            if v and (p := _of_round(criteria.objective, r, v.value)) is not None
+            if v and (p := of_round(criteria.objective, r, v.value)) is not None
         ]
         assessed = sides[-1][1].assessed
         rungs.append(
@@ -123,33 +115,24 @@ def merged(assessed: Sequence[Assessed]) -> tuple[Measurement, ...]:
     measurements = []
     for first in assessed[0].measurements:
         same = [m for a in assessed if (m := a.get(first.name)) is not None]
-        if any(m.value is None for m in same):
+        known = [(m.value, m) for m in same if m.value is not None]
+        if len(known) < len(same):
             measurements.append(first)
             continue
-        estimates = [
-            Estimate(m.value or 0.0, or_else(m.low, m.value), or_else(m.high, m.value)) for m in same
-        ]
-        value = combine(estimates, None)
+        estimates = [Estimate(value, or_else(m.low, value), or_else(m.high, value)) for value, m in known]
+        mean = combine(estimates, None)
         samples = tuple(sample for m in same for sample in m.samples)
-        update = {"value": value.value, "low": value.low, "high": value.high, "samples": samples}
+        # Means of single readings have no interval: an interval of no width would pass for a count.
+        single = any(m.low is None or m.high is None for m in same)
+        low, high = (None, None) if single else (mean.low, mean.high)
+        update = {"value": mean.value, "low": low, "high": high, "samples": samples}
         measurements.append(first.model_copy(update=update))
     return tuple(measurements)
 
 
-def _of_round(objective: Objective, r: Comparison, value: float) -> float | None:
-    anchors = []
-    for tier in ("baseline", "expert"):
-        side = r.references.get(tier)
-        anchor = objective_value(objective, side, r.references) if side else None
-        if anchor is None:
-            return None
-        anchors.append(anchor.value)
-    return points(objective, value, anchors[0], anchors[1])
-
-
 def _each(objective: Objective, rounds: Sequence[Comparison], known: Sequence[Estimate]) -> tuple[float, ...]:
     """The uncapped points of each instance; empty where one of them has none."""
-    each = [_of_round(objective, r, e.value) for r, e in zip(rounds, known, strict=True)]
+    each = [of_round(objective, r, e.value) for r, e in zip(rounds, known, strict=True)]
     known_points = tuple(p for p in each if p is not None)
     return known_points if len(known_points) == len(each) else ()
 
@@ -167,7 +150,7 @@ def _points(
     if paired is not None:
         return centre, *paired
     edges = [
-        [p for r in rounds if (p := _of_round(objective, r, edge)) is not None]
+        [p for r in rounds if (p := of_round(objective, r, edge)) is not None]
         for edge in (value.low, value.high)
     ]
     low, high = sorted(float(np.mean(edge)) for edge in edges)
@@ -182,27 +165,25 @@ def _paired_points(objective: Objective, r: Comparison) -> tuple[float, float] |
     """
     anchors = [r.references[tier].assessed for tier in ("baseline", "expert")]
     measurements = [side.get(objective.measure) for side in (r.candidate.assessed, *anchors)]
-    draws = [m.draws for m in measurements if m is not None]
-    if len(draws) < len(measurements) or not draws[0] or len({len(d) for d in draws}) > 1:
+    draws = [m.draws if m else () for m in measurements]
+    if len({len(d) for d in draws}) > 1:
         return None
     each = [p for v, b, e in zip(*draws, strict=True) if (p := points(objective, v, b, e)) is not None]
     return percentile_interval(np.array(each)) if each else None
 
 
 def _tier(objective: Objective, rounds: Sequence[Comparison], uncapped: float | None) -> Reached:
-    if uncapped is None:
-        return "none"
-    reached: Reached = "below baseline"
+    places: dict[Tier, float] = {}
     for tier in TIERS:
         at = []
         for r in rounds:
             side = r.references.get(tier)
             estimate = objective_value(objective, side, r.references) if side else None
-            place = _of_round(objective, r, estimate.value) if estimate else None
+            place = of_round(objective, r, estimate.value) if estimate else None
             at += [place] if place is not None else []
-        if at and uncapped >= float(np.mean(at)) - TIER_TOLERANCE:
-            reached = tier
-    return reached
+        if at:
+            places[tier] = float(np.mean(at))
+    return reached(uncapped, places)
 
 
 def _outcome(constraints: Sequence[ConstraintResult], strange: str, uncapped: float | None) -> Outcome:
@@ -216,22 +197,6 @@ def _outcome(constraints: Sequence[ConstraintResult], strange: str, uncapped: fl
     return "inconclusive" if "inconclusive" in verdicts else "ok"
 
 
-def _implausible(
-    criteria: Criteria, measurements: Sequence[Measurement], value: Estimate, trust: Timing | None
-) -> str:
-    impossible = next((p.words for p in trust.probes if p.verdict == "implausible"), "") if trust else ""
-    if impossible:
-        return impossible
-    values = {m.name: m.value for m in measurements} | {criteria.objective.measure: value.value}
-    for bound in criteria.plausible:
-        own = values.get(bound.measure)
-        if own is None:
-            continue
-        if (bound.low is not None and own < bound.low) or (bound.high is not None and own > bound.high):
-            return f"{bound.measure} is {own:.4g}: {bound.because}"
-    return ""
-
-
 def _reasons(
     outcome: Outcome, uncapped: float | None, tier: str, constraints: Sequence[ConstraintResult], strange: str
 ) -> tuple[str, ...]:
@@ -240,8 +205,16 @@ def _reasons(
     if outcome in ("budget_exceeded", "inconclusive"):
         wanted = "fail" if outcome == "budget_exceeded" else "inconclusive"
         words = tuple(c.words for c in constraints if c.verdict == wanted)
-        provisional = "the points are provisional: nothing is certified while a verdict is open"
-        return words if outcome == "budget_exceeded" else (*words, provisional)
+        if outcome == "inconclusive" and open_by(outcome, constraints) == "evaluator":
+            return words
+        if outcome == "budget_exceeded":
+            return words
+        if withheld(outcome, constraints):
+            return (
+                *words,
+                "no points are given while a verdict is open on what was measured beyond its limit",
+            )
+        return (*words, "the points are provisional: nothing is certified while a verdict is open")
     if uncapped is None:
         return ("no points can be given: the expert is absent or no better than the baseline on an instance",)
     return (f"every constraint passed; the objective reaches the tier {tier!r}",)

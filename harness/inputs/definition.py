@@ -24,15 +24,24 @@ class PhaseLimit(Closed):
 class TaskLimits(Closed):
     """What kills a worker of this task, besides the phases' own limits.
 
-    A folder of more than `submission_kib` is not started at all: where what was learned elsewhere would pay,
-    it leaves room for code and little for weights.
+    A stage may take `stage_factor` times what the slowest reference takes for it in the same run, and
+    `stage_floor` seconds in any case, all workers and calls of a submission together.
+    A folder of more than `submission_kib` is not taken, nor one with files that are no UTF-8 text, unless
+    `binary_files`: it leaves room for code, and little for weights or tables of answers from elsewhere.
     """
 
     memory_gib: float = Field(default=8.0, gt=0)
     processes: int = Field(default=64, gt=0)
     start_seconds: float = Field(default=180.0, gt=0)
     printed_mib: int = Field(default=16, gt=0)
-    submission_kib: int | None = Field(default=None, gt=0)
+    stage_factor: float = Field(default=20.0, ge=1)
+    stage_floor: float = Field(default=60.0, gt=0)
+    submission_kib: int = Field(default=256, gt=0)
+    binary_files: bool = False
+
+
+# Where a task judges no time, a stage may take so many seconds in any case.
+FREE_FLOOR = 600.0
 
 
 class Mutant(Closed):
@@ -56,6 +65,14 @@ class Mutant(Closed):
         return self
 
 
+class Allowed(Closed):
+    """A cheat that may score up to `at_most` points, and why that does no harm: its words are shown with the proof."""
+
+    cheat: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+    at_most: float = Field(gt=0)
+    because: str = Field(min_length=1)
+
+
 class Definition(Closed):
     """The content of task.toml."""
 
@@ -76,6 +93,16 @@ class Definition(Closed):
     plausible: tuple[Plausible, ...] = ()
     sizes: dict[str, SizeTable]
     mutants: tuple[Mutant, ...] = ()
+    allowed: tuple[Allowed, ...] = ()
+
+    def stage_floor(self, clock: str | None) -> float:
+        """Seconds that a stage may take in any case; `clock`: the tier that times are judged against, if any is.
+
+        Never less than twice a budget that the task states in plain seconds.
+        """
+        plain = [c for c in self.constraints if c.compare == "absolute" and c.measure.endswith("_seconds")]
+        twice = [2 * c.threshold for c in plain]
+        return max(self.limits.stage_floor, 0.0 if clock else FREE_FLOOR, *twice)
 
     def limited(self) -> dict[str, PhaseLimit]:
         """Every phase that may be asked for, of the submission's contract and of the judge's."""

@@ -1,50 +1,22 @@
 """Takes in what candidates handed in: a folder of candidates, a list in CSV, or archives of either.
 
-An archive is unpacked into a private folder, by content. Nothing in it is trusted: links, devices,
-absolute paths, `..`, names that differ only in case and sizes beyond the caps are refused, with the
-archive and the member named. A broken archive affects that candidate only.
+An archive is one by its name (`archives` unpacks it). A broken archive and a name that cannot be used affect that
+candidate only.
 """
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import difflib
-import errno
-import lzma
-import os
 import re
-import shutil
-import stat
-import tarfile
-import tempfile
-import unicodedata
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import IO
+from pathlib import Path
 
-from harness.digests import of_bytes
 from harness.errors import SubmissionError, UsageError
+from harness.inputs.archives import is_archive, stem, unpack
 
-MOST_MEMBERS = 10_000
-MOST_BYTES = 200 * 2**20
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
-_BROKEN = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    RuntimeError,
-    ValueError,
-)
-# What an archive's content can bring about; any other error of the system is not its candidate's doing.
-_THEIRS = (None, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL)
-Member = tuple[str, Callable[[], IO[bytes]] | None]
 
 
 @dataclass(frozen=True)
@@ -72,7 +44,7 @@ def read(place: Path, tasks: Sequence[str], keep: Path) -> Intake:
         raise UsageError(
             f"the submissions' folder {place} does not exist; name a folder, a CSV or an archive"
         )
-    if place.is_file() and _is_archive(place):
+    if place.is_file() and is_archive(place):
         top = unpack(place, keep)
         inner = _inner(top)
         place = top if any((inner / task).is_dir() for task in tasks) else inner
@@ -95,16 +67,31 @@ def read(place: Path, tasks: Sequence[str], keep: Path) -> Intake:
 def _walked(place: Path, tasks: Sequence[str], keep: Path) -> tuple[dict[str, list[Handed]], list[str]]:
     by_alias: dict[str, list[Handed]] = {}
     notes: list[str] = []
+    entries: dict[str, list[tuple[str, Path]]] = {}
     for entry in sorted(place.iterdir()):
         if entry.name.startswith((".", "__MACOSX")):
             continue
-        if not (entry.is_symlink() or entry.is_dir() or _is_archive(entry)):
+        if not (entry.is_symlink() or entry.is_dir() or is_archive(entry)):
             notes.append(f"{entry.name!r} is neither a candidate's folder nor an archive; left out")
             continue
-        alias = _named(_stem(entry))
-        if alias in by_alias:
-            raise UsageError(f"the candidate {alias!r} is there twice in {place}; keep one")
-        by_alias[alias] = _candidate(alias, entry, tasks, keep, notes)
+        try:
+            alias = _named(stem(entry))
+        except UsageError as error:
+            notes.append(f"{error}; left out: rename it and type the same command again")
+            continue
+        entries.setdefault(alias.lower(), []).append((alias, entry))
+    for same in entries.values():
+        alias, entry = same[0]
+        if len(same) == 1:
+            try:
+                by_alias[alias] = _candidate(alias, entry, tasks, keep, notes)
+            except PermissionError as error:
+                why = f"{entry.name!r} cannot be read: {error.strerror}; give its files leave to be read"
+                by_alias[alias] = [Handed(alias, task, None, why) for task in tasks]
+            continue
+        names = " and ".join(repr(entry.name) for _, entry in same)
+        why = f"{names} in {place} are one candidate's name twice; keep one"
+        by_alias[alias] = [Handed(alias, task, None, why) for task in tasks]
     return by_alias, notes
 
 
@@ -114,11 +101,11 @@ def _candidate(alias: str, entry: Path, tasks: Sequence[str], keep: Path, notes:
         top = _opened(entry, keep)
     except SubmissionError as error:
         return [Handed(alias, task, None, str(error)) for task in tasks]
-    if _is_archive(entry) and not any((top / task).is_dir() for task in tasks):
+    if is_archive(entry) and not any((top / task).is_dir() for task in tasks):
         top = _inner(top)
-    handed = []
+    by_task: dict[str, list[Path]] = {}
     for inner in sorted(top.iterdir()):
-        name = _stem(inner)
+        name = stem(inner)
         if inner.name.startswith((".", "__MACOSX")):
             continue
         if name not in tasks:
@@ -126,8 +113,16 @@ def _candidate(alias: str, entry: Path, tasks: Sequence[str], keep: Path, notes:
             hint = f", did you mean {near[0]!r}?" if near else ""
             notes.append(f"{alias}: unknown task {name!r}{hint}")
             continue
-        handed.append(_one(alias, name, inner, keep))
-    return handed
+        by_task.setdefault(name, []).append(inner)
+    return [_only(alias, task, places, keep) for task, places in by_task.items()]
+
+
+def _only(alias: str, task: str, places: Sequence[Path], keep: Path) -> Handed:
+    """What was handed in for a task, refused where it is there twice: as a folder and as an archive, say."""
+    if len(places) == 1:
+        return _one(alias, task, places[0], keep)
+    names = " and ".join(repr(place.name) for place in places)
+    return Handed(alias, task, None, f"{names} are {alias}'s {task} twice; keep one")
 
 
 def _one(alias: str, task: str, place: Path, keep: Path) -> Handed:
@@ -135,7 +130,7 @@ def _one(alias: str, task: str, place: Path, keep: Path) -> Handed:
         folder = _opened(place, keep)
     except SubmissionError as error:
         return Handed(alias, task, None, str(error))
-    if _is_archive(place) and not (folder / "solution.py").is_file():
+    if is_archive(place) and not (folder / "solution.py").is_file():
         folder = _inner(folder)
     return Handed(alias, task, folder)
 
@@ -144,7 +139,7 @@ def _opened(place: Path, keep: Path) -> Path:
     """The folder itself, or what an archive holds; raises SubmissionError."""
     if place.is_symlink():
         raise SubmissionError(f"{place} is a link; hand in the folder itself")
-    return unpack(place, keep) if place.is_file() and _is_archive(place) else place
+    return unpack(place, keep) if place.is_file() and is_archive(place) else place
 
 
 def _listed(file: Path, tasks: Sequence[str], keep: Path) -> tuple[dict[str, list[Handed]], list[str]]:
@@ -185,107 +180,7 @@ def _named(alias: str) -> str:
     return alias
 
 
-def _is_archive(path: Path) -> bool:
-    return path.is_file() and path.name.lower().endswith(_ARCHIVES)
-
-
-def _stem(path: Path) -> str:
-    if _is_archive(path):
-        for end in sorted(_ARCHIVES, key=len, reverse=True):
-            if path.name.lower().endswith(end):
-                return path.name[: -len(end)]
-    return path.name
-
-
 def _inner(folder: Path) -> Path:
     """The one folder inside, where an archive wraps everything in one."""
     inside = [p for p in folder.iterdir() if not p.name.startswith((".", "__MACOSX"))]
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
-
-
-def unpack(archive: Path, keep: Path) -> Path:
-    """The folder below `keep` with the archive's content; raises SubmissionError naming archive and member."""
-    try:
-        if archive.stat().st_size > MOST_BYTES:
-            raise SubmissionError(f"{archive} is larger than {MOST_BYTES >> 20} MiB")
-        target = keep / of_bytes(archive.read_bytes())[:32]
-        if target.is_dir():
-            return target
-        keep.mkdir(parents=True, exist_ok=True, mode=0o700)
-        making = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=keep))
-        try:
-            _write(archive, making)
-            with contextlib.suppress(FileExistsError):  # another command was as quick, with the same content
-                os.replace(making, target)
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
-    except _BROKEN as error:
-        raise SubmissionError(f"the archive {archive} cannot be unpacked: {error}") from error
-    except OSError as error:
-        if error.errno in _THEIRS:
-            raise SubmissionError(f"the archive {archive} cannot be unpacked: {error}") from error
-        raise UsageError(f"the archive {archive} cannot be unpacked into {keep}: {error.strerror}") from error
-    return target
-
-
-def _write(archive: Path, top: Path) -> None:
-    """Unpacks into `top`, which is new and empty: every file is made here, so nothing can be written through."""
-    seen: dict[str, str] = {}
-    total = 0
-    for count, (name, opens) in enumerate(_members(archive), 1):
-        if count > MOST_MEMBERS:
-            raise SubmissionError(f"{archive} has more than {MOST_MEMBERS} members")
-        path = _safe(archive, name)
-        if path is None:
-            continue
-        key = unicodedata.normalize("NFC", str(path)).casefold()
-        if opens is None:
-            (top / path).mkdir(parents=True, exist_ok=True)
-            continue
-        if key in seen:
-            raise SubmissionError(f"{archive}: {name!r} and {seen[key]!r} are the same name twice")
-        seen[key] = name
-        (top / path).parent.mkdir(parents=True, exist_ok=True)
-        with opens() as source, (top / path).open("xb") as target:
-            while content := source.read(1 << 16):
-                total += len(content)  # what was really unpacked: a header may lie
-                if total > MOST_BYTES:
-                    raise SubmissionError(
-                        f"{archive}: unpacks to more than {MOST_BYTES >> 20} MiB, at {name!r}"
-                    )
-                target.write(content)
-
-
-def _safe(archive: Path, name: str) -> PurePosixPath | None:
-    """The member's path inside; None for the top itself."""
-    path = PurePosixPath(name)
-    odd = "\\" in name or "\0" in name or ":" in name or not name.isprintable()
-    if path.is_absolute() or ".." in path.parts or odd:
-        raise SubmissionError(f"{archive}: the member {name[:120]!r} would be written outside; refused")
-    return path if path.parts else None
-
-
-def _members(archive: Path) -> Iterator[Member]:
-    """Name and opener of each member, None for folders; raises SubmissionError for links and devices."""
-    if archive.name.lower().endswith(".zip"):
-        with zipfile.ZipFile(archive) as opened:
-            for info in opened.infolist():
-                kind = stat.S_IFMT(info.external_attr >> 16)
-                if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                    raise SubmissionError(f"{archive}: {info.filename!r} is a link or device; refused")
-                if info.flag_bits & 1:
-                    raise SubmissionError(f"{archive}: {info.filename!r} is encrypted; hand it in open")
-                yield info.filename, None if info.is_dir() else lambda i=info: opened.open(i)
-        return
-    with tarfile.open(archive, "r:*") as tar:
-        for member in tar:
-            if not (member.isfile() or member.isdir()):
-                raise SubmissionError(f"{archive}: {member.name!r} is a link or device; refused")
-            yield member.name, None if member.isdir() else lambda m=member: _content(tar, m)
-
-
-def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    content = tar.extractfile(member)
-    if content is None:
-        raise SubmissionError(f"the member {member.name!r} has no content")
-    return content

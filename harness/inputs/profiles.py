@@ -30,7 +30,7 @@ class Profile(_Closed):
 
     trials, max_trials   instances: so many, and more while a verdict is open
     pairs, max_pairs     fresh process pairs for the timed stage of each, and more while a verdict is open
-    pair_seconds         no further pair is begun after so long
+    pair_seconds         no further pair is begun after so long, a submission's own time left out
     memory_pass          whether each submission also runs alone, for its memory only
     """
 
@@ -90,7 +90,7 @@ def read(name: str) -> Profile:
     try:
         return Profile.model_validate(content)
     except ValidationError as error:
-        raise ProfileError(f"profile {name}: {first_of(error)}") from error
+        raise ProfileError(f"profile {name}: {first_of(error, Profile)}") from error
 
 
 def suite_names() -> list[str]:
@@ -112,7 +112,7 @@ def suite(name: str) -> SuiteFile:
     try:
         return SuiteFile.model_validate({"name": file.stem, **content})
     except ValidationError as error:
-        raise ProfileError(f"suite {name}: {first_of(error)}") from error
+        raise ProfileError(f"suite {name}: {first_of(error, SuiteFile)}") from error
 
 
 def _content(name: str, seen: tuple[str, ...]) -> dict[str, Any]:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.digests import of_bytes, of_value
 from harness.errors import SubmissionError, TaskError
 from harness.inputs import layout
 from harness.machine.temporary import private_folder, remove
 from harness.records import TIERS, Tier
+from harness.strangers import shows
 
 MOST_FILES = 1000
 MOST_BYTES = 64 * 1024 * 1024
+MOST_DEPTH, LONGEST_PATH = 32, 1024  # folders below one another; bytes of a path within a submission
 SKIPPED = {"__pycache__", ".git", ".venv", "venv", ".ipynb_checkpoints", ".mypy_cache", ".ruff_cache"}
 
 
@@ -52,7 +56,7 @@ def read(task: str, folder: Path, label: str = "", tier: Tier | None = None) -> 
     files = tuple(_files(folder))
     if Path("solution.py") not in files:
         raise SubmissionError(f"{folder} holds no solution.py; `harness init {task} DIR` shows one that runs")
-    hashes = tuple(of_bytes(_read(folder / file)) for file in files)
+    hashes = tuple(of_bytes(content(folder / file)) for file in files)
     digest = _digest(files, hashes)
     return Submission(
         task=task,
@@ -63,6 +67,61 @@ def read(task: str, folder: Path, label: str = "", tier: Tier | None = None) -> 
         tier=tier,
         hashes=hashes,
     )
+
+
+def is_text(content: bytes) -> bool:
+    """UTF-8 without a zero byte: text that a person can read, whatever it says."""
+    try:
+        return "\0" not in content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+
+
+def content(path: Path, most: int | None = None) -> bytes:
+    """A plain file's bytes, at most `most` of them (one more than may be held); raises SubmissionError for others.
+
+    A folder may change between two looks at it: no link is followed, and no pipe is waited for.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise SubmissionError(f"{path} is no regular file; a submission may hold only plain files")
+            return file.read(MOST_BYTES + 1 if most is None else most)
+    except OSError as error:
+        raise SubmissionError(f"{path} cannot be read: {error.strerror}") from error
+
+
+class Level(NamedTuple):
+    """One folder within a submission: its path inside, and the sorted names of files and of links to folders in it.
+
+    `odd` are names that are no text, of whatever kind: any bytes but / and 0 may be one on Linux, and no record can
+    hold them; and those of which nothing can be seen. `deep`: it has folders that go deeper than may be, and these are
+    not walked.
+    """
+
+    within: Path
+    names: tuple[str, ...]
+    links: tuple[str, ...]
+    odd: tuple[str, ...]
+    deep: bool
+
+
+def levels(folder: Path) -> Iterator[Level]:
+    """Every folder of a submission from the top down, in an order that no file system decides; no link is followed.
+
+    What is never staged (SKIPPED, compiled code) is not there.
+    """
+    for base, folders, names in os.walk(folder):
+        within = Path(base).relative_to(folder)
+        odd = tuple(name for name in (*folders, *names) if not (is_text(os.fsencode(name)) and shows(name)))
+        kept = sorted(name for name in folders if name not in SKIPPED and name not in odd)
+        links = tuple(name for name in kept if (Path(base) / name).is_symlink())
+        folders[:] = [name for name in kept if name not in links]
+        if deep := bool(folders) and len(within.parts) >= MOST_DEPTH:
+            folders.clear()
+        files = sorted(name for name in names if not name.endswith(".pyc") and name not in odd)
+        yield Level(within, tuple(files), links, odd, deep)
 
 
 def alias(name: str) -> str:
@@ -116,7 +175,7 @@ def _over(
     for own in (read(task, file.parent, file.parent.name) for file in sorted(solutions)):
         places = dict(sorted({**beneath, **dict(own.places())}.items()))
         files, sources = tuple(places), tuple(places.values())
-        hashes = tuple(of_bytes(_read(place)) for place in sources)
+        hashes = tuple(of_bytes(content(place)) for place in sources)
         by_name[own.label] = replace(
             own, files=files, sources=sources, hashes=hashes, digest=_digest(files, hashes)
         )
@@ -138,15 +197,15 @@ def staged(submission: Submission) -> Generator[Path]:
     copy = top / "submission"
     try:
         copy.mkdir()
-        contents = [(file, _read(place)) for file, place in submission.places()]
-        if _digest(submission.files, [of_bytes(content) for _, content in contents]) != submission.digest:
+        held = [(file, content(place)) for file, place in submission.places()]
+        if _digest(submission.files, [of_bytes(one) for _, one in held]) != submission.digest:
             raise SubmissionError(
                 f"{submission.folder} changed since it was read; leave it alone during a run"
             )
-        for file, content in contents:
+        for file, one in held:
             target = copy / file
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+            target.write_bytes(one)
             target.chmod(0o444)
         for folder in sorted((path for path in copy.rglob("*") if path.is_dir()), reverse=True):
             folder.chmod(0o555)
@@ -160,12 +219,20 @@ def _files(folder: Path) -> Iterator[Path]:
     count = total = 0
     # Installers link a wheel's files into an environment instead of copying them: no candidate put them there.
     installed = folder.resolve().is_relative_to(sys.prefix)
-    for base, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in SKIPPED)
-        for name in sorted([*names, *(f for f in folders if (Path(base) / f).is_symlink())]):
-            path = Path(base) / name
-            if name.endswith(".pyc"):
-                continue
+    for level in levels(folder):
+        if level.odd:
+            name = os.fsencode(level.within / level.odd[0])
+            raise SubmissionError(
+                f"{folder} holds a name that is no UTF-8 text or shows nothing, {name!r}; rename it"
+            )
+        paths = [level.within / name for name in sorted((*level.names, *level.links))]
+        if level.deep or max(len(os.fsencode(path)) for path in (level.within, *paths)) > LONGEST_PATH:
+            raise SubmissionError(
+                f"{folder} has folders or names that go too deep: at most {MOST_DEPTH} folders below one another, "
+                f"and paths of {LONGEST_PATH} bytes"
+            )
+        for inside in paths:
+            path = folder / inside
             if path.is_symlink() or not path.is_file():
                 raise SubmissionError(
                     f"{path} is a link or no regular file; a submission may hold only plain files"
@@ -181,18 +248,8 @@ def _files(folder: Path) -> Iterator[Path]:
                 raise SubmissionError(
                     f"{folder} is too large: at most {MOST_FILES} files and {MOST_BYTES // 2**20} MiB may be staged"
                 )
-            yield path.relative_to(folder)
+            yield inside
 
 
 def _digest(files: Iterable[Path], hashes: Iterable[str]) -> str:
     return of_value([[file.as_posix(), sha256] for file, sha256 in zip(files, hashes, strict=True)])
-
-
-def _read(path: Path) -> bytes:
-    # O_NOFOLLOW: the folder may have changed since it was walked.
-    try:
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-    except OSError as error:
-        raise SubmissionError(f"{path} cannot be read: {error.strerror}") from error
-    with os.fdopen(fd, "rb") as file:
-        return file.read(MOST_BYTES + 1)

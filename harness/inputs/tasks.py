@@ -18,7 +18,7 @@ from harness.errors import TaskError, first_of
 from harness.grading.criteria import Criteria
 from harness.inputs import layout
 from harness.inputs.definition import Definition, SizeTable
-from harness.instances import Answer, Evaluation, Instance, Workbench
+from harness.instances import Answer, Evaluation, Instance, ItemAnswers, Workbench
 from harness.records import Measurement
 from harness.tasks import imported
 
@@ -105,6 +105,17 @@ class Task:
         conclude = getattr(self.module, "conclude", None)
         return conclude(instance, measured) if conclude is not None else Evaluation(())
 
+    @property
+    def has_items(self) -> bool:
+        """Whether the task says which answers are wrong, item by item."""
+        return (self.folder / "items.py").is_file()
+
+    def items(self, instance: Instance, answers: Mapping[str, Answer]) -> ItemAnswers:
+        """The scored answers item by item and which are wrong, by the task's items.py; never for a score."""
+        module = imported(f"harness_items_{self.id.replace('-', '_')}", self.folder / "items.py")
+        items: Callable[[Instance, Mapping[str, Answer]], ItemAnswers] = module.items
+        return items(instance, answers)
+
 
 def read(folder: Path) -> Task:
     """The task in `folder`; raises TaskError with one sentence when something is missing or wrong."""
@@ -119,7 +130,7 @@ def read(folder: Path) -> Task:
     try:
         definition = Definition.model_validate(content)
     except ValidationError as error:
-        raise TaskError(f"{file}: {first_of(error)}") from error
+        raise TaskError(f"{file}: {first_of(error, Definition)}") from error
     for name in ("task.py", "contract.py", "README.md", "starter/solution.py"):
         if not (folder / name).is_file():
             raise TaskError(f"task {definition.id}: {folder / name} is missing")
@@ -130,7 +141,12 @@ def roots(extra: Path | None = None) -> Iterator[Path]:
     """The folders that hold tasks: `extra`, the project's own, and installed packs of other people."""
     if extra is not None:
         if not extra.is_dir():
-            raise TaskError(f"the tasks folder {extra} does not exist")
+            raise TaskError(
+                f"the tasks folder {extra} {'is no folder' if extra.exists() else 'does not exist'}"
+            )
+        if not any(extra.glob("*/task.toml")):
+            own = "; name the folder above it" if (extra / "task.toml").is_file() else ""
+            raise TaskError(f"the tasks folder {extra} holds no task: no folder in it has a task.toml{own}")
         yield extra
     yield layout.folder("tasks")
     for entry in metadata.entry_points(group="harness.tasks"):

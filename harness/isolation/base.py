@@ -31,7 +31,8 @@ THREAD_VARIABLES = (
 class Launch:
     """The order for a worker: its private folder `home` (created, empty) with its `scratch` inside.
 
-    `readable` are the files and folders that it may read: the staged submission, the contract, the models.
+    `readable` are the files and folders that it may read: the staged submission, the contract, the models; `hidden`
+    are folders that it may not, wherever they lie: the tasks and references of the run.
     `stack` names the modules that the task wants imported before a submission is, as `module` or
     `module:attribute`; with a stack the worker may be forked from a process that has imported it. Empty: a
     fresh interpreter that has imported nothing.
@@ -44,6 +45,7 @@ class Launch:
     extra_environment: Mapping[str, str] = field(default_factory=dict)
     stack: tuple[str, ...] = ()
     readable: tuple[Path, ...] = ()
+    hidden: tuple[Path, ...] = ()
 
 
 class Process(Protocol):
@@ -88,7 +90,9 @@ class Launched:
 
     `cgroup` is the control group it was started in; without one, `no_cgroup` says why. `forked_from` is the
     process it was forked from, if any: when that process ends, the worker ends too. `keeper` is the ancestor
-    of all of the worker's processes, where there is one. `places` maps our paths to their names inside.
+    of all of the worker's processes, where there is one. `places` maps our paths to their names inside. `boxed`:
+    names like /tmp stand for folders of its own.
+    `home` is its private folder on our side, where what it writes is looked for.
     `swept` names what the worker left in shared memory, once it has ended.
     """
 
@@ -100,6 +104,8 @@ class Launched:
     forked_from: Process | None = None
     keeper: int = 0
     places: Mapping[Path, str] = field(default_factory=dict)
+    boxed: bool = False
+    home: Path | None = None
     swept: list[str] = field(default_factory=list)
 
     @property

@@ -14,8 +14,8 @@ can leave its group; `MemoryMeter` notices this and marks the figure as advisory
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
+import secrets
 import signal
 import threading
 from collections.abc import Generator, Sequence
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.isolation.dialects import V1, V2, Dialect
-from harness.machine.processes import born, pid_namespace
+from harness.machine.processes import born, lines_of, pid_namespace
 
 SHELL = "/bin/sh"
 PREFIX = "harness-"
@@ -36,7 +36,6 @@ _JOIN = (
 )
 _V1_NEEDED, _V1_WANTED = "memory", ("cpuacct", "freezer", "pids", "cpuset")
 _PATIENCE = 0.001
-_numbers = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ class Cgroup:
     def holds(self, pid: int) -> bool:
         """Whether the memory of `pid` is counted here: it is in this group, or in one below it."""
         with contextlib.suppress(OSError):
-            for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+            for line in lines_of(f"/proc/{pid}/cgroup"):
                 _, controllers, path = line.split(":", 2)
                 if "memory" in controllers.split(",") or (self.dialect.version == 2 and not controllers):
                     return self.memory.name in path.split("/")
@@ -242,7 +241,8 @@ def make() -> Made:
     if available.parents is None:
         return Made(None, available.reason)
     dialect, parents = available.parents
-    name = f"{PREFIX}{pid_namespace()}-{os.getpid()}-{born(os.getpid())}-{next(_numbers)}"
+    # Not counted: a number would tell a worker which one of the run it is.
+    name = f"{PREFIX}{pid_namespace()}-{os.getpid()}-{born(os.getpid())}-{secrets.token_hex(8)}"
     group = Cgroup(dialect=dialect, folders={})
     try:
         for parent in set(parents.values()):
@@ -263,8 +263,8 @@ def make() -> Made:
 def places(proc: Path = Path("/proc/self")) -> Places:
     """Where groups can be made: the dialect and a folder for each controller; or None and the reason."""
     try:
-        own = [line.split(":", 2) for line in (proc / "cgroup").read_text().splitlines()]
-        mounts = [line.split() for line in (proc / "mountinfo").read_text().splitlines()]
+        own = [line.split(":", 2) for line in lines_of(proc / "cgroup")]
+        mounts = [line.split() for line in lines_of(proc / "mountinfo")]
     except OSError:
         return Places(None, "this system has no control groups")
     v1: dict[str, Path] = {}
@@ -351,12 +351,12 @@ def _frozen(folders: dict[str, Path], version: int) -> Generator[None]:
     else:
         states = (folders.get("freezer", folders["memory"]) / "freezer.state", "FROZEN", "THAWED")
     file, frozen, thawed = states
-    with contextlib.suppress(OSError):
-        if file.exists():
-            file.write_text(frozen)
+    with contextlib.suppress(
+        OSError
+    ):  # where it cannot be frozen there is no such file, and none can be made
+        file.write_text(frozen)
     try:
         yield
     finally:
         with contextlib.suppress(OSError):
-            if file.exists():
-                file.write_text(thawed)
+            file.write_text(thawed)

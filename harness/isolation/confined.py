@@ -26,12 +26,12 @@ from harness.isolation import selftest
 from harness.isolation.base import Checked, Launch, Launched
 from harness.isolation.box import sharedmemory
 from harness.isolation.cgroups import Cgroup
+from harness.isolation.hiding import PACKAGE, around, hidden_in
 from harness.isolation.strong import StrongLevel
 from harness.isolation.zygotes import Forked, possible
 from harness.worker import syscalls
 from harness.worker.landlock import version
 
-_PACKAGE = Path(__file__).resolve().parent.parent
 # Whoever reads files of the system: its libraries, its compilers, what it knows of itself.
 SYSTEM = (
     "/lib",
@@ -60,7 +60,12 @@ SYSTEM = (
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 RESIDUAL = ("connects to unix sockets that have a path", "can fill the disk")
 _SHARED = "find shared memory of others"
-_NOT_PROMISED = {"connect to a socket that has a path", "know the machine's name"}
+_NOT_PROMISED = {
+    "connect to a socket that has a path",
+    "know the machine's name",
+    "count on from the worker before",
+    "know which worker of the run it is",
+}
 # What depends on the mounts that a worker could make: told by it, the probe, what is to be said without.
 _BY_MOUNTS = (
     ("sealed", "change the mode of a file outside", "changes the modes and times of files of its user"),
@@ -115,6 +120,7 @@ class ConfinedLevel(StrongLevel):
             threads=order.threads,
             device=order.device,
             readable=order.readable,
+            hidden=order.hidden,
         )
         launched = self._forked(order, group, more) or self._forked(bare, group, more)
         if launched is None:
@@ -129,8 +135,12 @@ class ConfinedLevel(StrongLevel):
         return launched
 
     def _rules(self, order: Launch, held: bool) -> dict[str, Any]:
+        shown = [*interpreter(), "/usr"]
+        hidden = hidden_in(map(Path, shown), order.hidden)
+        parts = [around(folder, hidden) for folder in shown]
         rules = {
-            "readable": [*interpreter(), *map(str, order.readable), "/usr", "/proc"],
+            "readable": [*(path for part in parts for path in part.read), *map(str, order.readable), "/proc"],
+            "listed": [path for part in parts for path in part.listed],
             "readable_if": [*SYSTEM, *map(str, linked(order.readable))],
             "own": [str(order.home)],
             "use_if": [*DEVICES],
@@ -152,7 +162,7 @@ def interpreter() -> tuple[str, ...]:
     """Folders that this Python needs: its environment, its base, and the worker's half of the harness."""
     folders_needed = {sys.prefix, sys.base_prefix, str(Path(os.path.realpath(sys.executable)).parent)}
     folders_needed |= {str(folder) for folders in path_files().values() for folder in folders}
-    return (*sorted(folders_needed), str(_PACKAGE / "__init__.py"), str(_PACKAGE / "worker"))
+    return (*sorted(folders_needed), str(PACKAGE / "__init__.py"), str(PACKAGE / "worker"))
 
 
 @functools.cache
@@ -160,7 +170,7 @@ def path_files() -> dict[Path, list[Path]]:
     """Files (.pth) that add folders to the import path, and those folders; no checkout of ours."""
     added: dict[Path, list[Path]] = {}
     for packages in map(Path, site.getsitepackages()):
-        for file in sorted(packages.glob("*.pth")) if packages.is_dir() else ():
+        for file in sorted(packages.glob("*.pth")):
             lines = file.read_text(errors="replace").splitlines()
             named = [
                 packages / line.strip()
@@ -168,7 +178,7 @@ def path_files() -> dict[Path, list[Path]]:
                 if line.strip() and not line.startswith(("#", "import"))
             ]
             added[file] = [
-                folder for folder in named if folder.is_dir() and not _PACKAGE.is_relative_to(folder)
+                folder for folder in named if folder.is_dir() and not PACKAGE.is_relative_to(folder)
             ]
     return added
 
@@ -178,7 +188,7 @@ def linked(folders: tuple[Path, ...]) -> tuple[Path, ...]:
     """Files outside `folders` to which links inside them lead: a hub's cache keeps a model's files that way."""
     outside = []
     for folder in folders:
-        for path in folder.rglob("*") if folder.is_dir() else ():
+        for path in folder.rglob("*"):
             if path.is_symlink() and not (real := path.resolve()).is_relative_to(folder.resolve()):
                 outside.append(real)
     return tuple(outside)

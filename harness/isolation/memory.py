@@ -1,16 +1,16 @@
 """A worker's memory, read by the parent: from its control group, otherwise from its processes.
 
 Counted are anonymous and shared memory, the kernel's structures for it (all three exactly, with their peak,
-from the control group), and file pages that a process has mapped. Page cache is not counted: it is charged to
-whichever process touched a file first, and the kernel may drop it. Measured: of two identical workers that
-import torch, the group's own peak was 193 MiB for the first, which had to read the libraries, and 146 MiB for
-the second; by this count both held 221.5 MiB. Mapped pages are included, whoever is charged for them, so that
-mapping weights is no cheaper than reading them. They are summed over processes: pages that several processes
-map are counted for each, and pages mapped only between two readings are missed. Files on a memory disk that
-another process wrote are not counted.
+from the control group), file pages that a process has mapped, and files that the worker wrote (`written`, which
+says how). Other page cache is not counted: it is charged to whichever process touched a file first, and the kernel
+may drop it. Measured: of two identical workers that import torch, the group's own peak was 193 MiB for the first,
+which had to read the libraries, and 146 MiB for the second; by this count both held 221.5 MiB. Mapped pages are
+included, whoever is charged for them, so that mapping weights is no cheaper than reading them. They are summed over
+processes: pages that several processes map are counted for each. Pages that are mapped, and files that are
+there, only between two readings are missed.
 
-Without a group everything is sampled: memory that is held only between two readings, that nobody maps, or
-that belongs to a process that left the tree unseen, is missed, and the figure is stamped advisory.
+Without a group everything is sampled: memory that is held only between two readings, or that belongs to a process
+that left the tree unseen, is missed, and the figure is stamped advisory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from pathlib import Path
 
 from harness.isolation.base import Launched
 from harness.isolation.cgroups import Cgroup
-from harness.isolation.tree import Memory, members, memory_of
+from harness.isolation.tree import Memory, members, memory_of, processor_seconds
+from harness.isolation.written import Held, Resident, WrittenFiles
 from harness.machine.processes import born
 
 ADVISORY = "(advisory)"
@@ -33,7 +34,10 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """Bytes held now, and the most since the last reading; by kind where kinds can be distinguished."""
+    """Bytes held now, and the most since the last reading; by kind where kinds can be distinguished.
+
+    `shared` holds the files that the worker wrote, as on a memory disk; `file` only what it has mapped.
+    """
 
     pids: tuple[int, ...]
     held: int
@@ -45,7 +49,11 @@ class Reading:
 
 @dataclass(kw_only=True)
 class MemoryMeter:
-    """Reads one worker's memory. `known` maps every process it ever had to its `born`."""
+    """Reads one worker's memory. `known` maps every process it ever had to its `born`.
+
+    `lost`: why there is no group, or none any more. A group that was joined and can be read no longer is a fault of the
+    run (`unread`): from then on a worker could hold what it likes.
+    """
 
     launched: Launched
     hertz: int
@@ -54,11 +62,20 @@ class MemoryMeter:
     lost: str = ""
     signs: set[str] = field(default_factory=set)
     high_water: int = 0
+    written: WrittenFiles = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.written = WrittenFiles(home=self.launched.home, seconds=self._seconds)
 
     @property
     def group(self) -> Cgroup | None:
         """The worker's group, from the time it was seen inside and as long as it can be read."""
         return self.launched.cgroup if self.joined and not self.lost else None
+
+    @property
+    def unread(self) -> str:
+        """Why the group that the worker is in can no longer be read; "" while it can, or where there never was one."""
+        return self.lost if self.joined else ""
 
     @property
     def measured_by(self) -> str:
@@ -80,7 +97,7 @@ class MemoryMeter:
             self.lost = "the worker could not be moved into it"
 
     def read(self) -> Reading:
-        """The worker's memory. If its group can no longer be read, the group is given up but never the run."""
+        """The worker's memory. If its group can no longer be read, the group is given up, and `unread` says why."""
         group = self.launched.cgroup
         pids = members(self.launched.pid, self.known, self.launched.group)
         for pid in pids:
@@ -93,15 +110,28 @@ class MemoryMeter:
                 return self._grouped(group, each)
             except (OSError, ValueError, KeyError) as error:
                 self.lost = f"it could not be read ({getattr(error, 'strerror', None) or error})"
-        held = sum(memory.resident for memory in each.values())
+        kept = sum(self._in_files(each, grouped=False))
+        held = sum(memory.resident for memory in each.values()) + kept
+        shared = _sum(each.values(), "shared")
         return Reading(
             pids=tuple(each),
             held=held,
-            peak=max(held, risen),
+            peak=max(held, risen + kept if risen else 0),
             anonymous=_sum(each.values(), "anonymous"),
             file=_sum(each.values(), "file"),
-            shared=_sum(each.values(), "shared"),
+            shared=None if shared is None else shared + kept,
         )
+
+    def _in_files(self, each: dict[int, Memory], grouped: bool) -> Held:
+        resident = Resident(_sum(each.values(), "shared") or 0, _sum(each.values(), "file") or 0)
+        return self.written.read(each, self.launched.pid, resident, grouped)
+
+    def _seconds(self) -> float:
+        """Processor seconds that the worker has used."""
+        with contextlib.suppress(OSError, ValueError):
+            if self.group is not None and (seconds := self.group.cpu_seconds()) is not None:
+                return seconds
+        return sum(processor_seconds(pid) for pid in [*self.known])
 
     def oom_killed(self) -> bool:
         """Whether the kernel killed one of the worker's processes for memory."""
@@ -119,14 +149,15 @@ class MemoryMeter:
         # What a forked worker was born with is charged to the zygote; a fresh interpreter would hold it.
         born_with = self.launched.inherited
         file = max(_sum(each.values(), "file") or 0, born_with.file)
-        more = file + stray + born_with.anonymous
+        kept = sum(self._in_files(each, grouped=True))
+        more = file + stray + born_with.anonymous + kept
         return Reading(
             pids=tuple(each),
             held=usage.held + more,
             peak=usage.peak + more,
             anonymous=usage.anonymous + born_with.anonymous,
             file=file,
-            shared=usage.shared,
+            shared=usage.shared + kept,
         )
 
     def _joins(self, group: Cgroup) -> bool:

@@ -63,6 +63,7 @@ class ProcessLevel:
                 group.remove()
             raise
         launched.no_cgroup = reason
+        launched.home = order.home
         if cores:
             os.sched_setaffinity(launched.pid, cores)
         return launched

@@ -15,22 +15,25 @@ import secrets
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from harness.digests import of_value
 from harness.errors import SandboxFailed
+from harness.isolation import hiding
 from harness.isolation.base import Checked, Launch, Launched
 from harness.isolation.box import sharedmemory
 from harness.isolation.tree import born, kill_tree
-from harness.worker.probes import PROBES
+from harness.machine.temporary import private_folder
+from harness.worker.probes.answering import BETWEEN, PROBES
 
 _SECONDS = 20.0
+# In a box, where the names of the outside stand for other folders, these are the worker's.
+_OWNED = ("/tmp", "/dev/shm", "/dev")
 _LONGEST = 1 << 18
 # Starts a worker that answers the probes; what its level promises for such a one.
 Prober = Callable[[Launch, Mapping[str, Any]], Launched]
@@ -39,20 +42,28 @@ Promises = Callable[[Launched], Checked]
 
 def every() -> frozenset[str]:
     """The names of all probes."""
-    return frozenset(PROBES)
+    return frozenset(PROBES) | frozenset(BETWEEN)
 
 
 def run(start: Prober, promises: Promises) -> Checked:
     """What the probes reached at a level; raises SandboxFailed at the first promise that does not hold."""
-    with _targets() as (order, targets):
-        launched = start(order, {"probe": True})
-        try:
-            promised = promises(launched)
-            places = {name: launched.inside(path) for name, path in targets.pop("paths").items()}
-            reached = _heard(launched, {**targets, **places})
-        finally:
-            ended(launched)
-    missing = sorted(set(PROBES) - set(reached))
+    reached: dict[str, str] = {}
+    promised = Checked()
+    with _targets() as (orders, targets):
+        for number, order in enumerate(orders):  # one after the other, as the stages of a submission are
+            launched = start(order, {"probe": True})
+            try:
+                promised = promises(launched)
+                places = {
+                    "given": launched.inside(order.readable[0]),
+                    "own": launched.inside(order.scratch),
+                    "owned": _OWNED if launched.boxed else (),
+                    "second": number > 0,
+                }
+                reached |= _heard(launched, {**targets, **places})
+            finally:
+                ended(launched)
+    missing = sorted(every() - set(reached))
     if missing:
         raise SandboxFailed(
             f"the isolation's self-test did not come to the probe {missing[0]!r}; run it again"
@@ -91,7 +102,7 @@ def ended(launched: Launched) -> None:
 
 
 def _heard(launched: Launched, targets: Mapping[str, Any]) -> dict[str, str]:
-    sock, stderr = launched.sock, launched.process.stderr
+    sock = launched.sock
     sock.settimeout(_SECONDS)
     words = b""
     try:
@@ -102,21 +113,33 @@ def _heard(launched: Launched, targets: Mapping[str, Any]) -> dict[str, str]:
             words += part
         reached: dict[str, str] = json.loads(words)
     except (OSError, ValueError):
-        printed = os.read(stderr.fileno(), _LONGEST) if stderr and not words else b""
-        last = (printed or b"nothing was said").decode(errors="replace").strip().splitlines()[-1]
-        raise SandboxFailed(f"the isolation's self-test ended without an answer: {last}") from None
+        last = "" if words else _last_line(launched.process.stderr)
+        raise SandboxFailed(
+            f"the isolation's self-test ended without an answer: {last or 'nothing was said'}"
+        ) from None
     return reached
 
 
+def _last_line(pipe: IO[bytes] | None) -> str:
+    """The last line that can be read from a pipe without waiting: its writer may live on and print nothing."""
+    if pipe is None:
+        return ""
+    os.set_blocking(pipe.fileno(), False)
+    with contextlib.suppress(BlockingIOError):
+        lines = os.read(pipe.fileno(), _LONGEST).decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+    return ""
+
+
 @contextmanager
-def _targets() -> Generator[tuple[Launch, dict[str, Any]]]:
-    """A worker's order and the targets that it will try to reach: all made for this test and removed again."""
+def _targets() -> Generator[tuple[list[Launch], dict[str, Any]]]:
+    """Two workers' orders and the targets that they will try to reach: all made for this test and removed again."""
     marker = f"harness-probe-{secrets.token_hex(8)}"
     with ExitStack() as stack:
-        top = Path(tempfile.mkdtemp(prefix="harness-probed-"))
+        top = private_folder("probed")
         stack.callback(shutil.rmtree, top, ignore_errors=True)
-        outside, given, home = top / "outside", top / "submission", top / "home"
-        for folder in (outside, given, home, home / "scratch"):
+        outside, given, home, following = (top / n for n in ("outside", "submission", "home", "following"))
+        for folder in (outside, given, home, home / "scratch", following, following / "scratch"):
             folder.mkdir()
         (given / "solution.py").write_text("")
         canary = outside / marker
@@ -129,8 +152,9 @@ def _targets() -> Generator[tuple[Launch, dict[str, Any]]]:
         targets = {
             "canary": str(canary),
             "spare": str(outside / "spare"),
-            "paths": {"given": given, "own": home / "scratch"},
+            "hidden": [str(folder) for folder in hiding.beside()],
             "marker": marker,
+            "token": secrets.token_hex(8),
             "parent": os.getpid(),
             "target": target,
             "born": {"parent": _born(os.getpid()), "target": _born(target)},
@@ -143,7 +167,11 @@ def _targets() -> Generator[tuple[Launch, dict[str, Any]]]:
         }
         os.environ[_VARIABLE] = marker
         stack.callback(os.environ.pop, _VARIABLE, None)
-        yield Launch(home=home, scratch=home / "scratch", threads=1, device="cpu", readable=(given,)), targets
+        yield [_order(home, given) for home in (home, following)], targets
+
+
+def _order(home: Path, given: Path) -> Launch:
+    return Launch(home=home, scratch=home / "scratch", threads=1, device="cpu", readable=(given,))
 
 
 def _born(pid: int) -> int | None:

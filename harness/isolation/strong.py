@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from harness.errors import SandboxFailed
@@ -15,6 +14,7 @@ from harness.isolation import selftest
 from harness.isolation.base import Checked, Launch, Launched
 from harness.isolation.box import guard
 from harness.isolation.process import ProcessLevel
+from harness.machine.processes import lines_of
 
 # As the kernel tells them of a process: a filter of system calls, and no way to new privileges.
 _HELD = {"Seccomp": "2", "NoNewPrivs": "1"}
@@ -77,8 +77,8 @@ class StrongLevel(ProcessLevel):
 def _missing(pid: int) -> str:
     """What does not hold the process `pid`, by the kernel's word; "" where all of it does."""
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        status = lines_of(f"/proc/{pid}/status")
     except OSError:
         return "a word of the kernel about it"
-    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    fields = dict(line.split(":\t", 1) for line in status if ":\t" in line)
     return next((name for name, value in _HELD.items() if fields.get(name) != value), "")

@@ -20,10 +20,12 @@ from typing import NamedTuple, Protocol
 
 import psutil
 
-from harness.machine.processes import born
+from harness.machine.processes import born, lines_of
 
 # Looks at a process's state, 15 microseconds each, before it is taken as stopped all the same.
 _LOOKS = 400
+# How often all are looked at anew: where processes let each other go on, what is awake becomes fewer with each pass.
+_PASSES = 20
 _ROUNDS, _PATIENCE = 500, 0.001
 _PROC = Path("/proc/self/task").is_dir() and Path(f"/proc/self/task/{os.getpid()}/children").exists()
 
@@ -75,8 +77,8 @@ def memory_of(pid: int) -> Memory | None:
             return Memory(resident, resident)
         return None
     amounts: dict[str, int] = {}
-    with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/status") as file:
-        for line in file:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in lines_of(f"/proc/{pid}/status"):
             if line.startswith(("Rss", "VmHWM", "VmRSS")):
                 name, amount = line.split()[:2]
                 amounts[name] = int(amount) * 1024
@@ -132,16 +134,25 @@ def pause_tree(pid: int, known: dict[int, int | None], group: Group | None = Non
     `known` maps pids to their `born`, so that a pid that another process has got since is left alone. A
     stopped process has to run once more before it notices, and may fork until then: so this waits for each
     one before it lists the processes again. Without waiting, such a process would also compete for the core
-    during the next worker's turn (measured beside one busy other program: 3 ms a request).
+    during the next worker's turn (measured beside one busy other program: 3 ms a request). One that goes on
+    again meanwhile, by another that was not stopped yet, is stopped once more.
     """
     _send(pid, signal.SIGSTOP)  # the one that answered, before the list of the others is read
     stopped: set[int] = set()
-    while fresh := _members_soon(pid, known, group) - stopped:
-        for target in fresh:
+    passes = 0
+    while awake := _awake(_members_soon(pid, known, group), stopped, passes):
+        for target in awake:
             _send(target, signal.SIGSTOP)
-        _await_stopped(fresh)
-        stopped |= fresh
+        _await_stopped(awake)
+        stopped |= awake
+        passes += 1
     return stopped
+
+
+def _awake(everybody: set[int], stopped: set[int], passes: int) -> set[int]:
+    """Who has not been stopped yet, and for some passes who was and runs again."""
+    again = set() if passes > _PASSES else {pid for pid in stopped & everybody if _state(pid) in "RS"}
+    return everybody - stopped | again
 
 
 def _await_stopped(pids: set[int]) -> None:
@@ -153,7 +164,7 @@ def _await_stopped(pids: set[int]) -> None:
 
 
 def _state(pid: int) -> str:
-    with contextlib.suppress(OSError, IndexError), open(f"/proc/{pid}/stat") as file:
+    with contextlib.suppress(OSError, IndexError), open(f"/proc/{pid}/stat", errors="replace") as file:
         return file.read().rpartition(")")[2].split()[0]
     return "X"
 

@@ -7,10 +7,10 @@ since: the same bytes that a fresh interpreter would have read by itself.
 
 from __future__ import annotations
 
-import array
 import contextlib
 import json
 import os
+import secrets
 import select
 import shutil
 import signal
@@ -94,7 +94,6 @@ class Zygote:
     sock: socket.socket
     home: Path
     inherited: Inherited = field(default_factory=Inherited)
-    sweep: tuple[str, ...] = ()
     pid: int = 0
     clean: bool = True
     lost: bool = False
@@ -147,23 +146,31 @@ class Zygote:
             raise ZygoteLost(f"its imports started {threads - 1} threads")
         self.inherited = Inherited(anonymous, file, f"pid {self.process.pid}")
 
-    def fork(self, order: Launch, more: Mapping[str, Any] | None = None) -> ForkedWorker:
+    def fork(
+        self, order: Launch, more: Mapping[str, Any] | None = None, take: Callable[[int], None] | None = None
+    ) -> ForkedWorker:
         """A new worker for the order, and the parent's end of its socket; raises ZygoteLost.
 
-        `more` is what a level adds to the order for the zygote: how to confine the worker, other folders.
+        `more` is what a level adds to the order for the zygote: how to confine the worker, other folders. A
+        worker in a box waits, with no right given up, until `take` has been called with its process id.
         Raises SandboxFailed if the worker could not be confined in that way.
         """
         self.ready()
         try:
             with contextlib.ExitStack() as theirs, contextlib.ExitStack() as kept:
-                forked = self._forked(order, more or {}, theirs, kept)
+                forked = self._forked(order, more or {}, take, theirs, kept)
                 kept.pop_all()
             return forked
         except OSError as error:
             raise self._lose(f"a worker of it cannot be reached ({error})") from error
 
     def _forked(
-        self, order: Launch, more: Mapping[str, Any], theirs: contextlib.ExitStack, kept: contextlib.ExitStack
+        self,
+        order: Launch,
+        more: Mapping[str, Any],
+        take: Callable[[int], None] | None,
+        theirs: contextlib.ExitStack,
+        kept: contextlib.ExitStack,
     ) -> ForkedWorker:
         """Forks; `theirs` closes the worker's ends, `kept` closes our ends if this fails."""
         ours, its_socket = socket.socketpair()
@@ -176,6 +183,10 @@ class Zygote:
         its_own = self._count(self._ask(words, [its_socket.fileno(), out_end, err_end]).get("pid"))
         theirs.close()  # so that a worker that dies before its first word is heard to be gone
         message, pid = hello(ours, _FORK_SECONDS)
+        if take is not None and "unconfined" not in message:
+            take(pid)
+            ours.sendall(b"\n")
+            message = _understood(_line(ours))
         if "unconfined" in message:
             self.reap(its_own)
             raise SandboxFailed(f"a worker could not be confined: {message['unconfined']}")
@@ -200,14 +211,13 @@ class Zygote:
     def reap(self, pid: int) -> int:
         """The exit status of a worker that has ended; that of a killed one, if the zygote was lost with it."""
         try:
-            reply = self._ask({"do": "reap", "pid": pid, "sweep": self.sweep}, [])
+            reply = self._ask({"do": "reap", "pid": pid}, [])
             status = reply.get("status")
             if not isinstance(status, int):
                 raise self._lose("it does not say how the worker ended")
         except ZygoteLost:
             self.clean = False
             return -int(signal.SIGKILL)
-        self.clean = self.clean and reply.get("clean") is True
         return status
 
     def close(self) -> None:
@@ -223,7 +233,8 @@ class Zygote:
         with self._lock:
             if self.lost:
                 raise ZygoteLost("it did not answer before")
-            self._number += 1
+            # Not a count: the worker that is forked can read it, and would know which one it is.
+            self._number = secrets.randbits(62)
             try:
                 socket.send_fds(self.sock, [json.dumps(words | {"number": self._number}).encode()], list(fds))
             except OSError as error:
@@ -285,12 +296,11 @@ def hello(sock: socket.socket, seconds: float) -> Hello:
     """The first line from the other end, and that process's id according to the kernel, whatever it claims."""
     sock.settimeout(seconds)
     try:
+        # Room for the credentials only: the kernel drops descriptors that would not fit behind them.
         words, ancillary, _, _ = sock.recvmsg(_MESSAGE_BYTES, socket.CMSG_SPACE(_CREDENTIALS.size))
         whose = _whose(ancillary)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
-        while words and not words.endswith(b"\n"):
-            more = sock.recv(_MESSAGE_BYTES)
-            words = words + more if more else b""
+        words = _line(sock, words) if words else b""
     except OSError as error:
         raise ZygoteLost("it does not answer") from error
     if not words or not whose:
@@ -298,16 +308,22 @@ def hello(sock: socket.socket, seconds: float) -> Hello:
     return Hello(_understood(words), whose)
 
 
+def _line(sock: socket.socket, words: bytes = b"") -> bytes:
+    """What comes up to the end of a line, after `words`; empty if the other end is gone before."""
+    while not words.endswith(b"\n"):
+        more = sock.recv(_MESSAGE_BYTES)
+        if not more:
+            return b""
+        words += more
+    return words
+
+
 def _whose(ancillary: Sequence[tuple[int, int, bytes]]) -> int:
-    """The process id that came with a message, or 0; descriptors that came with it are closed."""
-    whose = 0
+    """The process id that came with a message, or 0."""
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
-            whose = int(_CREDENTIALS.unpack(data[: _CREDENTIALS.size])[0])
-        elif level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            for descriptor in array.array("i", data[: len(data) - len(data) % 4]):
-                os.close(descriptor)
-    return whose
+            return int(_CREDENTIALS.unpack(data[: _CREDENTIALS.size])[0])
+    return 0
 
 
 def possible() -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from harness.machine import devices
+from harness.machine.processes import lines_of
 from harness.machine.threads import Threads, tree
 from harness.readings import Counters
 
@@ -237,7 +238,7 @@ def throttled(root: Path = Path("/")) -> int | None:
 def _allowed(folder: Path) -> list[int]:
     """The cores that a process may use, from its status: "0,2-3"."""
     with contextlib.suppress(OSError, ValueError):
-        for line in (folder / "status").read_text(errors="replace").splitlines():
+        for line in lines_of(folder / "status"):
             if line.startswith("Cpus_allowed_list:"):
                 spans = [part.partition("-") for part in line.partition(":")[2].strip().split(",")]
                 return [core for low, _, high in spans for core in range(int(low), int(high or low) + 1)]

@@ -12,7 +12,7 @@ import psutil
 
 from harness.digests import of_value
 from harness.machine import devices
-from harness.records import Machine
+from harness.readings import Machine
 
 # Versions that can move a number; anything else on the machine is left out of its identity.
 PACKAGES = (

@@ -18,8 +18,10 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.machine import devices
+from harness.machine.temporary import named_folder
+from harness.strangers import seen
 
 _SHARED_FOLDER = Path("/run/lock")
 POLL_SECONDS = 0.1
@@ -27,10 +29,15 @@ POLL_SECONDS = 0.1
 
 def place() -> Path:
     """Where the locks are: $HARNESS_LOCKS, else a folder that all users of the machine share."""
-    chosen = os.environ.get("HARNESS_LOCKS")
-    if chosen:
-        Path(chosen).mkdir(parents=True, exist_ok=True)
-        return Path(chosen)
+    chosen = named_folder("HARNESS_LOCKS")
+    if chosen is not None:
+        try:
+            chosen.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"HARNESS_LOCKS is {chosen}, which cannot be made: {error.strerror}; set it to another folder"
+            ) from error
+        return chosen
     return _SHARED_FOLDER if os.access(_SHARED_FOLDER, os.W_OK) else Path(tempfile.gettempdir())
 
 
@@ -54,6 +61,23 @@ def gpu(index: int, note: Callable[[str], object] = lambda text: None, what: str
 
 
 @contextmanager
+def instances(digest: str, note: Callable[[str], object] = lambda text: None) -> Generator[None]:
+    """Holds instances, by a digest, as the only process of the machine; taken after the machine, never before it.
+
+    Two submissions that are alive at once could tell each other the answers. It is a lock on one byte of a file, as
+    the digest says which: it holds for this process as a whole. While it waits, `note` is called once.
+    """
+    waits = "waiting for another command here that measures the same instances, so that no two submissions on them meet"
+    file = _opened(place() / "ml-skills-harness-instances.lock")
+    try:
+        byte = int(digest[:15], 16)
+        _wait(lambda: fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte), lambda: note(waits))
+        yield
+    finally:
+        os.close(file)
+
+
+@contextmanager
 def measuring(
     timed: bool, device: str, note: Callable[[str], object] = lambda text: None, what: str = ""
 ) -> Generator[None]:
@@ -70,7 +94,10 @@ def measuring(
 def _held(name: str, alone: bool, note: Callable[[str], object], what: str) -> Generator[None]:
     file = _opened(place() / f"ml-skills-harness-{name}.lock")
     try:
-        _wait(file, alone, lambda holder: note(f"waiting for the {_thing(name)}: {holder}"))
+        how = (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB
+        _wait(
+            lambda: fcntl.flock(file, how), lambda: note(f"waiting for the {_thing(name)}: {_holder(file)}")
+        )
         if alone:
             _sign(file, f"process {os.getpid()} measures{f' {what}' if what else ''}")
         yield
@@ -84,19 +111,22 @@ def _thing(name: str) -> str:
     return name.replace("gpu-", "GPU ")
 
 
-def _wait(file: int, alone: bool, waits: Callable[[str], object]) -> None:
-    how = (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB
+def _holder(file: int) -> str:
+    return _signed(file) or "another harness process is using it"
+
+
+def _wait(take: Callable[[], object], waits: Callable[[], object]) -> None:
     noted = False
     while True:
         try:
-            fcntl.flock(file, how)
+            take()
             return
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise HarnessError(f"this machine's lock cannot be taken: {error.strerror}") from error
         if not noted:
             noted = True
-            waits(_signed(file) or "another harness process is using it")
+            waits()
         time.sleep(POLL_SECONDS)
 
 
@@ -132,5 +162,5 @@ def _sign(file: int, text: str) -> None:
 def _signed(file: int) -> str:
     with contextlib.suppress(OSError):
         text = os.pread(file, 200, 0).decode("utf-8", "replace")
-        return "".join(letter for letter in text if letter.isprintable())
+        return " ".join(seen(text).split())
     return ""

@@ -122,8 +122,21 @@ def _abridged(text: str) -> str:
     return f"{zlib.crc32(text.encode()) & 0xFFFF:04x}"
 
 
+def lines_of(file: str | Path) -> list[str]:
+    """The lines of a file in which the kernel tells of a process; OSError where it cannot be read.
+
+    Names in it are the process's choice. The kernel escapes a newline in them, and nothing else that Python
+    takes for the end of a line: with a carriage return a process would write lines of its own.
+    """
+    with open(file, "rb") as opened:
+        return [line for line in os.fsdecode(opened.read()).split("\n") if line]
+
+
 def born(pid: int) -> int | None:
     """When `pid` was started, in clock ticks since boot: with the pid it names one process for good."""
-    with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/stat") as file:
+    with (
+        contextlib.suppress(OSError, ValueError, IndexError),
+        open(f"/proc/{pid}/stat", errors="replace") as file,
+    ):
         return int(file.read().rpartition(")")[2].split()[19])
     return None

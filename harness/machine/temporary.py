@@ -9,33 +9,59 @@ be made.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 
+from harness.errors import UsageError
 from harness.machine import processes
 
 _NAMED = re.compile(r"harness-[a-z]+-([0-9a-f]{16}-[0-9a-f]+-[0-9a-f]+)-[^-]+")
 
 
+def named_folder(variable: str) -> Path | None:
+    """The folder that an environment variable names, if any; raises UsageError where it cannot be one."""
+    named = os.environ.get(variable)
+    if not named:
+        return None
+    folder = Path(named)
+    lowest = next(place for place in (folder, *folder.parents, Path()) if place.exists())
+    if not lowest.is_dir():
+        raise UsageError(f"{variable} is {folder}, and {lowest} is no folder; set it to one that can be made")
+    return folder
+
+
 def private_folder(kind: str) -> Path:
     """A new folder that only this user may enter, named by its kind and by this process.
 
-    Names are short: below a worker's, libraries make unix sockets, whose paths end at 107 bytes.
+    Names are short: below a worker's, libraries make unix sockets, whose paths end at 107 bytes. An interrupt
+    can come before its maker has written the name down: what is still there when this process ends goes then.
     """
+    atexit.unregister(remove_own)
+    atexit.register(remove_own)
     return Path(tempfile.mkdtemp(prefix=f"harness-{kind}-{processes.me().short()}-"))
 
 
 def sweep() -> list[Path]:
     """Takes away what dead runs of this user left, and says which folders it found."""
-    folders = sorted(_dead(Path(tempfile.gettempdir())))
+    return _taken_away(sorted(_named(processes.is_gone_by_name)))
+
+
+def remove_own() -> list[Path]:
+    """Takes away what this process has made and not removed, and says which folders it found."""
+    mine = processes.me().short()
+    return _taken_away(sorted(_named(lambda short: short == mine)))
+
+
+def _taken_away(folders: list[Path]) -> list[Path]:
     if folders:
         _end_processes({str(folder) for folder in folders})
     for folder in folders:
@@ -51,11 +77,12 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _dead(top: Path) -> Iterator[Path]:
-    with contextlib.suppress(OSError), os.scandir(top) as entries:
+def _named(belongs: Callable[[str], bool]) -> Iterator[Path]:
+    """This user's private folders whose owner's short name is one that belongs."""
+    with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
         for entry in entries:
             named = _NAMED.fullmatch(entry.name)
-            if named and _is_ours(entry.path) and processes.is_gone_by_name(named.group(1)):
+            if named and _is_ours(entry.path) and belongs(named.group(1)):
                 yield Path(entry.path)
 
 

@@ -123,6 +123,15 @@ def _spent(folder: str) -> Spent | None:
 
 
 def _text(file: str) -> str:
-    with contextlib.suppress(OSError), open(file, errors="replace") as opened:
+    with contextlib.suppress(OSError), open(file, errors="replace", newline="\n") as opened:
         return opened.read()
     return ""
+
+
+def count(pids: Iterable[int]) -> int:
+    """How many threads these processes have; one that has ended, or that cannot be read, has none."""
+    found = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            found += len(os.listdir(f"/proc/{pid}/task"))
+    return found

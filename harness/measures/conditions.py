@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.readings import Counters
-from harness.records import Condition, Grade
+from harness.readings import Condition, Counters, Grade
 
 # Each pair of bounds: below the first A, below the second B, from there on C.
 # Waiting over working. Below 0.2 intervals of ratios were 2 % wide, from 0.57 on 2 to 13 %. On two

@@ -58,9 +58,9 @@ def log_of(ratio: float) -> float:
     return math.log(max(ratio, EDGE))
 
 
-def or_else(value: float | None, fallback: float | None) -> float:
-    """`value`, or `fallback` where there is none, or 0.0 where there is neither."""
-    return value if value is not None else fallback if fallback is not None else 0.0
+def or_else(value: float | None, fallback: float) -> float:
+    """`value`, or `fallback` where there is none."""
+    return fallback if value is None else value
 
 
 def _quadrature(halves: Sequence[float]) -> float:

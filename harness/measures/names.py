@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 # Kinds that are taken over the timed requests of a group, and the one that a phase's clock gives.
-TIMED = (*QUANTILES, "throughput")
+TIMED = (*QUANTILES, "mean", "throughput")
 CLOCKED = (*TIMED, "seconds")
 
 

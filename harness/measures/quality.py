@@ -45,7 +45,7 @@ def ndcg_at_k(ranking: Ints, relevant: Sequence[Mapping[int, float]], k: int) ->
     Gain is the grade itself and the discount log2(rank + 1), as in trec_eval's ndcg_cut
     (Järvelin and Kekäläinen 2002, with the linear gain). A query with nothing relevant gives 0.
     """
-    discount = 1.0 / np.log2(np.arange(2, k + 2))
+    discount = 1.0 / np.log2(np.arange(k) + 2)
     values = np.zeros(len(relevant))
     for row, grades in enumerate(relevant):
         gains = np.array([grades.get(int(p), 0.0) for p in ranking[row, :k]])

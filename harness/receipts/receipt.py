@@ -8,13 +8,13 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
-from harness.analysis.agreement import Result, result
+from harness.analysis.agreement import Result, result, timed_in_pairs
 from harness.errors import HarnessError, UsageError, first_of
 from harness.inputs.data.sources import DataSpec, ModelSpec
 from harness.inputs.profiles import Profile
-from harness.readings import Record
+from harness.readings import FEWEST_PAIRS, Machine, Record
 from harness.receipts.signing import KeyRing, OwnKey, Signed, opened, read_bounded, signed
-from harness.records import Isolation, Machine, ProfileUsed, Run, Source, Stamp, Tier
+from harness.records import Isolation, ProfileUsed, Run, Source, Stamp, Tier
 from harness.runs.order import Order
 from harness.store.durable import write_durably
 
@@ -55,7 +55,11 @@ class RunSettings(Record):
 
 
 class Receipt(Record):
-    """What a receipt vouches for. `seed` is None where it was secret; `seed_id` identifies either."""
+    """What a receipt vouches for. `seed` is None where it was secret; `seed_id` identifies either.
+
+    `worker_key` is the run's, so that a new run gives the submission the same seed of its own; empty in receipts of a
+    time when that was drawn from the root of the instances' seeds.
+    """
 
     kind: Literal["receipt"] = "receipt"
     schema_version: int = RECEIPT_VERSION
@@ -75,6 +79,7 @@ class Receipt(Record):
     stamp: Stamp
     seed: int | None
     seed_id: str
+    worker_key: str = Field(default="", pattern=r"^([0-9a-f]{32})?$")
     sources: tuple[Source, ...]
     result: Result
 
@@ -110,6 +115,7 @@ def receipt_of(order: Order, done: Run) -> Receipt:
         stamp=head.stamp,
         seed=head.seed,
         seed_id=head.seed_id,
+        worker_key=head.worker_key,
         sources=head.sources,
         result=result(done.score),
     )
@@ -129,8 +135,8 @@ class Signer:
 
     def write(self, done: Run, folder: Path) -> Path:
         """Writes receipt.json into a run's folder of reports; raises UsageError where it cannot."""
-        official = done.head.stamp == "official" and self.evaluator is not None
-        key = self.evaluator if official and self.evaluator else self.candidate
+        evaluator = self.evaluator if done.head.stamp == "official" else None
+        key = evaluator or self.candidate
         path = folder / "receipt.json"
         try:
             write_durably(path, content_of(receipt_of(self.order, done), key))
@@ -185,7 +191,8 @@ def is_official(receipt: Receipt, by_evaluator: bool) -> bool:
     """Whether a receipt may be shown as official: an evaluator signed it, and its content allows it."""
     held = receipt.isolation is not None and receipt.isolation.official
     hidden = receipt.seed is None and not any(source.public for source in receipt.sources)
-    return by_evaluator and receipt.stamp == "official" and held and hidden
+    enough = receipt.profile.pairs >= FEWEST_PAIRS or not timed_in_pairs(receipt.result)
+    return by_evaluator and receipt.stamp == "official" and held and hidden and enough
 
 
 def _typed(payload: dict[str, Any]) -> Receipt:

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import ValidationError
 
+from harness import strangers
 from harness.errors import StoreError, UsageError
 from harness.readings import Record
 from harness.store.durable import make_folder, write_durably
@@ -35,6 +36,10 @@ ROLES: tuple[KeyRole, ...] = ("evaluator", "candidate")
 MOST_BYTES = 4 * 2**20
 _KEY_BYTES = 64 * 2**10
 _FIELDS = {"context", "payload", "key_id", "public_key", "signature"}
+_PRIME = 2**255 - 19
+# The y coordinates of the points of order 1, 2, 4 and 8: eight times such a point is the neutral one.
+_OF_ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+_LOW_ORDER = {1, _PRIME - 1, 0, _OF_ORDER_8, _PRIME - _OF_ORDER_8}
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -91,7 +96,10 @@ def canonical(value: Any) -> bytes:
 
 
 def signed(context: str, payload: dict[str, Any], key: OwnKey) -> bytes:
-    """The document that holds `payload`, signed for this context, as a file's content."""
+    """The document that holds `payload`, signed for this context, as a file's content.
+
+    Raises ValueError, as `canonical` does, for what JSON cannot carry.
+    """
     document = {
         "context": context,
         "payload": payload,
@@ -99,7 +107,7 @@ def signed(context: str, payload: dict[str, Any], key: OwnKey) -> bytes:
         "public_key": key.public.hex(),
         "signature": key.private.sign(_message(context, payload)).hex(),
     }
-    return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def opened(context: str, content: bytes, name: str) -> Signed:
@@ -121,7 +129,7 @@ def opened(context: str, content: bytes, name: str) -> Signed:
     try:
         message = _message(context, payload)
         Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
-        intact = claimed_id == key_id(public)
+        intact = claimed_id == key_id(public) and not _anybody_can_sign(public)
     except InvalidSignature:
         intact = False
     except (ValueError, RecursionError) as error:
@@ -282,7 +290,15 @@ def read_public(file: Path) -> bytes:
         raise UsageError(f"{file} is no public key in PEM; `harness keys show` prints one") from error
     if not isinstance(public, Ed25519PublicKey):
         raise UsageError(f"{file} is not an Ed25519 key; `harness keys make` makes one")
-    return public.public_bytes_raw()
+    raw = public.public_bytes_raw()
+    if _anybody_can_sign(raw):
+        raise UsageError(f"{file} is a key for which anybody can sign; `harness keys make` makes a sound one")
+    return raw
+
+
+def _anybody_can_sign(public: bytes) -> bool:
+    """Whether a public key is one of the eight points of low order, however it is written (RFC 8032, 5.1.3)."""
+    return int.from_bytes(public, "little") % 2**255 % _PRIME in _LOW_ORDER
 
 
 def read_bounded(file: Path, most: int = MOST_BYTES) -> bytes:
@@ -305,7 +321,9 @@ def _message(context: str, payload: dict[str, Any]) -> bytes:
 
 def _parsed(content: bytes, name: str) -> dict[str, Any]:
     try:
-        document = json.loads(content.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+        document = json.loads(
+            content.decode(), object_pairs_hook=_once, parse_constant=float, parse_int=strangers.whole
+        )
     except (ValueError, RecursionError) as error:
         why = "it is nested too deep" if isinstance(error, RecursionError) else str(error).splitlines()[0]
         raise UsageError(
@@ -313,6 +331,8 @@ def _parsed(content: bytes, name: str) -> dict[str, Any]:
         ) from error
     if not isinstance(document, dict):
         raise UsageError(f"{name} is no JSON object; give the file as `harness run` wrote it")
+    if wrong := strangers.unfit(document):
+        raise UsageError(f"{name}: {wrong}; give the file as `harness run` wrote it")
     return cast("dict[str, Any]", document)
 
 
@@ -323,10 +343,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key in names if names.count(key) > 1)
         raise ValueError(f"the key {twice[:40]!r} stands twice in one object")
     return unique
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
 
 
 def _hex(value: object, size: int, what: str) -> bytes:

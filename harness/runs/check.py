@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness import syntax
 from harness.grading.comparison import Comparison, side
+from harness.grading.criteria import IMPLIED_LEAST, IMPLIED_STARTS
 from harness.grading.verdicts import judge
+from harness.inputs import submissions
 from harness.inputs.tasks import Task
+from harness.instances import Instance
 from harness.measures.names import is_memory, is_time
 from harness.observer import Observer
 from harness.records import Assessed, Trial
@@ -19,6 +23,7 @@ from harness.runs.prepare import prepare, round_of, setting_of
 from harness.trials.participant import Entry
 
 CHECK_SIZE = "check"
+NEAR = 0.5  # of a limit: from here on a busier machine may pass it
 _OURS = {"harness", "tasks", "reference_solutions"}
 
 
@@ -53,7 +58,8 @@ def check(order: Order, observer: Observer) -> Checked:
     problems += [words for kind, words in missed if kind == "absolute"]
     warnings = [
         *(f"{words} (sizes of this small pass)" for kind, words in missed if kind != "absolute"),
-        *_slow(order, assessed),
+        *_slow(order, prepared.instance, outcome.trial),
+        *_slow_start(order, outcome.trial),
         *_chatty(outcome.trial),
     ]
     return Checked(outcome.trial, assessed, tuple(problems), tuple(warnings))
@@ -84,19 +90,51 @@ def _missed(order: Order, trial: Trial, assessed: Assessed) -> Iterator[tuple[st
                 yield constraint.compare, result.words
 
 
-def _slow(order: Order, assessed: Assessed) -> Iterator[str]:
-    """Phases that would pass their limit if their time grew as the data do."""
+def _slow(order: Order, instance: Instance, trial: Trial) -> Iterator[str]:
+    """Phases of which a call would pass its limit: if its time grew as the data do, or nearly so already.
+
+    The time of one request among many does not grow with the data.
+    """
+    requests = {request.item: request for request in instance.requests()}
     factor = growth(order.task, order.profile.size)
     for phase, limit in order.task.definition.phases.items():
-        measured = assessed.get(f"{phase}_seconds")
-        if measured is None or measured.value is None:
-            continue
         allowed = limit.wall_seconds * order.profile.limit_factor
-        if measured.value * factor > allowed:
+        once, each = 0.0, 0.0
+        for reading in (*trial.phases, *trial.samples):
+            request = requests.get(reading.item)
+            if request is None or request.phase != phase:
+                continue
+            if request.timed or request.warmup:
+                each = max(each, reading.seconds)
+            else:
+                once = max(once, reading.seconds)
+        if once * factor > allowed:
             yield (
-                f"{phase} took {measured.value:.1f} s here; the data of profile {order.profile.name} are up to "
+                f"{phase} took {once:.1f} s here; the data of profile {order.profile.name} are up to "
                 f"{factor:.0f} times larger, so it may pass its limit of {allowed:.0f} s"
             )
+        if each > NEAR * allowed:
+            yield f"a call of {phase} took {each:.1f} s here; a run stops what takes over {allowed:.0f} s"
+
+
+def _slow_start(order: Order, trial: Trial) -> Iterator[str]:
+    """Whether imports and `__init__` come near what stops a start, or what a start is judged by."""
+    start = max((p.seconds for p in trial.phases if p.group == "start"), default=0.0)
+    allowed = order.task.definition.limits.start_seconds * order.profile.limit_factor
+    if start > NEAR * allowed:
+        yield f"a start took {start:.1f} s here (imports and __init__); a run stops one of over {allowed:.0f} s"
+    criteria, free = order.task.criteria, IMPLIED_STARTS * IMPLIED_LEAST
+    own, clock = (
+        next((c for c in criteria.constraints if c.measure == "start_seconds"), None),
+        criteria.clock(),
+    )
+    if own is not None and own.compare == "absolute" and start > own.threshold:
+        yield f"a start took {start:.1f} s here (imports and __init__); this task allows {own.threshold:g} s"
+    if own is None and clock is not None and start > free:
+        yield (
+            f"a start took {start:.1f} s here (imports and __init__); a run allows {free:.0f} s, or "
+            f"{IMPLIED_STARTS:g} times what the {clock}'s takes where that is more"
+        )
 
 
 def _chatty(trial: Trial) -> Iterator[str]:
@@ -108,11 +146,8 @@ def _forbidden_imports(folder: Path, files: tuple[Path, ...]) -> Iterator[str]:
     for file in files:
         if file.suffix != ".py":
             continue
-        try:
-            tree = ast.parse((folder / file).read_bytes())
-        except (SyntaxError, ValueError):
-            continue
-        for node in ast.walk(tree):
+        tree = syntax.parsed(syntax.text_of(submissions.content(folder / file)))
+        for node in ast.walk(tree) if tree is not None else ():
             for name in _imported(node):
                 if name.split(".")[0] in _OURS:
                     yield f"{file}: a submission may not import {name}; copy what you need"

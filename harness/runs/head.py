@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from harness import __version__
 from harness.digests import of_bytes, of_value
 from harness.errors import SandboxFailed
+from harness.inputs.contents import contents_of
 from harness.inputs.submissions import references
 from harness.isolation import selftest
 from harness.isolation.base import Checked
 from harness.machine import fingerprint
 from harness.machine.program import program_digest
+from harness.readings import FEWEST_PAIRS
 from harness.records import Isolation, ProfileUsed, RunHead, Stamp
 from harness.runs.order import Order
 from harness.runs.prepare import Prepared
@@ -79,24 +81,36 @@ def head_of(order: Order, setting: Setting, prepared: Prepared, held: Held) -> R
         stamp=stamp_of(setting, prepared, order),
         seed=order.seed if order.seed is not None else None,
         seed_id=of_bytes(order.root)[:12],
+        worker_key=order.worker_key.hex(),
         facts=dict(prepared.instance.facts),
         isolation=held.record,
         assessment=order.assessment,
         candidate=order.candidate,
+        contents=contents_of(order.submission),
     )
 
 
 def stamp_of(setting: Setting, prepared: Prepared, order: Order) -> Stamp:
-    """practice: answers or seed are public; official: hidden instance and a level that holds attackers."""
+    """practice: answers or seed are public; official: hidden instance, a level that holds attackers, and pairs enough.
+
+    Where times are compared in process pairs, fewer than FEWEST_PAIRS hardly show whether the submission slowed the
+    references that it is compared with.
+    """
     if any(source.public for source in prepared.sources) or order.seed is not None:
         return "practice"
-    return "official" if setting.level.official else "self-check"
+    return "official" if setting.level.official and not _too_few_pairs(prepared, order) else "self-check"
+
+
+def _too_few_pairs(prepared: Prepared, order: Order) -> bool:
+    paired = any(stage.paired for stage in prepared.instance.stages)
+    return paired and bool(order.task.criteria.timed_measure()) and order.profile.pairs < FEWEST_PAIRS
 
 
 def identity(order: Order, first: Prepared, head: RunHead) -> str:
     """A digest that is the same for two commands with the same program, request, files and machine.
 
-    Where reports go and which tasks folder was named are no part of it; the secret of a seed only as a hash.
+    Where reports go, which tasks folder was named and the worker key, which is drawn, are no part of it; the secret
+    of a seed only as a hash.
     """
     tiers = references(order.task.id, order.task.folder)
     return of_value(

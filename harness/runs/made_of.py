@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from harness.digests import of_bytes, of_value
-from harness.errors import DataError, ModelError
+from harness.errors import DataError, ModelError, TaskError
 from harness.inputs import submissions
 from harness.inputs.data import sources
 from harness.machine.program import program_digest
@@ -65,10 +65,18 @@ def digests_of(used: Iterable[Source]) -> dict[str, str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Everything in a folder that could change a proof, in a fixed order."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
-    kept = (path for path in files if not submissions.SKIPPED.intersection(path.relative_to(folder).parts))
-    return sorted(path for path in kept if path != folder / "notes.md")
+    """Everything in a folder that could change a proof, in a fixed order; raises TaskError for a link.
+
+    What Python compiled for itself is left out, and nothing else that a program could read: not a folder's name,
+    nor a file's ending, keeps code from being run.
+    """
+    paths = [path for path in folder.rglob("*") if "__pycache__" not in path.relative_to(folder).parts]
+    for path in paths:
+        if path.is_symlink():
+            raise TaskError(
+                f"{path} is a link, and a proof cannot vouch for what it leads to; put the files themselves there"
+            )
+    return sorted(path for path in paths if path.is_file() and path != folder / "notes.md")
 
 
 def _of_folder(folder: Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from harness.errors import UsageError
-from harness.inputs import profiles, submissions, tasks
+from harness.inputs import contents, profiles, submissions, tasks
 from harness.inputs.data import sources
 from harness.inputs.profiles import Profile
 from harness.isolation.levels import require_known
@@ -46,6 +46,7 @@ def order(options: Options) -> Order:
     root = seed_bytes(seed if options.secret_seed_file is None else options.seed, options.secret_seed_file)
     folder = options.folder if options.folder is not None else task.starter
     submission = submissions.read(task.id, folder)
+    contents.require_fit(submission, task.definition.limits)
     return Order(
         task=task,
         submission=submission,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -15,16 +16,20 @@ from harness.inputs.tasks import Task
 from harness.isolation.levels import require_known
 from harness.readings import Record
 from harness.records import Tier
+from harness.runs.seeds import new_key
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What is to be run. `root` is the root of all seeds; `seed` the public number, if it is one.
+    """What is to be run. `root` is the root of the instances' seeds; `seed` the public number, if it is one.
 
+    `worker_key`: what candidates' workers are given and the order of turns are drawn from. It is drawn anew for each
+    order and tells nothing of `root`: whoever knows all that a worker gets cannot test a guess of the root by it.
     `anew`: a new run, even where the same one was cut short. `assessment` and `candidate` are set where
     the run is a unit of an assessment: it is then measured once, and a finished one is never measured again.
     `instead_of` is the run that this one is to take the place of. `stood_in_for` is the tier whose files
     the submission was when it was measured: set where a run is scored again, since the files may have changed.
+    `purpose` is "verify" where a receipt is verified by the run, and empty where somebody asked for it by itself.
     """
 
     task: Task
@@ -35,6 +40,7 @@ class Order:
     seed: int | None
     data: sources.DataSpec
     model: sources.ModelSpec
+    worker_key: bytes = field(default_factory=new_key, repr=False)
     against: tuple[Tier, ...] = ()
     fresh: bool = False
     anew: bool = False
@@ -42,6 +48,7 @@ class Order:
     candidate: str = ""
     instead_of: str = ""
     stood_in_for: Tier | None = None
+    purpose: Literal["", "verify"] = ""
     cache: Path = field(default_factory=sources.cache_folder)
 
 
@@ -49,6 +56,16 @@ def in_one_pair(order: Order) -> Order:
     """The order with a single process pair: for a check, or where instances are the replication."""
     once = {"pairs": 1, "max_pairs": 1, "memory_pass": False}
     return replace(order, profile=order.profile.model_copy(update=once))
+
+
+def with_key(order: Order, key: str) -> Order:
+    """The order with a recorded worker key, in hex; '' is of a time when the root itself was the key."""
+    return replace(order, worker_key=bytes.fromhex(key) or order.root)
+
+
+def repeatable(order: Order) -> Order:
+    """The order with its root as the worker key: for what the project's own code does, the same each time."""
+    return with_key(order, "")
 
 
 class StoredCall(Record):
@@ -64,6 +81,7 @@ class StoredCall(Record):
     profile: Profile
     data: sources.DataSpec
     model: sources.ModelSpec
+    purpose: Literal["", "verify"] = ""
 
 
 def stored_call(order: Order) -> StoredCall:
@@ -76,6 +94,7 @@ def stored_call(order: Order) -> StoredCall:
         profile=order.profile,
         data=order.data,
         model=order.model,
+        purpose=order.purpose,
     )
 
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from harness.digests import of_bytes, of_value
 from harness.errors import TaskError
+from harness.inputs import tasks
+from harness.inputs.data.sources import cache_folder
 from harness.inputs.tasks import Task
 from harness.instances import FromAnswers, FromItem, Instance
 from harness.isolation.base import Launch
@@ -19,8 +21,9 @@ from harness.machine import devices, temporary
 from harness.observer import Observer
 from harness.records import Source
 from harness.runs.order import Order
-from harness.runs.seeds import derived_seed
+from harness.runs.seeds import derived_seed, worker_seed
 from harness.runs.workbench import TABLE, Workbench
+from harness.store.results import home
 from harness.trials.participant import Setting
 from harness.trials.round import Round, Settled
 from harness.trials.schedule import Plan
@@ -54,6 +57,7 @@ def setting_of(order: Order) -> Generator[Setting]:
         threads=order.profile.threads,
         limit_factor=order.profile.limit_factor,
         device_reader=devices.reader(order.device),
+        hidden=kept_from_workers(order.task),
     )
     nowhere = Path()
     with closing(setting.level):
@@ -62,6 +66,14 @@ def setting_of(order: Order) -> Generator[Setting]:
             Launch(home=nowhere, scratch=nowhere, threads=setting.threads, device=setting.device, stack=stack)
         )
         yield setting
+
+
+def kept_from_workers(task: Task) -> tuple[Path, ...]:
+    """Folders that no worker may read: every task that is installed or beside this one, kept results, caches."""
+    roots = (task.folder.parent, *tasks.roots())
+    every = {file.parent for root in roots for file in root.glob("*/task.toml")}
+    beside = {place for root in roots if (place := root.parent / "reference_solutions").is_dir()}
+    return tuple(sorted({task.folder, *every, *beside, home(), cache_folder()}))
 
 
 def prepare(order: Order, number: int, observer: Observer, may_derive: bool = True) -> Prepared:
@@ -99,13 +111,15 @@ def _identifying(used: Mapping[str, Source]) -> list[str]:
 
 
 def require_fresh_inputs(task: Task, instance: Instance) -> list[str]:
-    """The digest of every request; raises TaskError where a timed input would be used twice.
+    """The digest of every request; raises TaskError where a timed input would be used twice, or its answer not judged.
 
-    A cache would then pass for speed.
+    A cache would then pass for speed. The reserve may ask something `again`, since another worker is asked it there.
     """
     items: set[str] = set()
     inputs: set[str] = set()
     digests: list[str] = []
+    calls: dict[str, str] = {}
+    reserved = {request.item for stage in instance.stages for request in stage.reserve}
     for request in instance.requests():
         if request.item in items:
             raise TaskError(f"task {task.id}: the item {request.item!r} names two requests")
@@ -119,7 +133,16 @@ def require_fresh_inputs(task: Task, instance: Instance) -> list[str]:
         }
         key = of_bytes(encode_call(request.phase, plain, None))
         digests.append(of_value([request.item, key]))
-        if request.timed or request.warmup:
+        if request.timed and not (request.scored or request.warmup):
+            raise TaskError(f"task {task.id}: the timed answer of {request.item!r} is held to nothing")
+        if request.item not in reserved:
+            calls[request.item] = key
+        if request.again:
+            if request.item not in reserved or calls.get(request.again) != key:
+                raise TaskError(
+                    f"task {task.id}: {request.item!r} does not ask what {request.again!r} asks, or is no reserve"
+                )
+        elif request.timed or request.warmup:
             if key in inputs:
                 raise TaskError(f"task {task.id}: the timed input of {request.item!r} was used before")
             inputs.add(key)
@@ -136,7 +159,8 @@ def round_of(
 ) -> Round:
     """The round that runs submissions on a prepared instance; one process pair, if no plan says more.
 
-    `settled` says of the trials so far whether the verdicts need no further pairs.
+    `settled` says of the trials so far whether the verdicts need no further pairs. A candidate can tell the order
+    of turns by its clock, so that is drawn from the worker key too.
     """
     task, number = order.task.id, str(prepared.number)
     return Round(
@@ -144,8 +168,9 @@ def round_of(
         instance=prepared.instance,
         instance_id=prepared.id,
         number=prepared.number,
-        worker_seed=derived_seed(order.root, task, "worker", number) & 0x7FFFFFFF,
-        order=np.random.default_rng(derived_seed(order.root, task, "order", number)),
+        worker_seed=worker_seed(order.worker_key, task, number),
+        reference_seed=worker_seed(order.root, task, number),
+        order=np.random.default_rng(derived_seed(order.worker_key, task, "order", number)),
         observer=observer,
         plan=plan or Plan(),
         settled=settled,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -13,19 +13,21 @@ import numpy as np
 from harness.errors import HarnessError
 from harness.grading.comparison import Comparison, Side, floors, side
 from harness.grading.grade import grade
+from harness.grading.slack import slack
 from harness.grading.verdicts import objective_value
 from harness.inputs import submissions
 from harness.inputs.submissions import Submission
 from harness.machine import fingerprint
 from harness.observer import Observer
-from harness.proofs import Proof, ProofCheat, ProofGap, ProofStarter, ProofTier
+from harness.proofs import Proof, ProofCheat, ProofGap, ProofSlack, ProofStarter, ProofTier
 from harness.records import TIERS, Score, Source, Tier
-from harness.runs.evaluate import assess, assess_reference
+from harness.runs.evaluate import assess, assess_reference, fell_over, handed_back
 from harness.runs.made_of import digests_of, made_of
 from harness.runs.mutants import MUTANT_INSTANCES, placed
-from harness.runs.order import Order, in_one_pair
+from harness.runs.order import Order, in_one_pair, repeatable
 from harness.runs.prepare import Prepared, prepare, round_of, setting_of
-from harness.runs.seeds import derived_seed
+from harness.runs.references import stage_seconds
+from harness.runs.seeds import worker_seed
 from harness.trials.participant import Entry, Setting
 
 # Neighbouring tiers are told apart when their gap is this many standard deviations of the noise.
@@ -33,6 +35,8 @@ NEEDED_SDS = 3.0
 EMPTY_POINTS = 0.0
 # A tier that never varies gets the smallest spread that still means something: a thousandth of a point is no noise.
 _LEAST_SPREAD = 0.001
+# Cheats get what a candidate gets, which tells nothing of the instances' seed, and the same in every proof.
+_CHEATS_KEY = b"cheats of proofs"
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def prove(order: Order, instances: int, observer: Observer, cheats: bool = True)
 
     Each instance is one process pair: the spread over instances holds that over pairs.
     """
-    once = in_one_pair(order)
+    once = repeatable(in_one_pair(order))
     parts = made_of(order)  # before anything runs: an edit meanwhile must not pass for what was proven
     with setting_of(once) as setting:
         proof = _prove(once, setting, instances, observer, cheats)
@@ -61,14 +65,37 @@ def prove(order: Order, instances: int, observer: Observer, cheats: bool = True)
 
 def one_ladder(order: Order, number: int, observer: Observer) -> Ladder:
     """Runs the tiers on the instance `number` alone: a sign that a kept proof still holds, and no proof."""
-    order = in_one_pair(order)
+    order = repeatable(in_one_pair(order))
     with setting_of(order) as setting:
         return climb(order, setting, prepare(order, number, observer), observer)
 
 
+def spot_check(order: Order, instances: int, cheat: str, observer: Observer) -> tuple[str, ...]:
+    """What speaks against the tiers on `instances` instances and against one cheat on the first of them.
+
+    Much less than a proof, and cheaper: no starter, no mutants, and of the cheats the one that is named (none for "").
+    """
+    order = repeatable(in_one_pair(order))
+    cheats = submissions.cheats(order.task.id, order.task.folder)
+    climbed: list[Ladder] = []
+    with setting_of(order) as setting:
+        first = prepare(order, 0, observer)
+        for number in range(instances):
+            climbed.append(
+                climb(order, setting, prepare(order, number, observer) if number else first, observer)
+            )
+        tried = [
+            _tried(name, _alone(_for_cheats(order), setting, first, own, climbed[0], observer), order)
+            for name, own in cheats.items()
+            if name == cheat
+        ]
+    gaps = tuple(_gap(low, high, climbed) for low, high in pairwise(TIERS))
+    return (*_tier_doubts(climbed, gaps), *_cheat_doubts(tried))
+
+
 def _prove(order: Order, setting: Setting, instances: int, observer: Observer, cheats: bool) -> Proof:
     began = time.monotonic()
-    ladders: list[Ladder] = []
+    climbed: list[Ladder] = []
     first: Prepared | None = None
     mutants = submissions.mutants(order.task.id, order.task.folder)
     mutant_scores: dict[str, list[Score]] = {}
@@ -79,26 +106,31 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
         first = first or prepared
         used |= dict.fromkeys(s for s in prepared.sources if s.kind != "derived" or prepared is first)
         started = time.monotonic()
-        ladders.append(climb(order, setting, prepared, observer))
+        climbed.append(climb(order, setting, prepared, observer))
         seconds.append(time.monotonic() - started)
         if number < MUTANT_INSTANCES:
             for name, mutant in mutants.items():
-                alone = _alone(order, setting, prepared, mutant, ladders[-1], observer)
+                alone = _alone(order, setting, prepared, mutant, climbed[-1], observer)
                 mutant_scores.setdefault(name, []).append(alone)
     if first is None:
         raise HarnessError("a proof needs at least one instance; give --instances 1 or more")
     task = order.task
     own = submissions.read(task.id, task.starter)
-    starter = _alone(order, setting, first, own, ladders[0], observer)
-    tried = [
-        ProofCheat(id=name, points=score.points, outcome=score.outcome, reason="; ".join(score.reasons))
+    starter = _alone(order, setting, first, own, climbed[0], observer)
+    caught = {
+        name: _alone(_for_cheats(order), setting, first, cheat, climbed[0], observer)
         for name, cheat in (submissions.cheats(task.id, task.folder) if cheats else {}).items()
-        for score in [_alone(order, setting, first, cheat, ladders[0], observer)]
-    ]
-    tiers = tuple(_tier(tier, ladders) for tier in TIERS)
-    gaps = tuple(_gap(low, high, ladders) for low, high in pairwise(TIERS))
+    }
+    tried = [_tried(name, score, order) for name, score in caught.items()]
+    tiers = tuple(_tier(tier, climbed) for tier in TIERS)
+    gaps = tuple(_gap(low, high, climbed) for low, high in pairwise(TIERS))
     tested = placed(order.task.definition.mutants, mutant_scores)
-    doubts = [*_doubts(ladders, gaps, starter, tried), *tested.doubts]
+    doubts = [
+        *_tier_doubts(climbed, gaps),
+        *_starter_doubts(climbed, starter),
+        *_cheat_doubts(tried),
+        *tested.doubts,
+    ]
     return Proof(
         task=order.task.id,
         profile=order.profile.name,
@@ -112,12 +144,29 @@ def _prove(order: Order, setting: Setting, instances: int, observer: Observer, c
         reasons=tuple(doubts),
         mutants=tested.mutants,
         ladder_seconds=tuple(seconds),
+        stage_seconds=stage_seconds(one.assessed for ladder in climbed for one in ladder.sides.values()),
         minutes=order.task.definition.minutes,
         machine=fingerprint.in_words(fingerprint.fingerprint(order.device, order.profile.threads)),
         proven_at=datetime.now(UTC).isoformat(timespec="seconds"),
         competencies=order.task.definition.competencies,
         sources=tuple(used),
+        slack=slack_of(order, climbed, {"starter": [starter]}, mutant_scores, caught),
     )
+
+
+def slack_of(
+    order: Order,
+    ladders: Sequence[Ladder],
+    others: Mapping[str, Sequence[Score]] | None = None,
+    mutants: Mapping[str, Sequence[Score]] | None = None,
+    cheats: Mapping[str, Score] | None = None,
+) -> tuple[ProofSlack, ...]:
+    """What each constraint of the task allows, beside what the tiers used of it and the most that anything else did."""
+    named = dict(others or {})
+    named |= {f"mutant {name}": scores for name, scores in (mutants or {}).items()}
+    named |= {f"cheat {name}": [score] for name, score in (cheats or {}).items()}
+    of_tiers = {tier: [ladder.scores[tier] for ladder in ladders] for tier in TIERS}
+    return slack([c.name for c in order.task.definition.constraints], of_tiers, named)
 
 
 def climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer, repeat: int = 0) -> Ladder:
@@ -125,8 +174,9 @@ def climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer
     references = submissions.references(order.task.id, order.task.folder)
     once = round_of(order, setting, prepared, observer)
     if repeat:
-        seed = derived_seed(order.root, order.task.id, "worker", f"{prepared.number}/{repeat}")
-        once = replace(once, worker_seed=seed & 0x7FFFFFFF)
+        once = replace(
+            once, reference_seed=worker_seed(order.root, order.task.id, f"{prepared.number}/{repeat}")
+        )
     outcomes = once.run([Entry(r, "reference") for r in references.values()])
     floor = floors(outcomes[0].trial.pairs)
     sides: dict[Tier, Side] = {}
@@ -155,12 +205,14 @@ def _alone(
     """The score of one submission on the ladder's instance, beside the references that its times are compared with."""
     references = submissions.references(order.task.id, order.task.folder)
     timed = [references[tier] for tier in TIERS if tier in order.task.criteria.timed_against()]
-    own_trial, *others = round_of(order, setting, prepared, observer).run(
-        [Entry(own), *(Entry(r, "reference") for r in timed)]
-    )
+    known = stage_seconds(one.assessed for one in ladder.sides.values())
+    round_ = replace(round_of(order, setting, prepared, observer), known_seconds=known)
+    own_trial, *others = round_.run([Entry(own), *(Entry(r, "reference") for r in timed)])
     floor = floors(own_trial.trial.pairs)
     sides = dict(ladder.sides)
     assessed = assess(order.task, prepared.instance, own_trial.trial, own_trial.answers)
+    if fell_over(own_trial.trial, assessed):
+        assessed = handed_back(assessed)  # the ladder's answers to the same instance were taken
     if assessed.outcome == "ok":
         for outcome in others:
             if outcome.trial.tier:
@@ -172,6 +224,10 @@ def _alone(
     return grade(
         order.task.criteria, [Comparison(candidate=side(own_trial.trial, assessed, floor), references=sides)]
     )
+
+
+def _for_cheats(order: Order) -> Order:
+    return replace(order, worker_key=_CHEATS_KEY)
 
 
 def _tier(tier: Tier, ladders: Sequence[Ladder]) -> ProofTier:
@@ -207,9 +263,18 @@ def _sd(values: np.ndarray) -> float:
     return float(values.std(ddof=1)) if len(values) > 1 else 0.0
 
 
-def _doubts(
-    ladders: Sequence[Ladder], gaps: Sequence[ProofGap], starter: Score, cheats: Sequence[ProofCheat]
-) -> list[str]:
+def _tried(name: str, score: Score, order: Order) -> ProofCheat:
+    allowed = next((one for one in order.task.definition.allowed if one.cheat == name), None)
+    return ProofCheat(
+        id=name,
+        points=score.points,
+        outcome=score.outcome,
+        reason="; ".join([*([f"allowed: {allowed.because}"] if allowed else []), *score.reasons]),
+        expected_at_most=allowed.at_most if allowed else EMPTY_POINTS,
+    )
+
+
+def _tier_doubts(ladders: Sequence[Ladder], gaps: Sequence[ProofGap]) -> list[str]:
     doubts = [
         f"{gap.upper} stands only {gap.pooled_sds:.1f} standard deviations above {gap.lower}; {NEEDED_SDS:g} are needed"
         for gap in gaps
@@ -227,17 +292,25 @@ def _doubts(
             if failed
             else []
         )
-    doubts += _starter_doubts(ladders, starter)
-    doubts += [
-        f"cheat {cheat.id} got {cheat.points:.1f} points, more than an empty submission's {EMPTY_POINTS:g}"
-        for cheat in cheats
-        if cheat.points > EMPTY_POINTS
-    ]
     return doubts
 
 
+def _cheat_doubts(cheats: Sequence[ProofCheat]) -> list[str]:
+    return [
+        f"cheat {cheat.id} got {cheat.points:.1f} points, more than {_most(cheat)}"
+        for cheat in cheats
+        if cheat.points > cheat.expected_at_most
+    ]
+
+
+def _most(cheat: ProofCheat) -> str:
+    if cheat.expected_at_most > EMPTY_POINTS:
+        return f"the {cheat.expected_at_most:g} that the task allows it"
+    return f"an empty submission's {EMPTY_POINTS:g}"
+
+
 def _starter_doubts(ladders: Sequence[Ladder], starter: Score) -> list[str]:
-    if starter.points_uncapped is None:
+    if starter.points_uncapped is None or starter.outcome not in ("ok", "budget_exceeded", "inconclusive"):
         return [f"the starter does not run as it is: {'; '.join(starter.reasons)}"]
     competent = float(np.mean([ladder.points["competent"] for ladder in ladders]))
     if starter.points_uncapped >= competent:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from harness.digests import of_value
+from harness.errors import HarnessError
 from harness.inputs.submissions import Submission, references
 from harness.instances import Instance
 from harness.records import Assessed, RunHead, Tier
@@ -13,6 +14,7 @@ from harness.runs.order import Order
 from harness.runs.prepare import Prepared
 from harness.store.results import Store
 from harness.trials.participant import Entry
+from harness.trials.round import RawTrial
 
 
 class KnownReferences(NamedTuple):
@@ -22,10 +24,13 @@ class KnownReferences(NamedTuple):
     fresh: list[Submission]
 
 
-def known_references(order: Order, prepared: Prepared, store: Store, head: RunHead) -> KnownReferences:
+def known_references(
+    order: Order, prepared: Prepared, store: Store, head: RunHead, measuring: bool = False
+) -> KnownReferences:
     """Which of the order's references are remembered and which must run.
 
-    Quality on the same instance and machine is taken over; a time never is.
+    Quality on the same instance and machine is taken over; a time never is. For `measuring`, a reference is
+    remembered only if it is known what it spent on each stage: a candidate's budget goes by that.
     """
     criteria = order.task.criteria
     timed, needed = criteria.timed_against(), criteria.needed() | set(order.against)
@@ -35,11 +40,32 @@ def known_references(order: Order, prepared: Prepared, store: Store, head: RunHe
         remembered = None
         if tier not in timed and tier not in order.against and not order.fresh:
             remembered = store.quality(key_of(prepared, reference, head))
-        if remembered is not None:
+        if remembered is not None and (remembered.stage_seconds or not measuring):
             known[tier] = remembered.model_copy(update={"number": prepared.number})
         elif tier in timed or (tier in needed and tier != twin(order)):
             fresh.append(reference)
     return KnownReferences(known, fresh)
+
+
+def stage_seconds(assessed: Iterable[Assessed]) -> dict[str, float]:
+    """What the slowest of these spent on each stage, in seconds."""
+    most: dict[str, float] = {}
+    for one in assessed:
+        for stage, seconds in one.stage_seconds.items():
+            most[stage] = max(seconds, most.get(stage, 0.0))
+    return most
+
+
+def kept_trial(prepared: Prepared, store: Store, remembered: Assessed) -> RawTrial | None:
+    """The trial, with its answers, of a reference whose quality is remembered; None where it is not kept any more."""
+    try:
+        for trial in store.trials(remembered.reused_from) if remembered.reused_from else ():
+            same = (trial.role, trial.tier, trial.instance_id) == ("reference", remembered.tier, prepared.id)
+            if same and trial.outcome == "ok":
+                return RawTrial(trial, store.answers(trial.answers["archive"]))
+    except HarnessError:
+        return None  # the run is gone, or its answers are: nothing can be said then
+    return None
 
 
 def key_of(prepared: Prepared, reference: Submission, head: RunHead) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +15,11 @@ from harness.grading.comparison import Comparison
 from harness.inputs.submissions import Submission
 from harness.inputs.tasks import Task
 from harness.observer import Silent
-from harness.records import Assessed, Run, in_order
-from harness.runs.evaluate import Judged, judge_round
+from harness.records import Assessed, Run, Trial, in_order
+from harness.runs.evaluate import JudgedRound, judge_round, told
 from harness.runs.order import Order, order_again, read_call
 from harness.runs.prepare import Prepared, prepare
-from harness.runs.references import known_references
+from harness.runs.references import kept_trial, known_references
 from harness.store.results import Store
 
 Instances = dict[str, Prepared]
@@ -62,7 +63,7 @@ def rescored(
     criteria = order.task.criteria
     update = {
         "assessed": tuple(assessed),
-        "score": grade.grade(criteria, rounds),
+        "score": told(grade.grade(criteria, rounds), old.head),
         "ladder": grade.ladder(criteria, rounds),
     }
     new = old.model_copy(update=update)
@@ -90,18 +91,38 @@ def _order_of(old: Run, store: Store, find: Callable[[str, Path], Task]) -> Orde
     return order_again(call, find(old.head.task, Path(call.task_folder)), empty)
 
 
-def _round_again(order: Order, old: Run, number: int, store: Store, instances: Instances) -> Judged:
+def instance_of(run_id: str, trial: Trial, store: Store, task: Task, instances: Instances) -> Prepared:
+    """The instance that a stored trial was asked, prepared again unless `instances` holds it.
+
+    Raises UsageError where the task asks other questions now.
+    """
+    old = store.run(run_id)
+    order = _order_of(old, store, lambda name, folder: task)
+    prepared = _prepared(order, trial.number, instances)
+    _require_the_same(old, [trial], prepared)
+    return prepared
+
+
+def _prepared(order: Order, number: int, instances: Instances) -> Prepared:
     inputs = (order.task.digest, order.profile, order.device, order.root, order.data, order.model, number)
     key = of_bytes(repr(inputs).encode())
     if key not in instances:
         instances[key] = prepare(order, number, Silent(), may_derive=False)
-    prepared = instances[key]
-    trials = in_order(t for t in old.trials if t.number == number)
+    return instances[key]
+
+
+def _require_the_same(old: Run, trials: Iterable[Trial], prepared: Prepared) -> None:
     if any(trial.instance_id != prepared.id for trial in trials):
         raise UsageError(
             f"run {old.head.run_id} cannot be scored again: its task asks other questions now (data, sizes or "
             "the preparation changed); run the submission again"
         )
+
+
+def _round_again(order: Order, old: Run, number: int, store: Store, instances: Instances) -> JudgedRound:
+    prepared = _prepared(order, number, instances)
+    trials = in_order(t for t in old.trials if t.number == number)
+    _require_the_same(old, trials, prepared)
     answers = [store.answers(trial.answers["archive"]) for trial in trials]
     kept = {a.tier: a for a in old.assessed if a.number == number and a.reused_from and a.tier}
     stored = store.known(old.head.run_id, number)
@@ -113,4 +134,4 @@ def _round_again(order: Order, old: Run, number: int, store: Store, instances: I
         kept = {tier: assessed for tier, assessed in remembered.items() if tier not in ran}
     if not trials or trials[0].role != "candidate":
         raise HarnessError(f"run {old.head.run_id} holds no trial of its candidate; run the submission again")
-    return judge_round(order, prepared.instance, trials, answers, kept)
+    return judge_round(order, prepared.instance, trials, answers, kept, partial(kept_trial, prepared, store))

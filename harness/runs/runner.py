@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,13 +15,21 @@ from harness.grading import grade
 from harness.grading.comparison import Comparison
 from harness.inputs.submissions import references
 from harness.instances import ArraySpec
+from harness.isolation.pages import settle_pages
 from harness.observer import Observer, Silent
 from harness.records import OURS, Outcome, Run, RunHead, in_order
-from harness.runs.evaluate import Judged, is_settled, judge_round
+from harness.runs.evaluate import JudgedRound, is_settled, judge_round, told
 from harness.runs.head import Held, head_of, identity
-from harness.runs.order import Order, stored_call
+from harness.runs.order import Order, stored_call, with_key
 from harness.runs.prepare import Prepared, plan_of, prepare, round_of, setting_of
-from harness.runs.references import key_of, known_references, quality_only, reference_entries
+from harness.runs.references import (
+    kept_trial,
+    key_of,
+    known_references,
+    quality_only,
+    reference_entries,
+    stage_seconds,
+)
 from harness.store.durable import FLOOR_BYTES, require_room
 from harness.store.results import Store
 from harness.trials.participant import Entry, Setting
@@ -52,7 +61,13 @@ def _run(order: Order, setting: Setting, store: Store, watch: Observer, show: Sh
     head = store.claim(fresh, stored_call(order).model_dump_json(), key, order.anew)
     if head.taken_up:
         watch.note(f"going on with run {head.run_id}, which was cut short; --anew begins a new one")
+    order = with_key(order, head.worker_key)  # a run that goes on keeps the key that it began with
     try:
+        if order.seed is None and setting.level.official:  # others are asked the same
+            watch.note(
+                "settling what is in memory of the files that submissions may read, for one may have left words"
+            )
+            settle_pages()
         finished = _finished(order, held, first, store, head, watch)
         show(finished)
     except KeyboardInterrupt:
@@ -67,7 +82,7 @@ def _run(order: Order, setting: Setting, store: Store, watch: Observer, show: Sh
 
 def _finished(order: Order, held: Held, first: Prepared, store: Store, head: RunHead, watch: Observer) -> Run:
     began = time.monotonic()
-    done: list[Judged] = []
+    done: list[JudgedRound] = []
     earlier = 0.0
     criteria = order.task.criteria
     try:
@@ -80,7 +95,7 @@ def _finished(order: Order, held: Held, first: Prepared, store: Store, head: Run
                 _measure(order, held.setting, prepared, store, head, watch)
             done.append(_judged(order, prepared, store, head))
         store.measured(head)
-        score = grade.grade(criteria, [d.round for d in done])
+        score = told(grade.grade(criteria, [d.round for d in done]), head)
     except (UsageError, StoreError):
         raise
     except HarnessError as error:
@@ -99,12 +114,16 @@ def _finished(order: Order, held: Held, first: Prepared, store: Store, head: Run
 
 
 def _more(order: Order, rounds: Sequence[Comparison]) -> bool:
-    """Whether another instance is needed: as many as the profile says, then more while a verdict is open."""
+    """Whether another instance is needed: as many as the profile says, then more while a verdict is open.
+
+    One that waits for the evaluator to look is not made clearer by more of the same.
+    """
     if len(rounds) < order.profile.trials:
         return True
     if len(rounds) >= order.profile.max_trials:
         return False
-    return grade.grade(order.task.criteria, rounds).outcome == "inconclusive"
+    score = grade.grade(order.task.criteria, rounds)
+    return score.outcome == "inconclusive" and score.open_by != "evaluator"
 
 
 def _measure(
@@ -112,12 +131,16 @@ def _measure(
 ) -> None:
     """Runs one instance and keeps everything raw: from here on it is never run again."""
     began = time.monotonic()
-    known, fresh = known_references(order, prepared, store, head)
+    known, fresh = known_references(order, prepared, store, head, measuring=True)
     entries = [Entry(order.submission), *reference_entries(order, prepared.instance, fresh)]
     store.make_room(len(entries) * _array_bytes(prepared))
     require_room(Path(tempfile.gettempdir()), FLOOR_BYTES, "the workers' files")
     store.begin(head.run_id, prepared.number)
-    round_ = round_of(order, setting, prepared, observer, plan_of(order), partial(is_settled, order))
+    round_ = replace(
+        round_of(order, setting, prepared, observer, plan_of(order), partial(is_settled, order)),
+        known_seconds=stage_seconds(known.values()),
+        remembered=lambda: (found for one in known.values() if (found := kept_trial(prepared, store, one))),
+    )
     trials = [
         outcome.trial.model_copy(update={"answers": {"archive": store.keep_answers(outcome.answers)}})
         for outcome in round_.run(entries)
@@ -125,7 +148,7 @@ def _measure(
     store.keep(head.run_id, prepared.number, trials, known.values(), time.monotonic() - began)
 
 
-def _judged(order: Order, prepared: Prepared, store: Store, head: RunHead) -> Judged:
+def _judged(order: Order, prepared: Prepared, store: Store, head: RunHead) -> JudgedRound:
     """What is derived from one instance, all of it from what is kept."""
     kept = store.known(head.run_id, prepared.number)
     trials = store.trials(head.run_id, prepared.number)
@@ -136,7 +159,8 @@ def _judged(order: Order, prepared: Prepared, store: Store, head: RunHead) -> Ju
     answers = [store.answers(trial.answers["archive"]) for trial in trials]
     known = {assessed.tier: assessed for assessed in kept.references if assessed.tier}
     try:
-        done = judge_round(order, prepared.instance, trials, answers, known)
+        kept_of = partial(kept_trial, prepared, store)
+        done = judge_round(order, prepared.instance, trials, answers, known, kept_of)
     except HarnessError:
         store.void(head.run_id, prepared.number)
         raise

@@ -7,6 +7,7 @@ by the option `reads`, one that writes what cannot collide by `freely`.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from pathlib import Path
@@ -25,6 +26,11 @@ _TURN = 0x6861726E657373  # "harness": the number of the lock that writers share
 _PATIENCE = 0.02
 
 
+def is_begun(folder: Path) -> bool:
+    """Whether results were kept in `folder` before, or are on a server; nothing is opened or made."""
+    return bool(os.environ.get(VARIABLE)) or (folder / "results.sqlite").exists()
+
+
 def address(text: str) -> URL:
     """The server that $HARNESS_DATABASE_URL names; raises UsageError, which never says the password."""
     example = f"give {VARIABLE} as postgresql://USER@HOST/DATABASE"
@@ -41,7 +47,10 @@ def address(text: str) -> URL:
 
 
 def postgres(url: URL) -> Engine:
-    """Connections to a PostgreSQL server; nothing is connected yet. Raises StoreError where psycopg is missing."""
+    """Connections to a PostgreSQL server; nothing is connected yet. Raises StoreError where psycopg is missing.
+
+    So does connecting, where the database's encoding cannot hold every text.
+    """
     given = url.query.get("options", "")
     given = given if isinstance(given, str) else " ".join(given)
     options = f"{given} -c synchronous_commit=on -c lock_timeout={TURN_SECONDS}s".strip()
@@ -53,6 +62,18 @@ def postgres(url: URL) -> Engine:
             f"{VARIABLE} names PostgreSQL, and psycopg is not installed; "
             "pip install 'ml-skills-harness[postgres]'"
         ) from error
+
+    # Before SQLAlchemy's own first look at the server, which ends in a TypeError where texts come as bytes.
+    @event.listens_for(engine, "connect", insert=True)
+    def _utf8(connection: Any, _record: Any) -> None:
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            name = connection.info.dbname
+            connection.close()
+            raise StoreError(
+                f"the database {name!r} has the encoding {encoding}, and results need UTF8; make one with "
+                f"`createdb --encoding=UTF8 --template=template0 --locale=C NAME` and name it in {VARIABLE}"
+            )
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -10,18 +10,21 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from harness.errors import UsageError
 from harness.readings import Record
-from harness.sheets import Assessment, Cell, Sheet, Suite
+from harness.records import OURS
+from harness.sheets import Assessment, Cell, Compared, Sheet, Suite, with_look
+from harness.store.looks import Looks
 from harness.store.results import Store
-from harness.store.schema import AMENDED, ASSESSMENTS, CANDIDATES, CELLS, REPLACED
+from harness.store.schema import AMENDED, ASSESSMENTS, CANDIDATES, CELLS, COMPARED, REPLACED
 
 
 class Replaced(Record):
@@ -40,6 +43,23 @@ class Amended(Record):
     replaced_at: str
     by: str
     why: str = Field(default="")
+
+
+@dataclass(frozen=True)
+class KeptCell:
+    """A cell as the store keeps it; `unit` is the digest of what was measured for it."""
+
+    unit: str
+    cell: Cell
+
+
+@dataclass(frozen=True)
+class Minutes:
+    """Minutes of wall time that scoring one candidate on one task took, over all that were scored."""
+
+    least: float
+    median: float
+    most: float
 
 
 class Ledger:
@@ -78,10 +98,27 @@ class Ledger:
 
         return self.store.write(work)
 
-    def keep(self, assessment_id: str, cell: Cell, unit: str, *, by: str = "", why: str = "") -> None:
-        """Keeps a cell; `unit` is the digest of what it measures. A different one before it goes into the history."""
+    def keep(
+        self,
+        assessment_id: str,
+        cell: Cell,
+        unit: str,
+        *,
+        by: str = "",
+        why: str = "",
+        seen: KeptCell | Literal["any"] | None = "any",
+    ) -> KeptCell | None:
+        """Keeps a cell; `unit` is the digest of what it measures. A different one before it goes into the history.
+
+        `seen` is what stood there (None: nothing) when it was decided to measure. Where another command has kept
+        something else since, that stands, and is returned: this cell may be of an older submission.
+        """
         at = [column == value for column, value in _where(assessment_id, cell)]
-        cell_json, now = cell.model_dump_json(), datetime.now(UTC).isoformat(timespec="milliseconds")
+        # A decision about a run is kept by itself, and never becomes part of what was measured.
+        cell_json, now = (
+            cell.model_dump_json(exclude={"look"}),
+            datetime.now(UTC).isoformat(timespec="milliseconds"),
+        )
         row = {
             "assessment": assessment_id,
             "candidate": cell.candidate,
@@ -92,16 +129,22 @@ class Ledger:
             "cell": cell_json,
         }
 
-        def work(connection: Connection) -> None:
-            old = connection.execute(select(CELLS.c.cell).where(*at)).scalar()
+        def work(connection: Connection) -> KeptCell | None:
+            stands = connection.execute(select(CELLS.c.unit, CELLS.c.cell).where(*at)).first()
+            old = stands.cell if stands else None
+            if stands and seen != "any" and old != cell_json:
+                there = KeptCell(stands.unit, Cell.model_validate_json(stands.cell))
+                if not _replaceable(there, seen, KeptCell(unit, cell)):
+                    return there
             if old is not None and old != cell_json:
                 history = {key: row[key] for key in ("assessment", "candidate", "task")}
                 history |= {"replaced_at": now, "by": by, "why": why, "cell": old}
                 connection.execute(insert(REPLACED), history)
             connection.execute(delete(CELLS).where(*at))
             connection.execute(insert(CELLS), row)
+            return None
 
-        self.store.write(work)
+        return self.store.write(work)
 
     def amend(self, assessment: Assessment, *, by: str, why: str) -> Assessment:
         """Changes an assessment's suite (weights, cut); what it was goes into the history. Returns it."""
@@ -119,13 +162,13 @@ class Ledger:
         self.store.write(work)
         return assessment
 
-    def units(self, assessment_id: str) -> dict[tuple[str, str], tuple[str, Cell]]:
+    def units(self, assessment_id: str) -> dict[tuple[str, str], KeptCell]:
         """By candidate and task: the unit that was measured, and its cell."""
         query = select(CELLS.c.unit, CELLS.c.cell).where(CELLS.c.assessment == assessment_id)
         rows = self.store.read(query)
         with _uncollected():
-            cells = [(row.unit, Cell.model_validate_json(row.cell)) for row in rows]
-        return {(cell.candidate, cell.task): (unit, cell) for unit, cell in cells}
+            kept = [KeptCell(row.unit, Cell.model_validate_json(row.cell)) for row in rows]
+        return {(one.cell.candidate, one.cell.task): one for one in kept}
 
     def known(self, units: Sequence[str]) -> dict[str, Cell]:
         """Cells of these units in any assessment: the same was measured there, perhaps under other weights."""
@@ -157,11 +200,32 @@ class Ledger:
         )
 
     def sheet(self, assessment: Assessment) -> Sheet:
-        """The assessment with every cell that is kept; what was not scored yet has no cell."""
+        """The assessment with every cell that is kept, and what was decided about it laid over it.
+
+        What was not scored yet has no cell.
+        """
         aliases = self.candidates(assessment.id)
         with _uncollected():
-            cells = tuple(cell for _, cell in self.units(assessment.id).values())
-            return Sheet(assessment=assessment, candidates=aliases, cells=cells)
+            kept_cells = [kept.cell for kept in self.units(assessment.id).values()]
+            looks = Looks(self.store).holding({cell.run_id for cell in kept_cells})
+            cells = tuple(with_look(cell, looks.get(cell.run_id)) for cell in kept_cells)
+            compared = self.compared(assessment.id)
+            return Sheet(assessment=assessment, candidates=aliases, cells=cells, compared=compared)
+
+    def compared(self, assessment_id: str) -> Compared | None:
+        """What the comparison of code and answers found; None where nothing was compared yet."""
+        rows = self.store.read(select(COMPARED.c.compared).where(COMPARED.c.assessment == assessment_id))
+        return Compared.model_validate_json(rows[0].compared) if rows else None
+
+    def keep_compared(self, assessment_id: str, compared: Compared) -> None:
+        """Keeps what a comparison found, in the place of what one before it did."""
+        ours, row = COMPARED.c.assessment == assessment_id, compared.model_dump_json()
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(COMPARED).where(ours))
+            connection.execute(insert(COMPARED), {"assessment": assessment_id, "compared": row})
+
+        self.store.write(work)
 
     def candidates(self, assessment_id: str) -> tuple[str, ...]:
         """The aliases, in the order in which they were listed."""
@@ -181,8 +245,8 @@ class Ledger:
             for row in self.store.read(query)
         ]
 
-    def minutes(self, suite: Suite, machines: Mapping[str, str]) -> dict[str, tuple[float, float, float]]:
-        """By task of a suite: least, median and most minutes that scoring a candidate took on this machine.
+    def minutes(self, suite: Suite, machines: Mapping[str, str]) -> dict[str, Minutes]:
+        """By task of a suite: how long scoring a candidate took on this machine; a task never scored here is left out.
 
         `machines` holds this machine's id by task (device and threads are part of it): a store may be shared.
         """
@@ -194,11 +258,12 @@ class Ledger:
                 for own in suite.tasks
                 if (t.id, t.profile, t.task_digest) == (own.id, own.profile, own.task_digest)
             }
-            for _, cell in self.units(assessment.id).values():
+            for kept in self.units(assessment.id).values():
+                cell = kept.cell
                 here = cell.machine_id == machines.get(cell.task)
                 if here and cell.task in same and cell.run_id and cell.outcome == "ok":
                     wall.setdefault(cell.task, []).append(cell.wall_seconds / 60)
-        return {task: (min(took), median(took), max(took)) for task, took in wall.items()}
+        return {task: Minutes(min(took), median(took), max(took)) for task, took in wall.items()}
 
     def history(self, assessment_id: str) -> list[Replaced]:
         """Every cell that was replaced, the oldest first."""
@@ -229,6 +294,17 @@ def _uncollected() -> Generator[None]:
     finally:
         if was:
             gc.enable()
+
+
+def _replaceable(there: KeptCell, seen: KeptCell | None, fresh: KeptCell) -> bool:
+    """Whether what stands there is still what was seen, or a fault of ours on the very unit that was now measured."""
+    if seen is not None and (seen.unit, _said(seen.cell)) == (there.unit, _said(there.cell)):
+        return True
+    return there.unit == fresh.unit and there.cell.outcome in OURS and fresh.cell.outcome not in OURS
+
+
+def _said(cell: Cell) -> str:
+    return cell.model_dump_json(exclude={"look"})
 
 
 def _where(assessment_id: str, cell: Cell) -> list[tuple[Any, str]]:

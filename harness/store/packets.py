@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from harness import strangers
 from harness.errors import HarnessError
 
 MOST_BYTES = 1 << 30
@@ -48,7 +49,8 @@ def opened(kind: str, content: bytes, most: int = MOST_BYTES) -> Packet:
         raise HarnessError(f"a packet ({kind}) arrived damaged, or is none")
     length = int.from_bytes(body[len(_MARK) : start], "big")
     try:
-        header = json.loads(bytes(body[start : start + length]))
+        header = json.loads(bytes(body[start : start + length]), parse_int=strangers.whole)
+        wrong = strangers.unfit(header)
         head, sizes = header["head"], header["sizes"]
         fits = (
             header["kind"] == kind
@@ -57,6 +59,8 @@ def opened(kind: str, content: bytes, most: int = MOST_BYTES) -> Packet:
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise HarnessError(f"a packet ({kind}) cannot be read") from error
+    if wrong:
+        raise HarnessError(f"a packet ({kind}) was refused: {wrong}")
     if not fits or start + length + sum(sizes) != len(body):
         raise HarnessError(f"a packet ({kind}) is not what it says, or is one of another kind")
     parts, at = [], start + length

@@ -27,6 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from harness.errors import StoreError, UsageError
 from harness.instances import Answer
+from harness.machine.temporary import named_folder
 from harness.records import Assessed, Run, RunHead, Trial, in_order
 from harness.store import connections, ownership
 from harness.store.blobs import Blobs, DatabaseBlobs, FileBlobs, packed, unpacked
@@ -41,7 +42,7 @@ from harness.store.durable import (
     set_ballast,
 )
 from harness.store.rows import trial_row
-from harness.store.schema import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS
+from harness.store.schema import CLAIMS, INSTANCES, QUALITY, RUNS, TRIALS, VERIFYING
 from harness.store.upgrade import bring_up
 
 T = TypeVar("T")
@@ -58,9 +59,8 @@ class KnownInstance:
 
 def home() -> Path:
     """Where results are kept: $HARNESS_HOME, or the user's data folder."""
-    chosen = os.environ.get("HARNESS_HOME")
-    if chosen:
-        return Path(chosen)
+    if (chosen := named_folder("HARNESS_HOME")) is not None:
+        return chosen
     import platformdirs
 
     return Path(platformdirs.user_data_dir("ml-skills-harness"))
@@ -263,7 +263,7 @@ class Store:
         return [trial for trial in trials if number in (None, trial.number)]
 
     def run(self, name: str) -> Run:
-        """The run whose id starts with `name`, or the newest for "last"; scored or not."""
+        """The run whose id starts with `name`, or for "last" the newest, those of `verify` aside; scored or not."""
         row = self._row(name)
         raw = tuple(self.trials(row.run_id))
         if row.scored:
@@ -333,9 +333,11 @@ class Store:
         )
 
     def _row(self, name: str) -> Any:
-        query = select(RUNS).order_by(RUNS.c.started_at.desc())
+        verifying, newest = RUNS.c.call.like(VERIFYING), RUNS.c.started_at.desc()
         rows = self.read(
-            query.limit(1) if name == "last" else query.where(RUNS.c.run_id.startswith(name, autoescape=True))
+            select(RUNS).order_by(verifying, newest).limit(1)
+            if name == "last"
+            else select(RUNS).where(RUNS.c.run_id.startswith(name, autoescape=True)).order_by(newest)
         )
         if not rows:
             raise UsageError(
@@ -370,9 +372,7 @@ class Store:
     def _said(self, error: BaseException) -> str:
         """The first line of what the database or the system says, without the password."""
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        reason = re.sub(
-            r"^\(\S+Error\) ", "", reason
-        )  # the driver's own name for it says nothing to a person
+        reason = re.sub(r"^\(\S+Error\) ", "", reason)  # the driver's own name for it
         return reason.replace(self._password, "***") if self._password else reason
 
     def _can_retry(self) -> bool:

@@ -20,6 +20,8 @@ RUNS = Table(
     Column("call", Text),
     Column("scored", Text),
 )
+# How the call of a run reads by which a receipt was verified: "last" means another, where there is one.
+VERIFYING = '%"purpose":"verify"%'
 # `key` is what makes two commands the same one, `attempt` tells deliberate repetitions apart. `seen` is when the
 # owner last said that it lives, in seconds of the database's clock; only where machines share a database.
 CLAIMS = Table(
@@ -107,6 +109,24 @@ AMENDED = Table(
     Column("why", Text),
     Column("was", Text),
 )
+# What was decided about a result by somebody who looked at it. Rows are never changed; the last of a run holds.
+LOOKS = Table(
+    "looks",
+    META,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", String, index=True),
+    Column("assessment", String),
+    Column("candidate", String),
+    Column("task", String),
+    Column("decision", String),
+    Column("by", String),
+    Column("looked_at", String),
+    Column("why", Text),
+    Column("submission_digest", String),
+    Column("run_digest", String),
+)
+# What the comparison of an assessment's code and answers found, whole.
+COMPARED = Table("compared", META, Column("assessment", String, primary_key=True), Column("compared", Text))
 # Answers under the hash of their content, where machines share a database; else they are files.
 ARTEFACTS = Table(
     "artefacts", META, Column("digest", String, primary_key=True), Column("content", LargeBinary)
@@ -114,4 +134,4 @@ ARTEFACTS = Table(
 # As Alembic has it; it is compared here so that an up-to-date store is opened without loading Alembic.
 VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 # Every revision in harness/migrations/versions, the oldest first.
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")

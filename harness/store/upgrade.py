@@ -17,18 +17,23 @@ from harness.errors import StoreError
 from harness.store.schema import META, REVISIONS, VERSION
 
 SCRIPTS = Path(__file__).parent / "migrations"
+# Columns that a revision added to a table that was there.
+_ADDED = {("claims", "seen"), ("trials", "packed")}
 _ONE_AT_A_TIME = threading.Lock()  # Alembic keeps what it works on in its modules
 
 
 def bring_up(engine: Engine, where: str) -> None:
-    """Makes or upgrades the tables, if need be; raises StoreError where a newer harness made them."""
+    """Makes or upgrades the tables, if need be; raises StoreError where a newer harness or something else made them."""
     with engine.connect().execution_options(reads=True) as connection:
         if _revision(connection, where) == REVISIONS[-1]:
             return
     with engine.begin() as connection:
-        if _revision(connection, where) == REVISIONS[-1]:
+        revision = _revision(connection, where)
+        if revision == REVISIONS[-1]:
             return  # another process was quicker
         if set(inspect(connection).get_table_names()) & {VERSION.name, *META.tables}:
+            if not revision:
+                _require_ours(connection, where)
             upgrade(connection)
         else:
             _make(connection)
@@ -44,6 +49,20 @@ def upgrade(connection: Connection) -> None:
     config.attributes["connection"] = connection
     with _ONE_AT_A_TIME:
         command.upgrade(config, "head")
+
+
+def _require_ours(connection: Connection, where: str) -> None:
+    """Raises StoreError where tables that bore no revision lack what ours have: they are of another program."""
+    found = inspect(connection)
+    there = set(found.get_table_names())
+    for table in (table for table in META.sorted_tables if table.name in there):
+        known = {column["name"] for column in found.get_columns(table.name)}
+        for name in (column.name for column in table.columns):
+            if name not in known and (table.name, name) not in _ADDED:
+                raise StoreError(
+                    f"{where} holds a table {table.name!r} that is not the harness's: it has no column {name!r}; "
+                    "give results a database or folder of their own"
+                )
 
 
 def _make(connection: Connection) -> None:

@@ -6,7 +6,8 @@ Pure but for the given random generator. Why pairs: resampling the calls of one 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,9 +25,9 @@ class Plan:
     """How many pairs a round makes, and when it may stop.
 
     After `pairs`, at each of LOOKS below `most`, and at `most`, it stops when nothing is open any more;
-    it also stops when `seconds` have passed. `block` is K, the calls that one worker serves in a row:
-    1 on a CPU (random order for each request), more on a GPU, whose contexts take turns by time
-    slices (counter-balanced blocks, the first call of each thrown away).
+    it also stops when `seconds` have passed, a candidate's own left out. `block` is K, the calls that one
+    worker serves in a row: 1 on a CPU (random order for each request), more on a GPU, whose contexts take
+    turns by time slices (counter-balanced blocks, the first call of each thrown away).
     """
 
     pairs: int = 1
@@ -98,6 +99,12 @@ def turns(
         for i in sequence:
             yield from (Turn(int(i), request, n > 0) for n, request in enumerate(part))
         sequence = sequence[::-1]  # A B B A: what changes steadily falls on both sides alike
+
+
+def in_order(drawn: Iterable[Turn], later: Callable[[Turn], bool]) -> Iterator[Turn]:
+    """The same turns, but in those of one request first whoever is not `later`."""
+    for _, together in itertools.groupby(drawn, key=lambda turn: turn.request.item):
+        yield from sorted(together, key=later)
 
 
 def _runs(requests: Sequence[Request], block: int) -> Iterator[Sequence[Request]]:

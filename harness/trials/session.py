@@ -1,22 +1,22 @@
 """The parent's end of the wall: start a worker, send one request at a time, time it, end it.
 
-The clock here is the only official one. A call is timed from the moment its input is released to
-the moment the last byte of its answer has been copied, so work that is deferred, queued on a side
-stream or done by another thread counts as long as the answer's bytes need it. Answers are checked
-on the copy, outside the timed span.
+The clock here is the only official one. A call is timed from the moment its input is released to the moment
+the last byte of its answer has been copied, so work that is deferred, queued on a side stream or done by another
+thread counts as long as the answer's bytes need it. Answers are checked on the copy, outside the timed span.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import signal
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +33,7 @@ from harness.worker import wire
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSpec:
-    """What a worker is given: a staged submission, its contract, models, device and limits."""
+    """What a worker is given; its submission's start may take `start_most` seconds, however wide the limits are."""
 
     submission: Path
     contract: Path
@@ -43,8 +43,10 @@ class WorkerSpec:
     seed: int
     limits: Limits
     device_reader: DeviceReader | None = None
+    start_most: float = math.inf
     keep_scratch: Path | None = None
     stack: tuple[str, ...] = ()
+    hidden: tuple[Path, ...] = ()
 
 
 class StartFault(Exception):
@@ -89,13 +91,14 @@ class Session:
     broken: Fault | None = None
     says: dict[str, str] = field(default_factory=dict)
 
-    def call(self, request: Request, arguments: Mapping[str, Any]) -> Answered:
+    def call(self, request: Request, arguments: Mapping[str, Any], most: float = math.inf) -> Answered:
         """The checked answer to one request and the seconds it took; raises Fault and ends the worker.
 
+        It may take `most` seconds, or the limit of its phase where that is less.
         A paused worker goes on when everything is ready to be sent, so that it has no time of its own.
         """
         self.items += 1
-        raw, seconds = self._ask(wire.CALL, self.items, request, arguments)
+        raw, seconds = self._ask(wire.CALL, self.items, request, arguments, most)
         try:
             return Answered(_checked(raw, request), seconds)
         except Fault:
@@ -103,10 +106,7 @@ class Session:
             raise
 
     def ping(self, request: Request | None = None, arguments: Mapping[str, Any] | None = None) -> float:
-        """Seconds that asking costs: the shim answers by itself, no line of the submission runs.
-
-        With a request, its arguments travel and are decoded, and zeros of its answer's size come back.
-        """
+        """Seconds that asking costs: the shim answers by itself; to a request, with zeros of its answer's size."""
         if request is not None:
             return self._ask(wire.PING, 0, request, arguments or {}).seconds
         frame = Outgoing(wire.PING, os.urandom(16), 0, b"", None)
@@ -117,11 +117,14 @@ class Session:
 
         Raises Fault when that fails; keeps the time in `start_seconds`.
         """
+        limit = min(self.seat.start_most, self.seat.limits.start_seconds)
         frame = Outgoing(wire.START, os.urandom(16), 0, payload, None)
-        self.start_seconds = self.exchange(frame, self.seat.limits.start_seconds, None).seconds
+        self.start_seconds = self.exchange(frame, limit, None).seconds
 
-    def _ask(self, opcode: int, item: int, request: Request, arguments: Mapping[str, Any]) -> RawReply:
-        limit = self.seat.limits.phase_seconds[request.phase]
+    def _ask(
+        self, opcode: int, item: int, request: Request, arguments: Mapping[str, Any], most: float = math.inf
+    ) -> RawReply:
+        limit = min(most, self.seat.limits.phase_seconds[request.phase])
         payload = wire.encode_call(request.phase, dict(arguments), _described(request.returns))
         try:
             output = _output_memfd(request.returns)
@@ -223,6 +226,11 @@ class Session:
             self._end()
             self.broken = self._verdict(Fault("protocol_error", str(error)))
             raise self.broken from None
+        except PermissionError:  # what its end of the socket refuses is the worker's doing, and nobody else's
+            self._end()
+            why = "the worker's end of the socket takes nothing that is handed to it"
+            self.broken = self._verdict(Fault("protocol_error", why))
+            raise self.broken from None
         except OSError as error:
             self._end()
             raise _not_handed_over(error) from error
@@ -293,9 +301,8 @@ def _await_shim(session: Session) -> None:
 
 def _launch_of(seat: WorkerSpec, home: Path, scratch: Path) -> Launch:
     given = (seat.submission, seat.contract, *seat.models.values())
-    return Launch(
-        home=home, scratch=scratch, threads=seat.threads, device=seat.device, stack=seat.stack, readable=given
-    )
+    own = Launch(home=home, scratch=scratch, threads=seat.threads, device=seat.device)
+    return replace(own, stack=seat.stack, readable=given, hidden=seat.hidden)
 
 
 def _start_payload(seat: WorkerSpec, launched: Launched, scratch: Path) -> dict[str, Any]:
@@ -363,16 +370,15 @@ def _payload(channel: Channel, reply: wire.Frame, sent: Outgoing) -> bytes:
 
 
 def _check_length(reply: wire.Frame, sent: Outgoing, request: Request | None) -> None:
+    returns = request.returns if request else None
     if request is None:
-        due = {wire.START: 0, wire.STOP: 16, wire.PING: 0}[sent.opcode]
-        fits = reply.length == due
-    elif isinstance(request.returns, ArraySpec):
-        due, fits = request.returns.nbytes, reply.length == request.returns.nbytes
+        least = most = {wire.START: 0, wire.STOP: 16, wire.PING: 0}[sent.opcode]
+    elif isinstance(returns, ArraySpec):
+        least = most = returns.nbytes
     else:
-        due = request.returns.max_bytes if request.returns else 0
-        fits = reply.length <= due
-    if not fits:
-        raise wire.ProtocolError(f"the worker announced {reply.length:,} bytes where {due:,} were due")
+        least, most = 0, returns.max_bytes if returns else 0
+    if not least <= reply.length <= most:
+        raise wire.ProtocolError(f"the worker announced {reply.length:,} bytes where {most:,} were due")
 
 
 def _fault(code: int, text: bytes) -> Fault:
@@ -380,9 +386,7 @@ def _fault(code: int, text: bytes) -> Fault:
     last = words.strip().splitlines()[-1] if words.strip() else "no words were given"
     if code == wire.FAULT_MALFORMED:
         return Fault("malformed", words.strip() or last)
-    if code == wire.FAULT_OUT_OF_MEMORY:
-        return Fault("out_of_memory", last, words)
-    return Fault("crashed", last, words)
+    return Fault("out_of_memory" if code == wire.FAULT_OUT_OF_MEMORY else "crashed", last, words)
 
 
 def _checked(raw: bytes, request: Request) -> Answer | None:

@@ -20,8 +20,8 @@ from harness.instances import ArraySpec, Request
 from harness.isolation.levels import level
 from harness.machine import counters
 from harness.measures import conditions
-from harness.readings import Counters
-from harness.records import Condition
+from harness.readings import Condition, Counters
+from harness.strangers import is_plain
 from harness.trials import session
 from harness.trials.watch import Limits
 
@@ -212,12 +212,12 @@ class _Others:
         return tuple(sorted((b for b in busy if b.share >= BUSY), key=lambda b: -b.share))
 
 
-def _spent() -> dict[tuple[int, float], tuple[str, float]]:
-    """Processor seconds by process: its number and birth, and its name."""
+def _spent() -> dict[tuple[int, float | None], tuple[str, float]]:
+    """Processor seconds by process: its number and birth (None where we may not look), and its name."""
     spent = {}
     for process in psutil.process_iter(["name", "create_time", "cpu_times"]):
         name, birth, times = (process.info[key] for key in ("name", "create_time", "cpu_times"))
         if times is not None:  # None where we may not look
-            shown = "".join(c if c.isprintable() else "?" for c in name or "?")
-            spent[process.pid, birth or 0.0] = (shown, times.user + times.system)
+            shown = "".join(c if is_plain(c) else "?" for c in name or "?")
+            spent[process.pid, birth] = (shown, times.user + times.system)
     return spent

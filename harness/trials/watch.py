@@ -12,7 +12,7 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Protocol
 
@@ -109,15 +109,15 @@ class Watch:
     def read_now(self) -> None:
         """Takes one reading at once: after an answer the peak is often still held."""
         with self._lock:
-            self._read_device()
-            self._read()
+            self._look(self._read_device)
+            self._look(self._read)
 
     def rest(self) -> None:
         """The worker was paused: its device memory is read once more, and then not until it goes on."""
         self.resting = True
         if self.device is not None:
             with self._lock:
-                self._read_device()
+                self._look(self._read_device)
 
     def cpu_seconds(self) -> float:
         """Processor seconds of the whole group; without one, of the processes alive at the last reading.
@@ -137,13 +137,20 @@ class Watch:
         # At random distances, so that no worker can hide between two readings whose time it knows.
         while not self._stopping.wait(PERIOD * random.uniform(0.5, 1.5)):
             with self._lock:
-                self._read()
+                self._look(self._read)
 
     def _sample_device(self) -> None:
         while not self._stopping.wait(DEVICE_PERIOD):
             if not self.resting:
                 with self._lock:
-                    self._read_device()
+                    self._look(self._read_device)
+
+    def _look(self, read: Callable[[], object]) -> None:
+        """One reading. One that falls over ends the worker: unwatched, it could hold and start what it likes."""
+        try:
+            read()
+        except Exception as error:  # noqa: BLE001  (what a hostile file in /proc brings about is anything)
+            self._kill("harness_error", f"it could not be watched ({type(error).__name__}: {error})")
 
     def _read_device(self) -> None:
         if self.device is None:
@@ -179,6 +186,8 @@ class Watch:
         elif len(reading.pids) > self.limits.processes:
             count = len(reading.pids)
             self._kill("crashed", f"it ran {count} processes; the limit is {self.limits.processes}")
+        elif self.meter.unread:
+            self._kill("harness_error", f"its memory can no longer be measured: {self.meter.unread}")
 
     def _kill(self, outcome: Outcome, reason: str) -> None:
         self.breach = self.breach or Fault(outcome, f"killed because {reason}")
@@ -219,3 +228,18 @@ class _Log:
             room = KEPT_LOG_BYTES - len(self.head)
             self.head += chunk[:room]
             self.tail = (self.tail + chunk[max(room, 0) :])[-KEPT_LOG_BYTES:]
+
+
+def highest(points: Sequence[MemoryPoint]) -> list[MemoryPoint]:
+    """The readings of one worker at which the most was held: in all, on the device, and beside mapped files.
+
+    A stage's memory is judged by these of every worker: a submission that holds less where nothing but its memory is
+    measured is judged by what it held where it was timed.
+    """
+    by: tuple[Callable[[MemoryPoint], int], ...] = (
+        lambda point: point.host_bytes,
+        lambda point: point.device_bytes or 0,
+        lambda point: point.host_bytes - (point.file_bytes or 0),
+    )
+    kept = [max(points, key=key) for key in by if any(map(key, points))]
+    return [point for point in points if any(point is one for one in kept)]

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.worker import syscalls
-from harness.worker.landlock import OWN, READ, USE, Rules, Unconfined, version
+from harness.worker.landlock import LIST, OWN, READ, USE, Rules, Unconfined, version
 
 _GET_DUMPABLE, _SET_DUMPABLE, _SET_SECCOMP = 3, 4, 22
 _BOUNDING_DROP, _SET_NO_NEW_PRIVILEGES, _AMBIENT = 24, 38, 47
@@ -56,7 +56,7 @@ class Confinement:
 def confine(rules: Mapping[str, Any]) -> Confinement:
     """Confines this process, which must have one thread, and returns how. Raises Unconfined.
 
-    `rules`: `readable` and `own` are paths that must exist, `readable_if` and `use_if` may be missing;
+    `rules`: `readable`, `listed` and `own` are paths that must exist, `readable_if` and `use_if` may be missing;
     `affinity` as in `syscalls.program`; `shm`: mounts of its own are wanted; `seccomp`: false if a filter is
     in force already.
     """
@@ -66,10 +66,11 @@ def confine(rules: Mapping[str, Any]) -> Confinement:
     sealed = private and _is_read_only("/")
     hidden = private and _private_processes()
     terminals = private and _private_terminals()
-    _give_up_capabilities()
-    _call("no_new_privs", _libc.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
+    give_up_capabilities()
+    insist("no_new_privs", _libc.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     landlock = Rules()
     landlock.allow(rules["readable"], READ)
+    landlock.allow(rules["listed"], LIST)
     landlock.allow(filter(os.path.exists, rules["readable_if"]), READ)
     landlock.allow(rules["own"], OWN)
     landlock.allow([SHM] if os.path.isdir(SHM) else [], OWN)
@@ -94,7 +95,8 @@ def _be_killed_first() -> None:
     _libc.prctl(_SET_DUMPABLE, int(before == 1), 0, 0, 0)
 
 
-def _call(what: str, result: int) -> None:
+def insist(what: str, result: int) -> None:
+    """Raises Unconfined with the kernel's words where the result of a call of the C library is an error."""
     if result < 0:
         raise Unconfined(f"{what} was refused: {os.strerror(ctypes.get_errno())}")
 
@@ -121,10 +123,10 @@ def _private_shm(own: Sequence[str]) -> str:
                     file.write(words)
             except OSError:
                 return "shared"
-    if _mount(None, "/", None, _RECURSIVE | _SLAVE) < 0:
+    if mount(None, "/", None, _RECURSIVE | _SLAVE) < 0:
         return "shared"
     _seal(own)
-    if _mount("tmpfs", SHM, "tmpfs", _NO_SETUID | _NO_DEVICES, "mode=1777") < 0:
+    if mount("tmpfs", SHM, "tmpfs", _NO_SETUID | _NO_DEVICES, "mode=1777") < 0:
         return "shared"
     return "private"
 
@@ -132,9 +134,9 @@ def _private_shm(own: Sequence[str]) -> str:
 def _seal(own: Sequence[str]) -> None:
     """Read-only mounts everywhere but at `own`; changes nothing before Linux 5.12, or if it is refused."""
     here = os.getcwd()
-    if any(_mount(path, path, None, _BIND | _RECURSIVE) < 0 for path in own):
+    if any(mount(path, path, None, _BIND | _RECURSIVE) < 0 for path in own):
         return
-    if _attributes("/", _READ_ONLY, 0) < 0:
+    if make_read_only("/") < 0:
         return
     for path in own:
         if _attributes(path, 0, _READ_ONLY) < 0:
@@ -148,6 +150,11 @@ def _attributes(path: str, wanted: int, unwanted: int) -> int:
     return int(_libc.syscall(number, here, path.encode(), below, words, ctypes.c_long(len(words))))
 
 
+def make_read_only(path: str) -> int:
+    """Makes the mount at `path`, and those below it, read-only; negative where it is refused, or none is there."""
+    return _attributes(path, _READ_ONLY, 0)
+
+
 def _is_read_only(path: str) -> bool:
     return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
@@ -155,29 +162,31 @@ def _is_read_only(path: str) -> bool:
 def _private_processes() -> bool:
     """A /proc that shows only processes this worker may trace, so none outside; False without root (Linux 5.8)."""
     flags = _NO_SETUID | _NO_DEVICES | _NO_PROGRAMS
-    return _mount("proc", "/proc", "proc", flags, "hidepid=ptraceable") >= 0
+    return mount("proc", "/proc", "proc", flags, "hidepid=ptraceable") >= 0
 
 
 def _private_terminals() -> bool:
     """Its own pseudo-terminals, in the mount namespace of `_private_shm`; False if the kernel refuses."""
     how = "newinstance,ptmxmode=0666,mode=0600"
-    if _mount("devpts", PTS, "devpts", _NO_SETUID | _NO_PROGRAMS, how) < 0:
+    if mount("devpts", PTS, "devpts", _NO_SETUID | _NO_PROGRAMS, how) < 0:
         return False
-    return _mount(f"{PTS}/ptmx", PTMX, None, _BIND) >= 0
+    return mount(f"{PTS}/ptmx", PTMX, None, _BIND) >= 0
 
 
-def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> int:
+def mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> int:
+    """mount(2); negative where it is refused."""
     words = [None if word is None else word.encode() for word in (source, target, kind)]
     return int(_libc.mount(*words, ctypes.c_ulong(flags), None if data is None else data.encode()))
 
 
-def _give_up_capabilities() -> None:
+def give_up_capabilities() -> None:
+    """Gives up every capability, and the right to gain one by the bounding or the ambient set; raises Unconfined."""
     for number in range(64):
         if _libc.prctl(_BOUNDING_DROP, number, 0, 0, 0) < 0:
             break  # none is left, or it has none to drop any with; looked at below
     _libc.prctl(_AMBIENT, _AMBIENT_CLEAR, 0, 0, 0)
     head = struct.pack("<Ii", _CAPABILITY_VERSION, 0)
-    _call("giving up capabilities", _libc.capset(head, struct.pack("<6I", 0, 0, 0, 0, 0, 0)))
+    insist("giving up capabilities", _libc.capset(head, struct.pack("<6I", 0, 0, 0, 0, 0, 0)))
 
 
 def _filter_calls(program: bytes) -> None:
@@ -185,4 +194,4 @@ def _filter_calls(program: bytes) -> None:
         raise Unconfined("there is no table of system calls for this processor")
     code = ctypes.create_string_buffer(program)
     words = struct.pack("HL", len(program) // 8, ctypes.addressof(code))
-    _call("the filter of system calls", _libc.prctl(_SET_SECCOMP, _SECCOMP_FILTER, words, 0, 0))
+    insist("the filter of system calls", _libc.prctl(_SET_SECCOMP, _SECCOMP_FILTER, words, 0, 0))

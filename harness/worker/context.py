@@ -11,7 +11,7 @@ class Context:
     """The candidate's surroundings.
 
     device      "cpu" or "cuda"
-    seed        an int for the submission's own randomness; not the seed of the data
+    seed        an int for the submission's own randomness, drawn anew for each run: nothing of the data's seed is in it
     threads     how many threads may compute; OMP_NUM_THREADS and its kin are set to it
     scratch     a private, empty, writable folder; gone after the stage
     models      read-only model folders by name

@@ -19,11 +19,12 @@ _PATH_BENEATH = 1
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 2, 4, 8
 _MAKE_CHAR, _MAKE_BLOCK = 1 << 6, 1 << 11
 _TRUNCATE, _IOCTL_DEVICE = 1 << 14, 1 << 15
-_BIND_TCP, _CONNECT_TCP = 1, 2
-_ABSTRACT_SOCKETS, _SIGNALS = 1, 2
+# To bind and to connect over TCP; to abstract sockets and to signals outside. Always both at once.
+_PORTS, _OUTSIDE = 3, 3
 # How many rights to files each version of the interface knows.
 _RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 
+LIST = _READ_DIR
 READ = _READ_FILE | _READ_DIR | _EXECUTE
 USE = _READ_FILE | _WRITE_FILE | _TRUNCATE | _IOCTL_DEVICE
 OWN = (1 << 16) - 1 & ~(_MAKE_CHAR | _MAKE_BLOCK)
@@ -47,8 +48,8 @@ class Rules:
         if not abi:
             raise Unconfined("the kernel has no Landlock (Linux 5.13, switched on with lsm=landlock)")
         self.handled = (1 << _RIGHTS.get(abi, 16)) - 1
-        ports = _BIND_TCP | _CONNECT_TCP if abi >= 4 else 0
-        scopes = _ABSTRACT_SOCKETS | _SIGNALS if abi >= 6 else 0
+        ports = _PORTS if abi >= 4 else 0
+        scopes = _OUTSIDE if abi >= 6 else 0
         words = struct.pack("<QQQ", self.handled, ports, scopes)[: 24 if abi >= 6 else 16 if abi >= 4 else 8]
         self.fd = _called("creating its rules", _CREATE, words, len(words), 0)
 

@@ -24,7 +24,7 @@ _PR_SET_PDEATHSIG = 1
 def serve(sock: socket.socket) -> None:
     """Serves one submission until the parent says STOP or closes the socket."""
     die_with_parent()
-    _limit_descriptors()
+    limit_itself()
     with contextlib.suppress(EOFError, ConnectionError, wire.ProtocolError):
         _serve(sock)
     _leave()
@@ -39,10 +39,14 @@ def _serve(sock: socket.socket) -> None:
     sock.sendall(wire.pack(wire.READY, 0, frame.nonce, frame.item, 0))
     while True:
         frame, payload, output = _next(sock)
+        # Nothing here keeps the request's bytes during the call: they would count as the submission's memory, and one
+        # that looked for them could throw them away (4 points of memory-budget).
+        held = [payload]
+        del payload
         if frame.opcode == wire.STOP:
             sock.sendall(wire.pack(wire.BYE, 0, frame.nonce, frame.item, 16) + _allocator_peaks())
             return
-        result = _guard(sock, frame, folder, lambda p=payload, s=solution[0]: _call(s, p))
+        result = _guard(sock, frame, folder, lambda h=held, s=solution[0]: _call(s, h))
         if result is None:
             return
         wire.answer(sock, frame, result[0], output)
@@ -97,8 +101,8 @@ def _construct(start: dict[str, Any], folder: Path) -> tuple[Any]:
     )
 
 
-def _call(solution: Any, payload: bytes) -> tuple[bytes | memoryview]:
-    phase, arguments, returns = wire.decode_call(payload)
+def _call(solution: Any, held: list[bytes]) -> tuple[bytes | memoryview]:
+    phase, arguments, returns = wire.decode_call(held.pop())
     return (to_bytes(getattr(solution, phase)(**arguments), returns, phase),)
 
 
@@ -131,11 +135,18 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _limit_descriptors() -> None:
+def limit_itself() -> None:
+    """No core dumps, and half the descriptors that the harness may have, at most 4,096.
+
+    Descriptors on their way in sockets are counted for a user in all: a worker that may have as many as the harness
+    of the same user could fill the count, and then no other worker could be handed anything.
+    """
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        most = min(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _leave() -> None:

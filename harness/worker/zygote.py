@@ -25,9 +25,10 @@ from pathlib import PurePath
 from types import ModuleType
 from typing import Any
 
-from harness.worker import keeping, probes
+from harness.worker import keeping, namespaces
 from harness.worker.confine import confine
 from harness.worker.landlock import Unconfined
+from harness.worker.probes import answering
 from harness.worker.serve import die_with_parent, serve
 
 MESSAGE_BYTES = 256 * 1024
@@ -44,9 +45,11 @@ _SHIFT_BYTES, _SHIFT_PAGES = 4096, 256
 def main(sock: socket.socket, stack: list[str]) -> None:
     """Imports `stack`, reports the result, then carries out the parent's orders until the parent is gone."""
     die_with_parent()
+    wardens = None
     if BOXED in os.environ:
-        keeping.adopt_orphans()
         _require_descriptors(sock)
+        namespaces.begin()
+        wardens = namespaces.Wardens()
     missing = [name for name in stack if not _imported(name)]
     born_with = _BornWith(_places(os.environ["HOME"]), _mapped_pages())
     keeping.dumpable(False)  # from here on not even it may look at its own pages, if it is not root
@@ -60,12 +63,14 @@ def main(sock: socket.socket, stack: list[str]) -> None:
             os._exit(0)
         order = json.loads(message)
         if order["do"] == "reap":
-            reaped = keeping.reap(order["pid"], order["sweep"])
-            _say(sock, {"number": order["number"], "status": reaped.status, "clean": reaped.clean})
+            status = wardens.wait(order["pid"]) if wardens else keeping.reap(order["pid"])
+            _say(sock, {"number": order["number"], "status": status})
             continue
-        for folder in order.get("make", ()):
-            os.makedirs(folder, 0o700, exist_ok=True)
-        pid = os.fork()
+        try:
+            pid = wardens.fork(order["disks"]) if wardens else os.fork()
+        except Unconfined as error:
+            _say(socket.socket(fileno=fds[0]), {"unconfined": str(error)})
+            os._exit(1)
         if pid == 0:
             sock.close()
             if order.get("keep"):
@@ -134,7 +139,7 @@ def _mapped_pages() -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     with open("/proc/self/maps") as maps, open("/proc/self/pagemap", "rb", buffering=0) as flags:
         for line in maps:
-            begin, end = (int(part, 16) for part in line.split(None, 1)[0].split("-"))
+            begin, end = (int(part, 16) for part in line.split()[0].split("-"))
             if "/" not in line or line.split()[1][0] != "r":
                 continue
             flags.seek(begin // size * 8)
@@ -173,9 +178,11 @@ def _become(order: dict[str, Any], fds: list[int], born_with: _BornWith) -> None
     """Turns this forked process into a worker of its own, then serves."""
     os.setsid()
     die_with_parent()
-    before = os.environ["HOME"]
+    before, boxed = os.environ["HOME"], BOXED in os.environ
     os.environ.clear()
     os.environ.update(order["environment"])
+    # Not the zygote's: what is set on an open file (locks, flags, a signal) is set for all who share it.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(fds[1], 1)
     os.dup2(fds[2], 2)
     kept = fds[0]
@@ -183,6 +190,7 @@ def _become(order: dict[str, Any], fds: list[int], born_with: _BornWith) -> None
         if int(name) > 2 and int(name) != kept:
             with contextlib.suppress(OSError):
                 os.close(int(name))
+    os.makedirs(order["scratch"], 0o700, exist_ok=True)
     os.chdir(order["scratch"])
     for module, name, text in born_with.places:
         value = text.replace(before, order["environment"]["HOME"], 1)
@@ -192,6 +200,10 @@ def _become(order: dict[str, Any], fds: list[int], born_with: _BornWith) -> None
     _reseed()
     sock = socket.socket(fileno=kept)
     try:
+        if boxed:
+            _say(sock, {})
+            sock.recv(1)  # until its parent has put it into its control group
+            namespaces.hide_control_groups()
         hello = asdict(confine(order["confine"])) if "confine" in order else {}
     except Unconfined as error:
         _say(sock, {"unconfined": str(error)})
@@ -200,7 +212,7 @@ def _become(order: dict[str, Any], fds: list[int], born_with: _BornWith) -> None
     die_with_parent()
     _say(sock, hello)  # the kernel tells the parent with it whose it is, in the parent's own numbers
     if "probe" in order:
-        probes.answer(sock)
+        answering.answer(sock)
     # What it starts afresh (multiprocessing's spawn) would import the harness again as its main module.
     _held.append(sys.modules["__main__"])
     sys.modules["__main__"] = ModuleType("__main__")
@@ -221,9 +233,10 @@ def _shift() -> None:
 
 def _reseed() -> None:
     """Seeds anew the generators that were seeded at random; Python's own reseeds itself after a fork."""
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
+    if (numpy := sys.modules.get("numpy")) is not None:
         numpy.random.seed()
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.default_generator.seed()
 
 
 if __name__ == "__main__":

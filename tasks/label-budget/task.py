@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 
 from harness.errors import DataError, Fault
 from harness.instances import Answer, ArraySpec, Evaluation, Instance, Request, Stage, Workbench
+from harness.measures.canaries import altered_some, canary_gap
 from harness.measures.quality import macro_f1
+from harness.measures.shingles import apart, near
 from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
 
 FEWEST_TESTED = 4  # texts of each class in the test part
 BATCH = 40  # texts in one call of `predict`
 PLAIN, CODED = "plain", "coded"
-WORD = re.compile(r"[a-z]{3,}")  # what the code replaces; shorter words stay what they are
+# What the code replaces; it leaves nothing else of a text, or punctuation would tell texts apart.
+WORD = re.compile(r"\w+")
 
 Ints = NDArray[np.int64]
 Code = Mapping[str, str]
@@ -62,26 +65,33 @@ def prepare(workbench: Workbench) -> Instance:
         Texts(cut(data.train.texts, most), data.train.labels),
         Texts(cut(data.test.texts, most), data.test.labels),
     )
+    counts = budgets[-1], int(size["tests_per_class"])
+    parts = apart(train.texts, test.texts, (train.labels, test.labels), counts)
+    train, test = train.take(parts.train), test.take(parts.test)
     groups = choose_classes(train, test, budgets[-1], int(size["n_classes"]), workbench.rng("classes"))
     classes = len(groups[0])
     collections = [
-        draw(name, (train, test), chosen, (budgets[-1], int(size["tests_per_class"])), workbench.rng(name))
+        draw(name, (train, test), chosen, counts, workbench.rng(name))
         for name, chosen in zip((PLAIN, CODED), groups, strict=True)
     ]
     collections[1] = encode(collections[1], make_code(collections[1], workbench.rng("code")))
     check(collections, budgets, classes)
+    collections[0], canaries = with_canaries(collections[0], workbench.rng("canaries"))
     return Instance(
         stages=(stage(collections, budgets, classes, workbench.rng("order")),),
         hidden={
             "labels": {c.name: c.test.labels for c in collections},
             "budgets": budgets,
             "classes": classes,
+            "altered": canaries,
         },
         models={"encoder": workbench.model("encoder")},
         facts={
             "budgets": ", ".join(map(str, budgets)),
             "classes": classes,
             "test_texts": sum(len(c.test.texts) for c in collections),
+            "near_duplicates_dropped": parts.words,
+            "altered_texts": int(canaries.sum()),
         },
     )
 
@@ -165,6 +175,13 @@ def draw(
     return Collection(name, train, test.take(rng.permutation(len(test.texts))))
 
 
+def with_canaries(plain: Collection, rng: np.random.Generator) -> tuple[Collection, NDArray[np.bool_]]:
+    """The collection with a share of its test texts altered, and which. The coded one needs none: no words are left."""
+    texts, chosen = altered_some(plain.test.texts, rng)
+    test = Texts(tuple(text.lower() for text in texts), plain.test.labels)
+    return Collection(plain.name, plain.train, test), chosen
+
+
 # ---------------------------------------------------------------- the code
 
 
@@ -177,10 +194,10 @@ def make_code(collection: Collection, rng: np.random.Generator) -> dict[str, str
 
 
 def encode(collection: Collection, code: Code) -> Collection:
-    """The collection with every word replaced by the one that stands for it."""
+    """The collection with every word replaced by the one that stands for it, and blanks alone between words."""
 
     def translate(texts: Sequence[str]) -> tuple[str, ...]:
-        return tuple(WORD.sub(lambda match: code[match[0]], text) for text in texts)
+        return tuple(" ".join(code[word] for word in WORD.findall(text)) for text in texts)
 
     return Collection(
         collection.name,
@@ -197,6 +214,8 @@ def check(collections: Sequence[Collection], budgets: Sequence[int], classes: in
     for c in collections:
         keys = [normalised(text) for text in (*c.train.texts, *c.test.texts)]
         assert len(set(keys)) == len(keys), "a text appears twice"
+        # The code keeps which texts are alike, since it gives every word another one's place.
+        assert not near(c.train.texts, c.test.texts).nnz, "a test text has a near-duplicate in training"
         for budget in budgets:
             counts = np.bincount(c.budget(budget, classes).labels, minlength=classes)
             assert (counts == budget).all(), "a budget is not the same for every class"
@@ -268,7 +287,9 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
         for name, curve in curves.items()
     )
     overall = measured("macro_f1", mean, np.mean(list(draws.values()), axis=0))
-    return Evaluation(measurements=(overall, *by_collection), series=series)
+    right = (predicted[PLAIN] == labels[PLAIN][:, None]).mean(axis=1)
+    gap = canary_gap("plain_accuracy", right, instance.hidden["altered"])
+    return Evaluation(measurements=(overall, *by_collection, *gap), series=series)
 
 
 def gather(name: str, budgets: Sequence[int], n: int, answers: Mapping[str, Answer]) -> Ints:

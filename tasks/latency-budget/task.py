@@ -7,7 +7,7 @@ in the classifier's training or in the calibration texts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -28,12 +28,14 @@ from harness.instances import (
     Workbench,
 )
 from harness.measures import quality, stats
+from harness.measures.canaries import altered_some, canary_gap
 from harness.records import Measurement
 
 RECIPE = Path(__file__).with_name("recipe.py")
 ARTEFACT_BYTES = 192 * 2**20  # twice the fp32 weights: room for any honest artefact
 WARMUP_SINGLES = 24  # for each process pair: enough to see whether it is steady
 WARMUP_BATCHES = 2
+MORE = "more-"  # before the items of pairs that are added
 CLASSIFIER_SEED = 20240229  # the classifier is part of the task, not of an instance
 
 Ints = NDArray[np.int64]
@@ -67,9 +69,12 @@ def prepare(workbench: Workbench) -> Instance:
     reserved = per_pair.times(max(0, min(workbench.max_pairs - workbench.pairs, more)))
     served, left = split(servable, base.texts, workbench.rng("served"))
     kept_back, _ = split(left, reserved.texts, workbench.rng("reserve"))
+    served, canaries = with_canaries(served, workbench.rng("canaries"))
+    kept_back, more_canaries = with_canaries(kept_back, workbench.rng("reserve canaries"))
     classes = len(kept)
     requests, labels = serving(served, base, classes, "", workbench.rng("order"))
-    reserve, more_labels = serving(kept_back, reserved, classes, "more-", workbench.rng("reserve order"))
+    reserve, more_labels = serving(kept_back, reserved, classes, MORE, workbench.rng("reserve order"))
+    marks = which((*requests, *reserve), canaries | more_canaries)
     folder = workbench.derive("classifier", RECIPE, recipe_arguments(given, size, len(kept)))
     instance = Instance(
         stages=(
@@ -82,9 +87,9 @@ def prepare(workbench: Workbench) -> Instance:
                 paired=True,
             ),
         ),
-        hidden={"labels": {**labels, **more_labels}, "classes": classes},
+        hidden={"labels": {**labels, **more_labels}, "classes": classes, "altered": marks},
         models={"encoder": workbench.model(), "classifier": folder},
-        facts=facts(served, labels, size, classes),
+        facts=facts(served, labels, size, classes, sum(int(marks[item].sum()) for item in labels)),
     )
     check(instance, calibration)
     return instance
@@ -118,6 +123,18 @@ def split(source: Pool, count: int, rng: np.random.Generator) -> tuple[Pool, Poo
         )
     order = rng.permutation(len(source.texts))
     return source.take(order[:count]), source.take(order[count:])
+
+
+def with_canaries(source: Pool, rng: np.random.Generator) -> tuple[Pool, frozenset[str]]:
+    """The texts, of which a share is altered, and those that are."""
+    texts, chosen = altered_some(source.texts, rng)
+    altered = frozenset(text for text, canary in zip(texts, chosen.tolist(), strict=True) if canary)
+    return Pool(texts, source.labels), altered
+
+
+def which(requests: Sequence[Request], altered: frozenset[str]) -> dict[str, NDArray[np.bool_]]:
+    """By item, which texts of a request are altered."""
+    return {r.item: np.array([t in altered for t in cast(list[str], r.arguments["texts"])]) for r in requests}
 
 
 @dataclass(frozen=True)
@@ -210,13 +227,14 @@ def serving(
 
 
 def facts(
-    served: Pool, labels: Mapping[str, Ints], size: Mapping[str, int], classes: int
+    served: Pool, labels: Mapping[str, Ints], size: Mapping[str, int], classes: int, altered: int
 ) -> dict[str, int | float | str]:
     """Figures for the record; none of them tells an answer."""
     words = [len(text.split()) for text in served.texts]
     return {
         "classes": classes,
         "scored_texts": sum(len(part) for part in labels.values()),
+        "altered_texts": altered,
         "batch_size": size["batch_size"],
         "max_length_tokens": size["max_length"],
         "words_median": float(np.median(words)),
@@ -233,32 +251,47 @@ def check(instance: Instance, calibration: Pool) -> None:
     assert not set(texts) & set(calibration.texts), "a served text is in the calibration texts"
     assert scored == set(instance.hidden["labels"]), "every timed answer is scored"
     assert {request.group for request in requests} == {"single", "batch"}
+    assert all(group_of(r.item) == r.group for r in requests if not r.warmup)
     seen = np.concatenate(list(instance.hidden["labels"].values()))
     assert len(np.unique(seen)) > 1, "the served texts are all of one class"
 
 
 def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
-    """Accuracy over every timed answer that is given, single texts and batches alike."""
+    """Accuracy over every timed answer that is given, and over single texts and batches each by itself."""
     labels: Mapping[str, Ints] = instance.hidden["labels"]
     given = [item for item in labels if item in answers]
     actual = np.concatenate([labels[item] for item in given])
     predicted = np.concatenate([np.asarray(answers[item], dtype=np.int64) for item in given])
     correct = quality.correct(predicted, actual)
-    draws = stats.bootstrap_draws(correct)
-    low, high = stats.percentile_interval(draws)
-    classes = int(instance.hidden["classes"])
-    macro_f1 = quality.macro_f1(predicted, actual, classes)
+    groups = np.repeat([group_of(item) for item in given], [len(labels[item]) for item in given])
+    macro_f1 = quality.macro_f1(predicted, actual, int(instance.hidden["classes"]))
     return Evaluation(
         (
-            Measurement(
-                name="accuracy",
-                unit="",
-                direction="higher",
-                value=float(correct.mean()),
-                low=low,
-                high=high,
-                draws=tuple(draws),
+            accuracy("accuracy", correct),
+            *(accuracy(f"{group}_accuracy", correct[groups == group]) for group in np.unique(groups)),
+            *canary_gap(
+                "accuracy", correct, np.concatenate([instance.hidden["altered"][item] for item in given])
             ),
             Measurement(name="macro_f1", unit="", direction="higher", value=macro_f1),
         )
+    )
+
+
+def group_of(item: str) -> str:
+    """The group of a scored item: `single` or `batch`."""
+    return item.removeprefix(MORE).split("-")[0]
+
+
+def accuracy(name: str, correct: NDArray[np.float64]) -> Measurement:
+    """The share of float64[n] that is right, with its interval and draws."""
+    draws = stats.bootstrap_draws(correct)
+    low, high = stats.percentile_interval(draws)
+    return Measurement(
+        name=name,
+        unit="",
+        direction="higher",
+        value=float(correct.mean()),
+        low=low,
+        high=high,
+        draws=tuple(draws),
     )

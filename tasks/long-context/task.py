@@ -1,8 +1,11 @@
 """long-context: draws packed documents at several lengths, checks rows of every answer against float64.
 
 One stage a length, each a fresh worker, so that the peak of memory is known for each length; the
-longest is the stage with the timed requests. Queries, keys, values, documents, slopes and soft cap
-are drawn anew for every request. How memory grows is derived in `conclude`, from the peaks.
+longest is the stage with the timed requests. Queries, keys, values, documents, slopes, soft cap, and
+how many keys of a document are large and by how much, are drawn anew for every request. In each, some
+queries find one key far back that outweighs the others (a needle), mostly one of ordinary size, and
+their rows are checked: whoever skips keys must know from the inputs that they weigh nothing. How
+memory grows is derived in `conclude`, from the peaks.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -21,7 +25,17 @@ from harness.records import Measurement, Series
 
 SMALL = 128  # tokens of the stage that shows what a worker holds whatever the length
 SPREAD = 3.0  # of queries' and keys' entries: scores of 9, where float16 and bfloat16 are too coarse
-SINK_SHARE, SINK_GAIN = 0.02, 6.0  # some keys are larger, so that scores come near the cap, and exp overflows
+PLAIN_SHARE = 1 / 4  # of documents: without a large key
+# Of the others' keys so many are so much larger: scores come near the cap, and exp overflows. No norm tells
+# that an ordinary key weighs nothing beside them: one that its query agrees with scores as high.
+LARGE_SHARE, LARGE_GAIN = (0.002, 0.05), (1.5, 3.0)
+IN_EACH, SHORT = 6, 1 / 16  # needles in each head of a document, but for those with less of all tokens
+AGREES, KEEPS = (
+    0.96875,
+    0.25,
+)  # of the query in a needle's key, and of the key itself; as long as before together
+OUTWEIGHS = 0.05  # a needle's share of its row's weights, at the least
+TRIES_A_NEEDLE, LOUD = 40, 16  # rows drawn for each; the first needle of a head takes the loudest of so many
 SOFTCAPS = (100.0, 140.0)
 LONGEST_DOCUMENT = (0.46, 0.52)  # of all tokens: one matrix of its scores is far too large already
 WORK = (0.25, 0.29)  # sum of squared lengths by n squared: what is left when documents are skipped
@@ -30,13 +44,15 @@ TRIES = 10_000
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Row = tuple[int, int, int]  # head, where the row's document begins, row
 
 
 @dataclass(frozen=True)
 class Truth:
-    """Rows of one answer in float64: `rows` int64[r], `values` float64[r, heads, width]."""
+    """Rows of one answer in float64: `rows` int64[r], `values` float64[r, heads, width]; how many hold a needle."""
 
     rows: Ints
+    needles: int
     values: NDArray[np.float64]
 
 
@@ -101,18 +117,102 @@ def asking(
     q, k, v = (rng.standard_normal((heads, n, width), dtype=np.float32) for _ in range(3))
     q *= SPREAD
     k *= SPREAD
-    k[:, rng.random(n) < SINK_SHARE] *= SINK_GAIN
+    starts = draw_starts(n, size["documents"], rng)
+    gains = draw_gains(n, starts, rng)
+    k *= gains[:, None]
     arguments = {
         "q": q,
         "k": k,
         "v": v,
         "slopes": draw_slopes(heads, rng),
-        "starts": draw_starts(n, size["documents"], rng),
+        "starts": starts,
         "softcap": float(rng.uniform(*SOFTCAPS)),
     }
-    rows = draw_rows(n, arguments["starts"], size["rows"], rng)
+    needles = plant(arguments, gains, rng)
+    rows = np.union1d(draw_rows(n, starts, size["rows"], rng), needles[:, 1])
     request = Request(item, "attend", arguments, ArraySpec("float32", (heads, n, width)), **how)
-    return request, Truth(rows, attended(arguments, rows))
+    return request, Truth(rows, len(needles), attended(arguments, rows))
+
+
+def draw_gains(n: int, starts: Ints, rng: np.random.Generator) -> Floats:
+    """float32[n]: by how much each token's keys are larger; in each document another share of them, from none."""
+    gains = np.ones(n, dtype=np.float32)
+    for start, end in pairwise([*starts.tolist(), n]):
+        share, gain = float(rng.uniform(*LARGE_SHARE)), float(rng.uniform(*LARGE_GAIN))
+        if rng.random() >= PLAIN_SHARE:
+            gains[start:end][rng.random(end - start) < share] = gain
+    return gains
+
+
+def plant(arguments: Mapping[str, Any], gains: Floats, rng: np.random.Generator) -> Ints:
+    """Makes keys agree with queries that see them, in place: int64[needles, 3] of head, row and key's token.
+
+    In each head of each document that is no short one lie IN_EACH, the last of them a large key where there are
+    any, the first in a row where others score as high as can be. A needle lies in the farther half of the
+    distance at which it still outweighs its row's others; a key that would not stays as it was. Products and
+    sums of single numbers alone make what is written, so it is the same on every machine.
+    """
+    planted: list[tuple[int, int, int, int]] = []
+    for start, end in pairwise([*arguments["starts"].tolist(), len(gains)]):
+        if end - start < len(gains) * SHORT:
+            continue
+        large = bool((gains[start:end] > 1).any())
+        for head, number in product(range(len(arguments["k"])), range(IN_EACH)):
+            wanted = gains > 1 if large and number == IN_EACH - 1 else gains == 1
+            rows = rng.integers(start + 1, end, TRIES_A_NEEDLE).tolist()
+            if number == 0:
+                rows = loudest(arguments, head, start, rows)
+            for row in rows:
+                at = head, start, row
+                token = place(arguments, gains, wanted, at, rng)
+                used = any(row == r or (head, token) == (h, t) for h, r, t, _ in planted)
+                if token is not None and not used and agree(arguments, gains, at, token):
+                    planted.append((head, row, token, start))
+                    break
+    # Now and then one that came later lies near a row of an earlier one, and drowns it.
+    kept = [one[:3] for one in planted if share_of(arguments, *one) >= OUTWEIGHS]
+    return np.array(kept, dtype=np.int64).reshape(-1, 3)
+
+
+def loudest(arguments: Mapping[str, Any], head: int, begin: int, rows: Sequence[int]) -> list[int]:
+    """The rows, the first LOUD of them in falling order of the largest score that any token has there."""
+    most = {row: scores_of(arguments, begin, row)[head].max() for row in rows[:LOUD]}
+    return [*sorted(most, key=lambda row: -most[row]), *rows[LOUD:]]
+
+
+def place(
+    arguments: Mapping[str, Any], gains: Floats, wanted: NDArray[np.bool_], at: Row, rng: np.random.Generator
+) -> int | None:
+    """A token among the wanted ones, as far back as it could still outweigh the row's others; None if none could."""
+    head, begin, row = at
+    tokens = begin + np.flatnonzero(wanted[begin:row])
+    if not len(tokens):
+        return None
+    squared = float((arguments["q"][head, row].astype(np.float64) ** 2).sum())
+    reached = AGREES * squared * float(gains[tokens[0]]) / math.sqrt(arguments["q"].shape[2])
+    score = arguments["softcap"] * math.tanh(reached / arguments["softcap"])
+    most = scores_of(arguments, begin, row)[head].max()
+    reach = min(row - begin, int((score - most) / float(arguments["slopes"][head])))
+    far = tokens[(tokens >= row - reach) & (tokens <= row - reach // 2)]
+    return int(rng.choice(far)) if len(far) else None
+
+
+def agree(arguments: Mapping[str, Any], gains: Floats, at: Row, token: int) -> bool:
+    """Whether the token's key, made to agree with the row's query, outweighs the others; else it stays as it was."""
+    head, begin, row = at
+    key = arguments["k"][head, token]
+    before = key.copy()
+    key[:] = np.float32(AGREES) * gains[token] * arguments["q"][head, row]
+    key += np.float32(KEEPS) * before
+    if share_of(arguments, head, row, token, begin) >= OUTWEIGHS:
+        return True
+    key[:] = before
+    return False
+
+
+def share_of(arguments: Mapping[str, Any], head: int, row: int, token: int, begin: int) -> float:
+    """The weight of one token in one row of one head, whose document begins at `begin`."""
+    return float(weights_of(arguments, begin, row)[head, token - begin])
 
 
 def draw_slopes(heads: int, rng: np.random.Generator) -> Floats:
@@ -149,19 +249,30 @@ def draw_rows(n: int, starts: Ints, count: int, rng: np.random.Generator) -> Int
 
 def attended(arguments: Mapping[str, Any], rows: Ints) -> NDArray[np.float64]:
     """The answer's rows in float64, [rows, heads, width], one row at a time by the contract's formula."""
-    q, k, v = (arguments[name] for name in ("q", "k", "v"))
-    slopes, cap = arguments["slopes"].astype(np.float64)[:, None], arguments["softcap"]
+    q, v = arguments["q"], arguments["v"]
     begins = arguments["starts"][np.searchsorted(arguments["starts"], rows, side="right") - 1]
     values = np.empty((len(rows), q.shape[0], q.shape[2]))
     for place, (begin, row) in enumerate(zip(begins.tolist(), rows.tolist(), strict=True)):
-        seen = slice(begin, row + 1)
-        scores = np.matmul(k[:, seen].astype(np.float64), q[:, row, :, None].astype(np.float64))[:, :, 0]
-        scores = cap * np.tanh(scores / (math.sqrt(q.shape[2]) * cap))
-        scores -= slopes * np.arange(row - begin, -1, -1)
-        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-        weights /= weights.sum(axis=1, keepdims=True)
-        values[place] = np.matmul(weights[:, None], v[:, seen].astype(np.float64))[:, 0]
+        weights = weights_of(arguments, begin, row)
+        values[place] = np.matmul(weights[:, None], v[:, begin : row + 1].astype(np.float64))[:, 0]
     return values
+
+
+def weights_of(arguments: Mapping[str, Any], begin: int, row: int) -> NDArray[np.float64]:
+    """float64[heads, row - begin + 1]: what the tokens of a document that begins at `begin` weigh in a row."""
+    scores = scores_of(arguments, begin, row)
+    weights: NDArray[np.float64] = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def scores_of(arguments: Mapping[str, Any], begin: int, row: int) -> NDArray[np.float64]:
+    """float64[heads, row - begin + 1]: the scores of a row, capped and less the bias."""
+    q, k = arguments["q"], arguments["k"]
+    slopes, cap = arguments["slopes"].astype(np.float64)[:, None], arguments["softcap"]
+    products = np.matmul(k[:, begin : row + 1].astype(np.float64), q[:, row, :, None].astype(np.float64))
+    scores = cap * np.tanh(products[:, :, 0] / (math.sqrt(q.shape[2]) * cap))
+    scores -= slopes * np.arange(row - begin, -1, -1)
+    return scores
 
 
 def check(instance: Instance) -> None:
@@ -173,6 +284,7 @@ def check(instance: Instance) -> None:
         assert (np.diff(starts) > 0).all(), "every document has a token"
         assert starts[-1] < n, "the last document too"
         assert request.warmup or np.isfinite(truth[request.item].values).all()
+        assert not request.timed or request.warmup or truth[request.item].needles
     scored = {request.item for request in instance.requests() if not request.warmup}
     assert scored == set(truth), "every answer that counts is checked"
 

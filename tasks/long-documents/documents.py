@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from harness.errors import DataError
 from harness.instances import LabelledTexts, MultiLabel, TextClassification, Workbench
+from harness.measures.shingles import apart
 
+# Without them the ladder of built-in documents does not stand, and to look them up gains nothing (notes.md).
+KEPT = "none: a document is composed of many texts"
 FEWEST_TRAINED, FEWEST_TESTED = 20, 8  # texts of a class, or documents with and without a label
 TOKENS_A_WORD = 1.7  # of the built-in texts, by the built-in encoder's tokenizer
 SPREAD = 0.2  # a document has up to this share more or fewer paragraphs than the size says
@@ -34,11 +37,15 @@ class Documents:
 
 @dataclass(frozen=True)
 class Collection:
-    """What an instance is made of; `spare` documents are asked for but never scored."""
+    """What an instance is made of; `spare` documents only warm up and are never scored.
+
+    `dropped` says in words how many texts went because they are near-duplicates of the other part's.
+    """
 
     train: Documents
     test: Documents
     spare: tuple[str, ...]
+    dropped: str
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ def composed(
     trained = compose(train, chosen, plan, n_train, workbench.rng("train"))
     tested = compose(test, chosen, plan, n_test, workbench.rng("test"))
     unscored = compose(test, chosen, plan, spare, workbench.rng("spare")) if spare else None
-    return Collection(trained, tested, unscored.texts if unscored else ())
+    return Collection(trained, tested, unscored.texts if unscored else (), KEPT)
 
 
 def distinct(train: LabelledTexts, test: LabelledTexts) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
@@ -190,6 +197,8 @@ def drawn(data: MultiLabel, size: Mapping[str, Any], rng: np.random.Generator) -
     test, train = (
         once(Documents(part.texts, part.marks.astype(np.int64)), seen) for part in (data.test, data.train)
     )
+    parts = apart(train.texts, test.texts, needed=(int(size["n_train"]), int(size["n_test"])))
+    train, test = train.take(parts.train), test.take(parts.test)
     train, left = part(train, int(size["n_train"]), rng)
     test, spare = part(test, int(size["n_test"]), rng)
     enough = np.ones(train.marks.shape[1], dtype=bool)
@@ -203,7 +212,7 @@ def drawn(data: MultiLabel, size: Mapping[str, Any], rng: np.random.Generator) -
             "missed by as many: raise n_train and n_test, or use a larger data set"
         )
     own = [Documents(documents.texts, documents.marks[:, able]) for documents in (train, test)]
-    return Collection(own[0], own[1], (*spare.texts, *left.texts, *train.texts))
+    return Collection(own[0], own[1], (*spare.texts, *left.texts, *train.texts), parts.words)
 
 
 def once(documents: Documents, seen: set[str]) -> Documents:

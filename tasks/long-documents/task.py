@@ -21,15 +21,18 @@ from harness.instances import (
     Stage,
     Workbench,
 )
+from harness.measures.canaries import altered_some, canary_gap
 from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
-from harness.tasks import beside
+from harness.tasks import asked_again, beside
 
 documents = beside(__file__, "documents")
 
 RECIPE = Path(__file__).with_name("recipe.py")
 MODEL_BYTES = 512 * 2**20  # what `train` may return: more than five times the whole encoder's weights
-FIRST = 2  # scored right after `load`, within the time to be ready; their answers do not count
+FIRST = (
+    2  # in each process pair, right after `load`, within the time to be ready; their answers count as well
+)
 INTERVAL_DRAWS = 200
 
 Floats = NDArray[np.float64]
@@ -38,39 +41,54 @@ Ints = NDArray[np.int64]
 
 def prepare(workbench: Workbench) -> Instance:
     """The instance for the workbench's seed, size and data."""
-    size = workbench.size
+    firsts, warm = FIRST * workbench.pairs, int(workbench.size["n_warmup"]) * workbench.pairs
+    tested = int(workbench.size["n_test"])
+    size = {**workbench.size, "n_test": tested and tested + firsts}
     whole = workbench.multi_label()
     if whole is None:
-        spare = spare_wanted(size, workbench.pairs, workbench.max_pairs)
-        collection = documents.composed(workbench.text_classification(), size, spare, workbench)
+        collection = documents.composed(workbench.text_classification(), size, warm, workbench)
     else:
         collection = documents.drawn(whole, size, workbench.rng("drawn"))
     check(collection)
+    texts, canaries = altered_some(collection.test.texts, workbench.rng("canaries"))
+    scored = numbered(texts, firsts)
     limits = {"layers": int(size["layers"]), "window": int(size["window"])}
     labels = collection.train.marks.shape[1]
     return Instance(
         stages=(
             train_stage(collection.train),
-            serve_stage(
-                collection.test.texts, collection.spare, labels, size, (workbench.pairs, workbench.max_pairs)
-            ),
+            serve_stage(scored, warming(collection.spare, warm), labels, workbench),
         ),
-        hidden={"marks": {f"single-{i}": row for i, row in enumerate(collection.test.marks)}},
+        hidden={
+            "marks": dict(zip(scored, collection.test.marks, strict=True)),
+            "altered": dict(zip(scored, canaries.tolist(), strict=True)),
+        },
         models={"encoder": workbench.derive("window", RECIPE, limits)},
         facts={
             "training_documents": len(collection.train.texts),
             "test_documents": len(collection.test.texts),
+            "altered_documents": int(canaries.sum()),
             "labels": labels,
             "median_words": int(np.median([len(text.split()) for text in collection.test.texts])),
             "window_tokens": limits["window"],
+            "near_duplicates_dropped": collection.dropped,
         },
     )
 
 
-def spare_wanted(size: Mapping[str, Any], pairs: int, most: int) -> int:
-    """How many documents are asked for that do not count: first ones, warm-up, and further pairs' share."""
-    unscored = (FIRST + int(size["n_warmup"])) * most
-    return unscored + -(-int(size["n_test"]) // pairs) * (most - pairs)
+def numbered(texts: Sequence[str], firsts: int) -> dict[str, str]:
+    """The documents that are scored by item: `firsts` that pairs begin with, then the timed ones."""
+    names = (f"first-{i}" if i < firsts else f"single-{i - firsts}" for i in range(len(texts)))
+    return dict(zip(names, texts, strict=True))
+
+
+def warming(spare: Sequence[str], wanted: int) -> Sequence[str]:
+    """So many documents that only warm up; raises DataError when there are too few."""
+    if len(spare) < wanted:
+        raise DataError(
+            f"{len(spare)} documents are left over, {wanted} are needed to warm up: lower n_warmup"
+        )
+    return spare[:wanted]
 
 
 def check(collection: Any) -> None:
@@ -96,39 +114,31 @@ def train_stage(train: Any) -> Stage:
     )
 
 
-def serve_stage(
-    texts: Sequence[str], spare: Sequence[str], labels: int, size: Mapping[str, Any], pairs: tuple[int, int]
-) -> Stage:
-    """The model comes back in fresh workers; in each, documents are scored one by one.
-
-    Raises DataError when the spare documents do not suffice for the first ones and the warm-up.
-    """
-    base, most = pairs
-    unscored = FIRST + int(size["n_warmup"])
-    share = -(-len(texts) // base)
-    if len(spare) < unscored * base:
-        raise DataError(
-            f"{len(spare)} documents are left over, {unscored * base} are needed to warm up: lower n_warmup"
-        )
-    more = max(0, min(most - base, (len(spare) - unscored * base) // (unscored + share)))
-    total = base + more
-    first, warm = spare[: FIRST * total], spare[FIRST * total : unscored * total]
-    rest = spare[unscored * total :][: share * more]
+def serve_stage(scored: Mapping[str, str], warm: Sequence[str], labels: int, workbench: Workbench) -> Stage:
+    """The model comes back in fresh workers; in each, documents are scored one by one. Further pairs ask them again."""
 
     def score(item: str, text: str, group: str, **how: bool) -> Request:
         spec = ArraySpec("float64", (1, labels))
         return Request(item, "score", {"documents": [text]}, spec, group=group, **how)
 
-    firsts = [score(f"first-{i}", text, "ready", scored=False) for i, text in enumerate(first)]
-    warms = [score(f"warm-{i}", text, "single", timed=True, warmup=True) for i, text in enumerate(warm)]
-    singles = [score(f"single-{i}", text, "single", timed=True) for i, text in enumerate(texts)]
-    reserve = [score(f"more-{i}", text, "single", timed=True, scored=False) for i, text in enumerate(rest)]
-    n_warm = (unscored - FIRST) * base
+    requests = (
+        *(score(item, text, "ready") for item, text in scored.items() if item.startswith("first")),
+        *(
+            score(f"warm-{i}", text, "single", timed=True, warmup=True, scored=False)
+            for i, text in enumerate(warm)
+        ),
+        *(
+            score(item, text, "single", timed=True)
+            for item, text in scored.items()
+            if item.startswith("single")
+        ),
+    )
+    more = max(0, workbench.max_pairs - workbench.pairs)
     return Stage(
         "serve",
-        (*firsts[: FIRST * base], *warms[:n_warm], *singles),
+        requests,
         each=(Request("loaded", "load", {"model": FromItem("trained")}, None, group="ready"),),
-        reserve=(*firsts[FIRST * base :], *warms[n_warm:], *reserve),
+        reserve=asked_again(requests, workbench.pairs, more, workbench.rng("reserve")),
         paired=True,
     )
 
@@ -152,9 +162,11 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
         return float(np.mean(average_precisions(rows[:, :labels], rows[:, labels:])))
 
     both = np.column_stack([scores, actual])
-    low, high = percentile_interval(bootstrap_draws(both, macro, draws=INTERVAL_DRAWS))
+    draws = bootstrap_draws(both, macro, draws=INTERVAL_DRAWS)
+    low, high = percentile_interval(draws)
     each = average_precisions(scores, actual)
     value = float(np.mean(each))
+    altered = np.array([instance.hidden["altered"][item] for item in items])
     return Evaluation(
         measurements=(
             Measurement(
@@ -164,7 +176,9 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
                 value=value,
                 low=min(low, value),
                 high=max(high, value),
+                draws=tuple(draws),
             ),
+            *canary_gap("macro_ap", both, altered, macro, draws=INTERVAL_DRAWS),
         ),
         series=(
             Series(

@@ -25,10 +25,10 @@ class Contract(Protocol):
     ) -> bytes:
         """Learns adapters and a head from the texts; gives back a .npz file of named arrays.
 
-        texts          n distinct texts, "<word> <passage> <word> <passage>"
-        labels         int64[n], 0 to num_classes - 1: the class of the passage behind `wanted`
+        texts          n distinct texts, each word of two passages behind its opening word
+        labels         int64[n], 0 to num_classes - 1: the class of the passage whose words stand behind `wanted`
         num_classes    at least 2; every class is among `labels`
-        wanted, other  the two opening words; each stands once in each text, in front of its passage
+        wanted, other  the two opening words; one stands before each word of the passage that counts, one of the other
         budget         the most values that all A and B together may hold
 
         The .npz (numpy.savez, compressed or not, no pickled objects) holds float32 arrays only:

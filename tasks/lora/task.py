@@ -251,10 +251,15 @@ def openers(texts: Sequence[str], rng: np.random.Generator) -> tuple[str, str]:
     return free[one], free[two]
 
 
+def marked(opener: str, passage: str) -> str:
+    """The passage with the opening word before each of its words."""
+    return " ".join(f"{opener} {word}" for word in passage.split())
+
+
 def join(
     counted: Passages, names: tuple[str, str], first: bool | None, rng: np.random.Generator
 ) -> tuple[str, ...]:
-    """Each passage beside one of another class of the same part, both behind their opening words.
+    """Each passage beside one of another class of the same part, their words behind their opening words.
 
     A passage that is there several times meets another one each time.
 
@@ -266,7 +271,7 @@ def join(
         others = [i for i in np.flatnonzero(counted.labels != label) if (text, counted.texts[i]) not in met]
         beside = counted.texts[others[rng.integers(len(others))]]
         met.add((text, beside))
-        parts = [f"{names[0]} {text}", f"{names[1]} {beside}"]
+        parts = [marked(names[0], text), marked(names[1], beside)]
         leads = bool(rng.integers(2)) if first is None else first
         texts.append(" ".join(parts if leads else parts[::-1]))
     return tuple(texts)
@@ -282,7 +287,10 @@ def check(
     assert len(parts[0]) == len(train.texts), "a passage counts in two training texts"
     assert not parts[0] & parts[1], "a passage stands in both parts"
     for text in (*texts, *tested):
-        assert all(words(text).count(name) == 1 for name in names), "an opening word must stand once"
+        openers, others = text.split()[::2], text.split()[1::2]
+        assert len(openers) == len(others), "a word has no opening word"
+        assert set(openers) == set(names), "each word must stand behind one of the two opening words"
+        assert not set(words(" ".join(others))) & set(names), "an opening word stands in a passage"
     assert train.labels.dtype == np.int64
 
 

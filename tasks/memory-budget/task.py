@@ -184,15 +184,21 @@ def conclude(instance: Instance, measurements: Mapping[str, Measurement]) -> Eva
             "implausible",
             f"the worker's peak is {held / 2**20:.1f} MiB, and the weights that it was given are more",
         )
-    return Evaluation((memory(held + spared(measurements), peak.measured_by),))
+    held = charged(measurements, peak.value) - base.value
+    return Evaluation((memory(held, peak.measured_by),))
 
 
-def spared(measurements: Mapping[str, Measurement]) -> float:
-    """Bytes of library pages that are charged although they were not there, or not any more, at the peak."""
-    peak, base = (measurements.get(f"peak_memory_{name}") for name in ("file", "base_file"))
-    if peak is None or base is None or peak.value is None or base.value is None:
-        return 0.0  # where kinds of memory cannot be told apart
-    return max(0.0, LIBRARY_PAGES - (peak.value - base.value))
+def charged(measurements: Mapping[str, Measurement], peak: float) -> float:
+    """The peak in bytes, at each reading of which at least `LIBRARY_PAGES` of library pages are charged.
+
+    A reading of which f are mapped files counts host + max(0, LIBRARY_PAGES + base_file - f); the most of
+    that over all readings is the larger of the peak and of the most beyond files plus the pages charged.
+    So pages that were there once and were dropped before the peak are charged, too.
+    """
+    other, base = (measurements.get(f"peak_memory_{name}") for name in ("other", "base_file"))
+    if other is None or base is None or other.value is None or base.value is None:
+        return peak  # where kinds of memory cannot be told apart
+    return max(peak, other.value + base.value + LIBRARY_PAGES)
 
 
 def memory(value: float | None, by: str, why: str = "") -> Measurement:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,16 +22,19 @@ from harness.instances import (
     Stage,
     Workbench,
 )
+from harness.measures.canaries import altered_some, canary_gap
 from harness.measures.quality import accuracy, correct, macro_f1
+from harness.measures.shingles import apart, near
 from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
+from harness.tasks import asked_again
 
 FEWEST_PER_CLASS = 8  # training texts: under that, no class can be told from its noise
 FEWEST_TESTED = 4  # texts of each class in the test part
 MOST_WRONG_OF_TWO = 0.30  # with two classes a wrong label is the other one: 0.42 would leave almost nothing
 FOLDS = 3
 MODEL_BYTES = 512 * 2**20  # what `train` may return: more than five times the given encoder's weights
-FIRST_PREDICTIONS = 3  # in each process pair, right after `load`, within the time to be ready; never scored
+FIRST_PREDICTIONS = 3  # in each process pair, right after `load`, within the time to be ready; scored as well
 BULK_PARTS = 5
 NOISES = ("auto", "mixed", "symmetric", "pair", "boundary", "real")
 UNTOUCHED, SYMMETRIC, PAIR, BOUNDARY = 0, 1, 2, 3
@@ -59,24 +61,21 @@ class Texts:
 
 @dataclass(frozen=True)
 class Served:
-    """What is predicted: the scored test texts, and others like them that are not scored; each is asked once.
+    """What is predicted: the scored test texts, and others like them that only warm up; a pair is asked each once.
 
-    The others come from the classes that were not chosen and from what was not drawn: nobody can tell
-    them from the scored ones before predicting. `more` counts the process pairs that `reserve` is for.
+    The others come from the classes that were not chosen and from what was not drawn.
     """
 
+    first: Texts
     single: Texts
     bulk: tuple[Texts, ...]  # a request each
-    first: tuple[str, ...]
     warm: tuple[str, ...]
-    reserve_single: tuple[str, ...]
-    reserve_bulk: tuple[tuple[str, ...], ...]
-    more: int
 
     def scored(self) -> dict[str, Texts]:
         """The texts whose answers count, by the item that asks for them."""
+        first = {f"first-{i}": self.first.take([i]) for i in range(len(self.first.texts))}
         bulk = {f"bulk-{i}": part for i, part in enumerate(self.bulk)}
-        return bulk | {f"single-{i}": self.single.take([i]) for i in range(len(self.single.texts))}
+        return first | bulk | {f"single-{i}": self.single.take([i]) for i in range(len(self.single.texts))}
 
 
 def prepare(workbench: Workbench) -> Instance:
@@ -90,35 +89,47 @@ def prepare(workbench: Workbench) -> Instance:
     )
     kind = noise_kind(str(size["noise"]), train.given is not None)
     everything = (*test.texts, *train.texts)
+    firsts, warm = FIRST_PREDICTIONS * workbench.pairs, int(size["n_warmup"]) * workbench.pairs
+    tested = int(size["n_single"]) + int(size["n_bulk"]) + firsts if size["n_bulk"] else 0
+    train, test, dropped = without_near_duplicates(train, test, size, tested)
     train, test, classes = choose_classes(train, test, int(size["n_classes"]), kind, workbench.rng("classes"))
     draw = draw_as_it_comes if kind == "real" else draw_evenly
     train = train.take(draw(train.labels, classes, int(size["n_train"]), workbench.rng("train")))
     used = {*train.texts, *test.texts}
     others = [text for text in everything if text not in used]
-    unscored = (FIRST_PREDICTIONS + int(size["n_warmup"])) * workbench.pairs
-    borrowed = max(0, unscored - len(others))  # where all classes are chosen, there are no others
-    wanted = int(size["n_single"]) + int(size["n_bulk"]) + borrowed if size["n_bulk"] else 0
-    drawn = test.take(draw(test.labels, classes, wanted, workbench.rng("test")))
+    borrowed = max(0, warm - len(others))  # where all classes are chosen, there are no others
+    drawn = test.take(draw(test.labels, classes, tested + borrowed if tested else 0, workbench.rng("test")))
     others += [text for text in test.texts if text not in {*drawn.texts}]
     others = [others[i] for i in workbench.rng("spare").permutation(len(others)).tolist()]
     test = drawn.take(np.arange(borrowed, len(drawn.texts)))
     labels = spoil(train, classes, kind, size, workbench.rng("noise"))
-    spare = (*drawn.texts[:borrowed], *others)
-    served = share_out(test, spare, size, workbench.pairs, workbench.max_pairs)
     check(train, test, labels, classes, kind)
+    texts, canaries = altered_some(test.texts, workbench.rng("canaries"))
+    test = Texts(texts, test.labels)
+    served = share_out(test, (*drawn.texts[:borrowed], *others), (firsts, int(size["n_single"]), warm))
     truth = {item: part.labels for item, part in served.scored().items()}
     return Instance(
-        stages=(train_stage(train, labels, classes), serve_stage(served, classes, workbench.pairs)),
-        hidden={"labels": truth, "classes": classes},
+        stages=(train_stage(train, labels, classes), serve_stage(served, classes, workbench)),
+        hidden={"labels": truth, "classes": classes, "altered": which(served, texts, canaries)},
         models={"encoder": workbench.model("encoder")},
         facts={
             "training_texts": len(train.texts),
             "test_texts": sum(len(part) for part in truth.values()),
+            "altered_texts": int(canaries.sum()),
             "classes": classes,
+            "near_duplicates_dropped": dropped,
             "noise": kind,
             "wrong_labels_percent": round(100 * float((labels != train.labels).mean()), 1),
         },
     )
+
+
+def which(served: Served, texts: Sequence[str], canaries: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
+    """By item of a scored request, which of its texts are altered."""
+    altered = {text for text, canary in zip(texts, canaries.tolist(), strict=True) if canary}
+    return {
+        item: np.array([text in altered for text in part.texts]) for item, part in served.scored().items()
+    }
 
 
 # ---------------------------------------------------------------- sampling
@@ -149,6 +160,16 @@ def distinct(train: Texts, test: Texts) -> tuple[Texts, Texts]:
     tested = [i for i, text in enumerate(test.texts) if new(text)]
     trained = [i for i, text in enumerate(train.texts) if new(text)]
     return train.take(trained), test.take(tested)
+
+
+def without_near_duplicates(
+    train: Texts, test: Texts, size: Mapping[str, Any], tested: int
+) -> tuple[Texts, Texts, str]:
+    """Both parts without near-duplicates across them, and in words what was dropped: no label is found by likeness."""
+    classes = int(size["n_classes"]) or int(train.labels.max(initial=0)) + 1
+    needed = -(-int(size["n_train"]) // classes), -(-tested // classes)
+    parts = apart(train.texts, test.texts, (train.labels, test.labels), needed)
+    return train.take(parts.train), test.take(parts.test), parts.words
 
 
 def noise_kind(wanted: str, has_real: bool) -> str:
@@ -210,29 +231,22 @@ def draw_as_it_comes(labels: Ints, classes: int, wanted: int, rng: np.random.Gen
     return rng.permutation(len(labels))[: wanted or len(labels)]
 
 
-def share_out(test: Texts, spare: Sequence[str], size: Mapping[str, Any], pairs: int, most: int) -> Served:
-    """Who is asked for what: `test` is scored, one by one and in bulk; `spare` is for everything else.
+def share_out(test: Texts, spare: Sequence[str], counts: tuple[int, int, int]) -> Served:
+    """Who is asked for what: `test` is scored, first, one by one and in bulk; `spare` warms up.
 
-    Raises DataError when the texts do not go round.
+    `counts` are how many come first, one by one and to warm up; the rest goes into the bulk. Raises DataError when
+    the texts do not go round.
     """
-    n_single, n_warm = int(size["n_single"]), int(size["n_warmup"])
-    single, bulk = test.take(np.arange(min(n_single, len(test.texts)))), np.arange(n_single, len(test.texts))
-    if len(bulk) < BULK_PARTS or len(spare) < (FIRST_PREDICTIONS + n_warm) * pairs:
+    firsts, n_single, warm = counts
+    ends = np.minimum([firsts, firsts + n_single], len(test.texts)).tolist()
+    first, single, bulk = np.split(np.arange(len(test.texts)), ends)
+    if len(bulk) < BULK_PARTS or len(spare) < warm:
         raise DataError(
-            f"{len(test.texts) + len(spare)} test texts are too few: {n_single} are asked one by one, "
-            f"{(FIRST_PREDICTIONS + n_warm) * pairs} are not scored, at least {BULK_PARTS} are asked in bulk"
+            f"{len(test.texts) + len(spare)} test texts are too few: {firsts + n_single} are asked one by one, "
+            f"{warm} are not scored, at least {BULK_PARTS} are asked in bulk"
         )
     parts = tuple(test.take(rows) for rows in np.array_split(bulk, BULK_PARTS))
-    bulks, width = max(1, BULK_PARTS // pairs), len(parts[0].texts)
-    share = -(-n_single // pairs)
-    unscored = FIRST_PREDICTIONS + n_warm
-    more = (len(spare) - unscored * pairs) // (unscored + share + bulks * width)
-    more = max(0, min(most - pairs, more))
-    total = pairs + more
-    ends = np.cumsum([0, FIRST_PREDICTIONS * total, n_warm * total, share * more, bulks * width * more])
-    first, warm, singles, rest = (tuple(spare[a:b]) for a, b in pairwise(ends.tolist()))
-    wide = tuple(rest[start : start + width] for start in range(0, len(rest), width))
-    return Served(single, parts, first, warm, singles, wide, more)
+    return Served(test.take(first), test.take(single), parts, tuple(spare[:warm]))
 
 
 # ---------------------------------------------------------------- noise
@@ -343,6 +357,7 @@ def check(train: Texts, test: Texts, labels: Ints, classes: int, kind: str) -> N
     assert len(labels) == len(train.texts)
     keys = [normalised(text) for text in (*train.texts, *test.texts)]
     assert len(set(keys)) == len(keys), "a text appears twice"
+    assert not near(train.texts, test.texts).nnz, "a test text has a near-duplicate in training"
     if kind != "real":
         table = np.zeros((classes, classes))
         np.add.at(table, (train.labels, labels), 1)
@@ -356,37 +371,37 @@ def train_stage(train: Texts, labels: Ints, classes: int) -> Stage:
     return Stage("train", (Request("trained", "train", arguments, spec, count=len(train.texts)),))
 
 
-def serve_stage(served: Served, classes: int, pairs: int) -> Stage:
+def serve_stage(served: Served, classes: int, workbench: Workbench) -> Stage:
     """The model comes back in fresh workers; in each the bulk in parts, then texts one by one.
 
-    What `train` has put off is timed wherever it is done: in `load`, in the first predictions, in the bulk.
+    What `train` has put off is timed wherever it is done: in `load`, in the first predictions, in the bulk. Further
+    pairs are asked the same again.
     """
 
     def predict(item: str, texts: Sequence[str], group: str, **how: bool) -> Request:
         spec = ArraySpec("int64", (len(texts),), low=0, high=classes - 1)
         return Request(item, "predict", {"texts": list(texts)}, spec, group=group, count=len(texts), **how)
 
-    first = [predict(f"first-{i}", [text], "ready") for i, text in enumerate(served.first)]
     warm = [
-        predict(f"warm-{i}", [text], "single", timed=True, warmup=True) for i, text in enumerate(served.warm)
+        predict(f"warm-{i}", [text], "single", timed=True, warmup=True, scored=False)
+        for i, text in enumerate(served.warm)
     ]
-    scored = [
-        predict(item, part.texts, item.partition("-")[0], timed=item.startswith("single"))
-        for item, part in served.scored().items()
-    ]
-    more = [
-        predict(f"more-bulk-{i}", texts, "bulk", scored=False) for i, texts in enumerate(served.reserve_bulk)
-    ]
-    more += [
-        predict(f"more-single-{i}", [text], "single", timed=True, scored=False)
-        for i, text in enumerate(served.reserve_single)
-    ]
-    firsts, warms = (len(each) * pairs // (pairs + served.more) for each in (first, warm))
+    scored = [(item, item.partition("-")[0], part.texts) for item, part in served.scored().items()]
+    requests = (
+        *(predict(item, texts, "ready") for item, group, texts in scored if group == "first"),
+        *warm,
+        *(
+            predict(item, texts, group, timed=group == "single")
+            for item, group, texts in scored
+            if group != "first"
+        ),
+    )
+    more = max(0, workbench.max_pairs - workbench.pairs)
     return Stage(
         "serve",
-        (*first[:firsts], *warm[:warms], *scored),
+        requests,
         each=(Request("loaded", "load", {"model": FromItem("trained")}, None, group="ready"),),
-        reserve=(*first[firsts:], *warm[warms:], *more),
+        reserve=asked_again(requests, workbench.pairs, more, workbench.rng("reserve")),
         paired=True,
     )
 
@@ -414,6 +429,11 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
         measurements=(
             measured("macro_f1", f1(pairs), bootstrap_draws(pairs, f1)),
             measured("accuracy", accuracy(predicted, actual), bootstrap_draws(correct(predicted, actual))),
+            *canary_gap(
+                "accuracy",
+                correct(predicted, actual),
+                np.concatenate([instance.hidden["altered"][item] for item in items]),
+            ),
         ),
         series=(
             Series(

@@ -59,6 +59,8 @@ class Contract(Protocol):
         points     float64[N], the starts end to end
         values     float64[P], float64[N] the gradients: exact for some problems, noisy for others
 
+        Sizes and values are drawn alike for problems of all kinds, so they do not tell them apart.
+
         The answer is float64[N], finite, within -1e8 to 1e8.
         """
         ...

@@ -1,19 +1,25 @@
-"""The problems of optimizers: a family of functions, exact or noisy, and how far known methods get on them."""
+"""The problems of optimizers: a family of functions, exact or noisy, and how far known methods get on them.
+
+Everything of a function is drawn: its table, its valley, where it starts, and how it is turned, moved, stretched and
+raised. Its size and its values say nothing of its kind.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.instances import Workbench
+from harness.tasks import beside
 
 EXACT, NOISY = "exact", "noisy"
-KINDS = ("quadratic", "rosenbrock", "logistic", "network")
+KINDS = ("quadratic", "valley", "logistic", "network")
+SIZES = (13, 19, 25, 31, 37, 43)  # variables; each as often as every other, whatever the kind
 # What counts as solved, as a share of the way from the start's value to the best known one.
 TOLERANCES = {
     EXACT: tuple(10.0**-k for k in range(1, 8)),
@@ -21,8 +27,12 @@ TOLERANCES = {
 }
 VALUE_NOISE = 0.02  # a standard deviation, by the way from the start's value to the best one
 RIDGE = 1e-3  # of logistic regression and of the network: keeps the minimum at a finite place
+INPUTS = 4  # of a network, whose size is (INPUTS + 2) units + 1
+FLIPPED = 0.1  # share of a table's classes that are wrong
 ADAM_RATES = tuple(10.0 ** (-k / 2) for k in range(6))
 
+draws = beside(__file__, "draws")
+Draws = draws.Draws
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 # points float64[n, size], rows of the data or None for all -> values float64[n], gradients float64[n, size]
@@ -31,17 +41,15 @@ Measure = Callable[[Floats, Ints | None], tuple[Floats, Floats]]
 
 @dataclass(frozen=True)
 class Spec:
-    """A line of the family: what kind of function, how large, and whether exact or noisy.
+    """A line of the family: what kind of function, and whether exact or noisy.
 
-    `hard` is the condition number of a quadratic, or the number of hidden units of a network; `table`
-    names the data of a model. `noise` is 0 for an exact function. For a noisy one it is the length of a
-    gradient's noise by that of the first gradient, or for a model the rows of a batch.
+    `hard` is the condition number of a quadratic, or how much steeper the sides of a valley are than its floor.
+    `noise` is 0 for an exact function. For a noisy one it is the length of a gradient's noise by that of the first
+    gradient, or for a model the rows of a batch.
     """
 
     kind: str
-    size: int = 0
     hard: float = 0.0
-    table: str = ""
     noise: float = 0.0
 
     @property
@@ -51,34 +59,36 @@ class Spec:
 
 
 FAMILY = (
-    Spec("quadratic", 30, 1e3),
-    Spec("quadratic", 20, 1e4),
-    Spec("rosenbrock", 2),
-    Spec("rosenbrock", 8),
-    Spec("rosenbrock", 16),
-    Spec("logistic", table="breast_cancer"),
-    Spec("logistic", table="digits"),
-    Spec("network", hard=8, table="digits"),
-    Spec("quadratic", 10, 1e1, noise=0.3),
-    Spec("quadratic", 15, 1e3, noise=0.1),
-    Spec("quadratic", 20, 1e2, noise=0.3),
-    Spec("quadratic", 30, 1e3, noise=0.3),
-    Spec("rosenbrock", 4, noise=0.03),
-    Spec("rosenbrock", 10, noise=0.03),
-    Spec("logistic", table="breast_cancer", noise=24),
-    Spec("logistic", table="wine", noise=24),
-    Spec("logistic", table="digits", noise=24),
-    Spec("network", hard=8, table="digits", noise=24),
+    Spec("quadratic", 1e3),
+    Spec("quadratic", 1e4),
+    Spec("valley", 10),
+    Spec("valley", 30),
+    Spec("valley", 100),
+    Spec("logistic"),
+    Spec("logistic"),
+    Spec("network"),
+    Spec("quadratic", 1e1, noise=0.3),
+    Spec("quadratic", 1e3, noise=0.1),
+    Spec("quadratic", 1e2, noise=0.3),
+    Spec("quadratic", 1e3, noise=0.3),
+    Spec("valley", 10, noise=0.03),
+    Spec("valley", 10, noise=0.03),
+    Spec("logistic", noise=24),
+    Spec("logistic", noise=24),
+    Spec("logistic", noise=24),
+    Spec("network", noise=24),
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """One function to be minimised, and the best value known.
 
     `batches` are the rows of each evaluation, int64[budget, n], or None where all rows count;
     `shift` and `tilt` are what noise adds to each value and gradient, float64[budget] and
-    float64[budget, size]. Both depend on the evaluation's number alone, so all submissions meet the same noise.
+    float64[budget, size]. Both depend on the evaluation's number alone, so all submissions meet the same noise;
+    they are multiplied by how far the value asked about lies above the best one, where that is further than
+    the start's: noise cannot be outrun by asking far away.
     """
 
     name: str
@@ -87,6 +97,7 @@ class Problem:
     measure: Measure = field(repr=False)
     first: float
     best: float
+    digest: str
     batches: Ints | None = None
     shift: Floats | None = None
     tilt: Floats | None = None
@@ -100,7 +111,9 @@ class Problem:
         """Values float64[n] and gradients float64[n, size] as evaluation `number` tells them at float64[n, size]."""
         values, gradients = self.measure(points, None if self.batches is None else self.batches[number])
         if self.shift is not None and self.tilt is not None:
-            values, gradients = values + self.shift[number], gradients + self.tilt[number]
+            louder = np.maximum(1.0, (values - self.best) / (self.first - self.best))
+            values = values + self.shift[number] * louder
+            gradients = gradients + self.tilt[number] * louder[:, None]
         return values, gradients
 
     def gaps(self, points: Floats) -> Floats:
@@ -108,89 +121,120 @@ class Problem:
         return (self.measure(points, None)[0] - self.best) / (self.first - self.best)
 
 
-# ---------------------------------------------------------------- functions
+# ---------------------------------------------------------------- functions, in variables of their own
 
 
-def rotation(size: int, rng: np.random.Generator) -> Floats:
+@dataclass(frozen=True)
+class Function:
+    """A function before it is turned, moved, stretched and raised; `start` float64[size], its lowest value or None."""
+
+    measure: Measure
+    start: Floats
+    lowest: float | None = None
+    rows: int = 0
+
+
+def rotation(size: int, own: Draws) -> Floats:
     """A rotation drawn evenly (Stewart 1980): float64[size, size]."""
-    q, r = np.linalg.qr(rng.normal(size=(size, size)))
+    q, r = np.linalg.qr(own.normal((size, size)))
     return q * np.sign(np.diag(r))
 
 
-def quadratic(size: int, condition: float, rng: np.random.Generator) -> tuple[Measure, Floats]:
-    """A rotated quadratic with its minimum of 0 somewhere, and a start; eigenvalues spread evenly in logarithm."""
-    exponents = np.sort(np.concatenate([[0.0, 1.0], rng.uniform(0.0, 1.0, size - 2)]))
-    turn = rotation(size, rng)
-    matrix = (turn * (condition ** (exponents - 0.5) * 10.0 ** rng.uniform(-1, 1))) @ turn.T
-    centre = rng.normal(0.0, 3.0, size)
+def quadratic(size: int, condition: float, own: Draws) -> Function:
+    """A quadratic whose minimum of 0 is at 0; eigenvalues spread evenly in logarithm, in an order that is drawn."""
+    exponents = np.concatenate([[0.0, 1.0], own.uniform(0.0, 1.0, size - 2)])
+    bends = condition ** (exponents - 0.5)
 
     def measure(points: Floats, rows: Ints | None) -> tuple[Floats, Floats]:
-        away = points - centre
-        gradients = away @ matrix
-        return 0.5 * (away * gradients).sum(axis=1), gradients
+        gradients = points * bends
+        return 0.5 * (points * gradients).sum(axis=1), gradients
 
-    return measure, centre + rng.normal(0.0, 1.0, size)
+    return Function(measure, own.normal(size), 0.0)
 
 
-def rosenbrock(size: int, rng: np.random.Generator) -> tuple[Measure, Floats]:
-    """Rosenbrock's valley (1960), chained, rotated and moved, with its minimum of 0 somewhere, and a start."""
-    turn, centre, scale = rotation(size, rng), rng.normal(0.0, 3.0, size), 10.0 ** rng.uniform(-1, 1)
+def valley(size: int, steep: float, own: Draws) -> Function:
+    """Rosenbrock's valley (1960), chained, each link as steep and as bent as is drawn; its minimum of 0 is at 0."""
+    steeps = steep * own.uniform(0.5, 2.0, size - 1)
+    bends = own.uniform(0.7, 1.3, size - 1)
 
     def measure(points: Floats, rows: Ints | None) -> tuple[Floats, Floats]:
-        z = 1.0 + (points - centre) @ turn
-        rise, left = z[:, 1:] - z[:, :-1] ** 2, 1.0 - z[:, :-1]
+        z = 1.0 + points
+        rise = z[:, 1:] - 1.0 - bends * (z[:, :-1] ** 2 - 1.0)
+        left = 1.0 - z[:, :-1]
         slope = np.zeros_like(z)
-        slope[:, 1:] += 200.0 * rise
-        slope[:, :-1] -= 400.0 * rise * z[:, :-1] + 2.0 * left
-        return scale * (100.0 * rise**2 + left**2).sum(axis=1), scale * slope @ turn.T
+        slope[:, 1:] += 2.0 * steeps * rise
+        slope[:, :-1] -= 4.0 * steeps * bends * rise * z[:, :-1] + 2.0 * left
+        return (steeps * rise**2 + left**2).sum(axis=1), slope
 
-    first = rng.uniform(-0.3, 0.3, size) if size > 2 else np.array([-1.2, 1.0]) + rng.uniform(-0.1, 0.1, 2)
-    return measure, centre + (first - 1.0) @ turn.T
+    return Function(measure, own.uniform(-0.3, 0.3, size) - 1.0, 0.0)
 
 
-def logistic(x: Floats, y: Ints, rng: np.random.Generator) -> tuple[Measure, Floats]:
-    """Logistic regression of one class, drawn, against the others, in units that are drawn too; starts near 0.
+def table(rows: int, columns: int, own: Draws) -> Floats:
+    """float64[rows, columns]: columns that share a few causes, so that most of them are alike in part."""
+    causes = own.normal((rows, 3)) @ own.normal((3, columns))
+    return (causes / math.sqrt(3.0) + own.normal((rows, columns))) / math.sqrt(2.0)
 
-    x float64[n, features], y int64[n]; the last variable is the intercept.
+
+def signs(scores: Floats, own: Draws) -> Floats:
+    """1 where a score is above their median and -1 elsewhere, FLIPPED of them turned round: float64[n]."""
+    told = np.where(scores > np.median(scores), 1.0, -1.0)
+    return np.where(own.uniform(0.0, 1.0, len(scores)) < FLIPPED, -told, told)
+
+
+def logistic(size: int, rows: int, own: Draws) -> Function:
+    """Logistic regression on a table that is drawn, in units that are drawn too; starts near 0.
+
+    The last variable is the intercept.
     """
-    sign = np.where(y == rng.choice(np.unique(y)), 1.0, -1.0)
-    table = np.column_stack([x * 10.0 ** rng.uniform(-1.0, 0.5, x.shape[1]), np.ones(len(x))])
+    x = table(rows, size - 1, own)
+    sign = signs(x @ own.normal(size - 1), own)
+    signed = np.column_stack([x * 10.0 ** own.uniform(-1.0, 0.5, size - 1), np.ones(rows)]) * sign[:, None]
 
-    def measure(points: Floats, rows: Ints | None) -> tuple[Floats, Floats]:
-        taken = slice(None) if rows is None else rows
-        signed = table[taken] * sign[taken, None]
-        margin = points @ signed.T
+    def measure(points: Floats, taken: Ints | None) -> tuple[Floats, Floats]:
+        given = signed if taken is None else signed[taken]
+        margin = points @ given.T
         pull = -1.0 / (1.0 + np.exp(np.minimum(margin, 500.0)))
         values = np.logaddexp(0.0, -margin).mean(axis=1) + 0.5 * RIDGE * (points**2).sum(axis=1)
-        return values, pull @ signed / len(signed) + RIDGE * points
+        return values, pull @ given / len(given) + RIDGE * points
 
-    return measure, rng.normal(0.0, 0.1, table.shape[1])
+    return Function(measure, 0.1 * own.normal(size), rows=rows)
 
 
-def network(x: Floats, y: Ints, hidden: int, rng: np.random.Generator) -> tuple[Measure, Floats]:
-    """A network of one layer of tanh units under cross-entropy, and a start; x float64[n, features], y int64[n]."""
-    features, classes = x.shape[1], int(y.max()) + 1
-    shapes = ((features + 1, hidden), (hidden + 1, classes))
-    cut = shapes[0][0] * hidden
-    wide, answer = np.column_stack([x, np.ones(len(x))]), np.eye(classes)[y]
+def network(size: int, rows: int, own: Draws) -> Function:
+    """A network of one layer of tanh units that tells two classes apart, on a table that is drawn.
 
-    def measure(points: Floats, rows: Ints | None) -> tuple[Floats, Floats]:
-        given, wanted = (wide, answer) if rows is None else (wide[rows], answer[rows])
-        first, second = points[:, :cut].reshape(-1, *shapes[0]), points[:, cut:].reshape(-1, *shapes[1])
-        units = np.tanh(given @ first)  # n, rows, hidden
-        scores = units @ second[:, :-1] + second[:, -1:]
-        scores -= scores.max(axis=2, keepdims=True)
-        norm = np.log(np.exp(scores).sum(axis=2, keepdims=True))
-        values = ((norm - scores) * wanted).sum(axis=2).mean(axis=1) + 0.5 * RIDGE * (points**2).sum(axis=1)
-        error = (np.exp(scores - norm) - wanted) / len(given)
-        back = (error @ second[:, :-1].transpose(0, 2, 1)) * (1.0 - units**2)
-        upper = np.concatenate([units.transpose(0, 2, 1) @ error, error.sum(axis=1, keepdims=True)], axis=1)
-        lower = given.T @ back
-        slopes = np.concatenate([lower.reshape(len(points), -1), upper.reshape(len(points), -1)], axis=1)
+    The classes are on either side of a saddle, which no straight line follows.
+    """
+    units = (size - 1) // (INPUTS + 2)
+    x = own.normal((rows, INPUTS))
+    sign = signs(x[:, 0] * x[:, 1] + 0.5 * x[:, 2] ** 2 + x[:, 3], own)
+    wide, cut = np.column_stack([x, np.ones(rows)]), (INPUTS + 1) * units
+
+    def measure(points: Floats, taken: Ints | None) -> tuple[Floats, Floats]:
+        given, wanted = (wide, sign) if taken is None else (wide[taken], sign[taken])
+        first, second = points[:, :cut].reshape(-1, INPUTS + 1, units), points[:, cut:]
+        active = np.tanh(given @ first)  # n, rows, units
+        margin = wanted * ((active @ second[:, :-1, None])[:, :, 0] + second[:, -1:])
+        values = np.logaddexp(0.0, -margin).mean(axis=1) + 0.5 * RIDGE * (points**2).sum(axis=1)
+        error = -wanted / (1.0 + np.exp(np.minimum(margin, 500.0))) / len(given)  # n, rows
+        back = error[:, :, None] * second[:, None, :-1] * (1.0 - active**2)
+        lower = (given.T @ back).reshape(len(points), -1)
+        upper = (error[:, None, :] @ active)[:, 0]
+        slopes = np.concatenate([lower, upper, error.sum(axis=1, keepdims=True)], axis=1)
         return values, slopes + RIDGE * points
 
-    scale = np.concatenate([np.full(r * c, 1.0 / math.sqrt(r)) for r, c in shapes])
-    return measure, rng.normal(0.0, 1.0, len(scale)) * scale
+    scale = np.full(size, 1.0 / math.sqrt(units + 1))
+    scale[:cut] = 1.0 / math.sqrt(INPUTS + 1)
+    return Function(measure, own.normal(size) * scale, rows=rows)
+
+
+def function(spec: Spec, size: int, rows: int, own: Draws) -> Function:
+    """The function of one line of the family."""
+    if spec.kind == "quadratic":
+        return quadratic(size, spec.hard, own)
+    if spec.kind == "valley":
+        return valley(size, spec.hard, own)
+    return logistic(size, rows, own) if spec.kind == "logistic" else network(size, rows, own)
 
 
 # ---------------------------------------------------------------- the family
@@ -208,44 +252,42 @@ def best_value(measure: Measure, start: Floats) -> float:
     return float(minimize(one, start, jac=True, method="L-BFGS-B", options=options).fun)
 
 
-def standardised(workbench: Workbench, name: str, rows: int, rng: np.random.Generator) -> tuple[Floats, Ints]:
-    """Rows of a bundled table (at most `rows`), features scaled to mean 0 and variance 1, constant ones left out.
+def moved(inner: Function, start: Floats, own: Draws) -> tuple[Measure, float]:
+    """The function turned, moved so that it starts at `start`, stretched and raised; and its best value.
 
-    Digits are averaged over squares of 2 x 2 pixels first: 16 features.
+    The way from the start's value to the best one is 0.1 to 10, whatever the kind, and so is not told by it.
     """
-    table = workbench.tabular(name)
-    x, y = table.x, table.y
-    if name == "digits":
-        x = x.reshape(-1, 4, 2, 4, 2).mean(axis=(2, 4)).reshape(-1, 16)
-    chosen = rng.permutation(len(x))[:rows]
-    x, y = x[chosen], y[chosen]
-    spread = x.std(axis=0)
-    x = (x[:, spread > 0] - x[:, spread > 0].mean(axis=0)) / spread[spread > 0]
-    return x, y
+    turn, unit = rotation(len(start), own), 10.0 ** own.one(-0.5, 0.5)
+    lowest = best_value(inner.measure, inner.start) if inner.lowest is None else inner.lowest
+    way = 10.0 ** own.one(-1.0, 1.0)
+    height = way / (float(inner.measure(inner.start[None], None)[0][0]) - lowest)
+    floor = way * own.one(-10.0, 10.0)
+
+    def measure(points: Floats, rows: Ints | None) -> tuple[Floats, Floats]:
+        values, gradients = inner.measure(inner.start + (points - start) @ turn / unit, rows)
+        return floor + height * (values - lowest), (height / unit) * gradients @ turn.T
+
+    return measure, floor
 
 
-def make(workbench: Workbench, spec: Spec, name: str, budget: int, rows: int) -> Problem:
+def make(workbench: Workbench, spec: Spec, name: str, *, size: int, budget: int, rows: int) -> Problem:
     """The problem of one line of the family; everything is drawn from the stream called `name`."""
-    rng = workbench.rng(name)
-    best, batches, shift, tilt = 0.0, None, None, None
-    if spec.kind == "quadratic":
-        measure, start = quadratic(spec.size, spec.hard, rng)
-    elif spec.kind == "rosenbrock":
-        measure, start = rosenbrock(spec.size, rng)
-    else:
-        x, y = standardised(workbench, spec.table, rows, rng)
-        measure, start = (
-            logistic(x, y, rng) if spec.kind == "logistic" else network(x, y, int(spec.hard), rng)
-        )
-        best = best_value(measure, start)
-        if spec.noise:
-            batches = rng.integers(0, len(x), (budget, int(spec.noise)))
+    own = Draws(workbench.rng(name))
+    start = 3.0 * own.normal(size)
+    inner = function(spec, size, rows, own)
+    measure, best = moved(inner, start, own)
     values, gradients = measure(start[None], None)
-    if spec.noise and batches is None:
-        length = float(np.linalg.norm(gradients[0])) * spec.noise
-        tilt = rng.normal(0.0, length / math.sqrt(len(start)), (budget, len(start)))
-        shift = rng.normal(0.0, VALUE_NOISE * (float(values[0]) - best), budget)
-    return Problem(name, spec.exactness, start, measure, float(values[0]), best, batches, shift, tilt)
+    first = float(values[0])
+    problem = Problem(
+        name=name, exactness=spec.exactness, start=start, measure=measure, first=first, best=best, digest=""
+    )
+    if spec.noise and inner.rows:
+        problem = replace(problem, batches=own.integers(0, inner.rows, (budget, int(spec.noise))))
+    elif spec.noise:
+        length = float(np.linalg.norm(gradients[0])) * spec.noise / math.sqrt(size)
+        shift = VALUE_NOISE * (first - best) * own.normal(budget)
+        problem = replace(problem, tilt=length * own.normal((budget, size)), shift=shift)
+    return replace(problem, digest=own.digest())
 
 
 # ---------------------------------------------------------------- yardsticks

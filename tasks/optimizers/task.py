@@ -5,6 +5,7 @@ problems.py makes the functions; a worker learns nothing of them but values and 
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -26,20 +27,24 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 made_of, optimisation = beside(__file__, "problems"), beside(__file__, "optimisation")
-Problem = made_of.Problem
+Problem, Draws = made_of.Problem, made_of.Draws
 EXACT, NOISY = made_of.EXACT, made_of.NOISY
 
 
 def family(workbench: Workbench) -> tuple[Problem, ...]:
     """The instance's problems: `copies` of each line of FAMILY, in an order that the seed draws."""
-    size = workbench.size
-    copies, budget, rows = (int(size[name]) for name in ("copies", "budget", "rows"))
-    made = [
-        made_of.make(workbench, spec, f"{spec.kind}-{number}-{copy}", budget, rows)
-        for number, spec in enumerate(made_of.FAMILY)
-        for copy in range(copies)
-    ]
-    return tuple(made[i] for i in workbench.rng("order").permutation(len(made)))
+    copies, budget, rows = (int(workbench.size[name]) for name in ("copies", "budget", "rows"))
+    own = made_of.Draws(workbench.rng("sizes and order"))
+    made: list[Problem] = []
+    for copy in range(copies):
+        sizes = np.resize(made_of.SIZES, len(made_of.FAMILY))[own.permutation(len(made_of.FAMILY))].tolist()
+        made += [
+            made_of.make(
+                workbench, spec, f"{spec.kind}-{number}-{copy}", size=sizes[number], budget=budget, rows=rows
+            )
+            for number, spec in enumerate(made_of.FAMILY)
+        ]
+    return tuple(made[i] for i in own.permutation(len(made)))
 
 
 def joined(parts: Sequence[Floats]) -> Floats:
@@ -62,19 +67,19 @@ def evaluated(problems: Sequence[Problem], flat: Floats, number: int) -> tuple[F
 # ---------------------------------------------------------------- requests and judgement
 
 
-def updates(
-    size: Mapping[str, Any], rng: np.random.Generator
-) -> tuple[tuple[Request, ...], dict[str, Floats]]:
-    """The requests that ask for the four published updates on given gradients, and the right answers by item."""
+def updates(size: Mapping[str, Any], own: Draws) -> tuple[tuple[Request, ...], dict[str, Floats]]:
+    """The requests that ask for the four published updates on given gradients, and the right answers by item.
+
+    What is given is exact in float64, so that it is the same on every processor.
+    """
     steps, width = int(size["update_steps"]), int(size["update_size"])
-    scales = 10.0 ** rng.uniform(-2.0, 2.0, width)
-    start, gradients = rng.normal(0.0, 1.0, width), rng.normal(0.0, 1.0, (steps, width)) * scales
+    scales = np.ldexp(1.0, own.integers(-7, 8, width).astype(np.int32))
+    start, gradients = own.normal(width), own.normal((steps, width)) * scales
     rate, momentum, decay, first, second = (
-        float(rng.uniform(*ends))
-        for ends in ((0.01, 0.1), (0.5, 0.95), (0.8, 0.99), (0.8, 0.95), (0.95, 0.9999))
+        own.one(*ends) for ends in ((0.01, 0.1), (0.5, 0.95), (0.8, 0.99), (0.8, 0.95), (0.95, 0.9999))
     )
-    epsilon, memory = float(10.0 ** rng.uniform(-8.0, -4.0)), int(rng.integers(3, 6))
-    walk, slopes = curved_walk(steps, width, rng)
+    epsilon, memory = math.ldexp(own.one(1.0, 2.0), -int(own.integers(14, 27))), int(own.integers(3, 6))
+    walk, slopes = curved_walk(steps, width, own)
     returns, given = ArraySpec("float64", (steps, width)), {"start": start, "gradients": gradients}
     calls: dict[str, dict[str, Any]] = {
         "sgd": {**given, "rate": rate, "momentum": momentum},
@@ -91,17 +96,19 @@ def updates(
     return tuple(Request(name, name, arguments, returns) for name, arguments in calls.items()), right
 
 
-def curved_walk(steps: int, width: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Points and gradients, float64[steps, width] each, as a search would meet them; two pairs curve downwards."""
-    turn = made_of.rotation(width, rng)
-    matrix = (turn * 10.0 ** rng.uniform(-1.0, 1.0, width)) @ turn.T
-    points = np.cumsum(rng.normal(0.0, 1.0, (steps, width)), axis=0)
-    gradients = points @ matrix
-    for bent in rng.choice(np.arange(1, steps), 2, replace=False).tolist():
+def curved_walk(steps: int, width: int, own: Draws) -> tuple[Floats, Floats]:
+    """Points and gradients, float64[steps, width] each, as a search would meet them; two pairs curve downwards.
+
+    All of it is whole numbers by powers of two.
+    """
+    root = own.integers(-8, 9, (width, width))
+    matrix = root.T @ root + 8 * np.eye(width, dtype=np.int64)
+    points = np.cumsum(own.integers(-64, 65, (steps, width)), axis=0)
+    gradients = 2 * points @ matrix
+    for bent in (1 + own.permutation(steps - 1)[:2]).tolist():
         # From here on the whole gradient is moved, so that this one pair has s.y < 0 and no other changes.
-        step = points[bent] - points[bent - 1]
-        gradients[bent:] -= 1.5 * (step @ matrix)
-    return points, gradients
+        gradients[bent:] -= 3 * (points[bent] - points[bent - 1]) @ matrix
+    return points / 64.0, gradients / 2.0**14
 
 
 def prepare(workbench: Workbench) -> Instance:
@@ -110,7 +117,7 @@ def prepare(workbench: Workbench) -> Instance:
     budget = int(size["budget"])
     problems = family(workbench)
     sizes = np.array([problem.size for problem in problems], dtype=np.int64)
-    named, right = updates(size, workbench.rng("updates"))
+    named, right = updates(size, made_of.Draws(workbench.rng("updates")))
     turns = dialogue(problems, sizes, budget)
     marks = yardsticks(problems, budget)
     check(problems, turns, named)
@@ -130,9 +137,14 @@ def prepare(workbench: Workbench) -> Instance:
 def dialogue(problems: Sequence[Problem], sizes: Ints, budget: int) -> tuple[Request, ...]:
     """The requests of all problems in lockstep: `start` tells of the starts, each `step` of the points asked before."""
     begin = joined([problem.start for problem in problems])
-    values, gradients = evaluated(problems, begin, 0)
+    drawn = digest_of(problems)
     returns = ArraySpec("float64", (int(sizes.sum()),), low=-LARGEST, high=LARGEST)
-    given = {"sizes": sizes, "budget": budget, "points": begin, "values": values, "gradients": gradients}
+
+    # Computed when they are asked for: their last digits, which depend on the processor, are no part of the instance.
+    def first(part: int) -> FromAnswers:
+        return FromAnswers(f"first-{part}-of-{drawn}", lambda _: evaluated(problems, begin, 0)[part])
+
+    given = {"sizes": sizes, "budget": budget, "points": begin, "values": first(0), "gradients": first(1)}
     turns = [Request("ask-1", "start", given, returns)]
     for number in range(1, budget - 1):
         # Values and gradients travel end to end as one array: an argument is computed once.
@@ -143,6 +155,11 @@ def dialogue(problems: Sequence[Problem], sizes: Ints, budget: int) -> tuple[Req
             Request(f"ask-{number + 1}", "step", {"told": FromAnswers(f"told-{number}", both)}, returns)
         )
     return tuple(turns)
+
+
+def digest_of(problems: Sequence[Problem]) -> str:
+    """What is drawn of all problems, in 16 hexadecimal digits."""
+    return hashlib.sha256(" ".join(problem.digest for problem in problems).encode()).hexdigest()[:16]
 
 
 def check(problems: Sequence[Problem], turns: Sequence[Request], named: Sequence[Request]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,20 +21,30 @@ from harness.instances import (
     FromItem,
     Instance,
     Request,
+    Retrieval,
     Stage,
     Workbench,
 )
+from harness.measures.canaries import altered_some, canary_gap
 from harness.measures.quality import ndcg_at_k, recall_at_k, reciprocal_rank
 from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
+from harness.tasks import asked_again
 
 DEPTH = 20  # passages asked for each query
 CUT = 10  # where quality is read
-FIRST_SEARCHES = 3  # in each process pair, within the time to be ready; never scored
-LEAST_WARM, MOST_WARM = 16, 32  # in each process pair after them, until it is steady; never scored
+FIRST_SEARCHES = 3  # in each process pair, within the time to be ready; scored like the timed ones
+MOST_WARM = 32  # in each process pair after them, until it is steady; never scored
 FEWEST_QUERIES = 8
 FEWEST_BYTES = 4  # a passage: an index that holds less cannot tell passages apart
 LARGEST_INDEX = 16  # times a flat index: more is no attempt, and would fill the parent's memory
+# The share of passages that are asked for, at most, where the data bring several queries for some.
+ASKED = 0.5
+FEWEST_SENTENCES = 3  # of a passage that gives up one
+MOST_TAKEN = 2  # sentences of a passage
+FEWEST_WORDS, MOST_WORDS = 8, 40  # of a sentence that becomes a query
+SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+NO_PROSE = re.compile(r"\s:\s|\*|\[|^(Args|Arguments|Parameters|Returns|See Also|Notes?|Examples?|Raises)\b")
 
 Grades = dict[int, float]
 Ints = NDArray[np.int64]
@@ -49,24 +61,32 @@ class Sample:
 
 def prepare(workbench: Workbench) -> Instance:
     """The instance for the workbench's seed, size and data."""
-    data = workbench.retrieval()
+    several = asked_several_times(workbench.retrieval())
     size = workbench.size
-    passages = [cut(text, int(size["passage_characters"])) for text in data.passages]
-    most = int(size["passages"]), int(size["queries"])
-    sample = draw(passages, data.queries, data.relevant, most, workbench.rng("sample"))
-    spare = spare_queries(
-        sample, data.queries, data.train_queries, workbench.pairs, workbench.max_pairs, workbench.rng("spare")
-    )
-    check(sample, (*spare.first, *spare.warm, *spare.reserve))
+    passages = [cut(text, int(size["passage_characters"])) for text in several.passages]
+    firsts, wished = FIRST_SEARCHES * workbench.pairs, int(size["queries"])
+    most = int(size["passages"]), wished and wished + firsts
+    drawing = draw_by_chance if several.taken else draw
+    sample = drawing(passages, several.queries, several.relevant, most, workbench.rng("sample"))
+    warm = warming(sample, several.queries, several.train_queries, workbench.pairs, workbench.rng("spare"))
+    check(sample, firsts, warm)
+    queries, canaries = altered_some(sample.queries, workbench.rng("canaries"))
+    sample = replace(sample, queries=queries)
     model = workbench.model("encoder")
     flat_bytes = len(sample.passages) * dimension(model) * np.dtype(np.float32).itemsize
     return Instance(
-        stages=(build_stage(sample, flat_bytes), serve_stage(sample, spare, workbench.pairs)),
-        hidden={"relevant": sample.relevant, "flat_index_bytes": flat_bytes},
+        stages=(build_stage(sample, flat_bytes), serve_stage(sample, firsts, warm, workbench)),
+        hidden={
+            "relevant": sample.relevant,
+            "flat_index_bytes": flat_bytes,
+            "altered": tuple(canaries.tolist()),
+        },
         models={"encoder": model},
         facts={
             "passages": len(sample.passages),
             "queries": len(sample.queries),
+            "altered_queries": int(canaries.sum()),
+            **asked_for(sample),
             "mean_passage_characters": round(float(np.mean([len(text) for text in sample.passages]))),
             "flat_index_bytes": flat_bytes,
         },
@@ -80,6 +100,57 @@ def cut(text: str, limit: int) -> str:
     return text[: limit + 1].rpartition(" ")[0] or text[:limit]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A data set's passages and queries, of which some passages have several; `taken`: sentences became queries."""
+
+    passages: Sequence[str]
+    queries: Sequence[str]
+    relevant: Sequence[Mapping[int, float]]
+    train_queries: Sequence[str]
+    taken: bool = False
+
+
+def asked_several_times(data: Retrieval) -> Asked:
+    """The data as they are where a passage has several queries; else each passage gives up sentences, where it can.
+
+    They are taken out of the passage and become queries for the rest of it (the inverse cloze task: Lee, Chang,
+    Toutanova 2019), of the part that the passage's own query is of.
+    """
+    every = [p for grades in (*data.relevant, *data.train_relevant) for p in grades]
+    if len(set(every)) < len(every):
+        return Asked(data.passages, data.queries, data.relevant, data.train_queries)
+    sentences = [SENTENCE.split(passage) for passage in data.passages]
+    often = Counter(sentence for own in sentences for sentence in own)
+    often.update((*data.queries, *data.train_queries))
+    passages, taken = list(data.passages), {}
+    for number, own in enumerate(sentences):
+        able = [sentence for sentence in own if often[sentence] == 1 and is_query(sentence)]
+        taken[number] = able[: max(0, min(MOST_TAKEN, len(own) - FEWEST_SENTENCES + 1))]
+        if taken[number]:
+            passages[number] = " ".join(sentence for sentence in own if sentence not in taken[number])
+    tested = [(sentence, p) for grades in data.relevant for p in grades for sentence in taken[p]]
+    trained = [sentence for grades in data.train_relevant for p in grades for sentence in taken[p]]
+    return Asked(
+        passages,
+        [*data.queries, *(sentence for sentence, _ in tested)],
+        [*data.relevant, *({p: 1.0} for _, p in tested)],
+        [*data.train_queries, *trained],
+        taken=True,
+    )
+
+
+def is_query(sentence: str) -> bool:
+    """Whether a sentence can be asked for: prose of some length, no list of parameters, nothing masked."""
+    return FEWEST_WORDS <= len(sentence.split()) <= MOST_WORDS and not NO_PROSE.search(sentence)
+
+
+def asked_for(sample: Sample) -> dict[str, int]:
+    """For the facts: how many passages are asked for, and how many of them by several queries."""
+    times = Counter(passage for grades in sample.relevant for passage in grades)
+    return {"passages_asked_for": len(times), "asked_for_several_times": sum(n > 1 for n in times.values())}
+
+
 def draw(
     passages: Sequence[str],
     queries: Sequence[str],
@@ -87,10 +158,11 @@ def draw(
     most: tuple[int, int],
     rng: np.random.Generator,
 ) -> Sample:
-    """At most so many passages and queries (0: all): queries with all that is relevant to them, then others.
+    """At most so many passages and queries (0: all): queries with all that is relevant to them, then other passages.
 
-    A text appears once: of two equal passages only the first taken is kept, and a query whose
-    relevant passage would be the second is left out, since nobody could tell which one is meant.
+    At most a share ASKED of the passages is asked for. A text appears once: of two equal passages only the first
+    taken is kept, and a query whose relevant passage would be the second is left out, since nobody could tell which
+    one is meant.
     """
     room, wished = most[0] or len(passages), most[1] or len(queries)
     owner: dict[str, int] = {}  # text -> the passage that has it
@@ -100,7 +172,7 @@ def draw(
         texts = {passages[p] for p in wanted}
         clash = len(texts) < len(wanted) or any(owner.get(passages[p], p) != p for p in wanted)
         new = [p for p in wanted if passages[p] not in owner]
-        if not wanted or clash or len(owner) + len(new) > room:
+        if not wanted or clash or len(owner) + len(new) > ASKED * room:
             continue
         owner.update((passages[p], p) for p in new)
         chosen.append(query)
@@ -110,74 +182,93 @@ def draw(
         if len(owner) == room:
             break
         owner.setdefault(passages[passage], passage)
-    order = rng.permutation(sorted(owner.values())).tolist()
+    return numbered(passages, queries, relevant, (owner.values(), chosen), rng)
+
+
+def draw_by_chance(
+    passages: Sequence[str],
+    queries: Sequence[str],
+    relevant: Sequence[Mapping[int, float]],
+    most: tuple[int, int],
+    rng: np.random.Generator,
+) -> Sample:
+    """As `draw`, where each query has one passage (0 queries: half as many as passages): each picks one by chance.
+
+    Whether a passage was wanted before then says nothing of whether it is wanted again: neither ruling out what
+    earlier queries were answered with gains anything, nor preferring it.
+    """
+    distinct = {text: number for number, text in reversed(list(enumerate(passages)))}
+    own: dict[int, list[int]] = {}
+    for query in rng.permutation(len(queries)).tolist():
+        own.setdefault(next(iter(relevant[query])), []).append(query)
+    left = rng.permutation(sorted(distinct.values())).tolist()
+    room = min(most[0] or len(left), len(left))
+    times = np.bincount(rng.integers(0, room, most[1] or room // 2), minlength=room)
+    held: list[int] = []
+    chosen: list[int] = []
+    able_times = np.minimum(times, 1 + MOST_TAKEN)
+    slots = np.bincount(able_times, minlength=2 + MOST_TAKEN)
+    slots[1] += int((times - able_times).sum())
+    for wanted in range(1 + MOST_TAKEN, 0, -1):
+        able = [p for p in left if len(own.get(p, ())) >= wanted][: slots[wanted]]
+        # Where too few passages have so many queries, two passages are asked for in place of one.
+        for fewer in (1, wanted - 1):
+            slots[fewer] += slots[wanted] - len(able)
+        held += able
+        chosen += [query for p in able for query in own[p][:wanted]]
+        gone = set(able)
+        left = [p for p in left if p not in gone]
+    held += left[: room - len(held)]
+    return numbered(passages, queries, relevant, (held, rng.permutation(chosen).tolist()), rng)
+
+
+def numbered(
+    passages: Sequence[str],
+    queries: Sequence[str],
+    relevant: Sequence[Mapping[int, float]],
+    chosen: tuple[Iterable[int], Sequence[int]],
+    rng: np.random.Generator,
+) -> Sample:
+    """The chosen passages in random order, and the chosen queries in theirs."""
+    order = rng.permutation(sorted(chosen[0])).tolist()
     number = {passage: place for place, passage in enumerate(order)}
     return Sample(
         tuple(passages[p] for p in order),
-        tuple(queries[q] for q in chosen),
-        tuple({number[p]: float(g) for p, g in relevant[q].items() if g > 0} for q in chosen),
+        tuple(queries[q] for q in chosen[1]),
+        tuple({number[p]: float(g) for p, g in relevant[q].items() if g > 0} for q in chosen[1]),
     )
 
 
-@dataclass(frozen=True)
-class Spare:
-    """Queries like the scored ones and none of them, for everything that is not scored.
-
-    `reserve` is for further process pairs: their answers must be valid, but no passage of the index
-    need be relevant to them. Nobody can tell them from the scored ones before searching.
-    """
-
-    first: tuple[str, ...]
-    warm: tuple[str, ...]
-    reserve: tuple[str, ...]
-    more_pairs: int
-
-
-def spare_queries(
-    sample: Sample,
-    queries: Sequence[str],
-    train_queries: Sequence[str],
-    pairs: int,
-    most: int,
-    rng: np.random.Generator,
-) -> Spare:
-    """Draws from the training queries first; warm-up and reserve are cut down where there are few."""
+def warming(
+    sample: Sample, queries: Sequence[str], train_queries: Sequence[str], pairs: int, rng: np.random.Generator
+) -> tuple[str, ...]:
+    """Queries that only warm up, as many for every pair: none of the scored ones, training queries first."""
     taken = set(sample.queries)
     trained = dict.fromkeys(q for q in train_queries if q not in taken)
     others = dict.fromkeys(q for q in queries if q not in taken and q not in trained)
     pool = [list(part)[i] for part in (trained, others) for i in rng.permutation(len(part)).tolist()]
-    if len(pool) < FIRST_SEARCHES * pairs:
+    if len(pool) < pairs:
         raise DataError(
-            f"the data set leaves {len(pool)} queries for the {FIRST_SEARCHES * pairs} untimed first "
-            "searches: add training queries or ask fewer"
+            f"the data set leaves {len(pool)} queries to warm up {pairs} process pairs: add training queries or "
+            "ask fewer"
         )
-    share = -(-len(sample.queries) // pairs)
-    room = (len(pool) - share * (most - pairs)) // most - FIRST_SEARCHES
-    if room < LEAST_WARM:  # too few queries for everything: warming up comes before further pairs
-        room = min(LEAST_WARM, len(pool) // pairs - FIRST_SEARCHES)
-    warm = min(MOST_WARM, room)
-    per_pair = FIRST_SEARCHES + warm
-    more = max(0, min(most - pairs, (len(pool) - per_pair * pairs) // (per_pair + share)))
-    total = pairs + more
-    ends = np.cumsum([FIRST_SEARCHES * total, warm * total, share * more])
-    first, warmed, reserve = (tuple(pool[a:b]) for a, b in zip([0, *ends[:-1]], ends, strict=True))
-    return Spare(first, warmed, reserve, more)
+    return tuple(pool[: min(MOST_WARM, len(pool) // pairs) * pairs])
 
 
-def check(sample: Sample, first: Sequence[str]) -> None:
+def check(sample: Sample, firsts: int, warm: Sequence[str]) -> None:
     """The instance's invariants; raises DataError where the data cannot support the task."""
     n = len(sample.passages)
-    if len(sample.queries) < FEWEST_QUERIES:
+    if len(sample.queries) < FEWEST_QUERIES + firsts:
         raise DataError(
-            f"only {len(sample.queries)} queries have all their relevant passages among {n}, "
-            f"{FEWEST_QUERIES} are needed: raise `passages` in the size, or use a larger data set"
+            f"only {len(sample.queries)} queries have all their relevant passages among {ASKED:.0%} of {n}, "
+            f"{FEWEST_QUERIES + firsts} are needed: raise `passages` in the size, or use a larger data set"
         )
     if n < DEPTH:
         raise DataError(f"the data set has {n} distinct passages, at least {DEPTH} are needed")
     assert len(sample.queries) == len(sample.relevant)
     assert len(set(sample.passages)) == n, "a passage appears twice"
     assert all(grades and all(0 <= p < n for p in grades) for grades in sample.relevant)
-    assert not set(first) & set(sample.queries), "a scored query is asked before the timed part"
+    assert not set(warm) & set(sample.queries), "a scored query is asked before the timed part"
 
 
 def dimension(model: Path) -> int:
@@ -194,29 +285,34 @@ def build_stage(sample: Sample, flat_bytes: int) -> Stage:
     return Stage("build", (Request("index", "build", {"passages": sample.passages}, BlobSpec(most)),))
 
 
-def serve_stage(sample: Sample, spare: Spare, pairs: int) -> Stage:
-    """The index comes back in fresh workers; then every query by itself, each asked once."""
+def serve_stage(sample: Sample, firsts: int, warm: Sequence[str], workbench: Workbench) -> Stage:
+    """The index comes back in fresh workers; then every query by itself. Further pairs ask the same ones again.
+
+    The first `firsts` of the sample are what pairs begin with, each with FIRST_SEARCHES of them.
+    """
     spec = ArraySpec("int64", (1, DEPTH), low=0, high=len(sample.passages) - 1, unique_rows=True)
 
     def search(item: str, query: str, group: str = "query", **how: bool) -> Request:
         return Request(item, "search", {"queries": [query], "k": DEPTH}, spec, group=group, **how)
 
-    first = [search(f"first-{i}", query, "ready", scored=False) for i, query in enumerate(spare.first)]
-    warm = [search(f"warm-{i}", q, timed=True, warmup=True, scored=False) for i, q in enumerate(spare.warm)]
-    scored = [search(f"query-{i}", query, timed=True) for i, query in enumerate(sample.queries)]
-    more = [search(f"more-{i}", query, timed=True, scored=False) for i, query in enumerate(spare.reserve)]
-    firsts, warms = FIRST_SEARCHES * pairs, len(warm) // (pairs + spare.more_pairs) * pairs
+    items = [(f"query-{i}", query) for i, query in enumerate(sample.queries)]
+    requests = (
+        *(search(item, query, "ready") for item, query in items[:firsts]),
+        *(search(f"warm-{i}", q, timed=True, warmup=True, scored=False) for i, q in enumerate(warm)),
+        *(search(item, query, timed=True) for item, query in items[firsts:]),
+    )
+    more = max(0, workbench.max_pairs - workbench.pairs)
     return Stage(
         "serve",
-        (*first[:firsts], *warm[:warms], *scored),
+        requests,
         each=(Request("loaded", "load", {"index": FromItem("index")}, None, group="ready"),),
-        reserve=(*first[firsts:], *warm[warms:], *more),
+        reserve=asked_again(requests, workbench.pairs, more, workbench.rng("reserve")),
         paired=True,
     )
 
 
 def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
-    """nDCG@10, recall@10 and reciprocal rank over all timed queries, and the curve of recall at k."""
+    """nDCG@10, recall@10 and reciprocal rank over all scored queries, and the curve of recall at k."""
     relevant: tuple[Grades, ...] = instance.hidden["relevant"]
     flat_bytes = int(instance.hidden["flat_index_bytes"])
     n_passages = int(instance.facts["passages"])
@@ -226,6 +322,9 @@ def evaluate(instance: Instance, answers: Mapping[str, Answer]) -> Evaluation:
     return Evaluation(
         measurements=(
             measured("ndcg_at_10", ndcg_at_k(ranking, relevant, CUT)),
+            *canary_gap(
+                "ndcg_at_10", ndcg_at_k(ranking, relevant, CUT), np.array(instance.hidden["altered"])
+            ),
             measured("recall_at_10", recall_at_k(ranking, relevant, CUT)),
             measured("reciprocal_rank_at_10", reciprocal_rank(ranking, relevant, CUT)),
             Measurement(

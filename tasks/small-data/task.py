@@ -24,39 +24,15 @@ from harness.instances import (
 from harness.measures.quality import accuracy, correct
 from harness.measures.stats import bootstrap_draws, percentile_interval
 from harness.records import Measurement, Series
+from harness.tasks import beside
 
-SIDE = 16  # pixels: images are SIDE by SIDE
-LEVELS = 4  # of shift: 0 is none, so the test images of level 0 are like the training images
-ROTATION, OFFSET, BLUR = 11.0, 0.8, 0.35  # degrees, pixels and pixels (of a Gaussian) a level
-NOISE = 0.06  # standard deviation of what is added to every pixel, where 1 is full ink
 MODEL_BYTES = 2**20  # what `train` may return: six times the expert's network
 BULK_PARTS = 3  # requests that an alphabet's test images come in
-STROKES = 3  # of a glyph
-POINTS = 16  # at which each stroke is drawn
-CHUNK = 64  # images drawn at a time: bounds the memory of their distances
-CLOSEST = 0.2  # glyphs are at least so far apart on average, in units of half an image
-CLOSEST_STROKES = 0.35  # and the strokes in which a pair differs
-SHARED = 2  # strokes that the two classes of a pair have in common
 
-Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-
-@dataclass(frozen=True)
-class Alphabet:
-    """What is drawn of one alphabet: `prototypes` are float64[classes, STROKES, 3, 2] control points."""
-
-    prototypes: NDArray[np.float64]
-    jitter: float
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """Images float32[n, SIDE, SIDE] of 0 (paper) to 1 (ink), their classes and levels int64[n]."""
-
-    images: Floats
-    labels: Ints
-    levels: Ints
+glyphs = beside(__file__, "glyphs")
+Drawn, SIDE, LEVELS = glyphs.Drawn, glyphs.SIDE, glyphs.LEVELS
 
 
 @dataclass(frozen=True)
@@ -95,108 +71,33 @@ def prepare(workbench: Workbench) -> Instance:
 def lesson(size: Mapping[str, int], rng: np.random.Generator) -> Lesson:
     """A new alphabet, its few labelled images, its pool and its test images."""
     classes = size["classes"]
-    alphabet = invent(classes, rng)
+    alphabet = glyphs.invent(classes, rng)
     labelled = np.repeat(np.arange(classes), size["labelled"])
     parts = []
     for labels, levels in (
         (labelled, np.zeros(len(labelled), dtype=np.int64)),
         (evenly(classes, size["pool"]), np.zeros(size["pool"], dtype=np.int64)),
-        (evenly(classes, size["test"]), evenly(LEVELS, size["test"], classes)),
+        (unevenly(classes, size["test"], rng), evenly(LEVELS, size["test"])),
     ):
         order = rng.permutation(len(labels))
-        parts.append(write(alphabet, labels[order], levels[order], rng))
+        parts.append(glyphs.write(alphabet, labels[order], levels[order], rng))
     return Lesson(*parts)
 
 
-def evenly(kinds: int, n: int, run: int = 1) -> Ints:
-    """int64[n]: 0 to kinds - 1 in turn, each `run` times before the next."""
-    return (np.arange(n) // run) % kinds
+def evenly(kinds: int, n: int) -> Ints:
+    """int64[n]: 0 to kinds - 1 in turn."""
+    return np.arange(n) % kinds
 
 
-def invent(classes: int, rng: np.random.Generator) -> Alphabet:
-    """An alphabet whose classes come in pairs that share all strokes but one.
+def unevenly(classes: int, n: int, rng: np.random.Generator) -> Ints:
+    """int64[n]: all of the first class, then all of the next, at least LEVELS of each; some up to four times as often.
 
-    A stroke is a quadratic Bezier curve (three control points). A pair is drawn again until its two
-    glyphs differ by enough, from each other in the stroke that they do not share, and from all others.
+    Who brings answers to equal shares of all classes gains nothing by it.
     """
-    prototypes: list[NDArray[np.float64]] = []
-    while len(prototypes) < classes:
-        one = np.stack([stroke(rng) for _ in range(STROKES)])
-        other = np.concatenate([one[:SHARED], [stroke(rng) for _ in range(STROKES - SHARED)]])
-        apart = gap(one[SHARED:], other[SHARED:]) > CLOSEST_STROKES
-        if apart and all(gap(new, old) > CLOSEST for new in (one, other) for old in prototypes):
-            prototypes += [one, other]
-    order = rng.permutation(len(prototypes))[:classes]
-    return Alphabet(np.stack(prototypes)[order], float(rng.uniform(0.17, 0.19)))
-
-
-def stroke(rng: np.random.Generator) -> NDArray[np.float64]:
-    """float64[3, 2]: the control points of a stroke of some length, within the unit square around 0."""
-    while True:
-        points = rng.uniform(-0.85, 0.85, (3, 2))
-        if 0.7 < np.linalg.norm(points[2] - points[0]) < 1.6:
-            return points
-
-
-def gap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """The mean distance from a point of one glyph's strokes to the nearest of the other's, both ways."""
-    a, b = (curve(glyph[None])[0].reshape(-1, 2) for glyph in (one, other))
-    distances = np.linalg.norm(a[:, None] - b[None], axis=2)
-    return float(distances.min(axis=1).mean() + distances.min(axis=0).mean()) / 2
-
-
-def curve(strokes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """float64[n, strokes, 3, 2] control points -> float64[n, strokes * POINTS, 2] points on the curves."""
-    t = np.linspace(0.0, 1.0, POINTS)
-    weights = np.stack([(1 - t) ** 2, 2 * t * (1 - t), t**2], axis=1)  # Bernstein polynomials
-    points = np.einsum("pk,nskd->nspd", weights, strokes)
-    return points.reshape(len(strokes), -1, 2)
-
-
-def write(alphabet: Alphabet, labels: Ints, levels: Ints, rng: np.random.Generator) -> Drawn:
-    """One image a label, each by another hand, rotated, moved and blurred by its level."""
-    chunks = [
-        ink(alphabet, labels[start : start + CHUNK], levels[start : start + CHUNK], rng)
-        for start in range(0, len(labels), CHUNK)
-    ]
-    return Drawn(np.concatenate(chunks), labels, levels)
-
-
-def ink(alphabet: Alphabet, labels: Ints, levels: Ints, rng: np.random.Generator) -> Floats:
-    """float32[n, SIDE, SIDE]: the glyphs `labels` as a hand writes them, after the shift of their level."""
-    n = len(labels)
-    strokes = alphabet.prototypes[labels] + rng.normal(0.0, alphabet.jitter, (n, STROKES, 3, 2))
-    hand = np.zeros((n, 2, 2))  # each hand's own width, height and slant
-    hand[:, 0, 0], hand[:, 1, 1] = rng.uniform(0.8, 1.1, (2, n))
-    hand[:, 0, 1] = rng.uniform(-0.25, 0.25, n)
-    angle = np.deg2rad(ROTATION * levels * rng.uniform(0.6, 1.0, n) * rng.choice([-1.0, 1.0], n))
-    angle += np.deg2rad(rng.uniform(-4.0, 4.0, n))
-    turn = np.stack([np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)], axis=1).reshape(n, 2, 2)
-    way = rng.uniform(0.0, 2 * np.pi, n)
-    move = OFFSET * levels * np.stack([np.cos(way), np.sin(way)], axis=0) + rng.uniform(-0.5, 0.5, (2, n))
-    half = SIDE / 2 - 1.5
-    points = np.einsum("nij,njk,npk->npi", turn, hand, curve(strokes)) * half + move.T[:, None]
-    pen = rng.uniform(0.55, 1.0, n)
-    drawn = spread(points, pen) * rng.uniform(0.75, 1.0, n)[:, None, None]
-    drawn = blurred(drawn, BLUR * levels * rng.uniform(0.8, 1.0, n))
-    return np.clip(drawn + rng.normal(0.0, NOISE, drawn.shape), 0.0, 1.0).astype(np.float32)
-
-
-def spread(points: NDArray[np.float64], pen: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ink where a pixel lies within `pen` (float64[n], pixels) of a point, fading over one pixel."""
-    grid = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
-    across = (grid[None, None, :] - points[:, :, 0, None].astype(np.float32)) ** 2  # n, points, columns
-    down = (grid[None, None, :] - points[:, :, 1, None].astype(np.float32)) ** 2
-    nearest = np.sqrt((down[:, :, :, None] + across[:, :, None, :]).min(axis=1))
-    return np.clip(pen[:, None, None] + 0.5 - nearest, 0.0, 1.0).astype(np.float64)
-
-
-def blurred(images: NDArray[np.float64], sigma: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each image under a Gaussian of its own width (pixels), normalised at the edges; 0 leaves it as it is."""
-    apart = np.arange(SIDE)[:, None] - np.arange(SIDE)[None, :]
-    kernel = np.exp(-0.5 * (apart[None] / np.maximum(sigma, 1e-3)[:, None, None]) ** 2)
-    kernel /= kernel.sum(axis=2, keepdims=True)
-    return np.einsum("nij,njk,nlk->nil", kernel, images, kernel, optimize=True)
+    weights = rng.uniform(0.4, 1.6, classes)
+    ends = np.round(np.cumsum(weights) / weights.sum() * max(0, n - classes * LEVELS)).astype(np.int64)
+    counts = LEVELS + np.diff(ends, prepend=0)
+    return np.repeat(np.arange(classes), counts)[:n]
 
 
 # ---------------------------------------------------------------- requests

@@ -37,7 +37,7 @@ CHARACTERS = 100  # texts are cut before this many: enough to differ, quick to e
 DRAWN = 0.8  # the share of the real vectors that an instance grows from
 DEPTH = 10  # neighbours asked for each query
 BATCH = 16  # queries in a request: one alone takes less than the passing of it to and fro
-FIRST_SEARCHES = 3  # requests in each process pair, within the time to be ready; never scored
+FIRST_SEARCHES = 3  # requests in each process pair, within the time to be ready; scored as well
 WARM = 16  # requests in each process pair after them, until it is steady; never scored
 FEWEST_BYTES = 4  # a vector: an index that holds less cannot tell them apart
 LARGEST_INDEX = 4  # times a flat index: more is no attempt, and would fill the parent's memory
@@ -245,7 +245,7 @@ def serving(queries: Floats, count: Counts, n: int) -> tuple[Request, ...]:
                     timed=not first,
                     warmup=warm,
                     count=BATCH,
-                    scored=not (first or warm),
+                    scored=not warm,
                 )
             )
     return tuple(made)

@@ -151,6 +151,8 @@ def test_the_standard_error_of_a_borderline_is_of_persons_drawn_again(seed: int)
     people = [RATED[name] for name in sorted(RATED)]
     assert found.points == pytest.approx(float(np.polyval(np.polyfit(*zip(*people, strict=True), 1), 2.5)))
     assert found.standard_error == pytest.approx(bootstrapped([(1.0, list(people))], 2.5, seed), rel=1e-9)
+    turned = dict(reversed(ratings.items()))
+    assert cuts.borderline(turned, points, 2.5, seed) == found, "whatever order they are named in"
 
 
 def test_on_tasks_the_same_persons_are_drawn_on_each_and_in_one_order() -> None:
@@ -202,9 +204,10 @@ def test_too_few_persons_and_too_few_ratings_are_refused_each_alone(
     ratings: tuple[float, ...], people: int
 ) -> None:
     by_name = {f"p{n}": rating for n, rating in enumerate(ratings)}
+    points = {name: 10.0 * n for n, name in enumerate(by_name)}
     with pytest.raises(ValueError, match=f"there are {people}"):
-        cuts.borderline(by_name, dict.fromkeys(by_name, 50.0))
-    own = {name: (rating, 50.0) for name, rating in by_name.items()}
+        cuts.borderline(by_name, points)
+    own = {name: (rating, points[name]) for name, rating in by_name.items()}
     with pytest.raises(ValueError, match=f"it has {people}"):
         cuts.borderline_of_tasks(SUITE, {"a": own, "b": own})
 

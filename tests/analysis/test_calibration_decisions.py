@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,11 @@ def draws_of(intercept: list[float], slope: list[float], unique: float = 0.04, n
         tau2=np.ones((k, 1)),
         rhat=np.ones(1),
     )
+
+
+def among(draws: Draws, mu: float, tau2: float) -> Draws:
+    """The same tasks, where people's skill has another mean and variance."""
+    return replace(draws, mu=np.full_like(draws.mu, mu), tau2=np.full_like(draws.tau2, tau2))
 
 
 def suite_of(**weights: float) -> Suite:
@@ -100,6 +107,7 @@ def test_the_planted_angoff_cut_comes_back_within_its_own_error() -> None:
     assert abs(held / 300 - 0.95) <= 3 * (0.95 * 0.05 / 300) ** 0.5
 
 
+@pytest.mark.slow
 def test_the_whole_analysis_gives_back_what_was_planted() -> None:
     found = {t.name: t for t in rehearsal.rehearse(4, 1)}
     assert found["error of E rho squared"].value <= 0.05
@@ -127,6 +135,7 @@ def planted() -> tuple[Suite, list[Row]]:
     return suite, rows
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_curve_the_forecasts_and_whether_the_cut_was_set(
     planted: tuple[Suite, list[Row]],
 ) -> None:
@@ -176,6 +185,12 @@ def test_accuracy_of_a_suite_by_the_orthant_formula() -> None:
     share = 0.09 / 0.13
     assert accurate.value == pytest.approx(0.5 + np.arcsin(share**0.5) / np.pi, abs=0.003)
     assert consistent.value == pytest.approx(0.5 + np.arcsin(share) / np.pi, abs=0.003)
+    # people about skill .5 with variance 4: the middle is 65, and the reliability .36 / .40
+    wide = among(draws_of([0.5], [0.3]), mu=0.5, tau2=4.0)
+    middle = cut.model_copy(update={"points": 65.0})
+    accurate, consistent = decisions.agreement(suite_of(a=1.0), wide, middle, 1, 30)
+    assert accurate.value == pytest.approx(0.5 + np.arcsin(0.9**0.5) / np.pi, abs=0.003)
+    assert consistent.value == pytest.approx(0.5 + np.arcsin(0.9) / np.pi, abs=0.003)
     # nearly all lie above a cut four spreads below
     low = Cut(points=50.0 - 4 * 30, method="set by hand", set_by="me")
     assert decisions.agreement(suite_of(a=1.0), draws_of([0.5], [0.3]), low, 1, 30)[0].value > 0.999
@@ -192,3 +207,35 @@ def test_components_and_omega_of_draws_by_hand() -> None:
     assert not parts.held
     # (.4 + .2)^2 over itself and twice .04 + .03 / 3
     assert reliability.omega(draws, 3, 20).value == pytest.approx(0.36 / (0.36 + 0.1))
+    # where skill has mean 1 and variance 4, tasks expect .9 and .5
+    wide = reliability.drawn(among(draws, mu=1.0, tau2=4.0))
+    assert wide.person == pytest.approx(np.full(20, 0.36))
+    assert wide.task == pytest.approx(np.full(20, 0.08))
+    assert wide.crossed == pytest.approx(np.full(20, 0.04 + 0.04))
+    assert reliability.omega(among(draws, 0.0, 4.0), 3, 20).value == pytest.approx(1.44 / (1.44 + 0.1))
+
+
+def test_a_planned_form_and_what_it_would_be_worth_by_hand() -> None:
+    # squared slopes by .04 + .06: 1.6 and .4; skill has variance 2
+    draws = among(draws_of([0.5, 0.5], [0.4, 0.2], unique=0.04, noise=0.06), mu=0.0, tau2=2.0)
+    suite = suite_of(a=1.0, b=1.0)
+    for minutes, tasks, total in ((60, ("a",), 1.6), (120, ("a", "b"), 2.0)):
+        one = form(suite, draws, minutes, 30)
+        assert (one.tasks, one.minutes, one.at_cut, one.words) == (tasks, minutes, False, "")
+        assert one.csem.value == pytest.approx((1 / (0.5 + total)) ** 0.5)
+        assert one.relative.value == pytest.approx(2 * total / (1 + 2 * total))
+    none = form(suite, draws, 59, 30)
+    assert (none.tasks, none.minutes) == ((), 0)
+    assert (none.csem.value, none.relative.value) == (pytest.approx(2**0.5), 0.0), "what people alone say"
+    covered = tuple(task.model_copy(update={"competencies": ("x",)}) for task in suite.tasks)
+    short = form(suite.model_copy(update={"tasks": covered}), draws, 59, 30)
+    assert short.words.startswith("59 minutes do not cover every competency")
+
+
+def test_the_curve_is_over_skills_from_minus_3_to_3() -> None:
+    curve = decisions.curve(suite_of(a=3.0, b=1.0), draws_of([0.5, 0.5], [0.1, 0.3], unique=0.01), 1, 30)
+    assert [p.skill for p in curve] == pytest.approx([n / 4 for n in range(-12, 13)])
+    middle = curve[12]
+    # an SD of .1 on each task, and .75 * .1 + .25 * .3 more for each step of skill
+    error = 0.1 * (0.75**2 + 0.25**2) ** 0.5
+    assert (middle.points.value, middle.error.value) == pytest.approx((100 * error, error / 0.15))

@@ -85,7 +85,7 @@ def test_a_figure_is_missed_only_where_its_own_error_cannot_explain_it() -> None
 
 
 MANY = 20_000
-UNIT, CENTRE = 2.0, 3.0  # neither 1 nor 0, so that a scale that is forgotten shows
+UNIT, CENTRE = 1.6, 3.0  # not 0, 1 or 2, so that a scale that is forgotten or not squared shows
 ANCHORS = np.array([np.nan, np.nan, np.nan, -1.5, 0.5])  # not in balance, as the tiers are
 COUNT = np.array([[3.0, 1.0, 2.0]] * 5)
 COUNT[1, 2] = 0.0  # a person without the third task
@@ -281,3 +281,29 @@ def test_a_mean_and_a_variance_given_values_by_hand() -> None:
     rate = 0.25 + 2 * (1 + 1 / 3)
     assert h.mean() == pytest.approx(7 / rate, rel=0.01)
     assert h.var() == pytest.approx(7 / rate**2, rel=0.05)
+
+
+def test_only_censored_cells_are_filled_and_each_beyond_its_own_end() -> None:
+    rng = np.random.default_rng(1)
+    known, state = joint(rng)
+    filled(known, state, rng)
+    censored, mean = known.scores.censored, known.scores.mean
+    assert min((censored > 0).sum(), (censored < 0).sum()) > 1000
+    assert np.array_equal(state.z[censored == 0], mean[censored == 0])
+    assert (state.z[censored > 0] > mean[censored > 0] - 1e-9).all()
+    assert (state.z[censored < 0] < mean[censored < 0] + 1e-9).all()
+    assert np.abs(state.z - mean)[censored != 0].mean() > 0.1
+
+
+def test_scores_on_another_scale_give_the_same_draws_on_it() -> None:
+    planted = linear(Design(2, 6, 4), np.random.default_rng(0))
+    one, other = (
+        fit(of_values(values, planted.scores.anchor), np.random.default_rng(1), 6, 0)
+        for values in (planted.values, 1000 + 64 * planted.values)
+    )
+    same = {"rtol": 1e-4, "atol": 1e-6}
+    assert np.allclose(other.skill, one.skill, **same)
+    assert np.allclose((other.intercept - 1000) / 64, one.intercept, **same)
+    assert np.allclose(other.slope / 64, one.slope, **same)
+    assert np.allclose(other.unique / 64**2, one.unique, **same)
+    assert np.allclose(other.noise / 64**2, one.noise, **same)

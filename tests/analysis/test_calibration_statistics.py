@@ -184,6 +184,13 @@ def test_components_of_two_seeds_by_hand() -> None:
     assert (found.person, found.task, found.crossed, found.seed) == pytest.approx((2.5, 6.0, 3.0, 2.0))
 
 
+def test_components_of_three_seeds_by_hand() -> None:
+    # and once more, replicates at 1, 0 and -1: mean squares 27, 48 and 12, and of seeds 4 * 2 / 8
+    values = np.array([[1.0, 3.0], [2.0, 8.0]])[..., None] + np.array([1.0, 0.0, -1.0])
+    parts = reliability.balanced(values)
+    assert (parts.person, parts.task, parts.crossed, parts.seed) == pytest.approx((2.5, 6.0, 11 / 3, 1.0))
+
+
 def test_each_component_below_nothing_is_held_and_said() -> None:
     # nobody differs from anybody: the persons' mean square is 0 and that of what is left is not
     alike = reliability.balanced(np.array([[0.0, 2.0], [2.0, 0.0]])[..., None])
@@ -210,6 +217,8 @@ def test_alpha_and_its_interval_by_hand() -> None:
     # Feldt: (1 - alpha) / (1 - estimate) is F of 19 and 19
     assert found.low == pytest.approx(1 - (1 - value) * f.ppf(0.975, 19, 19))
     assert found.high == pytest.approx(1 - (1 - value) * f.ppf(0.025, 19, 19))
+    # on a scale where the variance of sums is below 1 it is the same
+    assert reliability.alpha(twenty / 100).value == pytest.approx(value)
     # people who left a task out are not counted
     gap = np.vstack([twenty, [[np.nan, 9.0]]])
     assert reliability.alpha(gap) == found
@@ -247,6 +256,9 @@ def test_how_many_tasks_are_needed_by_hand() -> None:
 
     assert of(np.full(100, 0.99)) == {(0.8, 4, 4), (0.9, 9, 9)}
     assert of(np.repeat([0.99, 2.99], [90, 10])) == {(0.8, 4, 12), (0.9, 9, 27)}
+    # t / (t + 6.66) reaches .9 at 60, the most that is looked at, and t / (t + 6.7) beyond it
+    assert of(np.full(100, 6.66)) == {(0.8, 27, 27), (0.9, 60, 60)}
+    assert of(np.full(100, 6.7)) == {(0.8, 27, 27), (0.9, None, None)}
     seeds = reliability.Components(person=1.0, task=0.0, crossed=0.0, seed=5.9)
     assert [n.tasks for n in reliability.needed(seeds, 20)] == [24, 8, 5, 54, 18, 11]
     never = reliability.Components(person=0.01, task=0.0, crossed=1.0, seed=0.0)

@@ -8,10 +8,10 @@ import re
 
 import pytest
 
-from harness.analysis import differences
 from harness.analysis.standings import Apart, Ranked, Span, band, places, profile, span, standings, weighted
 from harness.errors import UsageError
-from harness.sheets import Cut, Sheet
+from harness.reports.parts import plain
+from harness.sheets import Cell, Cut, Sheet
 from tests.fixtures import sheets as fixtures
 from tests.fixtures.sheets import TASKS, cell, failed, row
 
@@ -73,6 +73,41 @@ def test_ranks_agree_with_counting_every_pair() -> None:
         for s in spans
     ]
     assert places(spans) == slow
+
+
+def test_an_interval_reaches_no_further_up_than_noise_that_is_not_ones_own() -> None:
+    wide = {"points_low": 10.0, "points_high": 120.0}
+    assert span(cell("a", "latency-budget", 60, **wide)) == Span(points=60, low=10, high=120), (
+        "nothing is known"
+    )
+    held = span(cell("a", "latency-budget", 60, **wide, points_room=4.0))
+    assert held == Span(points=60, low=10, high=120, reach=64)
+    assert held is not None
+    assert held.top == 64
+    # within the room an interval counts as it is
+    assert span(cell("a", "latency-budget", 60, 3, points_room=4.0)) == Span(points=60, low=57, high=63)
+    # beyond what counts at most the points themselves are the end
+    assert span(cell("a", "latency-budget", 130, 20, points_room=4.0)) == Span(points=125, low=110, high=125)
+    found = weighted([(1, Span(points=40, low=37, high=80, reach=43)), (2, Span(points=60, low=58, high=62))])
+    assert found is not None
+    assert found.high == pytest.approx(found.points + math.hypot(40, 4) / 3)
+    assert found.reach == pytest.approx(found.points + math.hypot(3, 4) / 3)
+
+
+def test_a_spread_of_ones_own_earns_no_place_and_no_band_and_the_board_says_so() -> None:
+    def on(who: str, points: float, half: float, room: float | None) -> list[Cell]:
+        return [cell(who, task.id, points, half, points_room=room) for task in TASKS]
+
+    honest = [*on("ann", 90, 5, 8), *on("ben", 86, 5, 8)]
+    for room, rank, band_, tied in ((None, 1, "review", True), (8.0, 3, "not yet", False)):
+        found = standings(of(honest, on("cleo", 50, 80, room), cut=80))
+        ann, ben, cleo = (ranked(found.of(who)) for who in ("ann", "ben", "cleo"))
+        assert (ann.rank, ben.rank, ann.tied) == (1, 1, True)
+        assert (cleo.rank, cleo.band, cleo.tied) == (rank, band_, tied)
+        assert cleo.worst == 3
+        assert ann.worst == (3 if room is None else 2)
+        assert any("earns no place" in note for note in found.notes) == (room is not None)
+    assert plain.between(cleo.points) == f"4 to 96, up to {50 + 8 * math.sqrt(6) / 4:.0f}"
 
 
 def test_ties_are_ties_and_a_chain_of_overlaps_is_explained() -> None:
@@ -227,66 +262,42 @@ def test_three_thousand_candidates_are_ranked_by_sorting() -> None:
     assert board.ranked[0].rank == 1
 
 
-def test_a_pair_on_shared_instances_is_compared_instance_by_instance() -> None:
-    """Differences 10, 12, 14: mean 12, t(2) = 4.3027, sd 2: 12 -+ 4.3027 x 2 / sqrt(3)."""
-    mine = cell("ann", "latency-budget", 70, points_each=(20, 70, 120), instances=("x", "y", "z"))
-    theirs = cell("ben", "latency-budget", 58, points_each=(106, 10, 58), instances=("z", "x", "y"))
-    found = differences.compare(of(mine, theirs), "ann", "ben")
-    task = found.tasks[0]
-    assert (task.basis, task.instances, task.word) == ("paired", 3, "ahead")
-    assert task.difference is not None
-    assert task.difference.points == pytest.approx(12)
-    assert task.difference.low == pytest.approx(12 - 4.302653 * 2 / math.sqrt(3), abs=1e-4)
-    assert found.whole == task.difference, "the one task that counts for both"
-    assert found.tasks[1].because == "the first is not scored yet and the second is not scored yet"
-    assert found.sentence.startswith(
-        "ann is ahead of ben, by more than noise explains: ann less ben is 12.0 points"
-    )
-    assert "over 1 of 3 tasks" in found.sentence
-
-
 @pytest.mark.parametrize(
-    "change", [{"instances": ("q", "r", "s")}, {"points_each": ()}, {"task_digest": "other"}]
+    ("one", "other", "meet"),
+    [
+        ((10, 20), (20, 30), True),  # a common end
+        ((10, 20), (20.5, 30), False),
+        ((10, 40), (20, 30), True),
+        ((10, 25), (20, 30), True),
+    ],
 )
-def test_without_shared_instances_the_two_intervals_are_used(change: dict[str, object]) -> None:
-    """30 -+ sqrt(3^2 + 4^2)."""
-    mine = cell("ann", "latency-budget", 80, 3)
-    theirs = cell("ben", "latency-budget", 50, 4).model_copy(update=change)
-    task = differences.compare(of(mine, theirs), "ann", "ben").tasks[0]
-    assert (task.basis, task.instances) == ("intervals", 0)
-    assert task.difference == Span(points=30, low=25, high=35)
+def test_intervals_meet_whichever_is_asked(
+    one: tuple[float, float], other: tuple[float, float], meet: bool
+) -> None:
+    first, second = (Span(points=sum(ends) / 2, low=ends[0], high=ends[1]) for ends in (one, other))
+    assert first.overlaps(second) is second.overlaps(first) is meet
 
 
-def test_what_could_be_noise_is_called_that() -> None:
-    found = differences.compare(fixtures.sheet(), "ben", "cleo")
-    assert found.sentence.startswith(
-        "The difference could be noise: ben less cleo is -0.2 points over all 3 tasks"
+def test_a_failed_task_has_no_tier_whatever_its_cell_says() -> None:
+    broken = failed("ann", "noisy-labels").model_copy(update={"tier": "expert"})
+    cells = [*row("ann", 97, 0, 96)[::2], broken]
+    placed = ranked(standings(of(cells, people=("ann",)), failed_task="zero").of("ann"))
+    assert (placed.tier, placed.tiers) == ("none", {"none": 1, "expert": 2})
+
+
+def test_notes_say_only_what_is_so() -> None:
+    sheet = of(row("ann", 90, 90, 90), row("ben", 10, 10, 10), people=("ann", "ben"))
+    assert standings(sheet).notes == ()
+    assert standings(sheet, failed_task="zero").notes == (
+        "A failed task would count as 0 points here, as was asked for; nobody ranked failed one",
     )
-    assert found.whole is not None
-    assert differences.word(found.whole) == "could be noise"
-    turned = differences.compare(fixtures.sheet(), "cleo", "ben").whole
-    assert turned is not None
-    assert (turned.points, turned.low, turned.high) == pytest.approx(
-        (-found.whole.points, -found.whole.high, -found.whole.low)
-    )
-    behind = differences.compare(fixtures.sheet(), "emil", "ann")
-    assert behind.sentence.startswith("ann is ahead of emil")
 
 
-def test_a_comparison_names_what_is_unlike_and_refuses_strangers() -> None:
-    sheet = fixtures.sheet()
-    moved = tuple(
-        c.model_copy(update={"machine_id": "other", "stamp": "practice"}) if c.candidate == "ben" else c
-        for c in sheet.cells
-    )
-    found = differences.compare(sheet.model_copy(update={"cells": moved}), "ann", "ben")
-    assert found.cautions == ("the two were measured on different machines", "the two bear different stamps")
-    with pytest.raises(UsageError, match="'zed' is no candidate of core"):
-        differences.compare(sheet, "ann", "zed")
-    with pytest.raises(UsageError, match="named twice"):
-        differences.compare(sheet, "ann", "ann")
-    nothing = differences.compare(sheet, "ida", "jo")
-    assert nothing.tasks[1].difference is None
-    none = differences.compare(of(), "ann", "ben")
-    assert none.whole is None
-    assert "cannot be compared" in none.sentence
+def test_a_chain_runs_through_whoever_reaches_lowest() -> None:
+    """Half-widths times sqrt(6) / 4: zoe 58 to 62, max 20 to 80, and will 15 to 25 meets only max."""
+    cells = [
+        row(who, *[points] * 3, half=half)
+        for who, points, half in (("zoe", 60, 3), ("max", 50, 49), ("will", 20, 8))
+    ]
+    (note,) = [n for n in standings(of(*cells, people=("zoe", "max", "will"))).notes if "So " in n]
+    assert "So zoe is ahead of will for certain, while max can be told from neither" in note

@@ -151,6 +151,7 @@ def runs(stamps: Path, count: int, name: str = "handed-in", first: int = 0, unti
     return found
 
 
+@pytest.mark.slow
 def test_without_an_address_a_cluster_of_this_machine_begins_and_ends(
     store: Store, stamps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +170,7 @@ def test_without_an_address_a_cluster_of_this_machine_begins_and_ends(
     assert not left
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_what_runs(site: Site, store: Store, stamps: Path) -> None:
     def interrupted(_: UnitDone) -> None:
         raise KeyboardInterrupt
@@ -183,6 +185,7 @@ def test_an_interrupt_ends_what_runs(site: Site, store: Store, stamps: Path) -> 
     assert [span["unit"] for span in spans(stamps)] == ["quick"]
 
 
+@pytest.mark.slow
 def test_a_node_that_is_killed_in_the_middle_loses_and_doubles_nothing(
     site: Site, store: Store, stamps: Path
 ) -> None:
@@ -230,6 +233,7 @@ def test_a_node_that_is_killed_in_the_middle_loses_and_doubles_nothing(
     site.add(1 if WIDE in slots else WIDE)
 
 
+@pytest.mark.slow
 def test_no_two_clocks_at_once_on_a_node_and_nothing_beside_one(
     site: Site, store: Store, stamps: Path
 ) -> None:
@@ -246,6 +250,7 @@ def test_no_two_clocks_at_once_on_a_node_and_nothing_beside_one(
                 assert {one["unit"][0], other["unit"][0]} == {"u"}
 
 
+@pytest.mark.slow
 def test_units_without_a_clock_share_a_node(site: Site, store: Store, stamps: Path) -> None:
     """None of them ends before two have met on one node: more of them than there are nodes must share one."""
     units = [unit(f"u{n}", stamps, "meets", timed=False) for n in range(len(site.nodes) + 1)]
@@ -254,6 +259,7 @@ def test_units_without_a_clock_share_a_node(site: Site, store: Store, stamps: Pa
     assert (stamps / "met").exists()
 
 
+@pytest.mark.slow
 def test_a_unit_whose_process_dies_is_tried_again_a_few_times(
     site: Site, store: Store, stamps: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +281,7 @@ def test_a_unit_whose_process_dies_is_tried_again_a_few_times(
     assert rows(store, RUNS) == 1
 
 
+@pytest.mark.slow
 def test_what_may_not_be_sent_is_refused_in_the_words_of_this_machine(
     site: Site, store: Store, stamps: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,6 +298,7 @@ def test_what_may_not_be_sent_is_refused_in_the_words_of_this_machine(
     assert json.loads(kept[0].cell)["outcome"] == "malformed"
 
 
+@pytest.mark.slow
 def test_units_of_one_key_run_once_and_each_is_kept(site: Site, store: Store, stamps: Path) -> None:
     one = unit("c", stamps, "pause", seconds=0)
     other = Unit(candidate="d", task=one.task, key=one.key, payload=one.payload)
@@ -298,6 +306,7 @@ def test_units_of_one_key_run_once_and_each_is_kept(site: Site, store: Store, st
     assert len(spans(stamps)) == 1
 
 
+@pytest.mark.slow
 def test_nodes_of_another_program_or_task_are_refused_by_name(
     site: Site, store: Store, stamps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,6 +328,7 @@ def test_nodes_of_another_program_or_task_are_refused_by_name(
     assert len([w for w in told.warnings if "task toy-squares is missing or differs" in w]) == len(site.nodes)
 
 
+@pytest.mark.slow
 def test_a_node_with_a_database_writes_straight_and_others_through_the_driver(
     site: Site, stamps: Path, postgres_url: str, store: Store
 ) -> None:

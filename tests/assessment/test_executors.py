@@ -53,7 +53,13 @@ ENGINES: dict[str, Make] = {"local": lambda home: Local(home, jobs=2)}
 engines = pytest.mark.parametrize("make", ENGINES.values(), ids=ENGINES)
 # A cluster of this machine for each call; how it loses processes and nodes is told in test_cluster.py.
 EVERY: dict[str, Make] = {**ENGINES, "ray": lambda home: RayExecutor(Store.open(home), work.do)}
-every_engine = pytest.mark.parametrize("make", EVERY.values(), ids=EVERY)
+every_engine = pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(make, id=name, marks=pytest.mark.slow if name == "ray" else ())
+        for name, make in EVERY.items()
+    ],
+)
 
 
 def unreadable(number: int, timed: bool = False) -> Unit:
@@ -139,6 +145,7 @@ def _slots(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_cut_short_the_same_command_finishes_and_measures_nothing_twice(
     command: list[str], number: int, tmp_path: Path

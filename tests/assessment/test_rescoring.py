@@ -9,16 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from harness.assessment.rescoring import reassess, reweighted
+from harness.assessment import rescoring
+from harness.assessment.rescoring import Change, reassess, reweighted
 from harness.errors import UsageError
 from harness.inputs import tasks
-from harness.runs import runner
+from harness.runs import rescore, runner
 from harness.runs.options import Options, order
 from harness.sheets import Assessment, Cell, Cut, Suite, TaskInSuite, cell_of, not_attempted
-from harness.store.ledger import Ledger
+from harness.store.ledger import KeptCell, Ledger
 from harness.store.results import Store
+from harness.store.schema import RUNS
 from tests.cli.test_verbs import harness
 from tests.conftest import TOYS
+from tests.fixtures.reports import ok_run
+from tests.fixtures.reports import score as scored
 from tests.store.test_results import COMPETENT
 
 SUITE = Suite(
@@ -61,7 +65,7 @@ def test_what_a_threshold_changes_is_kept_beside_what_it_was(
         raise AssertionError("something was launched")
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
-    _, was = ledger.units("abc123")["ann", "toy-squares"]
+    was = ledger.units("abc123")["ann", "toy-squares"].cell
 
     def strict(name: str, _: Path) -> tasks.Task:
         return tasks.read(root / name)
@@ -73,7 +77,7 @@ def test_what_a_threshold_changes_is_kept_beside_what_it_was(
     assert (was.outcome, change.after.outcome) == ("ok", "budget_exceeded")
     assert was.points > change.after.points == 0.0
     assert done.left == 2
-    assert ledger.units("abc123")["ann", "toy-squares"] == ("u1", change.after)
+    assert ledger.units("abc123")["ann", "toy-squares"] == KeptCell("u1", change.after)
     (kept,) = ledger.history("abc123")
     assert (kept.cell, kept.by, kept.why) == (was, "eva", "20 was too lax")
     scored = ledger.store.run(was.run_id).score
@@ -93,8 +97,6 @@ def test_scoring_again_under_the_same_thresholds_changes_nothing(ledger: Ledger)
     assert ledger.sheet(ASSESSMENT) == before
     assert ledger.history("abc123") == []
     run_id = done.changes[0].before.run_id
-    from harness.store.schema import RUNS
-
     (row,) = ledger.store.read(RUNS.select().where(RUNS.c.run_id == run_id))
     assert json.loads(row.scored)["history"] == []
 
@@ -163,3 +165,77 @@ def test_the_weights_that_the_suites_file_has_now_are_taken_over(ledger: Ledger,
     assert "The weight of toy-squares is 3; it was 1." in said.out
     weights = {task.id: task.weight for task in ledger.assessment("pairs").suite.tasks}
     assert weights == {"toy-squares": 3.0, "other": 2.0}, "a task that was added since was measured by nobody"
+
+
+def test_a_cell_is_changed_where_it_was_scored_again_and_differs() -> None:
+    cell = not_attempted("ann", "other")
+    assert not Change(before=cell, fault="gone").changed
+    assert not Change(before=cell, after=cell).changed
+    assert Change(before=cell, after=cell.model_copy(update={"points": 1.0})).changed
+
+
+def test_of_several_tasks_that_are_not_there_the_first_of_the_alphabet_is_named() -> None:
+    for name, others in (("a", "bcdefgh"), ("b", "cdefghi")):
+        with pytest.raises(UsageError, match=f"no task '{name}'"):
+            reweighted(SUITE, dict.fromkeys((*others[::-1], name, "other"), 1.0))
+    assert [task.weight for task in reweighted(SUITE, {"other": 7.0}).tasks] == [1.0, 7.0]
+
+
+def test_cells_are_scored_task_by_task_and_shown_as_the_table_has_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(store)
+    ledger.open(ASSESSMENT, ["ben", "ann"])
+    cells = [
+        ("ben", "toy-squares"),
+        ("ben", "other"),
+        ("ann", "toy-squares"),
+        ("ann", "other"),
+        ("ann", "ended"),
+    ]
+    for alias, task in cells:
+        run = ok_run()
+        head = run.head.model_copy(update={"run_id": f"{alias} {task}", "task": task})
+        run = run.model_copy(update={"head": head})
+        store.claim(head, "{}")
+        store.scored(run)
+        ledger.keep("abc123", cell_of(alias, run), "unit")
+    for alias, outcome, run_id in (
+        ("x", "malformed", ""),
+        ("y", "harness_error", "r"),
+        ("z", "not_attempted", ""),
+    ):
+        ledger.keep("abc123", Cell(candidate=alias, task="other", outcome=outcome, run_id=run_id), "unit")  # type: ignore[arg-type]
+    instances: list[tuple[str, int]] = []
+    held: list[object] = []
+
+    def again(run_id: str, store: Store, find: object, prepared: object) -> rescore.Rescored:
+        held.append(prepared)  # or its id would be another's
+        instances.append((run_id, len({id(one) for one in held})))
+        old = store.run(run_id)
+        new = old.model_copy(update={"score": scored(points=60.0)})
+        return rescore.Rescored(old, new if run_id == "ann other" else old)
+
+    monkeypatch.setattr(rescoring, "rescored", again)
+    done = reassess(ledger, ASSESSMENT, _same, by="eva", why="to see")
+    assert instances == [
+        ("ann ended", 1),
+        ("ann other", 2),
+        ("ben other", 2),
+        ("ann toy-squares", 3),
+        ("ben toy-squares", 3),
+    ]
+    assert [(c.before.run_id, c.changed) for c in done.changes] == [
+        ("ben toy-squares", False),
+        ("ben other", False),
+        ("ann toy-squares", False),
+        ("ann other", True),
+        ("ann ended", False),
+    ]
+    assert done.left == 3
+    assert ledger.units("abc123")["ann", "other"].cell.points == 60.0
+    assert [(old.cell.run_id, old.by, old.why) for old in ledger.history("abc123")] == [
+        ("ann other", "eva", "to see")
+    ]
+    lengths = {row.run_id: len(json.loads(row.scored)["history"]) for row in store.read(RUNS.select())}
+    assert lengths == {f"{a} {t}": (1 if (a, t) == ("ann", "other") else 0) for a, t in cells}

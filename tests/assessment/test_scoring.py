@@ -17,10 +17,10 @@ from harness.assessment.scoring import ScoreRequest, measure, score
 from harness.assessment.secret import secret_of, shuffled
 from harness.cli.assessments import check_verb
 from harness.grading.criteria import Criteria, Objective, Plausible
-from harness.machine import program
-from harness.records import Outcome, Rung
+from harness.machine import devices, program
+from harness.records import Culprit, Outcome, Rung
 from harness.runs.seeds import root_of
-from harness.sheets import Assessment, Cell, Sheet, Suite, TaskInSuite
+from harness.sheets import Assessment, Cell, CellConstraint, Sheet, Suite, TaskInSuite, Variants
 from harness.store.ledger import Ledger
 from harness.store.results import Store, home
 from tests.conftest import TOYS
@@ -32,6 +32,7 @@ class Quiet:
     def __init__(self) -> None:
         self.missing = -1
         self.notes: list[str] = []
+        self.disputes: list[str] = []
 
     def begin(self, sheet: Sheet, missing: Sequence[Unit]) -> None:
         self.missing = len(missing)
@@ -42,6 +43,9 @@ class Quiet:
 
     def note(self, text: str) -> None:
         self.notes.append(text)
+
+    def overtaken(self, text: str) -> None:
+        self.disputes.append(text)
 
 
 class Fake:
@@ -84,8 +88,12 @@ def test_every_cell_is_filled_and_nothing_is_asked_twice(asked: ScoreRequest, st
     shutil.rmtree(asked.place / "bela" / "toy-pairs")
     (asked.place / "bela" / "toy-squares" / "solution.py").unlink()
     (asked.place / "cleo").mkdir()
+    (asked.place / "notes.txt").write_text("who handed in what")
+    (asked.place / "dora.zip").write_bytes(b"this is no archive")
     watch, engine = Quiet(), Fake()
     sheet = score(asked, store, engine, watch)
+    assert watch.notes == ["'notes.txt' is neither a candidate's folder nor an archive; left out"]
+    assert (len(sheet.assessment.id), len(sheet.assessment.seed_id)) == (12, 12)
     outcomes = {(c.candidate, c.task): c.outcome for c in sheet.cells}
     assert outcomes == {
         ("anna", "toy-squares"): "ok",
@@ -94,7 +102,13 @@ def test_every_cell_is_filled_and_nothing_is_asked_twice(asked: ScoreRequest, st
         ("bela", "toy-pairs"): "not_attempted",
         ("cleo", "toy-squares"): "not_attempted",
         ("cleo", "toy-pairs"): "not_attempted",
+        ("dora", "toy-squares"): "malformed",
+        ("dora", "toy-pairs"): "malformed",
     }
+    reasons = {reason for cell in sheet.cells if cell.candidate == "dora" for reason in cell.reasons}
+    assert len(reasons) == 1
+    assert str(asked.place) not in reasons.pop()
+    assert {u.memory_bytes for u in engine.units} == {2**29}, "the task's half a GiB"
     again = Fake()
     assert score(asked, store, again, watch) == sheet
     assert (again.units, watch.missing) == ([], 0)
@@ -120,6 +134,64 @@ def test_our_faults_are_tried_again_and_open_cells_when_asked(asked: ScoreReques
     score(replace(asked, retry_open=True), store, retried, Quiet())
     assert all(Payload.model_validate_json(u.payload).instead_of.startswith("r-") for u in retried.units)
     assert len(retried.units) == 4
+
+
+def test_what_is_open_by_its_own_doing_is_measured_again_once(asked: ScoreRequest, store: Store) -> None:
+    class Open(Fake):
+        """Every run is one of its own, and open: by its own doing where `by` says so."""
+
+        def __init__(self, by: Culprit) -> None:
+            super().__init__("inconclusive")
+            self.by: Culprit = by
+
+        def run(
+            self, units: Sequence[Unit], kept: Callable[[UnitDone], None], seen: Callable[[Unit, Event], None]
+        ) -> None:
+            def named(done: UnitDone) -> None:
+                limit = {
+                    "name": "x",
+                    "unit": "x",
+                    "verdict": "inconclusive",
+                    "threshold": 1.0,
+                    "open_by": self.by,
+                }
+                limit |= {"value": 2.0, "low": 0.5, "high": 8.0, "bound": "at_most"}
+                cell = Cell.model_validate_json(done.cell).model_copy(
+                    update={
+                        "run_id": f"r-{len(runs)}",
+                        "submission_digest": done.unit.key,
+                        "constraints": (CellConstraint.model_validate(limit),),
+                    }
+                )
+                runs.append(cell)
+                kept(UnitDone(done.unit, cell.model_dump_json(), 1.0))
+
+            super().run(units, named, seen)
+
+    runs: list[Cell] = []
+    again = replace(asked, retry_open=True)
+    for engine, due in (
+        (Open("candidate"), 4),
+        (Open("candidate"), 4),
+        (Open("candidate"), 0),
+        (Open("evaluator"), 0),
+        (Open(""), 0),
+    ):
+        score(again, store, engine, Quiet())
+        assert len(engine.units) == due
+    with (asked.place / "anna" / "toy-pairs" / "solution.py").open("a") as file:
+        file.write("\n# another thought\n")
+    for engine, due in (
+        (Open("machine"), 1),
+        (Open("machine"), 1),
+        (Open("machine"), 1),
+        (Fake(), 1),
+        (Fake(), 0),
+    ):
+        score(
+            again, store, engine, Quiet()
+        )  # what the machine leaves open is measured again as often as is asked
+        assert len(engine.units) == due
 
 
 def test_all_candidates_have_the_same_instances_or_each_his_own(asked: ScoreRequest, store: Store) -> None:
@@ -220,6 +292,33 @@ def test_a_new_weight_is_a_new_assessment_and_measures_nothing(asked: ScoreReque
     assert second.cells == first.cells
 
 
+@pytest.mark.parametrize(("by", "again"), [("evaluator", 0), ("candidate", 4)])
+def test_what_waits_for_a_look_is_taken_over_as_it_was_measured(
+    asked: ScoreRequest, store: Store, by: Culprit, again: int
+) -> None:
+    class Waits(Fake):
+        def run(
+            self, units: Sequence[Unit], kept: Callable[[UnitDone], None], seen: Callable[[Unit, Event], None]
+        ) -> None:
+            limit = {"name": "x", "unit": "x", "verdict": "inconclusive", "threshold": 1.0, "open_by": by}
+            limit |= {"value": 2.0, "low": 2.0, "high": 2.0, "bound": "at_most"}
+            update = {"constraints": (CellConstraint.model_validate(limit),)}
+
+            def waits(done: UnitDone) -> None:
+                cell = Cell.model_validate_json(done.cell).model_copy(update=update)
+                kept(UnitDone(done.unit, cell.model_dump_json(), 1.0))
+
+            super().run(units, waits, seen)
+
+    first = score(asked, store, Waits("inconclusive"), Quiet())
+    suite = Path(asked.suite)
+    suite.write_text(suite.read_text() + "weight = 3\n")
+    engine = Waits("inconclusive")
+    second = score(asked, store, engine, Quiet())
+    assert len(engine.units) == again
+    assert second.assessment.id != first.assessment.id
+
+
 def test_measuring_a_suite_leaves_its_own_assessments_alone(asked: ScoreRequest, store: Store) -> None:
     engine = Fake()
     sheet = measure(asked.suite, TOYS, store, engine, Quiet())
@@ -228,6 +327,11 @@ def test_measuring_a_suite_leaves_its_own_assessments_alone(asked: ScoreRequest,
         ("expert", "toy-squares"),
         ("expert", "toy-pairs"),
     }
+    folders = {Path(Payload.model_validate_json(u.payload).folder) for u in engine.units}
+    assert folders == {TOYS / u.task / "reference_solutions" / "expert" for u in engine.units}
+    again = Fake()
+    assert measure(asked.suite, TOYS, store, again, Quiet()) == sheet
+    assert again.units == []
 
 
 def test_the_minutes_of_a_suite_are_added_up_once_every_task_was_measured(
@@ -292,3 +396,100 @@ def test_the_programs_digest_is_the_same_in_whatever_order_files_are_listed(
         monkeypatch.setattr(Path, "glob", lambda self, pattern, order=order: iter(order))
         digests.add(program.program_digest(tmp_path))
     assert len(digests) == 1
+
+
+def test_only_what_is_open_is_asked_again(asked: ScoreRequest, store: Store) -> None:
+    score(asked, store, Fake(), Quiet())
+    engine = Fake()
+    score(replace(asked, retry_open=True), store, engine, Quiet())
+    assert engine.units == []
+
+
+def test_what_another_assessment_measured_is_taken_over_where_the_old_hand_in_comes_back(
+    asked: ScoreRequest, store: Store
+) -> None:
+    suite, file = Path(asked.suite), asked.place / "anna" / "toy-pairs" / "solution.py"
+    before, handed = suite.read_text(), file.read_text()
+    score(asked, store, Fake(), Quiet())
+    suite.write_text(before + "weight = 3\n")
+    score(asked, store, Fake(), Quiet())
+    file.write_text(handed + "\n# another thought\n")
+    changed = Fake()
+    score(asked, store, changed, Quiet())
+    assert [(u.candidate, u.task) for u in changed.units] == [("anna", "toy-pairs")]
+    file.write_text(handed)
+    back = Fake()
+    sheet = score(asked, store, back, Quiet())
+    assert back.units == []
+    history = Ledger(store).history(sheet.assessment.id)
+    assert [entry.why for entry in history] == ["measured again", "measured in another assessment"]
+    shutil.rmtree(file.parent)
+    score(asked, store, Fake(), Quiet())
+    assert Ledger(store).history(sheet.assessment.id)[-1].why == "handed in anew"
+
+
+def test_a_unit_is_planned_for_the_device_that_this_machine_has(
+    asked: ScoreRequest, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.toml").write_text('extends = "ci-smoke"\ndevice = "auto"\nthreads = 2\n')
+    suite = Path(asked.suite)
+    suite.write_text(suite.read_text().replace("ci-smoke", str(tmp_path / "own.toml")))
+    monkeypatch.setattr(devices, "resolve", lambda device: {"auto": "cuda"}[device])
+    engine = Fake()
+    score(asked, store, engine, Quiet())
+    assert {(u.device, u.threads) for u in engine.units} == {("cuda", 2)}
+    assert {Payload.model_validate_json(u.payload).profile["device"] for u in engine.units} == {"cuda"}
+
+
+@pytest.mark.parametrize(("variants", "tellings"), [("same", 2), ("per-candidate", 4)])
+def test_units_say_whose_instances_they_share(
+    asked: ScoreRequest, store: Store, variants: Variants, tellings: int
+) -> None:
+    engine = Fake()
+    score(replace(asked, variants=variants), store, engine, Quiet())
+    assert len(engine.units) == 4
+    assert len({unit.instances for unit in engine.units}) == tellings
+    assert all(unit.may_run_beside([]) for unit in engine.units)
+    anna, *others = [unit for unit in engine.units if unit.candidate == "anna"]
+    assert anna.may_run_beside(others), "another task's instances are others"
+
+
+class Overtaken(Fake):
+    """An engine that is so slow that another command scores the same meanwhile."""
+
+    def __init__(self, meanwhile: Callable[[], object], outcome: Outcome = "ok") -> None:
+        super().__init__(outcome)
+        self.meanwhile = meanwhile
+
+    def run(
+        self, units: Sequence[Unit], kept: Callable[[UnitDone], None], seen: Callable[[Unit, Event], None]
+    ) -> None:
+        self.meanwhile()
+        super().run(units, kept, seen)
+
+
+def test_of_two_commands_at_once_the_later_replaces_nothing_in_silence(
+    asked: ScoreRequest, store: Store, tmp_path: Path
+) -> None:
+    shutil.copytree(asked.place, tmp_path / "newer")
+    with (tmp_path / "newer" / "anna" / "toy-pairs" / "solution.py").open("a") as file:
+        file.write("\n# another thought\n")
+    newer = replace(asked, place=tmp_path / "newer")
+    watch, first, theirs = Quiet(), Fake(), Quiet()
+    sheet = score(asked, store, Overtaken(lambda: score(newer, store, first, theirs)), watch)
+    keys = {(unit.candidate, unit.task): unit.key for unit in first.units}
+    (cell,) = [cell for cell in sheet.cells if (cell.candidate, cell.task) == ("anna", "toy-pairs")]
+    assert cell.run_id == f"r-{keys['anna', 'toy-pairs'][:6]}"
+    (words,) = watch.disputes
+    assert "anna on toy-pairs: another command scored it meanwhile, and its result stands" in words
+    assert theirs.disputes == []
+
+
+def test_a_fault_of_ours_replaces_nothing_that_another_command_scored(
+    asked: ScoreRequest, store: Store
+) -> None:
+    watch = Quiet()
+    slow = Overtaken(lambda: score(asked, store, Fake(), Quiet()), "harness_error")
+    sheet = score(asked, store, slow, watch)
+    assert {cell.outcome for cell in sheet.cells} == {"ok"}
+    assert watch.disputes == [], "both measured the same submissions"

@@ -10,6 +10,7 @@ import pytest
 from harness.assessment import suites
 from harness.errors import UsageError
 from harness.inputs import profiles
+from harness.machine import fingerprint
 from tests.conftest import TOYS
 
 GOOD = '[[tasks]]\nid = "toy-squares"\nprofile = "ci-smoke"\n'
@@ -72,3 +73,37 @@ def test_the_digest_follows_the_task_and_no_profiles_description(tmp_path: Path)
     with (tmp_path / "toys" / "toy-squares" / "task.py").open("a") as file:
         file.write("\n# another task\n")
     assert digest() != first
+
+
+def test_what_a_suites_file_leaves_out_is_the_tasks_own(tmp_path: Path) -> None:
+    text = GOOD + "weight = 2.5\n" + GOOD.replace("toy-squares", "toy-pairs") + "minutes = 7\n"
+    plain = suites.read(written(tmp_path, text), TOYS)
+    assert (plain.name, plain.title) == ("mine", "mine")
+    assert suites.read(written(tmp_path, 'title = "Mine, all mine"\n' + text), TOYS).title == "Mine, all mine"
+    squares, pairs = plain.tasks
+    assert (squares.id, squares.title, squares.profile) == ("toy-squares", "Squares modulo 97", "ci-smoke")
+    assert (squares.minutes, squares.weight, squares.competencies) == (1, 2.5, ("arithmetic",))
+    assert (pairs.id, pairs.minutes, pairs.weight) == ("toy-pairs", 7, 1.0)
+
+
+def test_the_isolation_that_is_asked_for_takes_the_place_of_every_profiles_own(tmp_path: Path) -> None:
+    file = written(tmp_path, GOOD)
+    assert suites.plan(file, TOYS).profiles["toy-squares"].isolation == "process"
+    planned = suites.plan(file, TOYS, "confined")
+    assert planned.profiles["toy-squares"].isolation == "confined"
+    assert planned.tasks["toy-squares"].folder == TOYS / "toy-squares"
+    with pytest.raises(UsageError, match="nowhere"):
+        suites.plan(file, TOYS, "nowhere")
+
+
+def test_a_machine_is_told_apart_by_the_device_and_threads_of_the_tasks_profile(tmp_path: Path) -> None:
+    profile = tmp_path / "own.toml"
+    profile.write_text('extends = "ci-smoke"\nthreads = 2\n')
+    more = GOOD.replace("toy-squares", "toy-pairs").replace("ci-smoke", str(profile))
+    suite = suites.read(written(tmp_path, GOOD + more), TOYS)
+    suite = suite.model_copy(
+        update={"tasks": (suite.tasks[0], suite.tasks[1].model_copy(update={"profile": str(profile)}))}
+    )
+    ids = {f"toy-{name}": fingerprint.fingerprint("cpu", n).id for name, n in (("squares", 1), ("pairs", 2))}
+    assert suites.machines(suite) == ids
+    assert ids["toy-squares"] != ids["toy-pairs"]

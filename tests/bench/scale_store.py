@@ -84,7 +84,7 @@ def fill(real: Store, large: Store, sizes: Sizes) -> dict[str, int]:
     """
     book = Ledger(real)
     source = book.assessment("last")
-    cells = [cell for _, cell in book.units(source.id).values()]
+    cells = [kept.cell for kept in book.units(source.id).values()]
     rows = _rows_by_run(real)
     fewest = min(len(rows[cell.run_id]["trials"]) for cell in cells)
     candidates = max(sizes.candidates, math.ceil(sizes.trials / (fewest * sizes.tasks)))

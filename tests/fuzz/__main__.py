@@ -1,4 +1,4 @@
-"""Fuzzes the wire at length and prints the figures: `python -m tests.fuzz --frames 1000000 --seed 1`."""
+"""Fuzzes the wire and hand-overs at length and prints the figures: `python -m tests.fuzz --frames 1000000 --seed 1`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.errors import EXIT_FAILED, EXIT_OK
-from tests.fuzz import live, parent_end, worker_end, zygote_end
+from tests.fuzz import hand_overs, live, parent_end, worker_end, zygote_end
 from tests.fuzz.judged import Found
 
 FRAMES = 1_000_000
@@ -23,6 +23,7 @@ def parts(frames: int, seed: int) -> list[Callable[[], Found]]:
         lambda: worker_end.fuzz(frames * 2 // 10, seed),
         lambda: live.fuzz(max(20, frames // 1000), seed),
         lambda: zygote_end.fuzz(max(50, frames // 500), seed),
+        lambda: hand_overs.fuzz(frames // 500, seed),
     ]
 
 

@@ -189,10 +189,10 @@ def the_freeze(check: Check) -> Iterator[Row]:
             Participant(entry=Entry(asked.submission), copy=two),
         )
         try:
-            for competitor in (first, second):
-                competitor.start(place)
-                competitor.ask(learn.requests[0])
-                competitor.ask(serve.each[0])
+            for participant in (first, second):
+                participant.start(place)
+                participant.ask(learn.requests[0])
+                participant.ask(serve.each[0])
             alone = [second.ask(request) for request in requests[:60]]
             before = first.worker.cpu_seconds() if isinstance(first.worker, session.Session) else None
             time.sleep(0.5)

@@ -20,11 +20,13 @@ from harness.grading.comparison import (
     replicated,
     timed_ratio,
 )
+from harness.grading.comparison import side as graded
 from harness.grading.criteria import Constraint, Criteria, Objective, Plausible
 from harness.grading.grade import grade, ladder, merged, points
-from harness.grading.verdicts import judge, objective_value
+from harness.grading.verdicts import all_constraints, judge, objective_value
 from harness.measures.estimates import Estimate
-from harness.records import Assessed, Measurement, Outcome, Tier
+from harness.readings import PhaseTime
+from harness.records import Assessed, Measurement, Outcome, Tier, Trial
 from tests import intervals
 
 PLAIN = Objective(measure="accuracy")
@@ -115,7 +117,7 @@ def test_an_expert_no_better_than_the_baseline_gives_no_points(
 
 @pytest.mark.parametrize(
     ("own", "uncapped", "shown"),
-    [(0.0, -125.0, -25.0), (0.6, 25.0, 25.0), (1.0, 125.0, 125.0), (1.4, 225.0, 125.0)],
+    [(0.0, -125.0, -25.0), (0.6, 25.0, 25.0), (1.0, 125.0, 125.0), (1.04, 135.0, 125.0)],
 )
 def test_points_are_kept_uncapped_and_shown_clipped(own: float, uncapped: float, shown: float) -> None:
     score = grade(Criteria(objective=PLAIN), [accuracies(own)])
@@ -166,6 +168,8 @@ def test_absolute_takes_a_margin_where_the_reading_has_no_interval() -> None:
     own = side(measured("size", 0.95))
     assert judged(limit(at_most=1.0), own).verdict == "pass"
     assert judged(limit(at_most=1.0, margin=0.10), own).verdict == "inconclusive"
+    below = side(measured("size", -0.95))  # a margin is as wide on both sides of zero
+    assert judged(limit(at_least=-1.0, margin=0.10), below).verdict == "inconclusive"
     exact = side(measured("size", 0.95, 0.95, 0.95))
     assert judged(limit(at_most=1.0, margin=0.10), exact).verdict == "pass"
 
@@ -204,6 +208,39 @@ def test_difference_on_the_same_instance_is_exact() -> None:
         found = judged(constraint, side(measured("size", own, own - 0.1, own + 0.1)), baseline=reference)
         assert found.verdict == verdict
         assert found.value == pytest.approx(own - 0.90)
+
+
+def with_draws(value: float, *draws: float) -> Measurement:
+    return measured("size", value).model_copy(update={"draws": draws})
+
+
+@pytest.mark.parametrize(
+    ("own", "verdict"),
+    [
+        (with_draws(0.5, *[0.49] * 50, *[0.51] * 51), "pass"),  # differences of 0 and 0.02
+        (
+            with_draws(0.5, *[0.47] * 4, *[0.51] * 97),
+            "inconclusive",
+        ),  # -0.02 at the 2.5th percentile, 0.02 above
+        (with_draws(0.47, *[0.47] * 101), "fail"),
+        (measured("size", 0.5), "inconclusive"),  # without draws there is no interval
+        (with_draws(0.5, 0.5), "inconclusive"),
+    ],
+)
+def test_a_difference_with_an_interval_is_open_where_it_straddles_the_floor(
+    own: Measurement, verdict: str
+) -> None:
+    floor = limit(compare="difference", reference="baseline", at_least=-0.01, interval=True)
+    baseline = side(with_draws(0.49, *[0.49] * 101))
+    assert judged(floor, side(own), baseline=baseline).verdict == verdict
+
+
+def test_the_interval_of_a_difference_is_over_items_drawn_alike() -> None:
+    floor = limit(compare="difference", reference="baseline", at_least=-0.01, interval=True)
+    draws = [i / 100 for i in range(101)]  # either side's own interval is 0.95 wide; they differ by nothing
+    found = judged(floor, side(with_draws(0.5, *draws)), baseline=side(with_draws(0.5, *draws)))
+    assert (found.verdict, found.value, found.low, found.high) == ("pass", 0.0, 0.0, 0.0)
+    assert judged(floor, side(with_draws(0.5, *draws)), expert=side(with_draws(0.5, *draws))).value is None
 
 
 def test_own_ratio() -> None:
@@ -254,17 +291,104 @@ def test_over_process_pairs_the_interval_is_of_the_pairs_not_of_their_calls() ->
     assert not replicated("peak_memory", own, other)
 
 
-def test_a_reading_of_each_pair_is_replicated_over_pairs_too() -> None:
+def test_readings_of_several_pairs_are_added_up() -> None:
     own, other = (replace(side(), readings={"ready": dict(enumerate(s))}) for s in ([2.0, 8.0], [1.0, 2.0]))
     found = ratio("ready_seconds", own, other, None)
     assert found is not None
-    assert found.value == pytest.approx(math.sqrt(8))
+    assert found.value == pytest.approx(10 / 3)
     assert ratio("ready_seconds", replace(own, readings={"ready": {0: 2.0}}), other, None) is None
+
+
+def test_what_calls_take_beside_the_samples_counts_for_the_candidate_alone() -> None:
+    """Else the machine's unrest, seen in a reference, would make room for work that was put off."""
+
+    def timed(ready: float, beside: float) -> Side:
+        readings = {"ready": {0: ready, 1: ready}, "beside": {0: beside, 1: 0.0}}
+        assessed = measured("ready_seconds", ready), measured("beside_seconds", beside / 2)
+        one = side(*assessed)
+        return replace(one, readings=readings)
+
+    both = ratio("ready_seconds", timed(2.0, 8.0), timed(1.0, 6.0), None)
+    assert both is not None
+    assert both.value == (2.0 + 2.0 + 8.0 - 0.5) / 2.0  # half a second may be the machine's unrest
+    once = ratio(
+        "ready_seconds", replace(timed(2.0, 8.0), readings={}), replace(timed(1.0, 6.0), readings={}), None
+    )
+    assert once is not None
+    assert once.value == (2.0 + 8.0 / 2 - 0.5) / 1.0
+    quiet = ratio("ready_seconds", timed(2.0, 0.5), timed(1.0, 6.0), None)
+    assert quiet is not None
+    assert quiet.value == 2.0
+
+
+@pytest.mark.parametrize(
+    ("own", "workers", "started"), [(9.5, 1, 7.0), (2.5, 1, 0.0), (2.0, 1, 0.0), (9.5, 2, 0.0)]
+)
+def test_a_long_start_is_time_of_the_calls_after_it(own: float, workers: int, started: float) -> None:
+    """Else a budget for training would not hold what is trained in a constructor."""
+
+    def timed(start: float) -> Side:
+        starts = [PhaseTime(item="start learn", group="start", seconds=start, pair=n) for n in range(workers)]
+        phases = [
+            PhaseTime(item="shim learn", group="shim", seconds=0.1),
+            *starts,
+            PhaseTime(item="a", group="train", seconds=1.0),
+            PhaseTime(item="b", group="save", seconds=1.0),
+            PhaseTime(item="start use", group="start", seconds=start),
+            PhaseTime(item="c", group="load", seconds=1.0),
+        ]
+        trial = Trial(
+            number=0,
+            role="candidate",
+            label="x",
+            tier=None,
+            submission_digest="",
+            instance_id="",
+            outcome="ok",
+            phases=tuple(phases),
+        )
+        seconds = [measured(f"{group}_seconds", 1.0, unit="s") for group in ("train", "save", "load")]
+        return graded(trial, side(*seconds).assessed)
+
+    r = Comparison(candidate=timed(own), references={"expert": timed(0.5)})
+    for measure, more in (("train", started), ("save", 0.0), ("load", max(0.0, own - 2.5))):
+        within = limit(measure=f"{measure}_seconds", compare="ratio", reference="expert", at_most=2.0)
+        found = judge(within, [r])
+        assert found.value == pytest.approx(1.0 + more)
+        assert found.verdict == ("fail" if more else "pass")
+        assert found.words.endswith(f"({more:.3g} s of its start counted)") == bool(more)
+
+
+def test_a_task_implies_budgets_for_the_groups_that_both_sides_have() -> None:
+    def timed(*groups: str) -> Side:
+        return side(*(measured(f"{group}_seconds", 1.0, unit="s") for group in groups))
+
+    criteria = Criteria(
+        objective=PLAIN,
+        constraints=(limit(measure="work_seconds", compare="ratio", reference="baseline", at_most=1.0),),
+    )
+
+    def implied(own: tuple[str, ...], other: tuple[str, ...]) -> list[str]:
+        r = Comparison(candidate=timed(*own), references={"baseline": timed(*other)})
+        return [c.measure for c in all_constraints(criteria, [r])[1:]]
+
+    every = ("work", "shim", "start", "first_answer", "beside", "load")
+    assert implied(every, every) == ["beside_seconds", "load_seconds", "start_seconds"]
+    # what calls took beside the samples is part of the time to be ready
+    assert implied((*every, "ready"), (*every, "ready")) == ["load_seconds", "ready_seconds", "start_seconds"]
+    assert implied(every, ("work", "start")) == ["start_seconds"]  # what the other has not cannot be compared
+    r = Comparison(candidate=timed("start"), references={"baseline": timed("start")})
+    (found,) = [judge(c, [r]) for c in all_constraints(criteria, [r])[1:]]
+    words = "start-up time: 0.5 times the baseline's (which counts as 2 s at least); at most 5 allowed"
+    assert (found.words, found.verdict) == (words, "pass")
 
 
 def test_only_requests_that_both_answered_are_paired() -> None:
     own, other = side(answer=[2.0, 2.0, 9.0]), side(answer=[1.0, 1.0])
     assert ratio("answer_p50", own, other, None) == Estimate(2.0, 2.0 / 1.03, 2.0 * 1.03)
+
+
+BESIDE_EXPERT = limit(compare="ratio", reference="expert", at_most=1e9)
 
 
 def test_not_measured_is_inconclusive_and_never_a_pass() -> None:
@@ -282,6 +406,10 @@ def test_not_measured_is_inconclusive_and_never_a_pass() -> None:
             found = judged(constraint, own, **references)
             assert (found.verdict, found.value) == ("inconclusive", None)
             assert "not measured" in found.words
+    measured_alone = side(measured("size", 1.0))
+    for of_another in (limit(compare="own_ratio", of="room", at_most=1e9), BESIDE_EXPERT):
+        assert judged(of_another, measured_alone, expert=side()).verdict == "inconclusive"
+    assert judged(BESIDE_EXPERT, measured_alone, baseline=measured_alone).verdict == "inconclusive"
     without = limit(compare="difference", reference="expert", at_most=1e9)
     assert judged(without, side(measured("size", 1.0))).verdict == "inconclusive"
     assert judged(without, side(measured("size", 1.0)), expert=nothing).verdict == "inconclusive"
@@ -309,7 +437,7 @@ def test_a_record_refuses_nan_before_grading_sees_it() -> None:
             measured("size", value)
 
 
-STRANGE = Plausible(measure="accuracy", high=0.95, because="nobody can")
+STRANGE = Plausible(measure="accuracy", high=0.95, because="nobody can", impossible=True)
 FAILS, OPEN = (limit(at_most=1.0, name="a", measure="big"), limit(at_most=1.0, name="b", measure="wide"))
 EXTRAS = (measured("big", 2.0), measured("wide", 1.0, 0.5, 1.5))
 
@@ -387,6 +515,7 @@ def test_an_objective_that_was_not_measured_is_our_fault() -> None:
         )
         assert (score.outcome, score.points) == ("harness_error", 0.0)
         assert "accuracy could not be measured" in score.reasons[0]
+        assert score.objective.absent_because == "the harness did not finish: harness_error"
 
 
 def test_a_missing_anchor_gives_no_points() -> None:
@@ -514,6 +643,7 @@ def test_words_say_by_how_much_and_against_what() -> None:
         ({"at_most": 1, "reference": "expert"}, "reference goes with ratio and difference"),
         ({"at_most": 1, "compare": "own_ratio"}, "of goes with own_ratio"),
         ({"at_most": 1, "of": "room"}, "of goes with own_ratio"),
+        ({"at_most": 1, "interval": True}, "interval goes with difference"),
         ({"at_most": 1, "at_mots": 2}, "Extra inputs are not permitted"),
     ],
 )
@@ -555,6 +685,29 @@ def test_throughput_over_pairs_is_the_inverse_of_the_total_time_and_so_are_its_e
         assert decided("answer_throughput", own, other, at_least=at_least) == verdict
 
 
+def test_a_mean_counts_each_call_by_its_length_where_a_median_counts_half_of_them() -> None:
+    # five of nine calls take nothing to speak of: half as long on average, 80 times as fast at the median
+    own = in_pairs("answer", [0.0125] * 5 + [1.0] * 4, [0.0125] * 5 + [1.0] * 4)
+    other = in_pairs("answer", [1.0] * 9, [1.0] * 9)
+    assert ratio("answer_p50", own, other, None) == Estimate(*[pytest.approx(1 / 80)] * 3)
+    mean = (5 * 0.0125 + 4) / 9
+    assert ratio("answer_mean", own, other, None) == Estimate(*[pytest.approx(mean)] * 3)
+    assert replicated("answer_mean", own, other)
+
+
+def test_the_ends_of_a_mean_over_two_pairs_by_hand() -> None:
+    # totals 4 against 2, and 4 * 1.02^2 against 2: the geometric mean is 2.04, each 2 % away from it
+    own = in_pairs("answer", [1.0, 3.0], [2.0808, 2.0808])
+    own = replace(own, assessed=side(measured("answer_mean", 2.0)).assessed)
+    other = in_pairs("answer", [1.0, 1.0], [0.5, 1.5])
+    found = ratio("answer_mean", own, other, None)
+    assert found is not None
+    wide = 1.02**ONCE
+    assert (found.value, found.low, found.high) == pytest.approx((2.04, 2.04 / wide, 2.04 * wide), rel=1e-4)
+    for at_most, verdict in ((2.55, "pass"), (2.54, "inconclusive"), (1.54, "inconclusive"), (1.53, "fail")):
+        assert decided("answer_mean", own, other, at_most=at_most) == verdict
+
+
 def test_a_tail_over_pairs_by_hand() -> None:
     # one pair at 1 and one at 2: both of a draw are the first in a quarter of the draws, else the tail is 2
     own = in_pairs("answer", [1.0] * 10, [2.0] * 10)
@@ -579,7 +732,7 @@ def test_each_tail_is_of_its_own_quantile() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(
-    kind=st.sampled_from(["p50", "throughput"]),
+    kind=st.sampled_from(["p50", "mean", "throughput"]),
     pairs=st.lists(
         st.lists(st.tuples(st.floats(0.001, 10), st.floats(0.001, 10)), min_size=2, max_size=6),
         min_size=2,
@@ -606,7 +759,10 @@ def test_several_ratios_over_two_pairs_have_one_value_in_each_pair() -> None:
     bottom = both(([1.0] * 4, [1.0] * 4), ([1.0] * 4, [1.0] * 4))
     found = geometric_ratio(["one_p50", "batch_p50"], top, bottom)
     assert found == Estimate(*[pytest.approx(math.sqrt(17.6))] * 3)
-    # of totals each ratio has its own interval, and they do not cancel
+    assert (
+        geometric_ratio(["one_mean", "batch_mean"], top, bottom) == found
+    )  # all calls of a pair take as long
+    # of throughputs each ratio has its own interval, and they do not cancel
     apart = geometric_ratio(["one_throughput", "batch_throughput"], top, bottom)
     assert apart is not None
     half = ONCE * math.log(1.1) / 2
@@ -614,6 +770,9 @@ def test_several_ratios_over_two_pairs_have_one_value_in_each_pair() -> None:
     assert (apart.value, apart.low, apart.high) == pytest.approx(
         (middle, middle * math.exp(-half), middle * math.exp(half)), rel=1e-4
     )
+    mixed = geometric_ratio(["one_p50", "batch_throughput"], top, bottom)
+    assert mixed is not None
+    assert mixed.value == pytest.approx((2.0 * 2.2 / 8.8 / 8.0) ** 0.25)
     # each by its own pairs where they are not the same number
     uneven = geometric_ratio(["one_p50", "batch_p50"], top, both(([1.0] * 4, [1.0] * 4), ([1.0] * 4,)))
     assert uneven is not None
@@ -640,29 +799,36 @@ def test_a_call_that_is_all_floor_keeps_a_fiftieth_of_itself(
     assert beyond(seconds, floor) == pytest.approx(left)
 
 
-def test_readings_are_ratios_over_pairs_only_where_two_of_both_sides_took_time() -> None:
+def test_readings_are_added_up_only_where_two_pairs_have_both() -> None:
     def read(**seconds: float) -> Side:
         by_pair = {int(name[1:]): s for name, s in seconds.items()}
         return replace(side(measured("ready_seconds", 6.0)), readings={"ready": by_pair})
 
     two = ratio("ready_seconds", read(p0=2.0, p1=2.2), read(p0=1.0, p1=1.0), None)
     assert two is not None
-    half = ONCE * math.log(1.1) / 2
-    middle = 2 * math.sqrt(1.1)
-    assert (two.value, two.low, two.high) == pytest.approx(
-        (middle, middle * math.exp(-half), middle * math.exp(half)), rel=1e-4
+    assert (two.value, two.low, two.high) == pytest.approx((2.1, 2.1 / 1.05, 2.1 * 1.05))
+    assert ratio("ready_seconds", read(p0=2.0, p1=2.2), read(p0=1.0, p1=1.0), 0.3) == Estimate(
+        2.1, 2.1 / 1.3, 2.1 * 1.3
     )
+    # what is spent in one pair alone counts as if it were spread, and so does what the other side had to spend
+    once = ratio("ready_seconds", read(p0=60.0, p1=0.0), read(p0=1.0, p1=0.0), None, least=2.0)
+    assert once is not None
+    assert once.value == 15.0
     # else the measurements themselves, which are 6 on both sides, within 5 %
     alone = Estimate(1.0, 1 / 1.05, 1.05)
     assert ratio("ready_seconds", read(p0=2.0, p1=2.0), read(p1=1.0, p2=1.0), None) == alone
-    assert ratio("ready_seconds", read(p0=2.0, p1=0.0), read(p0=1.0, p1=1.0), None) == alone
-    assert ratio("ready_seconds", read(p0=2.0, p1=2.0), read(p0=1.0, p1=0.0), None) == alone
+    assert ratio("ready_seconds", read(p0=2.0, p1=2.0), read(p0=0.0, p1=0.0), None) == alone
+    half = ratio("ready_seconds", read(p0=2.0, p2=2.0), read(p1=1.0, p2=1.0), None, least=12.0)
+    assert half is not None
+    assert half.value == 0.5
 
 
 def test_a_ratio_of_a_count_and_a_reading_is_a_reading() -> None:
     count, read = side(measured("size", 2.0, 2.0, 2.0)), side(measured("size", 2.0))
     assert ratio("size", count, count, None) == Estimate.exact(1.0)
-    for own, other in ((count, read), (read, count)):
+    # nor is a share at its upper or its lower end a count
+    top, bottom = side(measured("size", 2.0, 1.9, 2.0)), side(measured("size", 2.0, 2.0, 2.1))
+    for own, other in ((count, read), (read, count), (count, top), (bottom, count)):
         assert ratio("size", own, other, None) == Estimate(1.0, 1 / 1.05, 1.05)
 
 
@@ -684,15 +850,17 @@ def drawn(value: float, draws: tuple[float, ...], tier: Tier | None = None) -> S
 
 def test_points_are_resampled_together_with_their_anchors() -> None:
     # 25 points in the first draw, 50 in the second: percentiles 2.5 and 97.5 of the two lie between
-    own, baseline = drawn(0.7, (0.6, 0.8)), drawn(0.5, (0.5, 0.6), "baseline")
-    expert = drawn(0.9, (0.9, 1.0), "expert")
+    # in the third the expert is no better than the baseline, so that it gives none
+    own, baseline = drawn(0.7, (0.6, 0.8, 0.9)), drawn(0.5, (0.5, 0.6, 0.9), "baseline")
+    expert = drawn(0.9, (0.9, 1.0, 0.9), "expert")
     score = grade(
         Criteria(objective=PLAIN),
         [Comparison(candidate=own, references={"baseline": baseline, "expert": expert})],
     )
     assert (score.points_uncapped, score.points_low, score.points_high) == pytest.approx((50, 25.625, 49.375))
-    # from the value's own interval, where one of the three has no draws, or others
+    # from the value's own interval, where one of the three has no draws, or others, or no draw gives points
     for sides in (
+        (own, drawn(0.5, (0.9, 1.0, 0.9), "baseline"), expert),
         (drawn(0.7, ()), drawn(0.5, (), "baseline"), drawn(0.9, (), "expert")),
         (own, drawn(0.5, (0.5,), "baseline"), expert),
         (own, baseline, drawn(0.9, (), "expert")),
@@ -703,7 +871,8 @@ def test_points_are_resampled_together_with_their_anchors() -> None:
 
 
 def test_two_rounds_take_the_interval_of_points_from_the_mean_of_the_values() -> None:
-    r = Comparison(candidate=drawn(0.7, (0.6, 0.8)), references=accuracies(0.7).references)
+    anchors: dict[Tier, Side] = {"baseline": drawn(0.5, (0.5, 0.6)), "expert": drawn(0.9, (0.9, 1.0))}
+    r = Comparison(candidate=drawn(0.7, (0.6, 0.8)), references=anchors)
     score = grade(Criteria(objective=PLAIN), [r, r])
     half = math.sqrt(2 * 0.2**2) / 2 / 0.4 * 100
     assert (score.points_uncapped, score.points_low, score.points_high) == pytest.approx(
@@ -717,11 +886,14 @@ def test_measurements_of_two_instances_are_shown_as_their_mean() -> None:
         return side(size, measured("wide", other, other - 0.3, other + 0.4)).assessed
 
     size, wide = merged([of(1.0, 2.0, (1.0, 1.5)), of(3.0, 4.0, (3.0,))])
-    assert (size.value, size.low, size.high) == (2.0, 2.0, 2.0)
+    assert (size.value, size.low, size.high) == (2.0, None, None)  # single readings, and no count
     assert size.samples == (1.0, 1.5, 3.0)
     assert (wide.value, wide.low, wide.high) == pytest.approx(
         (3.0, 3 - math.sqrt(2 * 0.3**2) / 2, 3 + math.sqrt(2 * 0.4**2) / 2)
     )
+    # no mean where one of them has no value
+    assert merged([of(3.0, 2.0, (3.0,)), of(None, 4.0, ())])[0].value == 3.0
+    assert merged([of(None, 2.0, ()), of(3.0, 4.0, (3.0,))])[0].value is None
     only = of(1.0, 2.0, (1.0,))
     assert merged([only]) == only.measurements
 
@@ -738,9 +910,85 @@ def test_a_reference_that_is_missing_in_the_first_round_is_placed_by_the_others(
 
 @pytest.mark.parametrize(("low", "high"), [(0.75, None), (None, 0.65)])
 def test_each_bound_of_what_is_plausible_holds_alone(low: float | None, high: float | None) -> None:
-    bound = Plausible(measure="accuracy", low=low, high=high, because="nobody can")
+    bound = Plausible(measure="accuracy", low=low, high=high, because="nobody can", impossible=True)
     assert grade(Criteria(objective=PLAIN, plausible=(bound,)), [accuracies(0.7)]).outcome == "implausible"
     # at the bound itself it is believed, and of what was not measured nothing is said
     at = Plausible(measure="accuracy", low=low and 0.7, high=high and 0.7, because="nobody can")
     absent = Plausible(measure="size", low=low, high=high, because="nobody can")
     assert grade(Criteria(objective=PLAIN, plausible=(at, absent)), [accuracies(0.7)]).outcome == "ok"
+
+
+def test_a_result_names_what_it_was_held_against() -> None:
+    own = side(measured("size", 4.0), measured("room", 8.0))
+    beside = judged(limit(compare="ratio", reference="expert", at_most=1.0), own, expert=own)
+    of_itself = judged(limit(compare="own_ratio", of="room", at_most=1.0), own)
+    assert (beside.reference, of_itself.reference) == ("expert", "room")
+    assert judged(limit(at_most=5.0), own).reference == ""
+
+
+@pytest.mark.parametrize(
+    ("high", "at_most", "low", "at_least"),
+    [(1e9, "pass", 1e9, "pass"), (1e9 + 1, "inconclusive", 1e9 - 1, "inconclusive")],
+)
+def test_a_budget_of_bytes_may_be_used_to_the_last(
+    high: float, at_most: str, low: float, at_least: str
+) -> None:
+    assert judged(limit(at_most=1e9), side(measured("size", 1e9, 1e9, high))).verdict == at_most
+    assert judged(limit(at_least=1e9), side(measured("size", 1e9, low, 1e9))).verdict == at_least
+
+
+def test_a_speed_up_is_against_the_tier_that_it_names() -> None:
+    over_expert = SPEEDUP.model_copy(update={"reference": "expert"})
+    references: dict[Tier, Side] = {"baseline": _timed(8.0, 8.0), "expert": _timed(2.0, 2.0)}
+    found = objective_value(over_expert, _timed(1.0, 1.0), references)
+    assert found is not None
+    assert found.value == pytest.approx(2.0)
+
+
+def test_the_kind_of_a_measure_decides_what_its_ratio_is_of() -> None:
+    # a size whose first word is also a group of timed requests, or of phases, is neither of these times
+    def of(size: float, seconds: float) -> Side:
+        counted = side(*(measured(f"{name}_bytes", size, size, size) for name in ("answer", "build")))
+        return replace(
+            counted, times={"answer": {"q": seconds}}, readings={"build": {0: seconds, 1: seconds}}
+        )
+
+    for name in ("answer_bytes", "build_bytes"):
+        assert ratio(name, of(6.0, 1.0), of(3.0, 5.0), None) == Estimate.exact(2.0)
+
+
+def test_a_ratio_needs_a_value_on_both_sides_and_something_to_divide_by() -> None:
+    present, zero = side(measured("size", 2.0)), side(measured("size", 0.0))
+    for absent in (side(), side(measured("size", None))):
+        assert ratio("size", absent, present, None) is None
+        assert ratio("size", present, absent, None) is None
+    assert ratio("size", present, zero, None) is None
+    assert ratio("size", zero, present, None) == Estimate.exact(0.0)
+
+
+def test_times_are_over_pairs_only_where_both_sides_have_some() -> None:
+    timed = in_pairs("answer", [1.0], [1.0])
+    assert replicated("answer_p95", timed, timed)
+    assert not replicated("answer_p95", timed, side())
+    assert not replicated("answer_bytes", timed, timed)
+
+
+def test_a_round_without_points_leaves_the_score_without_any() -> None:
+    first = accuracies(0.7)
+    without = Comparison(
+        candidate=first.candidate, references={t: s for t, s in first.references.items() if t != "expert"}
+    )
+    score = grade(Criteria(objective=PLAIN), [first, without])
+    assert (score.outcome, score.points_uncapped, score.points_each) == ("harness_error", None, ())
+
+
+def test_a_reference_that_failed_has_a_place_without_a_value() -> None:
+    r = accuracies(0.7)
+    failed = side(tier="competent", outcome="timeout", reason="too slow")
+    rungs = ladder(Criteria(objective=PLAIN), [replace(r, references={**r.references, "competent": failed})])
+    assert [(rung.tier, rung.outcome, rung.objective) for rung in rungs] == [
+        ("baseline", "ok", 0.5),
+        ("competent", "timeout", None),
+        ("expert", "ok", 0.9),
+    ]
+    assert rungs[1].points is None

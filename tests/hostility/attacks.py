@@ -4,7 +4,8 @@ T03 T04. One sentence that says what it tries.
 
 expected: wrong; confined crashed       an outcome at every level, then those that differ; `or` between two
 gains: process label-read, byte-sent    what a level does not promise to stop; nothing where no line stands
-way: run                                worker (one worker), twice (one leaves, another looks), run (a whole run)
+way: run                                worker (one worker), stages (the worker of the second stage looks for
+                                        what that of the first left), twice (so two submissions), run (a whole run)
 least: 0.02                             seconds that its right answers take at least: it answers rightly
 holds: 200                              MB that it holds in memory: it answers rightly
 numbers: 20000                          how many numbers a request has
@@ -36,6 +37,7 @@ GAINS = {
     "byte-sent": "sent a byte to a listening socket",
     "host-seen": "saw the command line of the harness",
     "predecessor-read": "read what another submission had left",
+    "stage-read": "read what its own worker of an earlier stage had left, beside what it returned",
     "parent-hurt": "hurt the harness",
     "report-poisoned": "put markup or control characters into a report",
 }

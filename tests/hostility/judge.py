@@ -45,6 +45,12 @@ _MOST_ACCURATE_GUESS = 0.06
 _EARLIER, _COUNTED = 0.8, 0.9
 
 
+def _carried(log: str) -> str:
+    """The word that a worker says it found, where it is the one that the worker before drew and left."""
+    left, found = (re.findall(rf"\b{said} ([0-9a-f]{{8}})\b", log) for said in ("left", "found"))
+    return ", ".join(sorted(set(left) & set(found)))
+
+
 @dataclass
 class Verdict:
     """How a submission ended, and what it gained: names of `attacks.GAINS`, each with what was seen."""
@@ -97,11 +103,13 @@ class Judge:
         self._outside()
         token = f"TOKEN-{secrets.token_hex(12)}"
         folders = [self._copy(attack, role, marker, token) for role in roles]
-        job = {"way": "run" if attack.way == "run" else "worker", "numbers": attack.numbers}
+        job = {"way": attack.way if attack.way in ("run", "stages") else "worker", "numbers": attack.numbers}
         verdict = self._judged(folders, job, marker)
         self._score(attack, verdict)
         if attack.way == "twice" and token.encode() in _bytes_of(verdict.said):
             verdict.gained["predecessor-read"] = "the token of the one before"
+        if attack.way == "stages" and (words := _carried(str(verdict.said.get("log", "")))):
+            verdict.gained["stage-read"] = words
         for name, found in poison.found_in(verdict.said.get("pages", {})).items():
             verdict.gained["report-poisoned"] = f"{name}: {found}"
         for folder in folders:

@@ -148,7 +148,7 @@ def shared(name):
 def asked():
     """The frame that is being answered, taken from the shim's own variables, and the shim's wire."""
     at = sys._getframe()
-    while at and not ("frame" in at.f_locals and "payload" in at.f_locals):
+    while at and not ("frame" in at.f_locals and "folder" in at.f_locals):
         at = at.f_back
     return at.f_locals["frame"], sys.modules["harness.worker.wire"]
 

@@ -502,10 +502,18 @@ def test_a_collection_without_queries_is_named(tmp_path: Path) -> None:
 # --- the hub, without a network
 
 
-@pytest.mark.parametrize("revision", ["", "main", COMMIT[:12]])
-def test_a_hub_name_needs_a_commit(revision: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("revision", "held"),
+    [
+        ("", "it has no revision"),
+        ("main", "'main' is no commit"),
+        (COMMIT[:12], f"'{COMMIT[:12]}' is no commit"),
+        (COMMIT.upper(), "is no commit"),
+    ],
+)
+def test_a_hub_name_needs_a_commit(revision: str, held: str, tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"org/set is not pinned, .*write hub:org/set@ and a commit of 40 hex digits"
+        DataError, match=rf"org/set is not pinned, .*{held}: write hub:org/set@ and a commit of 40 hex digits"
     ):
         sources.text_classification(DataSpec("hub", "org/set", {}, revision), tmp_path)
     with pytest.raises(ModelError, match="hub model org/model is not pinned"):
@@ -768,6 +776,9 @@ def test_a_folder_that_is_no_model_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ModelError, match=r"it needs config.json and one of model.safetensors"):
         sources.model_folder(ModelSpec("local", str(tmp_path)), tmp_path)
+    (tmp_path / "config.json").rename(tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match=r"it needs config.json and one of model.safetensors"):
+        sources.model_folder(ModelSpec("local", str(tmp_path)), tmp_path)
 
 
 def test_the_built_in_model_is_the_published_one(tmp_path: Path) -> None:
@@ -828,6 +839,7 @@ def test_banking77(tmp_path: Path) -> None:
     assert (len(found.train.texts), len(found.test.texts), len(found.label_names)) == (10003, 3080, 77)
     assert np.bincount(found.test.labels).tolist() == [40] * 77
     assert (found.label_names[1], found.source.license) == ("activate_my_card", "CC BY 4.0")
+    assert (found.source.public, found.source.revision) == (True, "banking77")
 
 
 @real
@@ -850,3 +862,12 @@ def test_scifact(tmp_path: Path) -> None:
     found = sources.retrieval(local(Path(REAL) / "scifact"), tmp_path)
     assert (len(found.passages), len(found.queries), len(found.train_queries)) == (5183, 300, 809)
     assert (sum(map(len, found.relevant)), sum(map(len, found.train_relevant))) == (339, 919)
+    assert (found.source.public, found.source.revision) == (True, "scifact")
+
+
+@real
+def test_cuad_contracts() -> None:
+    found = sources.multi_label(local(Path(REAL) / "cuad_contracts"))
+    assert found is not None
+    assert (len(found.train.texts), len(found.test.texts)) == (306, 102)
+    assert (found.source.public, found.source.revision) == (True, "cuad_contracts")

@@ -92,6 +92,20 @@ def test_public_objects_and_added_docstrings_are_found() -> None:
     ]
     assert "each element in , {exactly}." in found["absolute",]
     assert found["absolute",].endswith("More of it.")
+    assert found["dtype", "kind"] == "A character code that tells the general kind of data."
+
+
+def test_what_a_function_hides_and_calls_without_a_text_document_nothing() -> None:
+    text = """
+def outer():
+    '''Only this one is public.'''
+    def inner():
+        '''Nobody can call this one from outside.'''
+print()
+add_newdoc("of a text alone")
+table.add_newdoc("pkg", "x", "A method of that name is another function.")
+"""
+    assert list(stackdocs.documented(ast.parse(text))) == [(("outer",), "Only this one is public.")]
 
 
 def test_a_docstring_becomes_summary_and_masked_body() -> None:
@@ -176,6 +190,14 @@ def test_trim_prefers_the_end_of_a_sentence() -> None:
     assert stackdocs.trim("One two three four five six.", 20) == "One two three four"
 
 
+@pytest.mark.parametrize(
+    ("limit", "kept"),
+    [(3, "One"), (6, "One"), (7, "One two"), (8, "One two"), (12, "One two"), (13, "One two three")],
+)
+def test_trim_keeps_a_word_that_ends_at_the_limit(limit: int, kept: str) -> None:
+    assert stackdocs.trim("One two three four", limit) == kept
+
+
 def test_equal_words_count_once() -> None:
     first = Docstring("a", "x", "Sum of the elements.", "The body of the first one.")
     again = Docstring("b", "y", "sum of the Elements", "Another body.")
@@ -220,6 +242,32 @@ def test_areas_are_large_enough_and_cut(corpus: Corpus, monkeypatch: pytest.Monk
     assert {"numpy.core", "numpy.lib"} <= set(areas)
     assert all(stackdocs.AREA_AT_LEAST <= len(texts) <= 100 for texts in areas.values())
     assert not [area for area in areas if area.startswith("torch")]
+
+
+def test_an_area_of_just_enough_texts_is_kept_and_one_of_fewer_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stackdocs, "AREA_AT_LEAST", 3)
+    # A package whose name only begins like that of an area is none of it.
+    modules = ["numpy.lib"] * 2 + ["numpy.lib.io", "numpy.ma", "numpy.ma.core", "numpy.mask"]
+    entries = tuple(Docstring(module, "x", f"Text {number}", "") for number, module in enumerate(modules))
+    areas = stackdocs.by_area(Corpus(entries, "", 0, {}))
+    assert {area: sorted(texts) for area, texts in areas.items()} == {
+        "numpy.lib": ["Text 0", "Text 1", "Text 2"]
+    }
+
+
+def test_packages_are_read_in_the_order_of_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("later", "first", "middle"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "m.py").write_text(
+            'def f():\n    """A function of the file that was read."""\n'
+        )
+    monkeypatch.setattr(stackdocs, "package_folder", lambda package: tmp_path / package)
+    modules = [entry.module for entry in stackdocs.read_packages(("later", "first", "middle"))]
+    assert modules == ["first.m", "later.m", "middle.m"]
 
 
 @pytest.mark.usefixtures("small")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import SubmissionError, TaskError
-from harness.inputs import submissions
+from harness.inputs import layout, submissions
 from tests.conftest import TOYS
 
 
@@ -57,13 +57,6 @@ def test_a_names_line_break_cannot_pass_for_another_file(tmp_path: Path) -> None
     first = submissions.of_bytes(b"A")
     (one / f"a {first}\nb").write_text("B")
     assert submissions.read("toy", one).digest != submissions.read("toy", two).digest
-
-
-def test_a_name_that_is_no_text_is_read(folder: Path) -> None:
-    os.close(os.open(os.fsencode(folder) + b"/\xff.bin", os.O_CREAT))
-    found = submissions.read("toy", folder)
-    with submissions.staged(found) as copy:
-        assert b"\xff.bin" in os.listdir(os.fsencode(copy))
 
 
 def _link_file(folder: Path) -> None:
@@ -226,6 +219,7 @@ def test_a_mutant_is_staged_over_the_expert(tmp_path: Path) -> None:
     )
     found = submissions.mutants("toy", tmp_path)
     assert set(found) == {"deaf", "blind"}
+    assert found["deaf"].files == tuple(map(Path, ("expert.py", "helper.py", "solution.py")))
     with submissions.staged(found["deaf"]) as copy:
         staged = {file.name: file.read_text() for file in copy.iterdir()}
     assert staged == {"expert.py": "LIMIT = 1\n", "helper.py": "HELP = 1\n", "solution.py": "import expert\n"}
@@ -262,3 +256,95 @@ def test_a_mutant_follows_its_expert(tmp_path: Path) -> None:
     assert submissions.mutants("toy", tmp_path)["deaf"].digest != before.digest
     with pytest.raises(SubmissionError, match="changed since"), submissions.staged(before):
         pass
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("Ada's 2nd try.v2", "ada-s-2nd-try-v2"),
+        ("--", "submission"),
+        ("", "submission"),
+        ("x" * 80, "x" * 64),
+    ],
+)
+def test_the_alias_of_a_name(name: str, label: str) -> None:
+    assert submissions.alias(name) == label
+
+
+def test_files_come_in_an_order_that_no_file_system_decides(tmp_path: Path) -> None:
+    letters = "kgbzamexqd"
+    written(tmp_path, {f"{letter}/in.py": "" for letter in letters})
+    written(tmp_path, {f"{letter}.py": "" for letter in letters} | {"solution.py": ""})
+    assert [file.as_posix() for file in submissions.read("toy", tmp_path).files] == [
+        *(f"{letter}.py" for letter in "abdegkmq"),
+        "solution.py",
+        *("x.py", "z.py"),
+        *(f"{letter}/in.py" for letter in "abdegkmqxz"),
+    ]
+
+
+def test_the_projects_own_references_lie_beside_its_tasks() -> None:
+    references = submissions.references("noisy-labels", layout.folder("tasks") / "noisy-labels")
+    base = layout.folder("reference_solutions") / "noisy-labels"
+    assert [submission.folder for submission in references.values()] == [
+        base / tier for tier in ("baseline", "competent", "expert")
+    ]
+
+
+def test_a_file_as_large_as_may_be_is_staged_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "parts" / "weights.bin").unlink()
+    content = (folder / "solution.py").read_bytes()
+    monkeypatch.setattr(submissions, "MOST_BYTES", len(content))
+    with submissions.staged(submissions.read("toy", folder)) as copy:
+        assert (copy / "solution.py").read_bytes() == content
+
+
+def test_a_file_that_grew_beyond_the_limit_is_not_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "parts" / "weights.bin").unlink()
+    monkeypatch.setattr(submissions, "MOST_BYTES", (folder / "solution.py").stat().st_size)
+    submission = submissions.read("toy", folder)
+    with (folder / "solution.py").open("a") as file:
+        file.write("# and more\n")
+    with pytest.raises(SubmissionError, match="changed since it was read"), submissions.staged(submission):
+        pytest.fail("it was staged")
+
+
+def test_folders_that_go_too_deep_are_refused(tmp_path: Path) -> None:
+    deep = tmp_path / "deep"
+    deep.mkdir()
+    (deep / "solution.py").write_text("")
+    inner = deep
+    for _ in range(40):
+        inner = inner / "d"
+        inner.mkdir()
+    with pytest.raises(SubmissionError, match="go too deep"):
+        submissions.read("toy-squares", deep)
+    long = tmp_path / "long"
+    (long / "/".join(["n" * 200] * 6)).mkdir(parents=True)
+    (long / "solution.py").write_text("")
+    with pytest.raises(SubmissionError, match="paths of 1024 bytes"):
+        submissions.read("toy-squares", long)
+
+
+@pytest.mark.parametrize("name", [b"\xff.txt", b"data\xfe/a.txt"])
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are text")
+def test_a_name_that_is_no_text_is_refused_before_anything_is_measured(tmp_path: Path, name: bytes) -> None:
+    (tmp_path / "solution.py").write_text("")
+    place = os.path.join(os.fsencode(tmp_path), name)
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    with open(place, "w"):
+        pass
+    with pytest.raises(
+        SubmissionError,
+        match=r"holds a name that is no UTF-8 text or shows nothing, b'.*\\xf[ef].*'; rename it",
+    ):
+        submissions.read("a-task", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["\u2800", "\u3164\uffa0", "\u200b", " ", "\u2800/a.txt"])
+def test_a_name_of_which_nothing_can_be_seen_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "solution.py").write_text("")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("")
+    with pytest.raises(SubmissionError, match="holds a name that is no UTF-8 text or shows nothing"):
+        submissions.read("a-task", tmp_path)

@@ -1,17 +1,27 @@
 """A submission that does what honest ones do, one thing for each word; run inside every isolation level."""
 
+import contextlib
+import ctypes
+import errno
 import json
 import multiprocessing
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from multiprocessing import shared_memory
 from pathlib import Path
 
 import numpy as np
+
+# What a worker leaves to be found by another: a name, a mode, a time, a key.
+NAME, MODE, TIME, KEY = "left-here", 0o751, 1_000_000_007, 0x5EED
+IPC_CREATE = 0o1000
 
 
 def double(number):
@@ -171,6 +181,96 @@ class Solution:
             "tmp": named("/tmp"),
             "environment": dict(os.environ),
         }
+
+    def _folders(self):
+        return ["/tmp", "/dev/shm", "/dev", str(Path.home()), str(self.context.scratch)]
+
+    def _all(self):
+        """All that this worker can see and another could have changed."""
+        folders = {}
+        for folder in self._folders():
+            stat = os.stat(folder)
+            try:
+                names = sorted(os.listdir(folder))
+            except PermissionError:
+                names = ["not to be listed"]
+            times = int(stat.st_mtime) == TIME
+            folders[folder] = [names, oct(stat.st_mode), stat.st_uid, times, os.listxattr(folder)]
+        file = self.context.scratch / "new"
+        file.touch()
+        inode = file.stat().st_ino
+        file.unlink()
+        with socket.socket(socket.AF_UNIX) as sock:
+            name = errno.errorcode.get(sock.connect_ex(f"\0{NAME}"), "")
+        if (child := os.fork()) == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+        return {
+            "folders": folders,
+            "counts": [inode, child],
+            "processes": sorted(int(name) for name in os.listdir("/proc") if name.isdigit()),
+            "numbers": [os.getpid(), os.getppid(), os.getsid(0)],
+            "terminals": [number for number in range(32) if os.path.exists(f"/dev/pts/{number}")],
+            "name": name,
+            "memory": [Path("/proc/sysvipc", kind).read_text() for kind in ("shm", "msg", "sem")],
+            "host": [socket.gethostname(), Path("/proc/sys/kernel/hostname").read_text()],
+            "groups": {line.split(":", 2)[2] for line in Path("/proc/self/cgroup").read_text().split()}
+            == {"/"},
+            "limits": [os.nice(0), *map(resource.getrlimit, range(16))],
+            "counters": [Path("/proc", name).read_text() for name in ("stat", "loadavg", "sys/fs/file-nr")],
+        }
+
+    def _hunt(self, *places):
+        """Which files of tasks, references and packs it can open, and whether the pack's own module is there."""
+        opened, seen = [], []
+        for place in [*places, *filter(None, sys.path)]:
+            for folder, _, names in os.walk(place):
+                for name in names:
+                    if name == "packed_module.py":
+                        seen.append(Path(folder, name).read_text())
+                    if {"tasks", "reference_solutions", "harness_pack"} & set(Path(folder).parts):
+                        with contextlib.suppress(OSError, UnicodeDecodeError):
+                            opened.append(Path(folder, name).read_text() and str(Path(folder, name)))
+        return [sorted(set(opened)), sorted(set(seen))]
+
+    def _everywhere(self):
+        """Leaves whatever it may, some of it as long as it lives; returns what it may not."""
+        refused = []
+
+        def tries(what, work, *words):
+            try:
+                work(*words)
+            except OSError:
+                refused.append(what)
+
+        def shared():
+            if ctypes.CDLL(None).shmget(KEY, 4096, IPC_CREATE | 0o666) < 0:
+                raise OSError
+
+        for folder in self._folders():
+            tries(f"file {folder}", Path(folder, NAME).touch)
+            tries(f"attribute {folder}", os.setxattr, folder, f"user.{NAME}", b"x")
+            tries(f"mode {folder}", os.chmod, folder, MODE)
+            tries(f"time {folder}", os.utime, folder, (TIME, TIME))
+        for name in ("one", "two", "three"):
+            (self.context.scratch / name).touch()
+            (self.context.scratch / name).unlink()
+        tries("memory", shared)
+        tries("host", socket.sethostname, NAME)
+        tries("host again", Path("/proc/sys/kernel/hostname").write_text, NAME)
+        tries("terminal", lambda: self.__dict__.update(terminal=os.openpty()))
+        self.listener = socket.socket(socket.AF_UNIX)
+        tries("name", self.listener.bind, f"\0{NAME}")
+        tries("name", self.listener.listen, 1)
+        tries("limits", os.nice, 3)
+        tries("limits", resource.setrlimit, resource.RLIMIT_NOFILE, (211, 211))
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                time.sleep(600)
+            os._exit(0)
+        os.wait()
+        return refused
 
     def _daemon(self, marker):
         ready, written = os.pipe()

@@ -30,6 +30,7 @@ from harness.isolation.confined import ConfinedLevel
 from harness.isolation.levels import LEVELS, level
 from harness.isolation.process import ProcessLevel
 from harness.isolation.zygotes import Forked
+from harness.machine import processes
 from harness.trials import session
 from harness.trials.watch import Limits
 
@@ -39,6 +40,10 @@ SOLUTION = Path(__file__).with_name("isolated_solution.py")
 PHASES = ("do", "count", "hold", "die", "spin")
 LIMITS = Limits(3 << 30, 32, 60.0, dict.fromkeys(PHASES, 60.0))
 STACK = ("torch", "torch.utils.data")
+as_root = pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0,
+    reason="only a box of root has a pool user, and only root may look into what is in it",
+)
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +114,19 @@ def test_it_answers_pauses_and_ends_with_its_log_read(worker: session.Session) -
     assert not worker.home.exists()
 
 
-@pytest.mark.parametrize(("number", "said"), [(3.0, "by itself with status 3"), (-9.0, "killed by signal 9")])
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (3.0, "by itself with status 3"),
+        (255.0, "by itself with status 255"),
+        (-9.0, "killed by signal 9"),
+        (-15.0, "killed by signal 15"),
+    ],
+)
 def test_how_it_ended_is_told(worker: session.Session, number: float, said: str) -> None:
     with pytest.raises(Fault, match=said):
         asked(worker, "die", number)
+    assert worker.launched.process.wait(timeout=20) == number
 
 
 def test_its_memory_is_seen_from_outside(worker: session.Session) -> None:
@@ -158,6 +172,141 @@ def test_each_worker_finds_its_place_empty_and_its_own(isolation: Level, given: 
         assert not [name for name, value in found["environment"].items() if "hunter2" in value]
 
 
+# What even a first worker may not do, in a box; of the rest nothing may be found.
+NOBODY_MAY = {
+    *(f"{what} /dev" for what in ("file", "mode", "time")),
+    *(f"attribute {folder}" for folder in ("/tmp", "/dev/shm", "/dev", "/box", "/box/scratch")),
+    *("memory", "host", "host again"),
+}
+# What differs for the worker itself once it has left all it may, so that what is looked at can be told apart.
+CHANGED = {"folders", "counts", "processes", "terminals", "name", "limits"}
+
+
+def test_of_the_workers_of_a_box_none_finds_anything_of_another(given: Path) -> None:
+    with contextlib.closing(level("bubblewrap")) as found:
+        first = started(found, given, ("json",))
+        fresh = does(first, "all")
+        assert set(does(first, "everywhere")) == NOBODY_MAY
+        own = does(first, "all")
+        assert {what for what in fresh if own[what] != fresh[what]} == CHANGED
+        beside = started(found, given, ("json",))  # the first one lives
+        assert does(beside, "all") == fresh
+        does(beside, "everywhere")
+        assert _without_counts(does(first, "all")) == _without_counts(own)
+        for worker in (first, beside):
+            worker.close()
+        after = started(found, given, ("json",))
+        assert does(after, "all") == fresh
+        after.close()
+        assert len(_boxes(found)) == 1
+    assert fresh["numbers"] == [2, 1, 2]
+    assert fresh["processes"] == [1, 2]
+    assert fresh["counts"][1] == 3
+    assert fresh["host"] == ["box", "box\n"]
+    assert (fresh["groups"], fresh["name"]) == (True, "ECONNREFUSED")
+    assert fresh["terminals"] == []
+    assert own["terminals"] == [0]
+    folders = fresh["folders"].values()
+    assert not [seen for seen in folders if seen[3] or "left-here" in str(seen)]
+
+
+def _boxes(of: Level) -> list[Any]:
+    assert isinstance(of, BubblewrapLevel)
+    return list(of._boxes.values())
+
+
+def _without_counts(seen: dict[str, Any]) -> dict[str, Any]:
+    """What a worker sees but for the numbers that it draws by looking."""
+    return {what: seen[what] for what in seen if what != "counts"}
+
+
+SPACES = ("mnt", "pid", "ipc", "uts", "net", "cgroup")
+
+
+@as_root
+def test_each_worker_of_a_box_has_namespaces_and_no_rights_and_only_the_zygote_has_one(given: Path) -> None:
+    with contextlib.closing(level("bubblewrap")) as found:
+        workers = [started(found, given, ("json",)) for _ in range(2)]
+        (boxed,) = _boxes(found)
+        one, two, zygote = (_spaces(pid) for pid in (*(w.launched.pid for w in workers), boxed.zygote.pid))
+        for each, other in ((one, two), (one, zygote), (two, zygote)):
+            assert [kind for kind in SPACES if each[kind] == other[kind]] == []
+        assert one["user"] == two["user"] == zygote["user"] != _spaces(os.getpid())["user"]
+        inside = psutil.Process(boxed.zygote.pid).children(recursive=True)
+        pids = {pid for worker in workers for pid in (worker.launched.pid, worker.launched.keeper)}
+        assert {process.pid for process in inside} == pids
+        assert {worker.launched.keeper for worker in workers} == {
+            process.pid for process in inside if process.ppid() == boxed.zygote.pid
+        }
+        for worker in workers:
+            assert set(_rights(worker.launched.pid).values()) == {0}
+            ends = time.monotonic() + 20  # its warden gives them up beside it
+            while set(_rights(worker.launched.keeper).values()) != {0}:
+                assert time.monotonic() < ends
+                time.sleep(0.01)
+        assert _rights(boxed.zygote.pid)["CapEff"] == 1 << 21  # CAP_SYS_ADMIN
+        status = [Path(f"/proc/{pid}/status").read_text() for pid in (boxed.zygote.pid, *pids)]
+        assert all("NoNewPrivs:\t1" in words for words in status)  # nobody there gains any by a program
+        for worker in workers:
+            worker.close()
+
+
+def _spaces(pid: int) -> dict[str, str]:
+    return {kind: os.readlink(f"/proc/{pid}/ns/{kind}") for kind in (*SPACES, "user")}
+
+
+def _rights(pid: int) -> dict[str, int]:
+    """The sets of its capabilities, but for the bounding set: it bounds what a program could give."""
+    lines = [line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
+    return {
+        line[0].rstrip(":"): int(line[1], 16)
+        for line in lines
+        if line[0].startswith("Cap") and line[0] != "CapBnd:"
+    }
+
+
+def test_all_workers_end_with_their_boxs_zygote_and_the_next_gets_another_box(given: Path) -> None:
+    with contextlib.closing(level("bubblewrap")) as found:
+        workers = [started(found, given, ("json",)) for _ in range(2)]
+        marker = f"daemon-{os.getpid()}-zygote"
+        does(workers[0], f"daemon {marker}")
+        (boxed,) = _boxes(found)
+        pids = {process.pid for process in psutil.Process(boxed.zygote.pid).children(recursive=True)}
+        assert len(pids) >= 5
+        os.kill(boxed.zygote.pid, signal.SIGKILL)
+        for worker in workers:
+            assert worker.launched.process.wait(timeout=20) == -signal.SIGKILL
+            worker.close()
+        ends = time.monotonic() + 20
+        while alive(marker) or any(psutil.pid_exists(pid) for pid in pids):
+            assert time.monotonic() < ends
+            time.sleep(0.01)
+        another = started(found, given, ("json",))
+        (second,) = _boxes(found)
+        assert second is not boxed
+        another.close()
+
+
+def test_a_worker_that_is_refused_a_mount_of_its_own_is_told_in_a_sentence(
+    given: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "a worker could not be confined: a mount at /no/such was refused: No such file or directory"
+    with contextlib.closing(level("bubblewrap")) as found:
+        started(found, given, ("json",)).close()
+        before = _open_here()
+        with monkeypatch.context() as patch:
+            patch.setattr(bubblewrap.boxes, "DISKS", (*bubblewrap.boxes.DISKS, ("/no/such", 1)))
+            with pytest.raises(SandboxFailed) as caught:
+                started(found, given, ("json",))
+        assert str(caught.value) == words
+        assert _open_here() <= before
+        (boxed,) = _boxes(found)
+        assert psutil.Process(boxed.zygote.pid).children() == []  # and is not left as a zombie
+        worker = started(found, given, ("json",))
+        assert asked(worker, "count", 41.0)[0][0] == 42.0
+        worker.close()
+
+
 @pytest.mark.parametrize("name", STRONG)
 @pytest.mark.parametrize("grouped", [True, False])
 @pytest.mark.parametrize("how", ["close", "crash"])
@@ -171,7 +320,9 @@ def test_a_daemon_does_not_outlive_its_worker(
     with contextlib.closing(level(name)) as found:
         worker = started(found, given, ("json",))
         does(worker, f"daemon {marker}")
-        assert alive(marker)
+        ends = time.monotonic() + 30
+        while not alive(marker):  # it is there before it has become the program with this command line
+            assert time.monotonic() < ends
         if how == "crash":
             with pytest.raises(Fault):
                 asked(worker, "die", -9.0)
@@ -225,22 +376,37 @@ class Unconfined(ProcessLevel):
 
 def test_without_any_wall_every_probe_gets_through_that_this_user_may() -> None:
     """A probe that is refused everywhere shows nothing: each is seen to succeed where nothing is confined."""
+    orders: list[Launch] = []
+
+    def start(order: Launch, more: Mapping[str, Any]) -> Launched:
+        orders.append(order)
+        launched = found._launch(orders[0], more)
+        launched.places = {order.home: str(orders[0].home)}  # the second in the first one's folder
+        return launched
+
     with contextlib.closing(Unconfined()) as found:
-        checked = selftest.run(found._launch, lambda launched: Checked())
+        checked = selftest.run(start, lambda launched: Checked())
     due = selftest.every() - REFUSED_ANYHOW if os.geteuid() == 0 else ANY_USER_MAY
-    assert not due - {name for name, words in checked.reached.items() if words}
+    got_through = {name for name, words in checked.reached.items() if words}
+    assert due - got_through == set()
 
 
 # What a worker of ours refuses itself at any level: it closes what it inherits, and is made without variables.
-# More cores it has only where there are more, and root's name is nobody's.
+# More cores it has only where there are more, and root's name is nobody's. Limits and names end with a process,
+# and its standard input is opened for it alone.
 REFUSED_ANYHOW = {
     "inherit descriptors",
     "see the harness's variables",
     "take more cores",
     "know the user's name",
+    "find the limits of the worker before",
+    "find a name in the kernel of the worker before",
+    "find a lock or a flag of the worker before on the standard input",
 }
 # What needs no root and no kernel that is lenient with tracing or namespaces.
 ANY_USER_MAY = {
+    "have the kernel wake many by a timer",
+    "let what is stopped go on",
     "read a file outside",
     "list a folder outside",
     "write a file outside",
@@ -262,6 +428,9 @@ ANY_USER_MAY = {
     "find shared memory of others",
     "switch the loader's randomness off",
     "know the machine's name",
+    "find a file of the worker before",
+    "find a mode or a time of the worker before",
+    "count on from the worker before",
 }
 
 
@@ -296,11 +465,6 @@ def _users(pid: int) -> set[int]:
     return {
         int(number) for line in status if line.startswith(("Uid:", "Gid:")) for number in line.split()[1:]
     }
-
-
-as_root = pytest.mark.skipif(
-    sys.platform != "linux" or os.geteuid() != 0, reason="a box of root has a pool user"
-)
 
 
 @as_root
@@ -363,7 +527,7 @@ def test_a_worker_that_is_not_held_is_ended_and_nothing_of_it_stays_open(
     if reason == "unheld":
         monkeypatch.setattr(strong, "_HELD", {"Seccomp": "9"})
     else:
-        monkeypatch.setattr(strong, "Path", lambda path: Path("/no/such/process"))
+        monkeypatch.setattr(strong, "lines_of", lambda path: processes.lines_of("/no/such/process"))
     before = _open_here(), {process.pid for process in psutil.Process().children(recursive=True)}
     words = "without Seccomp" if reason == "unheld" else "without a word of the kernel"
     with contextlib.closing(level(name)) as found, pytest.raises(SandboxFailed, match=words):
@@ -438,6 +602,34 @@ def test_a_box_that_shares_the_hosts_names_is_refused(given: Path, monkeypatch: 
         contextlib.closing(level("bubblewrap")) as found,
         pytest.raises(SandboxFailed, match="know the machine's name"),
     ):
+        started(found, given, ("json",))
+
+
+def test_a_box_whose_workers_share_its_memory_disks_is_refused(
+    given: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shared(rules: dict[str, Any]) -> None:
+        assert "/box" in rules["options"]
+        monkeypatch.setattr(bubblewrap.boxes, "DISKS", ())  # its workers get none of their own
+
+    monkeypatch.setattr(BubblewrapLevel, "weaken", staticmethod(shared))
+    with (
+        contextlib.closing(level("bubblewrap")) as found,
+        pytest.raises(SandboxFailed, match=r"a worker could .* the worker before \("),
+    ):
+        started(found, given, ("json",))
+
+
+def test_a_box_whose_zygote_may_make_no_namespaces_is_not_made(
+    given: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without(rules: dict[str, Any]) -> None:
+        place = rules["options"].index("--cap-add")
+        del rules["options"][place : place + 2]
+
+    monkeypatch.setattr(BubblewrapLevel, "weaken", staticmethod(without))
+    words = "bubblewrap could not make a box: .*a process namespace was refused: Operation not permitted"
+    with contextlib.closing(level("bubblewrap")) as found, pytest.raises(SandboxFailed, match=words):
         started(found, given, ("json",))
 
 

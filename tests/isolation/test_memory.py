@@ -20,9 +20,9 @@ import pytest
 from harness.errors import Fault
 from harness.inputs.submissions import read, staged
 from harness.instances import BlobSpec, Request
-from harness.isolation import cgroups, dialects
+from harness.isolation import cgroups
 from harness.isolation.levels import level
-from harness.isolation.memory import ADVISORY, MemoryMeter, prewarm
+from harness.isolation.memory import ADVISORY, MemoryMeter
 from harness.trials import session, watch
 from harness.trials.watch import Limits
 
@@ -230,8 +230,8 @@ def test_without_a_group_the_record_says_advisory(start: Callable[..., session.S
         # Without a group, what a forked child still shares with its parent counts twice.
         twice = min(point.host_bytes for point in seen.points) if what == "child" else 0
         assert -0.05 * HIDDEN < risen - HIDDEN < 0.05 * HIDDEN + twice, risen / MIB
-    if what == "memfd":
-        assert risen < 0.1 * HIDDEN
+    if what == "memfd":  # nobody maps it, and it is found where it is open
+        assert abs(risen - HIDDEN) < 0.05 * HIDDEN, risen / MIB
 
 
 @grouped
@@ -263,9 +263,9 @@ def test_who_reads_a_file_first_is_not_charged_for_it(
 
 
 @grouped
-def test_writing_a_file_beside_a_steady_memory_is_no_peak(start: Callable[..., session.Session]) -> None:
+def test_a_file_that_was_written_is_held_beside_the_memory(start: Callable[..., session.Session]) -> None:
     risen, _ = peak_of(start, "write")
-    assert abs(risen - 100 * MIB) < 5 * MIB, risen / MIB
+    assert abs(risen - 200 * MIB) < 10 * MIB, risen / MIB
 
 
 def test_the_memory_of_an_interpreter_alone_is_kept_apart(start: Callable[..., session.Session]) -> None:
@@ -364,7 +364,7 @@ def test_the_kernel_stops_what_the_watch_would_see_too_late(
 
 
 @grouped
-def test_a_group_that_cannot_be_read_or_joined_costs_no_run(
+def test_a_group_that_cannot_be_read_ends_the_worker_and_one_that_cannot_be_joined_costs_no_run(
     start: Callable[..., session.Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = start()
@@ -374,8 +374,10 @@ def test_a_group_that_cannot_be_read_or_joined_costs_no_run(
 
     with monkeypatch.context() as patch:
         patch.setattr(cgroups.Cgroup, "usage", fails)
-        ask(worker, "honest")
         worker.watch.read_now()
+        with pytest.raises(Fault, match=r"can no longer be measured: it could not be read \(Input") as ended:
+            ask(worker, "honest")
+        assert ended.value.outcome == "harness_error"
         assert ADVISORY in worker.watch.measured_by
         assert "it could not be read (Input/output error)" in worker.watch.measured_by
     folders = folders_of(worker)
@@ -452,99 +454,6 @@ def test_a_device_is_read_often_while_the_worker_runs_and_once_after_each_answer
     assert worker.watch.peak_device == 2000
     assert max(point.device_bytes or 0 for point in worker.watch.points) == 2000
     assert worker.watch.measured_by.endswith("parent: a fake device")
-
-
-def _written(folder: Path, **files: object) -> None:
-    for name, value in files.items():
-        (folder / name.replace("_", ".", 1)).write_text(f"{value}\n")
-
-
-def test_page_cache_is_taken_off_the_kernels_peak_and_a_spike_is_not(tmp_path: Path) -> None:
-    group = cgroups.Cgroup(dialect=dialects.V2, folders={"memory": tmp_path})
-
-    def state(peak: int, current: int, file: int) -> cgroups.Usage:
-        stat = f"anon 5\nfile {file + 7}\nshmem 7"
-        _written(tmp_path, memory_peak=peak, memory_current=current, memory_stat=stat)
-        return group.usage()
-
-    assert state(100, 100, 0) == cgroups.Usage(100, 100, 5, 7)
-    assert state(300, 100, 0).peak == 300  # a spike
-    assert state(300, 300, 200) == cgroups.Usage(100, 100, 5, 7)  # a file was written
-    assert state(300, 100, 0).peak == 100  # and dropped
-    group._close()
-
-
-def test_a_peak_that_cannot_be_reset_counts_once(tmp_path: Path) -> None:
-    group = cgroups.Cgroup(dialect=dialects.V2, folders={"memory": tmp_path}, _resets=False)
-    _written(tmp_path, memory_peak=300, memory_current=100, memory_stat="anon 5\nfile 0\nshmem 0")
-    assert [group.usage().peak for _ in range(3)] == [300, 100, 100]
-    (tmp_path / "memory.peak").write_text("400\n")
-    assert group.usage().peak == 400
-    group._close()
-
-
-def _proc(folder: Path, groups: str, mounts: str) -> Path:
-    folder.mkdir()
-    (folder / "cgroup").write_text(groups)
-    (folder / "mountinfo").write_text(mounts)
-    return folder
-
-
-def _v2(folder: Path, control: str, limit: str = "max") -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("cgroup.procs", "memory.stat"):
-        (folder / name).touch()
-    (folder / "cgroup.subtree_control").write_text(control)
-    (folder / "memory.max").write_text(limit)
-
-
-def test_where_groups_can_be_made_in_version_2(tmp_path: Path) -> None:
-    mount = tmp_path / "cgroup"
-    proc = _proc(tmp_path / "proc", "0::/a/b\n", f"31 23 0:28 / {mount} rw - cgroup2 cgroup2 rw\n")
-    own, above = mount / "a" / "b", mount / "a"
-    _v2(above, "")
-    _v2(own, "memory pids")
-    both = {"memory": own, "pids": own}
-    assert cgroups.places(proc).parents == (dialects.V2, both)
-    _v2(own, "")  # we are in it ourselves: it can give nothing to its children
-    assert cgroups.places(proc) == (None, "no memory controller was delegated")
-    _v2(above, "cpu memory")
-    _v2(own, "")
-    assert cgroups.places(proc).parents == (dialects.V2, {"memory": above, "pids": above})
-    _v2(own, "", limit="1000")  # beside us, a worker would not be held by the limit set on us
-    assert cgroups.places(proc).parents is None
-
-
-def test_where_groups_can_be_made_in_version_1(tmp_path: Path) -> None:
-    mount = tmp_path / "cgroup"
-    lines = [
-        f"3{i} 31 0:3{i} /docker/x {mount}/{name} rw - cgroup cgroup rw,{name}"
-        for i, name in enumerate(("memory", "cpu,cpuacct"))
-    ]
-    lines.append(f"41 31 0:38 / {mount}/unified rw - cgroup2 cgroup2 rw")
-    groups = "4:memory:/docker/x/y\n2:cpu,cpuacct:/docker/x\n1:pids:/\n0::/\n"
-    proc = _proc(tmp_path / "proc", groups, "\n".join(lines) + "\n")
-    assert cgroups.places(proc) == (None, "the memory group is not ours to write")
-    for folder in (mount / "memory" / "y", mount / "cpu,cpuacct"):
-        folder.mkdir(parents=True)
-        (folder / "cgroup.procs").touch()
-    found = {"memory": mount / "memory" / "y", "cpuacct": mount / "cpu,cpuacct"}
-    assert cgroups.places(proc).parents == (dialects.V1, found)
-    outside = _proc(tmp_path / "outside", "4:memory:/other\n", "\n".join(lines) + "\n")
-    assert cgroups.places(outside).parents is None
-    assert cgroups.places(tmp_path / "nowhere") == (None, "this system has no control groups")
-
-
-def test_files_are_read_ahead_unless_they_would_fill_the_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "model" / "deep").mkdir(parents=True)
-    for name, size in (("model/a", 3 * MIB), ("model/deep/b", 5), ("c", 7)):
-        (tmp_path / name).write_bytes(b"x" * size)
-    paths = [tmp_path / "model", tmp_path / "c", tmp_path / "missing"]
-    assert prewarm(paths) == 3 * MIB + 12
-    monkeypatch.setattr("harness.isolation.memory._free_bytes", lambda: 4 * MIB)
-    assert prewarm(paths) == 0
 
 
 @grouped

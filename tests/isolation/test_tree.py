@@ -10,11 +10,15 @@ import sys
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from harness.isolation import tree
+from harness.machine import processes
+from harness.machine.processes import lines_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's /proc is read")
 # Starts a process as told by its first argument, says its number, and waits as that one does.
@@ -32,6 +36,18 @@ if os.fork() == 0:
 if "orphan" in how:
     os.wait()
 print(int(os.read(reading, 20)), flush=True)
+time.sleep(600)
+"""
+# Starts four that let everybody go on, all the time, who was stopped.
+HELPING = """
+import os, signal, time
+for _ in range(4):
+    if os.fork() == 0:
+        ends = time.monotonic() + 120
+        while time.monotonic() < ends:
+            os.kill(0, signal.SIGCONT)
+        os._exit(0)
+print(flush=True)
 time.sleep(600)
 """
 
@@ -157,7 +173,9 @@ def test_a_paused_tree_goes_on_when_it_is_resumed(started: Started, grouped: boo
     group = FakeGroup([started.pid, started.other]) if grouped else None
     stopped = tree.pause_tree(started.pid, {}, group)
     assert stopped == {started.pid, started.other}
-    assert {psutil.Process(pid).status() for pid in stopped} == {psutil.STATUS_STOPPED}
+    ends = time.monotonic() + 30  # on a busy machine it is not waited for until each has noticed
+    while {psutil.Process(pid).status() for pid in stopped} != {psutil.STATUS_STOPPED}:
+        assert time.monotonic() < ends
     tree.resume(stopped)
     assert all(is_running(pid) for pid in stopped)
 
@@ -182,8 +200,62 @@ def test_each_is_waited_for_until_it_has_stopped_before_anybody_looks_again(
     monkeypatch.setattr(tree, "members", members)
     monkeypatch.setattr(tree, "_send", lambda pid, number: sent.append((pid, number)))
     assert tree.pause_tree(1, {}) == {1, 2}
-    assert looks == [1, 1, 1, 2, 2, 2]
+    assert looks == [1, 1, 1, 1, 2, 2, 2, 1, 2]  # each once more, before it is left
     assert set(sent) == {(1, signal.SIGSTOP), (2, signal.SIGSTOP)}
+
+
+def test_those_who_let_one_another_go_on_are_stopped_all_the_same() -> None:
+    """Stopped once each, the last of them let the others go on in 14 of 15 tries."""
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", HELPING], stdout=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        for _ in range(5):
+            everybody = tree.descendants(process.pid)
+            assert len(everybody) == 5
+            stopped = tree.pause_tree(process.pid, {})
+            time.sleep(0.1)  # in which one who is awake would have let the others go on
+            assert stopped == set(everybody)
+            assert {psutil.Process(pid).status() for pid in everybody} == {psutil.STATUS_STOPPED}
+            tree.resume(stopped)
+    finally:
+        tree.kill_tree(process.pid, {})
+        process.stdout.close()
+        process.wait()
+
+
+class Waking:
+    """Two processes: the first, once it is stopped, is let go on by the second until that one is stopped as well."""
+
+    def __init__(self, often: int) -> None:
+        self.states, self.often = {1: "R", 2: "R"}, often
+
+    def send(self, pid: int, number: int) -> None:
+        assert number == signal.SIGSTOP
+        self.states[pid] = "T"
+        if pid == 2 and self.often:  # before it notices
+            self.often -= 1
+            self.states[1] = "R"
+
+
+def test_one_that_another_let_go_on_is_stopped_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    waking = Waking(often=1)
+    monkeypatch.setattr(tree, "_state", lambda pid: waking.states[pid])
+    monkeypatch.setattr(tree, "members", lambda pid, known, group: {1, 2})
+    monkeypatch.setattr(tree, "_send", waking.send)
+    assert tree.pause_tree(1, {}) == {1, 2}
+    assert waking.states == {1: "T", 2: "T"}
+
+
+def test_who_is_let_go_on_for_ever_does_not_hold_up_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+    monkeypatch.setattr(tree, "_state", lambda pid: "R")
+    monkeypatch.setattr(tree, "members", lambda pid, known, group: {1})
+    monkeypatch.setattr(tree, "_send", lambda pid, number: sent.append(pid))
+    assert tree.pause_tree(1, {}) == {1}
+    assert len(sent) > tree._PASSES
 
 
 def test_everybody_is_stopped_before_anybody_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,6 +272,85 @@ def test_one_that_never_stops_is_not_waited_for_without_end(monkeypatch: pytest.
     monkeypatch.setattr(tree, "_state", lambda pid: looks.append(pid) or "D")
     tree._await_stopped({7})
     assert looks == [7] * tree._LOOKS
+
+
+def test_where_a_group_holds_it_with_its_children_the_tree_is_not_walked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(tree, "_state", lambda pid: "T")
+    monkeypatch.setattr(tree, "_send", lambda pid, number: sent.append((pid, number)))
+    monkeypatch.setattr(tree, "descendants", lambda pid: pytest.fail("a pause has no time for that"))
+    assert tree.pause_tree(7, {}, FakeGroup([7, 8])) == {7, 8}
+    assert set(sent) == {(7, signal.SIGSTOP), (8, signal.SIGSTOP)}
+
+
+def test_all_below_a_keeper_are_killed_until_none_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    states = {3: "S", 7: "S", 8: "Z", 9: "X", 10: "R"}
+    sent: list[tuple[int, int]] = []
+
+    def send(pid: int, number: int) -> None:
+        sent.append((pid, number))
+        if sent.count((pid, number)) == 2:  # it may have forked once more before
+            states[pid] = "Z"
+
+    monkeypatch.setattr(tree, "descendants", lambda pid: list(states))
+    monkeypatch.setattr(tree, "_state", states.__getitem__)
+    monkeypatch.setattr(tree, "_send", send)
+    kept = tree.Kept(3)
+    assert kept.pids() == [7, 8, 9, 10]
+    kept.kill_all()
+    assert sent == [(7, signal.SIGKILL), (10, signal.SIGKILL)] * 2
+
+
+def test_what_a_process_holds_is_read_in_kibibytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status = tmp_path / "status"
+    monkeypatch.setattr(tree, "lines_of", lambda path: lines_of({"/proc/7/status": status}[path]))
+    amounts = {"VmPeak": 999, "VmHWM": 300, "VmRSS": 200, "RssAnon": 120, "RssFile": 70, "RssShmem": 10}
+    status.write_text("Name:\tpython\n" + "".join(f"{name}:\t {n} kB\n" for name, n in amounts.items()))
+    assert tree.memory_of(7) == (200 << 10, 300 << 10, 120 << 10, 70 << 10, 10 << 10)
+    status.write_text("Name:\tkthreadd\nState:\tS (sleeping)\n")
+    assert tree.memory_of(7) is None
+
+
+def test_a_process_cannot_write_lines_about_its_memory_by_its_name() -> None:
+    name = "\rVmRSS: none"  # 15 bytes at most
+    code = (
+        f"open('/proc/self/comm', 'w').write({name!r}); import time; print('now', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"now\n"
+            memory = tree.memory_of(process.pid)
+            assert memory is not None
+            assert memory.resident > 1 << 20
+            assert tree._state(process.pid) in "RS"
+            assert processes.born(process.pid)
+        finally:
+            process.kill()
+
+
+def test_where_there_is_no_proc_another_library_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Process:
+        def __init__(self, pid: int) -> None:
+            if pid != 7:
+                raise psutil.NoSuchProcess(pid)
+
+        def children(self, recursive: bool) -> list[SimpleNamespace]:
+            return [SimpleNamespace(pid=8), SimpleNamespace(pid=9)] if recursive else []
+
+        def memory_info(self) -> SimpleNamespace:
+            return SimpleNamespace(rss=4096)
+
+        def cpu_times(self) -> SimpleNamespace:
+            return SimpleNamespace(user=1.5, system=0.25)
+
+    monkeypatch.setattr(tree, "_PROC", False)
+    monkeypatch.setattr(tree.psutil, "Process", Process)
+    assert (tree.descendants(7), tree.descendants(6)) == ([7, 8, 9], [])
+    assert (tree.memory_of(7), tree.memory_of(6)) == ((4096, 4096, None, None, None), None)
+    assert (tree.processor_seconds(7), tree.processor_seconds(6)) == (1.75, 0.0)
 
 
 def test_what_a_process_holds_is_told_by_kind() -> None:
@@ -220,3 +371,20 @@ def test_what_has_ended_holds_nothing_and_was_never_born() -> None:
     assert tree.memory_of(process.pid) is None
     assert tree.born(process.pid) is None
     assert tree.descendants(process.pid) == []
+
+
+def test_a_process_whose_name_is_no_text_is_seen_like_any_other() -> None:
+    named = "import ctypes, time; ctypes.CDLL(None).prctl(15, b'\\xf9\\xff) \\xf9'); print(flush=True); time.sleep(600)"
+    process = subprocess.Popen([sys.executable, "-c", named], stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        memory = tree.memory_of(process.pid)
+        assert memory is not None
+        assert memory.resident > 0
+        assert tree.born(process.pid) is not None
+        assert tree._state(process.pid) in "RSD"
+    finally:
+        tree.kill_tree(process.pid, {})
+    assert process.wait() == -signal.SIGKILL

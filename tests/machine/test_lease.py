@@ -96,3 +96,33 @@ def test_what_a_clock_decides_is_measured_alone(
         pass
     holder.communicate()
     assert bool(notes) == waits
+
+
+INSTANCES = (
+    "import sys\nfrom harness.machine import lease\n"
+    "with lease.instances(sys.argv[1]):\n    print('held', flush=True)\n    sys.stdin.read()\n"
+)
+
+
+@pytest.mark.parametrize(("theirs", "waited"), [("ab" * 32, True), ("ab" * 7 + "ff" * 25, False)])
+def test_instances_are_held_by_one_process_and_others_stand_beside(
+    theirs: str, waited: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", INSTANCES, theirs], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    waits: list[float] = []
+
+    def lets_go(seconds: float) -> None:
+        waits.append(seconds)
+        holder.communicate()
+
+    monkeypatch.setattr(lease.time, "sleep", lets_go)
+    notes: list[str] = []
+    with lease.instances("ab" * 32, notes.append):
+        pass
+    holder.communicate()
+    assert bool(waits) == waited
+    assert [note.startswith("waiting for another command here") for note in notes] == [True] * waited

@@ -58,7 +58,8 @@ def test_a_quiet_machine_is_an_a_and_says_so() -> None:
         ({"pressure_memory_share": 0.009}, "A"),
         ({"pressure_memory_share": 0.01}, "B"),
         ({"pressure_memory_share": 0.1}, "C"),
-        ({"mhz_low": 2900.0}, "A"),
+        ({"mhz_low": 2880.0}, "A"),  # nine tenths
+        ({"mhz_low": 2879.0}, "B"),
         ({"mhz_low": 800.0}, "B"),
         ({"preemptions": 100_000}, "A"),
     ],
@@ -95,6 +96,7 @@ def test_the_gpu_has_its_own(changes: dict[str, Any], due: str, word: str) -> No
     ("options", "due"),
     [
         ({"drift": 0.09}, "A"),
+        ({"drift": 0.1}, "B"),
         ({"drift": -0.11}, "B"),
         ({"drift": 0.9}, "B"),
         ({"tail": 1.4}, "A"),
@@ -113,6 +115,8 @@ def test_the_worst_comes_first_and_gives_the_grade() -> None:
     assert "waited 0.5 s" in found.words[0]
     assert "3.0% of the time (steal)" in found.words[1]
     assert all("; " in words for words in found.words), "each says what to do"
+    later = grade_machine([but(wait_seconds=0.2, steal_share=0.1)]).words
+    assert ["(steal)" in words for words in later] == [True, False]
 
 
 def test_a_missing_counter_is_named_and_never_makes_it_better() -> None:
@@ -167,6 +171,7 @@ def test_a_worker_that_hardly_computes_is_not_blamed_for_moments() -> None:
     idle = but(cpu_seconds=0.01, wait_seconds=0.005)  # it waited for a GPU
     assert wait_share(idle) == pytest.approx(0.025)
     assert grade_machine([idle]).grade == "A"
+    assert wait_share(but(cpu_seconds=None)) is None
     assert wait_share(Counters(seconds=0.0, cpu_seconds=0.0, wait_seconds=0.0)) is None
 
 

@@ -26,12 +26,14 @@ def _by_name(found: list[Measurement]) -> dict[str, Measurement]:
 
 def test_latency_by_hand() -> None:
     found = _by_name(cost.latency(_samples([0.1 * i for i in range(1, 12)], count=3)))
-    assert set(found) == {"search_p50", "search_p95", "search_p99", "search_throughput"}
+    assert set(found) == {"search_p50", "search_p95", "search_p99", "search_mean", "search_throughput"}
     assert found["search_p50"].value == pytest.approx(0.6)
     assert found["search_p95"].value == pytest.approx(1.05)  # rank 0.95 * 10 = 9.5, linearly between
     assert found["search_p99"].value == pytest.approx(1.09)
     assert found["search_throughput"].value == pytest.approx(11 * 3 / 6.6)
     assert found["search_throughput"].direction == "higher"
+    assert found["search_mean"].value == pytest.approx(0.6)
+    assert (found["search_mean"].unit, found["search_mean"].direction) == ("s", "lower")
     assert {found[f"search_p{q}"].direction for q in (50, 95, 99)} == {"lower"}
     assert found["search_p50"].samples == pytest.approx([0.1 * i for i in range(1, 12)])
 
@@ -61,21 +63,23 @@ def test_phases_add_up_and_a_single_reading_claims_no_interval() -> None:
     phases = [PhaseTime(item=f"i{i}", group="build", seconds=s) for i, s in enumerate((1.5, 2.5))]
     (found,) = cost.phase_seconds(phases)
     assert (found.name, found.value, found.low, found.high) == ("build_seconds", 4.0, None, None)
+    assert (found.unit, found.direction) == ("s", "lower")
     assert found.samples == (4.0,)
 
 
-def test_over_process_pairs_a_phase_has_an_interval_and_a_start_is_a_reading_by_itself() -> None:
+def test_over_process_pairs_a_phase_has_an_interval_and_a_start_is_of_the_stage_where_it_is_longest() -> None:
     phases = [PhaseTime(item=f"load {n}", group="ready", seconds=1.0, pair=n) for n in range(3)]
     phases += [PhaseTime(item=f"first {n}", group="ready", seconds=float(n), pair=n) for n in range(3)]
     phases += [
-        PhaseTime(item=f"start {stage}", group="start", seconds=s) for stage, s in (("a", 0.2), ("b", 0.4))
+        PhaseTime(item=f"start {stage}", group="start", seconds=s)
+        for stage, s in (("a", 0.1), ("b", 0.3), ("a", 0.3), ("b", 0.5), ("a", 0.2))
     ]
     found = {m.name: m for m in cost.phase_seconds(phases)}
     ready, start = found["ready_seconds"], found["start_seconds"]
     assert (ready.samples, ready.value) == ((1.0, 2.0, 3.0), 2.0)
     assert ready.low == 0.0  # 2 - 4.3 / sqrt(3) would be less than no time at all
     assert ready.high == pytest.approx(2 + 4.3027 / 3**0.5, rel=1e-4)
-    assert (start.samples, start.value) == ((0.2, 0.4), pytest.approx(0.3))
+    assert (start.samples, start.value) == ((0.3, 0.5), pytest.approx(0.4))
 
 
 def test_memory_is_host_and_device_together() -> None:
@@ -99,7 +103,9 @@ def test_a_size_is_exact() -> None:
 
 def test_a_trials_costs() -> None:
     memory = [
-        MemoryPoint(stage="build", seconds=0.1, host_bytes=50),
+        MemoryPoint(
+            stage="build", seconds=0.1, host_bytes=50, device_bytes=6, anonymous_bytes=30, file_bytes=20
+        ),
         MemoryPoint(
             stage="build", seconds=0.2, host_bytes=90, device_bytes=5, anonymous_bytes=70, file_bytes=9
         ),
@@ -128,14 +134,17 @@ def test_a_trials_costs() -> None:
         "search_p50": 0.2,
         "search_p95": 0.2,
         "search_p99": 0.2,
+        "search_mean": 0.2,
         "search_throughput": 5.0,
         "start_seconds": 0.5,
+        "beside_seconds": 0.0,
         "index_bytes": 7.0,
         "peak_memory": 105.0,
-        "peak_memory_build": 95.0,
+        "peak_memory_build": 96.0,
         "peak_memory_search": 40.0,
         "peak_memory_anonymous": 70.0,
-        "peak_memory_file": 9.0,
+        "peak_memory_file": 20.0,
+        "peak_memory_other": 86.0,
         "peak_memory_base": 11.0,
         "peak_memory_base_file": 3.0,
     }
@@ -156,6 +165,8 @@ def test_the_ends_of_throughput_and_of_a_median_by_hand() -> None:
     assert (rate.value, rate.low, rate.high) == (3.0, 2.0, 6.0)
     middle = found["search_p50"]
     assert (middle.value, middle.low, middle.high) == (2.0, 1.0, 3.0)
+    mean = found["search_mean"]
+    assert (mean.value, mean.low, mean.high) == (2.0, 1.0, 3.0)
     one = _by_name(cost.latency(_samples([0.5])))["search_p99"]
     assert (one.low, one.value, one.high) == (0.5, 0.5, 0.5)
 
@@ -191,7 +202,8 @@ def test_a_side_has_its_times_less_the_floor_of_their_pair_and_its_phases_by_pai
     # the second is all floor and keeps a fiftieth; the third pair has no floor
     assert found.times == {"answer": pytest.approx({"a": 0.75, "b": 0.01, "c": 1.0})}
     assert found.pair_of == {"a": 0, "b": 1, "c": 2}
-    assert found.readings == {"ready": {0: 3.0, 1: 4.0}}
+    assert found.readings == {"ready": {0: 3.0, 1: 4.0}, "beside": {0: 0.0, 1: 0.0, 2: 0.0}}
+    assert side(trial, assessed).times == {"answer": {"a": 1.0, "b": 0.5, "c": 1.0}}
     untimed = side(trial.model_copy(update={"timed": False}), assessed)
     assert (untimed.times, untimed.pair_of, untimed.readings) == ({}, {}, {})
     assert side(None, assessed).assessed is assessed
@@ -203,3 +215,25 @@ def test_the_floor_is_the_median_of_all_empty_requests_in_every_pair_that_has_so
 
     assert floors([pair_of(0, 1.0, 2.0), pair_of(1, 9.0), pair_of(2)]) == {0: 2.0, 1: 2.0}
     assert floors([pair_of(0)]) == {}
+
+
+def test_what_a_call_that_gives_no_sample_takes_beyond_the_pairs_median_is_beside_the_samples() -> None:
+    samples = [
+        Sample(item=f"{n}", group="single", seconds=s, count=1, position=n, pair=pair)
+        for n, (s, pair) in enumerate([(1.0, 0), (2.0, 0), (2.5, 0), (25.0, 0), (5.0, 1)])
+    ]
+    phases = [
+        PhaseTime(item="loaded", group="ready", seconds=0.5, pair=0),
+        PhaseTime(item="warm-0", group="first_single", seconds=9.0, pair=0),
+        PhaseTime(item="warm-0", group="aside_single", seconds=9.0, pair=0),
+        PhaseTime(item="warm-1", group="aside_single", seconds=1.0, pair=0),  # faster earns nothing back
+        PhaseTime(item="warm-2", group="aside_single", seconds=5.0, pair=1),
+        PhaseTime(
+            item="warm-3", group="aside_other", seconds=0.4, pair=1
+        ),  # nothing timed to compare it with
+    ]
+    found = cost.untimed(phases, samples)
+    assert found["ready"] == {0: 0.5}
+    assert found["beside"] == pytest.approx({0: 7.0 + (25.0 - 10 * 2.0), 1: 0.4})
+    assert found["first_single"] == {0: 9.0}
+    assert set(found) == {"ready", "beside", "first_single"}

@@ -14,6 +14,7 @@ from harness.measures import names
         ("answer_p95", "answer", "p95", True, False),
         ("answer_p99", "answer", "p99", True, False),
         ("query_throughput", "query", "throughput", True, False),
+        ("query_mean", "query", "mean", True, False),
         ("build_seconds", "build", "seconds", True, False),
         ("two_words_p50", "two_words", "p50", True, False),
         ("peak_memory", "peak", "memory", False, True),
@@ -32,4 +33,5 @@ def test_a_name_in_its_parts(measure: str, group: str, kind: str, time: bool, me
 
 def test_quantiles_are_what_they_are_called() -> None:
     assert names.QUANTILES == {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-    assert set(names.CLOCKED) == {*names.QUANTILES, "throughput", "seconds"}
+    assert set(names.CLOCKED) == {*names.QUANTILES, "mean", "throughput", "seconds"}
+    assert all(names.is_time(f"answer_{kind}") for kind in names.CLOCKED)

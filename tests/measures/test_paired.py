@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from harness.measures import paired
+from harness.measures.estimates import Estimate
 from harness.measures.paired import Floats
 from harness.measures.stats import paired_log_ratio_interval
 
@@ -71,12 +73,6 @@ def test_the_tail_ratio_is_of_all_calls_and_its_interval_covers_pairs_that_diffe
     assert apart == paired.tail_ratio([pair(1.0), pair(1.5), pair(2.0)], 0.95)  # drawn from a fixed seed
     alone = paired.tail_ratio([pair(1.5)], 0.95)
     assert (alone.low, alone.high) == pytest.approx((1.5 / 1.03, 1.5 * 1.03))
-
-
-def test_one_reading_a_pair() -> None:
-    found = paired.reading_ratio(np.array([2.0, 4.0]), np.array([1.0, 1.0]))
-    assert found.value == pytest.approx(math.sqrt(8))
-    assert found.low < 1 < found.high
 
 
 def test_a_change_is_taken_relative_to_what_the_reference_did() -> None:
@@ -159,6 +155,32 @@ def test_the_ends_of_a_change_are_over_the_pairs_own_differences() -> None:
     )
 
 
-def test_the_ends_of_one_reading_a_pair() -> None:
-    found = paired.reading_ratio(np.array([2.0, 2.42]), np.array([1.0, 1.0]), 0.5)
+def test_the_ends_of_one_ratio_a_pair() -> None:
+    found = paired.over_pairs(np.log([2.0, 2.42]), 0.5)
     assert (found.value, found.low, found.high) == pytest.approx((2.2, 2.0, 2.42))  # t is 1
+
+
+@pytest.mark.parametrize(
+    "ratio",
+    [
+        paired.median_ratio,
+        paired.total_ratio,
+        lambda pairs, *alpha: paired.tail_ratio(pairs, 0.95, *alpha),
+        lambda pairs, *alpha: paired.over_pairs(np.log([1.0, 1.2]), *alpha),
+    ],
+)
+def test_an_interval_is_of_95_percent_unless_another_is_asked_for(
+    ratio: Callable[..., Estimate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paired, "DRAWS", 100)
+    pairs = simulated(np.random.default_rng(3), 4, between=0.03, within=0.1, calls=10)
+    assert ratio(pairs) == ratio(pairs, 0.05) != ratio(pairs, 0.1)
+
+
+def test_resamples_of_one_pair_are_drawn_from_the_same_seed_in_every_run() -> None:
+    (calls,) = simulated(np.random.default_rng(4), 1, between=0.0, within=0.3)
+    rows = np.random.default_rng(0).integers(0, len(calls), size=(1000, len(calls)))
+    tops, bottoms = calls[rows, 0].sum(axis=1), calls[rows, 1].sum(axis=1)
+    low, high = np.percentile(tops / bottoms, [2.5, 97.5])
+    found = paired.total_ratio([calls])
+    assert (found.low, found.high) == pytest.approx((low / 1.03, high * 1.03))

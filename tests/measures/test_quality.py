@@ -39,9 +39,9 @@ def test_macro_f1_by_hand() -> None:
 
 
 def test_shapes_that_differ_are_refused() -> None:
-    with pytest.raises(ValueError, match="predicted has shape"):
+    with pytest.raises(ValueError, match=r"predicted has shape \(3,\), actual \(1,\)"):
         quality.macro_f1(np.zeros(3, int), np.zeros(1, int), 2)
-    with pytest.raises(ValueError, match="predicted has shape"):
+    with pytest.raises(ValueError, match=r"predicted has shape \(3,\), actual \(3, 1\)"):
         quality.accuracy(np.zeros(3, int), np.zeros((3, 1), int))
 
 
@@ -120,3 +120,10 @@ def test_classification_measures_lie_between_0_and_1(pairs: list[tuple[int, int]
     assert 0.0 <= accuracy <= 1.0
     assert (f1 > 0) == (accuracy > 0)
     assert (accuracy == 1.0) == bool((predicted == actual).all())
+
+
+def test_a_list_shorter_than_k_is_held_against_the_ideal_of_k() -> None:
+    grades: list[Grades] = [{4: 0.5, 2: 0.5}]
+    ideal = 0.5 / math.log2(2) + 0.5 / math.log2(3)
+    assert quality.ndcg_at_k(np.array([[4]]), grades, 10) == pytest.approx([0.5 / ideal])
+    assert quality.ndcg_at_k(np.array([[4]]), grades, 1) == pytest.approx([1.0])

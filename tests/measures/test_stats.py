@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.measures import stats
-from harness.measures.estimates import Estimate, combine, geometric
+from harness.measures.estimates import Estimate, combine, geometric, log_of, or_else
 
 Draw = Callable[[np.random.Generator], Any]
 Interval = Callable[[Any], tuple[float, float]]
@@ -92,8 +92,10 @@ def test_pooled_sd_by_hand() -> None:
     # variances 1 (n 3) and 4 (n 2): sqrt((2 * 1 + 1 * 4) / 3)
     found = stats.pooled_sd(np.array([1.0, 2.0, 3.0]), np.array([0.0, math.sqrt(8)]))
     assert found == pytest.approx(math.sqrt(2))
-    with pytest.raises(ValueError, match="at least two"):
-        stats.pooled_sd(np.array([1.0]), np.array([1.0, 2.0]))
+    assert stats.pooled_sd(np.array([0.0, math.sqrt(8)]), np.array([1.0, 2.0, 3.0])) == found
+    for short in ([np.ones(1), np.ones(2)], [np.ones(2), np.ones(1)]):
+        with pytest.raises(ValueError, match="at least two"):
+            stats.pooled_sd(*short)
 
 
 def test_one_estimate_stays_as_it_is() -> None:
@@ -169,3 +171,32 @@ def test_the_paired_ratio_of_a_tail_by_hand() -> None:
     value, low, high = stats.paired_log_ratio_interval(top, bottom, 0.95)
     assert value == pytest.approx(4**0.95)
     assert (low, high) == pytest.approx((1.0, 4.0))
+
+
+def test_the_median_of_ratios_is_not_the_ratio_of_medians() -> None:
+    # ratios 2, 3, 2 and 5, 5; medians of the times 4 and 1
+    top, bottom = np.array([4.0, 3.0, 2.0, 5.0, 5.0]), np.array([2.0, 1.0, 1.0, 1.0, 1.0])
+    assert stats.paired_log_ratio_interval(top, bottom, 0.5)[0] == pytest.approx(3.0)
+    assert stats.paired_log_ratio_interval(top, bottom, 0.75)[0] == pytest.approx(5.0)
+
+
+def test_without_a_seed_everything_is_drawn_from_the_seed_0_as_in_every_run_that_was_kept() -> None:
+    values = np.random.default_rng(5).exponential(size=40)
+    rows = np.random.default_rng(0).integers(0, 40, size=(stats.DRAWS, 40))
+    assert (stats.resampled(values) == values[rows]).all()
+    ends = pytest.approx(tuple(np.percentile(values[rows].mean(axis=1), [2.5, 97.5])))
+    assert stats.bootstrap_interval(values) == ends
+    ratio = values / 2.0 ** np.arange(40)
+    ends = pytest.approx(tuple(np.percentile(np.median(np.log(ratio)[rows], axis=1), [2.5, 97.5])))
+    found = stats.paired_log_ratio_interval(values, 2.0 ** np.arange(40), 0.5)
+    assert (math.log(found[1]), math.log(found[2])) == ends
+    assert math.log(found[0]) == pytest.approx(np.median(np.log(ratio)))
+
+
+def test_a_value_is_taken_before_its_stand_in_and_zero_is_a_value() -> None:
+    assert [or_else(0.0, 2.0), or_else(1.0, 2.0), or_else(None, 2.0)] == [0.0, 1.0, 2.0]
+
+
+def test_the_logarithm_of_nothing_is_that_of_a_millionth() -> None:
+    assert log_of(0.0) == log_of(1e-9) == math.log(1e-6)
+    assert log_of(2.0) == math.log(2.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import queue
+import signal
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,12 +29,29 @@ EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 def main() -> int:
     """Tries the modules named and prints the table."""
     options = _parsed()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         paths = [_path(name) for name in options.modules]
         tests = [file for name in options.tests for file in _files(name)]
+        for path in paths:
+            if options.lines and not _drawn(path, options):
+                raise ValueError(
+                    f"--lines: none of the mutants drawn of {path} is on these lines; see --list"
+                )
+        if options.lines and options.write:
+            raise ValueError("--lines and --write: a row is of all that were drawn; leave one of the two out")
     except ValueError as error:
         print(f"mutants: {error}", file=sys.stderr)
         return EXIT_USAGE
+    if options.list:
+        for path in paths:
+            for mutant in _drawn(path, options):
+                print(
+                    f"{path}:{mutant.line} {mutant.function or 'at the top'}, {mutant.kind}: "
+                    f"`{mutant.before}` -> `{mutant.after}`"
+                )
+        return EXIT_OK
     try:
         with ExitStack() as stack:
             copies = [stack.enter_context(running.Copy()) for _ in range(options.jobs)]
@@ -48,9 +66,14 @@ def main() -> int:
         print(f"mutants: {error}", file=sys.stderr)
         return EXIT_OURS
     except KeyboardInterrupt:
+        print("mutants: interrupted; nothing of it is left running", file=sys.stderr)
         return EXIT_INTERRUPTED
     print(page.shown(results))
     return EXIT_FAILED if any((r.score or 0) < options.least for r in results) else EXIT_OK
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _parsed() -> argparse.Namespace:
@@ -58,7 +81,9 @@ def _parsed() -> argparse.Namespace:
         prog="scripts/mutants", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "modules", nargs="+", help="harness.grading.comparison, sides, or harness/grading/comparison.py"
+        "modules",
+        nargs="+",
+        help="harness.grading.comparison, measures.names, or harness/grading/comparison.py",
     )
     parser.add_argument("--most", type=_positive, default=40, help="mutants of each module (40)")
     parser.add_argument("--seed", type=int, default=0, help="of the sample (0)")
@@ -70,6 +95,16 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--recording", type=float, default=600, help="seconds to record a test file in (600)")
     parser.add_argument(
         "--jobs", type=_positive, default=1, help="mutants at a time, each in its own copy (1)"
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="print the mutants that would be tried, and try none"
+    )
+    parser.add_argument(
+        "--lines",
+        type=_positive,
+        nargs="*",
+        default=[],
+        help="of the mutants drawn try those of these lines only",
     )
     parser.add_argument("--least", type=float, default=0, help="score in percent below which to exit with 1")
     parser.add_argument("--write", action="store_true", help="write the rows into docs/testing.md")
@@ -113,9 +148,11 @@ def _module(
 ) -> page.Result:
     """Draws this module's mutants and tries each that is not known to be equivalent."""
     source = (TOP / path).read_text("utf-8")
-    plain = ast.dump(ast.parse(source))
-    every = [m for m in mutants(source) if _differs(m.applied(source), plain)]
     records = running.recorded(copies[0], files, options.recording)
+    if not records:
+        raise RuntimeError(
+            f"{path}: no test of {', '.join(files)} passes within --recording and could be recorded"
+        )
     free: queue.SimpleQueue[running.Copy] = queue.SimpleQueue()
     for copy in copies:
         free.put(copy)
@@ -129,11 +166,28 @@ def _module(
         finally:
             free.put(copy)
 
-    drawn = choosing.sample(every, options.most, options.seed)
+    drawn = _drawn(path, options)
     with ThreadPoolExecutor(len(copies)) as pool:
-        tried = tuple(pool.map(attempt, drawn))
+        try:
+            tried = tuple(pool.map(attempt, drawn))
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for copy in copies:  # else the pool would wait for the tests that run
+                copy.end()
+            raise
     when = f"{datetime.now(UTC):%Y-%m-%d}, seed {options.seed}"
-    return page.Result(path, len(every), when, tried)
+    return page.Result(path, len(_every(source)), when, tried)
+
+
+def _every(source: str) -> list[Mutant]:
+    """All mutants of a text that are not the same program."""
+    plain = ast.dump(ast.parse(source))
+    return [m for m in mutants(source) if _differs(m.applied(source), plain)]
+
+
+def _drawn(path: str, options: argparse.Namespace) -> list[Mutant]:
+    drawn = choosing.sample(_every((TOP / path).read_text("utf-8")), options.most, options.seed)
+    return [mutant for mutant in drawn if not options.lines or mutant.line in options.lines]
 
 
 def _differs(text: str, plain: str) -> bool:
@@ -155,16 +209,23 @@ def _tried(
     if any(known.is_(module, mutant) for known in choosing.equivalents(EQUIVALENT)):
         return page.Tried(mutant, "equivalent")
     reaching = choosing.reaching(mutant, path, records)
+    unseen = not reaching
+    if (
+        unseen
+    ):  # perhaps it runs in a worker only, where nothing is recorded: any test may be the one that notices
+        reaching = sorted(records, key=lambda record: (record.seconds, record.test))
     near, further, left_out = choosing.parted(reaching, options.near, options.further)
     if not near:
-        return page.Tried(mutant, "not reached", "no recorded test enters it")
+        return page.Tried(mutant, "not reached", "no test is recorded")
     seconds = {record.test: record.seconds for record in reaching}
     texts = (mutant.applied(source), source)
     for tests in filter(None, (near, further)):
         code = _ended(copy, path, texts, tests, 30 + 10 * sum(seconds[test] for test in tests))
         if code != 0:
             return page.Tried(mutant, "by time" if code is None else "killed")
-    words = f"outlived {len(near) + len(further)} tests"
+    words = f"outlived {len(near) + len(further)} tests" + (
+        ", none of which was seen to enter it" if unseen else ""
+    )
     return page.Tried(mutant, "survived", f"{words}; {left_out} more were too long" if left_out else words)
 
 

@@ -11,20 +11,22 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 
 from tests.mutants.choosing import Recorded
+from tests.mutants.prefork import BROKEN
 
 TOP = Path(__file__).parents[2]
 KEPT = TOP / ".scratch" / "mutants"
 # Small pids of a new namespace meet those of boxes inside it, which the isolation's own test takes for a leak.
 _INSIDE = 'echo 20000 2>/dev/null > /proc/sys/kernel/ns_last_pid; "$@"; exit $?'
 _WALL = ("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child")
-_PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", "--no-header", "--tb=line")
+# What a fork has imported already cannot have its assertions rewritten, and need not.
+_IMPORTED = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
+_PYTEST = (*_IMPORTED, "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", "--no-header", "--tb=line")
 
 
 class Copy:
@@ -35,6 +37,7 @@ class Copy:
     """
 
     def __init__(self) -> None:
+        self._server: subprocess.Popen[str] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True)
         self.top = Path(self._folder.name).resolve() / "copy"
         for name in _listed():
@@ -58,7 +61,14 @@ class Copy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.end()
         self._folder.cleanup()
+
+    def end(self) -> None:
+        """Ends whatever runs in the copy: an interrupt, too, must leave nothing running."""
+        if self._server is not None and self._server.poll() is None:
+            os.killpg(self._server.pid, signal.SIGKILL)
+            self._server.wait()
 
     def _output(self, *arguments: str) -> str:
         command = [str(self.python), *arguments]
@@ -73,31 +83,38 @@ class Copy:
 
     def run(self, tests: Sequence[str], limit: float, *options: str) -> tuple[int | None, float, str]:
         """pytest's exit code (None: ended at `limit` seconds), seconds, and the end of what it printed."""
-        command = [*wall(), str(self.python), *_PYTEST, *options, *tests]
-        environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-        environment.pop("PYTHONPATH", None)
-        began = time.monotonic()
-        with tempfile.TemporaryFile() as printed:
-            started = subprocess.Popen(
-                command,
+        printed = self.top.parent / "printed"
+        order = {"arguments": [*_PYTEST, *options, *tests], "printed": str(printed), "limit": limit}
+        server = self._served()
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write(json.dumps(order) + "\n")
+        server.stdin.flush()
+        answer = server.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"the process that runs the tests ended with {server.wait()}")
+        ended = json.loads(answer)
+        text = printed.read_bytes()[-3000:].decode(errors="replace") if printed.is_file() else ""
+        if ended["code"] == BROKEN:
+            raise RuntimeError(f"a run of tests could not be begun: {text}")
+        return ended["code"], ended["seconds"], text
+
+    def _served(self) -> subprocess.Popen[str]:
+        """The process that runs the tests in forks of itself; started once."""
+        if self._server is None:
+            environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+            environment.pop("PYTHONPATH", None)
+            walled = ("--walled",) if wall() else ()
+            self._server = subprocess.Popen(
+                [*wall(), str(self.python), "-m", "tests.mutants.prefork", *walled],
                 cwd=self.top,
                 env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=printed,
-                stderr=subprocess.STDOUT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
                 start_new_session=True,
             )
-            code: int | None = None
-            try:
-                code = started.wait(limit)
-            except subprocess.TimeoutExpired:
-                pass
-            finally:  # an interrupt as well must leave nothing running
-                if started.poll() is None:
-                    os.killpg(started.pid, signal.SIGKILL)
-                    started.wait()
-            printed.seek(max(0, printed.seek(0, os.SEEK_END) - 3000))
-            return code, time.monotonic() - began, printed.read().decode(errors="replace")
+        return self._server
 
 
 @cache
@@ -143,7 +160,10 @@ def recorded(copy: Copy, files: Sequence[str], limit: float) -> list[Recorded]:
             print(f"recorded {file}: {ended}, {seconds:.0f} s", file=sys.stderr)
             if code not in (0, 1, 5, None):
                 raise RuntimeError(f"{file} cannot be run without any fault: {printed[-1500:]}")
-            shutil.move(fresh, kept)
+            if code is None:  # cut: what there is serves this run alone
+                kept = fresh
+            else:
+                shutil.move(fresh, kept)
         whole = (line for line in kept.read_text("utf-8").splitlines() if line.endswith("}"))
         for line in whole:
             row = json.loads(line)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import re
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,24 @@ import pytest
 
 from harness.analysis import agreement
 from harness.analysis.agreement import Result, apart, compare, contradictions
-from harness.errors import UsageError
-from harness.inputs import tasks
+from harness.cli import trust
+from harness.errors import HarnessError, UsageError
+from harness.inputs import profiles, tasks
+from harness.receipts import fresh
 from harness.receipts import receipt as receipts
-from harness.receipts.receipt import CONTEXT, Receipt
+from harness.receipts import settings as settings_of
+from harness.receipts.receipt import CONTEXT, Receipt, profile_of
 from harness.receipts.signing import KeyRing, KeyRole, signed
 from harness.receipts.verify import Verified, VerifyRequest, verify
-from harness.records import Source
+from harness.records import Run, Source
 from harness.runs import runner
 from harness.runs.options import Options, order
+from harness.runs.order import Order
 from harness.store.results import Store
 from tests.cli.test_verbs import COMPETENT, SMOKE, TOY, Said, harness, refused
 from tests.conftest import HOSTILE, TOYS
+
+FRESH = b"secret:5d0e93b1f7a846c2983eb06d1fc47a25"
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,7 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 def made(_made: Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Made:
     """The run, on a machine of its own whose home may be changed."""
     shutil.copytree(_made.top, tmp_path / "made")
+    monkeypatch.setattr(fresh, "new_secret", lambda: FRESH)  # what is drawn must not decide a test
     monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "made" / "home"))
     return Made(tmp_path / "made", _made.said)
 
@@ -141,7 +149,13 @@ def test_a_run_writes_a_receipt_of_what_it_was(made: Made) -> None:
     found = receipt.result
     assert (found.outcome, found.tier, found.points) == ("ok", "competent", summary["points"])
     assert found.objective.value == summary["objective"]["value"]
-    assert [c.name for c in found.constraints] == ["answer latency", "notes size"]
+    assert [c.name for c in found.constraints] == [
+        "answer latency",
+        "notes size",
+        "time of warm-up and rare calls",
+        "time of learn",
+        "start-up time",
+    ]
     key = ring(made).own("candidate")
     assert key is not None
     assert made.document["key_id"] == key.id
@@ -169,6 +183,7 @@ def test_a_new_run_agrees(made: Made) -> None:
         "tier": "same",
         "outcome": "same",
         "constraint notes size": "same",
+        "fresh seed": "same",
     }.items()
     # Nothing but the latency, whose times a single pair cannot certify, may be left open on a busy machine.
     still = {f["name"] for f in found["findings"] if f["state"] not in ("same", "note")}
@@ -336,8 +351,8 @@ def test_a_key_that_cannot_be_used_is_told_before_anything_runs(made: Made, tmp_
 
 def test_a_secret_seed_stays_secret_and_is_wanted_again(made: Made, tmp_path: Path) -> None:
     secret, wrong = tmp_path / "seed", tmp_path / "wrong"
-    secret.write_text("a secret of thirty-two letters.\n")
-    wrong.write_text("another secret of some letters.\n")
+    assert harness("keys", "secret", secret).code == harness("keys", "secret", wrong).code == 0
+    assert "is there already" in refused("keys", "secret", secret)
     out = tmp_path / "out"
     said = harness("run", "toy-squares", made.folder, *SMOKE, "--secret-seed-file", secret, "--out", out)
     assert said.code == 0
@@ -484,11 +499,13 @@ def test_any_number_that_is_signed_and_untrue_is_found(made: Made) -> None:
     truth = made.receipt.result
     raw = json.loads(truth.model_dump_json())
     # What says how a verdict is worded, how wide an interval is, or what is not compared at all.
-    free = {"words", "low", "high", "points_low", "points_high", "tolerance", "pairs", "certified"}
+    free = {"words", "low", "high", "points_low", "points_high", "tolerance", "pairs", "certified", "guard"}
     seen = set()
     for where, leaf in leaves(raw):
         if where[-1] in free or (where[:2] == ("constraints", 0) and where[-1] in ("value", "verdict")):
             continue
+        if where[0] == "constraints" and where[1] >= len(criteria.constraints) and where[-1] == "value":
+            continue  # how far within a limit that is only implied
         for new in _lies(where, leaf):
             forged = Result.model_validate(changed(raw, where, new))
             found = compare(forged, truth, criteria, same_machine=True)
@@ -509,6 +526,8 @@ def _lies(where: tuple[Any, ...], leaf: Any) -> list[Any]:
         "verdict": ["fail", "inconclusive"],
         "bound": ["at_least"],
         "direction": ["lower"],
+        "open_by": ["candidate", "machine"],
+        "void": [True],
     }
     return choices.get(str(where[-1]), [f"{leaf}x"])
 
@@ -665,6 +684,101 @@ def test_official_is_what_an_evaluator_signed_and_nothing_speaks_against(made: M
         assert not receipts.is_official(receipt.model_copy(update=change), by_evaluator=True), change
 
 
+@pytest.mark.parametrize(("pairs", "is_official"), [(1, False), (4, False), (5, True)])
+def test_a_time_beside_a_references_is_official_from_five_pairs_on(
+    made: Made, pairs: int, is_official: bool
+) -> None:
+    receipt = Receipt.model_validate_json(json.dumps(official(made)))
+    profile = receipt.profile.model_copy(update={"pairs": pairs})
+    receipt = receipt.model_copy(update={"profile": profile})
+    assert receipts.is_official(receipt, by_evaluator=True), "no process pair was read"
+    in_pairs = receipt.result.model_copy(update={"certified": False})
+    assert receipts.is_official(receipt.model_copy(update={"result": in_pairs}), True) == is_official
+    speed = in_pairs.objective.model_copy(update={"unit": "x"})
+    for unit, constraints in (("x", ()), ("", ())):
+        objective = speed.model_copy(update={"unit": unit})
+        result = in_pairs.model_copy(update={"objective": objective, "constraints": constraints})
+        found = receipts.is_official(receipt.model_copy(update={"result": result}), True)
+        assert found == (is_official or unit == "")
+
+
+def claiming_more(made: Made) -> dict[str, Any]:
+    """The payload of a receipt that claims another accuracy, half way up to the end of its own interval."""
+    payload: dict[str, Any] = copy.deepcopy(made.document["payload"])
+    objective = payload["result"]["objective"]
+    assert objective["low"] < objective["value"] < objective["high"]
+    objective["value"] = (objective["value"] + objective["high"]) / 2
+    return payload
+
+
+@pytest.mark.parametrize("level", ["process", "bubblewrap"])
+def test_another_quality_on_the_same_seed_is_told_by_one_more_run(
+    made: Made, monkeypatch: pytest.MonkeyPatch, level: str
+) -> None:
+    """At whatever level it ran: a verification takes the strongest, and arithmetic is the same there."""
+
+    def at_a_level(run: Run) -> Run:
+        assert run.head.isolation is not None
+        isolation = run.head.isolation.model_copy(update={"level": level})
+        return run.model_copy(update={"head": run.head.model_copy(update={"isolation": isolation})})
+
+    orders = instead(made, monkeypatch, at_a_level)
+    honest = looked_at(made, made.file, made.folder, same_seed_only=True)
+    assert (state(honest, "objective"), len(orders)) == ("same", 1)
+    found = looked_at(made, signed_by(made, claiming_more(made)), made.folder, same_seed_only=True)
+    assert (state(found, "objective"), found.verdict) == ("differs", "differs")
+    assert state(found, "one more run") == "note"
+    assert len(orders) == 3
+    assert orders[2] == orders[1]
+
+
+@pytest.mark.parametrize("change", [{"harness_version": "0.0.1"}, {"machine": "another"}])
+def test_where_other_arithmetic_may_tell_another_quality_it_is_open(
+    made: Made, monkeypatch: pytest.MonkeyPatch, change: dict[str, str]
+) -> None:
+    orders = instead(made, monkeypatch)
+    payload = claiming_more(made)
+    if "machine" in change:
+        payload["machine"]["id"] = change["machine"]
+    else:
+        payload |= change
+    found = looked_at(made, signed_by(made, payload), made.folder, same_seed_only=True)
+    assert (state(found, "objective"), found.verdict, len(orders)) == ("open", "inconclusive", 1)
+
+
+def test_a_submission_that_draws_by_itself_is_not_accused(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = Store.open(made.top / "home").run(made.receipt.run_id)
+    assert done.score is not None
+    payload = claiming_more(made)
+    claimed = payload["result"]["objective"]["value"]
+    for factor, due in (
+        (1.5, "same"),
+        (0.5, "open"),
+    ):  # the second run beyond the receipt's value, or short of it
+        own = done.score.objective
+        assert own.value is not None
+        more = own.model_copy(update={"value": own.value + factor * (claimed - own.value)})
+        runs = iter(
+            [done, done.model_copy(update={"score": done.score.model_copy(update={"objective": more})})]
+        )
+        monkeypatch.setattr(runner, "run", lambda *_, runs=runs: next(runs))
+        found = looked_at(made, signed_by(made, payload), made.folder, same_seed_only=True)
+        assert state(found, "objective") == due
+
+
+def test_a_tier_that_its_own_points_do_not_reach_contradicts_the_receipt(made: Made) -> None:
+    payload = made.document["payload"]
+    payload["result"]["tier"] = "expert"
+    found = looked_at(made, signed_by(made, payload), made.folder)
+    (inside,) = [f for f in found.findings if f.name == "the receipt"]
+    assert inside.words == (
+        "contradicts itself: its tier is expert, which does not follow from its own outcome and points"
+    )
+    assert (found.verdict, found.again) == ("differs", None)
+
+
 @pytest.mark.parametrize(
     ("part", "name", "most"),
     [
@@ -696,6 +810,7 @@ def test_what_a_receipt_may_ask_for_ends_exactly_here(made: Made, part: str, nam
         (("files", 0, "sha256"), None, r"'files\.0\.sha256': Input should be a valid string"),
         (("more",), 1, r"'more': Extra inputs are not permitted"),
         (("schema_version",), 2, r"is no receipt: its schema is 2, and this version reads 1"),
+        (("more",), json.loads("[" * 300 + "]" * 300), r"'payload': Invalid JSON: recursion limit exceeded"),
     ],
 )
 def test_what_is_wrong_in_a_signed_receipt_is_named(
@@ -739,3 +854,403 @@ def test_why_there_is_no_new_run_is_said(made: Made, spoil: dict[str, Any], why:
         .findings[-1]
         .words.startswith("none: it was not asked for")
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"model": "hub:ada/minilm@" + "0" * 40}, "model hub:ada/minilm@00"),
+        ({"data": "hub:ada/texts@" + "0" * 40}, "data hub:ada/texts@00"),
+        ({"columns": {"label": "noise"}}, "by columns of its own"),
+    ],
+)
+def test_nothing_is_run_with_data_or_a_model_that_the_receipts_maker_chose(
+    made: Made, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], words: str
+) -> None:
+    """A model without its word embeddings made the references poor: 90 points for 17."""
+    orders = instead(made, monkeypatch)
+    file = signed_by(made, made.document["payload"] | {"asked": made.document["payload"]["asked"] | asked})
+    found = looked_at(made, file, made.folder)
+    (sources,) = [one for one in found.findings if one.name == "sources"]
+    assert sources.state == "open"
+    assert words in sources.words
+    assert "which its maker chose; --" in sources.words
+    assert orders == []
+    assert found.verdict == "inconclusive"
+    given = {"model": "hub:mine/one@" + "1" * 40} if "model" in asked else {"data": "/mine"}
+    found = looked_at(made, file, made.folder, **given)
+    assert [one.state for one in found.findings if one.name == "sources"] == ["same"]
+    assert orders
+
+
+def instead(
+    made: Made, monkeypatch: pytest.MonkeyPatch, change: Callable[[Run], Run] = lambda run: run
+) -> list[Order]:
+    """Instead of a new run the receipt's own is given back, changed; returns the orders that will have been given."""
+    orders: list[Order] = []
+    done = change(Store.open(made.top / "home").run(made.receipt.run_id))
+
+    def run(order: Order, *_: object) -> Run:
+        orders.append(order)
+        return done
+
+    monkeypatch.setattr(runner, "run", run)
+    return orders
+
+
+def test_a_new_run_is_of_the_receipts_settings_and_of_the_callers_own_sources(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payload = made.document["payload"]
+    payload["asked"] |= {"data": "local", "model": "local", "columns": {"text": "words"}}
+    payload["profile"] |= {"pairs": 7}
+    file = signed_by(made, payload)
+    orders = instead(made, monkeypatch)
+    for given, missing in ({"data": "/mine"}, "--model"), ({"model": "/mine"}, "--data"):
+        words = f"used a folder of its own; {missing} names where you have the same"
+        with pytest.raises(UsageError, match=words):
+            looked_at(made, file, made.folder, **given)
+    assert orders == []
+    assert looked_at(made, file, made.folder, data="/my/data", model="/my/model", isolation="process").again
+    again, on_fresh = orders
+    assert (again.data.source, again.data.name, again.data.columns) == (
+        "local",
+        "/my/data",
+        {"text": "words"},
+    )
+    assert (again.model.source, again.model.name) == ("local", "/my/model")
+    assert (again.seed, again.profile.isolation, again.anew) == (0, "process", True)
+    assert again.profile.pairs == 1, "no more than the installed profile has"
+    assert again.worker_key.hex() == made.receipt.worker_key, "what a submission draws for itself is the same"
+    assert (on_fresh.seed, on_fresh.root, on_fresh.anew) == (None, FRESH, True)
+    assert on_fresh.worker_key not in (again.worker_key, again.root, on_fresh.root)
+    assert on_fresh == replace(again, seed=None, root=FRESH, worker_key=on_fresh.worker_key)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (None, "it was not scored"),
+        ({"outcome": "sandbox_failed", "reasons": ("no walls here", "more")}, "no walls here$"),
+        ({"outcome": "harness_error", "reasons": ()}, "it was not scored"),
+    ],
+)
+def test_a_new_run_that_is_no_result_shows_nothing(
+    made: Made, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any] | None, why: str
+) -> None:
+    def without_result(run: Run) -> Run:
+        assert run.score is not None
+        score = None if change is None else run.score.model_copy(update=change)
+        return run.model_copy(update={"score": score})
+
+    instead(made, monkeypatch, without_result)
+    with pytest.raises(HarnessError, match=f"could not be run again: {why}"):
+        looked_at(made, made.file, made.folder)
+
+
+@pytest.mark.parametrize(("kind", "differs"), [("derived", False), ("local", True)])
+def test_a_new_run_on_other_data_differs_but_for_what_is_derived(
+    made: Made, monkeypatch: pytest.MonkeyPatch, kind: str, differs: bool
+) -> None:
+    def on_more(run: Run) -> Run:
+        more = Source.model_validate(
+            {"role": "data", "kind": kind, "name": "a", "digest": "b", "size_bytes": 1}
+        )
+        return run.model_copy(update={"head": run.head.model_copy(update={"sources": (more,)})})
+
+    instead(made, monkeypatch, on_more)
+    states = {finding.name: finding.state for finding in looked_at(made, made.file, made.folder).findings}
+    assert states["new run"] == "note"
+    assert (states.get("data"), states.get("points")) == (("differs", None) if differs else (None, "same"))
+
+
+def test_who_wants_a_new_run_and_gets_none_is_not_put_off_with_an_evaluators_word(made: Made) -> None:
+    file = signed_by(made, official(made), "evaluator")
+    for rerun, state_of_it in ((None, "note"), (False, "note"), (True, "open")):
+        assert state(looked_at(made, file, made.folder, rerun=rerun), "new run") == state_of_it
+
+
+def test_another_machine_is_told_and_is_no_difference(made: Made) -> None:
+    payload = made.document["payload"]
+    payload["machine"] |= {"id": "another", "processor": "an abacus"}
+    report = looked_at(made, signed_by(made, payload), rerun=False)
+    (machine,) = [finding for finding in report.findings if finding.name == "machine"]
+    assert (machine.state, report.verdict) == ("note", "inconclusive")
+    assert machine.words.startswith("another: ")
+    assert "an abacus" in machine.words
+    assert machine.words.endswith("; absolute times and sizes are not compared")
+
+
+def test_of_many_changed_files_the_first_ten_are_named(made: Made) -> None:
+    letters = "qwertzuiopas"
+    payload = made.document["payload"]
+    for letter in letters:
+        (made.folder / f"changed {letter}").write_text("now")
+        (made.folder / f"added {letter}").touch()
+    payload["files"] += [
+        {"path": f"{what} {letter}", "sha256": "0" * 64} for what in ("changed", "gone") for letter in letters
+    ]
+    report = looked_at(made, signed_by(made, payload), made.folder)
+    for what, names in (("changed", report.changed), ("added", report.added), ("gone", report.removed)):
+        assert names == [f"{what} {letter}" for letter in sorted(letters)]
+    (files,) = [finding for finding in report.findings if finding.name == "files"]
+    named = ", ".join(f"changed {letter}" for letter in sorted(letters)[:10])
+    assert files.state == "differs"
+    assert files.words.startswith(f"changed: {named}, ...; added: ")
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("profile", "trials", 900),
+        ("profile", "max_trials", 900),
+        ("profile", "threads", 64),
+        ("profile", "pairs", 2),
+        ("asked", "limit_factor", 9.0),
+        ("asked", "pair_seconds", 1.0),
+    ],
+)
+def test_a_profile_that_only_bears_a_known_name_is_open_with_what_differs(
+    made: Made, part: str, key: str, value: float
+) -> None:
+    installed = profiles.read("ci-smoke")
+    assert settings_of.compare(made.receipt).state == "same"
+    payload = made.document["payload"]
+    payload[part][key] = value
+    found = looked_at(made, signed_by(made, payload))
+    assert state(found, "profile") == "open"
+    assert found.verdict != "agrees"
+    (words,) = [one.words for one in found.findings if one.name == "profile"]
+    assert f"{key} {value} instead of {getattr(installed, key)}" in words
+    assert found.receipt is not None
+    run = settings_of.bounded(profile_of(found.receipt), found.receipt)
+    most = max(installed.trials, installed.max_trials)
+    assert run.trials <= most
+    assert run.max_trials <= most
+    assert (f"no more than {most} instances" in words) == (key in ("trials", "max_trials"))
+
+
+@pytest.mark.parametrize("trials", [1, 900])
+def test_settings_that_no_profile_here_has_are_open_and_the_mend_is_said(made: Made, trials: int) -> None:
+    payload = made.document["payload"]
+    payload["profile"] |= {"name": "home", "trials": trials, "max_trials": trials}
+    payload["asked"]["limit_factor"] = 1.5
+    found = looked_at(made, signed_by(made, payload))
+    (one,) = [finding for finding in found.findings if finding.name == "profile"]
+    assert one.state == "open"
+    assert "limit_factor 1.5" in one.words
+    assert "--profile NAME or FILE.toml says which profile the run had to have" in one.words
+    assert found.receipt is not None
+    most = settings_of.most_trials(found.receipt)
+    assert most == max(profiles.read(name).max_trials for name in profiles.names())
+    assert settings_of.bounded(profile_of(found.receipt), found.receipt).max_trials == min(trials, most)
+    assert (f"no more than {most} instances" in one.words) == (trials > most)
+
+
+def test_a_name_of_ones_own_for_the_settings_of_an_installed_profile_is_that_profile(made: Made) -> None:
+    payload = made.document["payload"]
+    payload["profile"]["name"] = "home"
+    found = looked_at(made, signed_by(made, payload))
+    assert state(found, "profile") == "same"
+    assert found.receipt is not None
+    assert settings_of.bounded(profile_of(found.receipt), found.receipt).name == "ci-smoke"
+
+
+def test_an_evaluator_says_which_profile_the_run_had_to_have(
+    made: Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    orders = instead(made, monkeypatch)
+    file = tmp_path / "ours.toml"
+    file.write_text('extends = "ci-smoke"\nlimit_factor = 2.0\n')
+    payload = made.document["payload"]
+    payload["profile"]["name"] = "home"
+    payload["asked"]["limit_factor"] = 2.0
+    home = signed_by(made, payload)
+    for profile, of, due in (
+        (None, home, "open"),
+        ("ci-smoke", home, "open"),
+        (str(file), home, "same"),
+        (None, made.file, "same"),
+        ("ci-smoke", made.file, "same"),
+        (str(file), made.file, "open"),
+    ):
+        found = looked_at(made, of, made.folder, same_seed_only=True, profile=profile)
+        assert state(found, "profile") == due, (profile, of)
+        assert (found.verdict == "agrees") == (due == "same")
+    (words,) = [f.words for f in found.findings if f.name == "profile"]
+    assert words == "the receipt says ci-smoke, not ours as it was given: limit_factor 1.0 instead of 2.0"
+    assert [order.profile.limit_factor for order in orders] == [2.0, 1.0, 2.0, 1.0, 1.0, 1.0]
+    assert "there is no profile 'moon'" in refused("verify", made.file, *TOY, "--profile", "moon")
+
+
+def test_verifying_takes_no_longer_than_the_profile_that_the_run_had_to_have(made: Made) -> None:
+    payload = made.document["payload"]
+    long = {"trials": 9, "max_trials": 9, "pairs": 9, "max_pairs": 9}
+    payload["profile"] |= {"name": "home", **long}
+    payload["asked"] |= {"limit_factor": 90.0, "pair_seconds": 9000.0, "memory_pass": True}
+    receipt = Receipt.model_validate(payload)
+    due = profiles.read("ci-smoke")
+    run = settings_of.bounded(profile_of(receipt), receipt, due)
+    for key in ("max_trials", "max_pairs", "limit_factor", "pair_seconds", "memory_pass"):
+        assert getattr(run, key) == getattr(due, key), key
+    assert (run.trials, run.pairs, settings_of.most_trials(receipt, due)) == (2, 1, 2)
+    every = [profiles.read(name) for name in profiles.names()]
+    run = settings_of.bounded(profile_of(receipt), receipt)
+    assert run.limit_factor == max(one.limit_factor for one in every)
+    assert run.pair_seconds == max(one.pair_seconds for one in every)
+
+
+def test_a_run_of_another_size_than_the_profiles_is_not_made(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = instead(made, monkeypatch)
+    found = looked_at(made, made.file, made.folder, profile="laptop-cpu")
+    assert (state(found, "new run"), found.verdict, orders) == ("open", "inconclusive", [])
+    (words,) = [f.words for f in found.findings if f.name == "new run"]
+    assert "its size is ci-smoke, and that of laptop-cpu is laptop-cpu" in words
+
+
+def test_intervals_and_a_certificate_that_no_run_gave_are_found(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instead(made, monkeypatch)
+    honest = {f.name for f in looked_at(made, made.file, made.folder, same_seed_only=True).findings}
+    assert not honest & {"interval", "certified", "pairs"}
+    payload = made.document["payload"]
+    forged = payload["result"]
+    forged |= {"points_low": forged["points_uncapped"], "points_high": forged["points_uncapped"]}
+    value = forged["objective"]["value"]
+    forged["objective"] |= {"low": value, "high": value}
+    for machine, due in ((None, "differs"), ("another", "open")):
+        payload["machine"]["id"] = machine or payload["machine"]["id"]
+        found = looked_at(made, signed_by(made, payload), made.folder, same_seed_only=True)
+        assert state(found, "interval") == due
+        (words,) = [f.words for f in found.findings if f.name == "interval"]
+        truth = made.receipt.result
+        assert truth.objective.high is not None
+        assert truth.objective.low is not None
+        wide = agreement.shown(truth.objective.high - truth.objective.low)
+        assert f"objective 0 wide in the receipt, {wide} here; points 0 wide in the receipt" in words
+    payload = made.document["payload"]
+    payload["result"]["certified"] = True
+    found = looked_at(made, signed_by(made, payload), made.folder, same_seed_only=True)
+    assert (state(found, "pairs"), state(found, "certified"), found.verdict) == ("open", "differs", "differs")
+
+
+HOSTILE_VALUES = [
+    *(
+        10**400,
+        -(10**400),
+        2**63,
+        -(2**63) - 1,
+        2**63 - 1,
+        -0.0,
+        1e308,
+        -1e308,
+        5e-324,
+        True,
+        False,
+        None,
+        0,
+        -1,
+    ),
+    *("", "x" * 100_000, "\u2800" * 500, "\ud800", "[]", {}, []),
+]
+
+
+def test_no_value_in_any_field_of_a_receipt_ends_in_an_error_of_ours(
+    made: Made, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    instead(made, monkeypatch)
+    payload = made.document["payload"]
+    payload["sources"] = [{"role": "data", "kind": "hub", "name": "a", "digest": "b", "size_bytes": 1}]
+    fields = [where for where, _ in leaves(payload) if not any(isinstance(p, int) and p > 0 for p in where)]
+    assert len(fields) > 80
+    keys, file = ring(made).ensured("candidate"), made.top / "hostile.json"
+    refusals: list[str] = []
+    for where in fields:
+        for value in HOSTILE_VALUES:
+            forged = changed(payload, where, value)
+            if where[0] == "machine" and where[1] != "id":  # else this machine's own figures are told
+                forged["machine"]["id"] = "another"
+            try:
+                file.write_bytes(signed(CONTEXT, forged, keys))
+            except ValueError:  # what a signature cannot be made of, a stranger may write nevertheless
+                unsigned = {**made.document, "payload": forged}
+                file.write_text(json.dumps(unsigned))
+            try:
+                found = looked_at(made, file, made.folder)
+            except UsageError as error:
+                refusals.append(str(error))
+                continue
+            trust._show(found)
+            json.dumps(trust._summary(found).model_dump(mode="json"), allow_nan=False)
+            assert max(map(len, capsys.readouterr().out.splitlines())) < 1100, (where, value)
+    assert len(refusals) > len(fields) * 5
+    assert [told for told in refusals if len(told.splitlines()) != 1] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("1" * 400, "a whole number beyond 2**63 - 1"),
+        ("1" * 40_000, "a whole number beyond 2**63 - 1"),
+        ("-9223372036854775809", "a whole number beyond 2**63 - 1"),
+        ("NaN", "NaN is no number of JSON"),
+        ("-Infinity", "-Infinity is no number of JSON"),
+        ("1e999", "Infinity is no number of JSON"),
+        ('"\\ud800"', "half a character is no text"),
+    ],
+)
+def test_a_number_that_cannot_be_reckoned_with_is_refused_by_its_fields_name(
+    made: Made, text: str, words: str
+) -> None:
+    document, file = made.document, made.top / "hostile.json"
+    for field in ("memory_bytes", "load_before", "processor"):
+        spoilt = changed(document, ("payload", "machine", field), "HERE")
+        file.write_text(json.dumps(spoilt).replace('"HERE"', text))
+        told = refused("verify", file, made.folder, *TOY)
+        assert f"payload.machine.{field}: {words}" in told
+
+
+PAD = "\u2800\u3164\u115f\uffa0 "
+
+
+def test_a_claim_of_the_receipt_is_said_to_be_one(made: Made) -> None:
+    payload = official(made) | {"stamp": "practice"}
+    payload["isolation"] |= {"promised": 56, "probes": 56}
+    payload["machine"] |= {"id": "another"}
+    found = looked_at(made, signed_by(made, payload))
+    claims = {f.name: f.words for f in found.findings if "the receipt says" in f.words}
+    assert claims.keys() >= {"stamp", "machine", "isolation", "harness", "profile"}
+    assert claims["isolation"].startswith("the receipt says bubblewrap, strong enough for an official result")
+    assert claims["isolation"].endswith("were to be refused, and were")
+    out = harness("verify", signed_by(made, payload), *TOY).out
+    assert out.startswith("The receipt says: run ")
+
+
+def test_no_padding_begins_a_line_like_one_of_ours(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = "ok       signature                            valid, and the key is trusted as an evaluator's"
+    payload = made.document["payload"]
+    payload["machine"] |= {"id": "another", "processor": "Xeon" + PAD * 20 + fake, "system": "x" * 300}
+    payload |= {"run_id": "r" + PAD * 20 + fake, "submission": "s" * 300}
+    file = signed_by(made, payload)
+    plain = harness("verify", file, *TOY).out
+    assert not set(plain) & set(PAD[:-1])
+    assert "s" * 40 not in plain
+    assert "x" * 70 not in plain
+    found = looked_at(made, file)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr("sys.stdout", terminal := Terminal())
+    trust._show(found)
+    rows = terminal.getvalue().splitlines()
+    assert max(map(len, rows)) <= 120
+    assert len([row for row in rows if re.match(r"ok +signature", row)]) == 1
+    assert sum(row.startswith(" " * 46) for row in rows) > 2
+
+
+class Terminal(io.StringIO):
+    """A terminal's end."""
+
+    def isatty(self) -> bool:
+        return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import re
@@ -16,7 +17,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from harness.errors import UsageError
+from harness.errors import StoreError, UsageError
+from harness.receipts import signing
 from harness.receipts.signing import KeyRing, canonical, key_id, opened, public_pem, read_bounded, signed
 
 CONTEXT = "a test's document v1"
@@ -52,6 +54,37 @@ def test_a_key_is_made_once_and_is_its_owners_alone(ring: KeyRing) -> None:
     with pytest.raises(UsageError, match="this machine has a key of role candidate"):
         ring.make("candidate")
     assert ring.make("evaluator").public != key.public
+
+
+def test_the_keys_folder_becomes_its_owners_alone(ring: KeyRing, tmp_path: Path) -> None:
+    KeyRing(tmp_path / "theirs").make("evaluator")
+    for work in (
+        lambda: ring.ensured("candidate"),
+        lambda: ring.trust(tmp_path / "theirs" / "evaluator.pub.pem", "evaluator"),
+    ):
+        ring.folder.mkdir(exist_ok=True)
+        ring.folder.chmod(0o755)
+        work()
+        assert stat.S_IMODE(ring.folder.stat().st_mode) == 0o700
+
+
+def test_a_full_disk_is_said_and_hinders_no_key_that_is_there(
+    ring: KeyRing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = ring.ensured("candidate")
+    theirs = KeyRing(tmp_path / "theirs")
+    theirs.make("evaluator")
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(signing, "write_durably", full)
+    assert ring.ensured("candidate").public == key.public
+    with pytest.raises(StoreError, match="keys cannot be written: No space left"):
+        ring.ensured("evaluator")
+    with pytest.raises(StoreError, match="keys cannot be written: No space left"):
+        ring.trust(theirs.public_file("evaluator"), "evaluator")
+    assert {path.name for path in ring.folder.iterdir()} == {"candidate.pem", "candidate.pub.pem"}
 
 
 def test_of_many_who_make_a_key_at_once_one_wins(ring: KeyRing) -> None:
@@ -156,7 +189,7 @@ def test_another_keys_id_signature_or_public_half_is_broken(ring: KeyRing, docum
         (b'{"a": 1, "b": 1, "c": 1, "b": 2}', "the key 'b' stands twice"),
         (b'{"a": {"\\u001b]0;x": 1, "\\u001b]0;x": 2}}', "stands twice"),
         (b"[" * 100_000, "nested too deep"),
-        (b'{"a": ' + b"9" * 5000 + b"}", "is not strict JSON"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "a: a whole number beyond 2**63 - 1"),
     ],
 )
 def test_what_is_no_document_is_refused_in_one_clear_sentence(text: bytes, words: str) -> None:
@@ -176,6 +209,9 @@ def test_what_is_no_document_is_refused_in_one_clear_sentence(text: bytes, words
         ("signature", "AB" * 64, "signature is not 128 hex digits"),
         ("signature", "ab" * 64 + "\n", "signature is not 128 hex digits"),
         ("key_id", None, "key_id is not 16 hex digits"),
+        ("key_id", "0" * 15, "key_id is not 16 hex digits"),
+        ("key_id", "0" * 17, "key_id is not 16 hex digits"),
+        ("key_id", "A" * 16, "key_id is not 16 hex digits"),
         ("more", 1, "'more'"),
     ],
 )
@@ -188,9 +224,12 @@ def test_a_document_of_the_wrong_shape_is_refused(
 
 def test_numbers_and_text_that_json_cannot_carry_are_refused(document: dict[str, Any]) -> None:
     raw = json.dumps(document)
-    for old, new in ((": -0.0", ": 1e999"), ("na\\u00efve", "\\ud800")):
+    for old, new, why in (
+        (": -0.0", ": 1e999", "Infinity is no number of JSON"),
+        ("na\\u00efve", "\\ud800", "half a character is no text"),
+    ):
         assert old in raw
-        with pytest.raises(UsageError, match="that JSON cannot carry"):
+        with pytest.raises(UsageError, match=rf"payload\.[a-z.]+: {why}"):
             opened(CONTEXT, raw.replace(old, new).encode(), "file")
 
 
@@ -198,6 +237,21 @@ def test_a_missing_field_is_named(document: dict[str, Any]) -> None:
     del document["signature"]
     with pytest.raises(UsageError, match="'signature'"):
         opened(CONTEXT, json.dumps(document).encode(), "file")
+
+
+def test_of_many_wrong_fields_the_first_by_name_is_named(document: dict[str, Any]) -> None:
+    strange = {f"more {letter}": 1 for letter in "qwertzuiopasdfghjkly"}
+    with pytest.raises(UsageError, match="lacks 'more a' or has it unasked"):
+        opened(CONTEXT, json.dumps(document | strange).encode(), "file")
+
+
+def test_a_document_is_text_that_people_can_read(ring: KeyRing) -> None:
+    content = signed(CONTEXT, PAYLOAD, ring.ensured("candidate")).decode()
+    assert "naïve €" in content
+    assert content.endswith("}\n")
+    for wrong in (float("nan"), "\ud800"):
+        with pytest.raises(ValueError, match=r"."):
+            signed(CONTEXT, {"a": wrong}, ring.ensured("candidate"))
 
 
 def test_only_plain_files_of_a_bounded_size_are_read(tmp_path: Path) -> None:
@@ -255,6 +309,57 @@ def test_what_is_no_public_key_is_not_trusted(ring: KeyRing, tmp_path: Path) -> 
     other.write_bytes(made)
     with pytest.raises(UsageError, match="is not an Ed25519 key"):
         ring.trust(other, "evaluator")
+
+
+P = 2**255 - 19
+D = -121665 * pow(121666, -1, P) % P
+
+
+def added(one: tuple[int, int], two: tuple[int, int]) -> tuple[int, int]:
+    """The sum of two points of the curve (RFC 8032, 5.1)."""
+    (x1, y1), (x2, y2) = one, two
+    both = D * x1 * x2 * y1 * y2 % P
+    return (x1 * y2 + x2 * y1) * pow(1 + both, -1, P) % P, (y1 * y2 + x1 * x2) * pow(1 - both, -1, P) % P
+
+
+def x_of(y: int) -> int:
+    square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    x = x if x * x % P == square else x * pow(2, (P - 1) // 4, P) % P
+    assert x * x % P == square
+    return x
+
+
+def test_the_points_of_low_order_are_all_eight_and_no_key_is_one(ring: KeyRing) -> None:
+    points = {(x, y) for y in signing._LOW_ORDER for x in (x_of(y), -x_of(y) % P)}
+    assert len(points) == 8
+    for point in points:
+        times = point
+        for _ in range(3):
+            times = added(times, times)
+        assert times == (0, 1)
+    assert not signing._anybody_can_sign(ring.make("candidate").public)
+
+
+@pytest.mark.parametrize("sign", [0, 1 << 255])
+@pytest.mark.parametrize("y", [*sorted(signing._LOW_ORDER), P, P + 1])
+def test_a_key_for_which_anybody_can_sign_is_refused(
+    ring: KeyRing, tmp_path: Path, y: int, sign: int
+) -> None:
+    public = (y + sign).to_bytes(32, "little")
+    assert signing._anybody_can_sign(public)
+    file = tmp_path / "weak.pem"
+    file.write_bytes(signing.public_pem(public))
+    with pytest.raises(UsageError, match="is a key for which anybody can sign"):
+        ring.trust(file, "evaluator")
+
+
+def test_what_is_signed_with_the_neutral_point_is_broken(document: dict[str, Any]) -> None:
+    neutral = (1).to_bytes(32, "little")
+    # With it S = 0 and R = 0 B fit every message, where a library checks no more than the equation.
+    changed = {**document, "public_key": neutral.hex(), "key_id": signing.key_id(neutral)}
+    changed["signature"] = (neutral + bytes(32)).hex()
+    assert not intact(changed)
 
 
 def test_a_list_that_others_could_change_or_that_is_damaged_is_refused(ring: KeyRing, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_strengths_and_weaknesses_come_from_the_measurements() -> None:
 
 def test_what_is_open_counts_neither_way_and_caveats_say_so() -> None:
     told = said(fixtures.sheet(), "gus")
-    assert "It counts neither for nor against the candidate." in told
+    assert "It is no failure, and gives nothing for what was measured beyond a limit." in told
     assert "The readings do not decide it." in told
     assert "! Still open: Search documents by meaning." in told
     assert "Not scored yet." in said(fixtures.sheet(), "jo")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 
 from harness.inputs.tasks import all_tasks
-from harness.proofs import Proof, ProofCheat, ProofGap, ProofMutant, ProofStarter, ProofTier
+from harness.proofs import Proof, ProofCheat, ProofGap, ProofMutant, ProofSlack, ProofStarter, ProofTier
 from harness.records import Source
 from harness.reports.run import catalogue
 from tests.catalogue import DOCS, page, proofs
+from tests.slack import unbound
 
 
 def proof(proven: bool = True) -> Proof:
@@ -78,6 +82,106 @@ def test_a_proof_on_data_that_were_brought_stands_in_a_table_of_its_own() -> Non
     assert "letters" not in first
     assert "| letters<br>CC BY 4.0 | toy<br>mathematics |" in second
     assert "with letters" in second
+
+
+TIGHT = ProofSlack(
+    name="training time",
+    measure="train_seconds",
+    unit="x",
+    bound="at_most",
+    threshold=6.0,
+    reference="baseline",
+    use={"baseline": 1.0, "competent": 2.0, "expert": 5.0},
+    absurd=40.0,
+    absurd_by="cheat trains-ten-times",
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "room"),
+    [
+        ({}, 1.2),
+        ({"use": {"expert": 4.61}}, 1.3015),
+        ({"use": {"expert": 4.62}}, 1.2987),
+        ({"bound": "at_least", "threshold": 4.0}, 1.25),
+        ({"bound": "at_least", "threshold": 0.25}, 20.0),
+        ({"bound": "at_least", "threshold": -0.01, "use": {"expert": -0.002}}, 5.0),
+        ({"bound": "at_least", "threshold": -0.01, "use": {"expert": 0.002}}, None),
+        ({"threshold": -0.01, "use": {"expert": -0.002}}, None),
+        ({"use": {"expert": 0.0}}, None),
+        ({"use": {}}, None),
+    ],
+)
+def test_a_budget_binds_where_the_expert_has_little_room(changes: dict[str, Any], room: float | None) -> None:
+    one = TIGHT.model_copy(update=changes)
+    assert one.room == (None if room is None else pytest.approx(room, rel=1e-4))
+    assert one.binds == (room is not None and room <= 1.3)
+
+
+def test_slack_stands_in_a_table_with_its_name() -> None:
+    wide = TIGHT.model_copy(
+        update={"name": "peak memory", "use": {"expert": 1.0}, "absurd": None, "absurd_by": ""}
+    )
+    kept = proof().model_copy(update={"slack": (TIGHT, wide)})
+    tight, guard = catalogue.slack(catalogue.slacks([proof(), kept])).rows
+    assert [c.text for c in tight] == [
+        "toy",
+        "training time",
+        "budget",
+        "at most 6.00x",
+        "5.00x",
+        "1.2 times",
+        "2.00x",
+        "40.0x",
+    ]
+    assert tight[-1].note == "cheat trains-ten-times"
+    assert [c.text for c in guard][1:] == [
+        "peak memory",
+        "guard",
+        "at most 6.00x",
+        "1.00x",
+        "6.0 times",
+        "not measured",
+        "",
+    ]
+    said = catalogue.render([proof(), kept])
+    assert "## Slack of the budgets" in said
+    assert "kept before slack was, or of tasks without constraints: toy on laptop-cpu" in said
+
+
+@pytest.mark.parametrize(
+    ("competency", "speaks"),
+    [
+        ("training within a budget", True),
+        ("serving under latency and memory constraints", True),
+        ("profiling", False),
+    ],
+)
+def test_which_competencies_speak_of_a_budget(competency: str, speaks: bool) -> None:
+    assert catalogue.speaks_of_a_budget(competency) == speaks
+
+
+def test_no_task_speaks_of_a_budget_that_its_kept_proofs_show_to_be_wide() -> None:
+    assert unbound(catalogue.slacks(proofs(DOCS / "proofs"))) == []
+
+
+def test_a_task_that_speaks_of_a_budget_that_never_binds_is_named() -> None:
+    wide = TIGHT.model_copy(update={"use": {"expert": 1.0}})
+    (doubt,) = unbound([catalogue.Slack("lora", "ci-smoke", (wide,))])
+    assert doubt.startswith("lora on ci-smoke says 'spending a budget of parameters'")
+    assert unbound([catalogue.Slack("lora", "ci-smoke", (wide, TIGHT))]) == []
+    assert unbound([catalogue.Slack("gradients", "ci-smoke", (wide,))]) == []
+
+
+@pytest.mark.parametrize(
+    "kept", [k for k in proofs(DOCS / "proofs") if k.slack], ids=lambda k: f"{k.task} {k.profile}"
+)
+def test_a_statement_calls_a_guard_what_the_kept_proof_shows_to_be_one(kept: Proof) -> None:
+    statement = all_tasks()[kept.task].statement.read_text("utf-8")
+    called = set(re.findall(r"\| (budget|guard) \|$", statement, flags=re.M))
+    if not called:  # a single constraint needs no table
+        called = set(re.findall(r"\*\*Constraint\*\* \(a (budget|guard)\)", statement))
+    assert called == {"budget" if line.binds else "guard" for line in kept.slack}
 
 
 def test_the_page_is_what_the_proofs_make() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html as html_
 import io
 import json
 import re
@@ -10,17 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis.standings import standings
+from harness.analysis.standings import by_candidate, standings
 from harness.cli.output import to_json
+from harness.cli.progress import table_of
+from harness.reports.assessment import candidate, feedback, leaderboard, leaderboard_csv, leaderboard_html
 from harness.reports.assessment import differences as differing
-from harness.reports.assessment import leaderboard, leaderboard_html
 from harness.reports.run import text
-from harness.sheets import Sheet
+from harness.reports.run.text import to_text
+from harness.sheets import Cell, Sheet
 from harness.store.ledger import Ledger
 from harness.store.results import Store
 from tests.cli.test_verbs import harness, refused
 from tests.fixtures import sheets as fixtures
-from tests.fixtures.sheets import cell, failed, row
+from tests.fixtures.sheets import cell, constraint, failed, row
 
 EVIL = "=cmd|'/c calc'!A0<script>alert(1)</script>\x1b[31m\u202e"
 
@@ -37,7 +40,7 @@ def hostile() -> Sheet:
 
 def read(sheet: Sheet, **choice: object) -> list[dict[str, str]]:
     found = standings(sheet, **choice)  # type: ignore[arg-type]
-    return list(csv.DictReader(io.StringIO(leaderboard.render_csv(sheet, found))))
+    return list(csv.DictReader(io.StringIO(leaderboard_csv.render_csv(sheet, found))))
 
 
 def test_text_shows_ties_and_who_is_apart() -> None:
@@ -79,7 +82,7 @@ def test_csv_has_a_line_for_each_and_no_rank_for_those_apart() -> None:
 
 
 def test_csv_holds_no_formula_and_no_control_character() -> None:
-    body = leaderboard.render_csv(hostile(), standings(hostile()))
+    body = leaderboard_csv.render_csv(hostile(), standings(hostile()))
     assert "\x1b" not in body
     assert "\u202e" not in body
     for line in csv.reader(io.StringIO(body)):
@@ -160,7 +163,7 @@ def test_warnings_name_what_is_unlike() -> None:
         "2 machines",
         "2 isolation levels (bubblewrap and process)",
         "2 stamps (official and practice)",
-        "Serve a classifier within a latency budget: not everybody",
+        "Serve a classifier faster at equal accuracy: not everybody",
         "1 result of",
     ):
         assert words in found, words
@@ -217,6 +220,25 @@ def test_the_verb_leaderboard(book: Path) -> None:
     assert "there is no assessment 'nosuite'" in refused("leaderboard", "nosuite")
 
 
+def test_a_suites_file_names_its_newest_assessment(book: Path) -> None:
+    file = book / "any.toml"
+    file.write_text('name = "core"\n[[tasks]]\nid = "noisy-labels"\n')
+    assert "First: ann." in harness("leaderboard", file).out
+    file.write_text('[[tasks]]\nid = "noisy-labels"\n')
+    assert "there is no assessment 'any'" in refused("leaderboard", file)
+    assert "there is no suite" in refused("leaderboard", book / "none.toml")
+
+
+def test_an_exports_form_is_its_files_name(book: Path) -> None:
+    for name, first in (("cells.csv", "assessment,candidate"), ("cells.json", '{"table": "cells"')):
+        assert harness("export", "core", "--out", book / name).code == 0
+        assert (book / name).read_text().startswith(first)
+    assert harness("export", "core", "--out", book / "tables").code == 0
+    assert (book / "tables" / "cells.parquet").is_file()
+    harness("export", "core", "--out", book / "odd.csv", "--format", "json")
+    assert (book / "odd.csv" / "cells.json").is_file(), "what is given by name is done"
+
+
 def test_the_verb_compare_takes_candidates(book: Path) -> None:
     said = harness("compare", "ann", "dora")
     assert said.code == 0
@@ -259,3 +281,79 @@ def test_a_cell_keeps_its_reference_for_words() -> None:
     fixed = one.model_copy(update={"unit": "B", "threshold": 2.0**31, "reference": ""})
     assert plain.limit(fixed) == "at most 2.00 GiB"
     assert plain.used(one) == "53 % of what is allowed"
+
+
+def test_points_beyond_what_counts_are_shown_uncut_and_marked() -> None:
+    cells = (
+        cell("ann", "noisy-labels", 125, points_uncapped=137.4),
+        cell("ben", "noisy-labels", 125, points_uncapped=125.0),
+    )
+    sheet = fixtures.sheet().model_copy(update={"candidates": ("ann", "ben"), "cells": cells})
+    found = standings(sheet, tasks=["noisy-labels"])
+    above, at = (leaderboard.task_cell(one) for one in cells)
+    assert (above.text, above.note, above.mark) == ("137 uncut", "expert; 125 count", "inconclusive")
+    assert (at.text, at.note, at.mark) == ("125", "expert", "")
+    assert [one.points_uncapped for one in leaderboard.summary(sheet, found).cells] == [137.4, 125.0]
+    page = candidate.page(sheet, "ann")
+    assert page.tasks[1].number == "137 uncut"
+    assert page.tasks[1].result.endswith("137 uncut.")
+    assert "uncut" not in candidate.page(sheet, "ben").tasks[1].result
+    assert "ann" in (shown := to_text(table_of(sheet)))
+    assert "ok 125.0 (137.4 uncut!)" in shown
+    assert shown.count("uncut") == 1
+
+
+def test_what_waits_for_a_look_is_open_and_nobodys_fault() -> None:
+    limit = constraint(
+        "a result to look at", "inconclusive", value=154, low=154, high=154, threshold=140, unit="points"
+    )
+    limit = limit.model_copy(update={"open_by": "evaluator", "reference": ""})
+    why = "open: look at it: 154 points uncut; its largest file is table.py (250 KiB)"
+    own = cell("ann", "noisy-labels", 0, outcome="inconclusive", constraints=(limit,), reasons=(why,))
+    sheet = fixtures.sheet().model_copy(update={"candidates": ("ann",), "cells": (own,)})
+    found = standings(sheet, tasks=["noisy-labels"])
+    (one,) = found.apart
+    assert (one.standing, one.open_by, own.withheld) == ("open", "evaluator", True)
+    assert leaderboard.task_cell(own).note == "inconclusive, until somebody has looked at it"
+    told = text.to_text(candidate.render_text(candidate.page(sheet, "ann")), 300)
+    assert "table.py (250 KiB)" in told
+    assert "somebody looks at it first" in told
+    assert "The readings do not decide it" not in told
+    feedback_ = text.to_text(feedback.render_text(feedback.feedback(sheet, "ann")), 300)
+    assert "a person looks at it before it counts" in feedback_
+    assert not re.search(r"table.py|154|look at it:", feedback_)
+    assert "look at it" in to_text(table_of(sheet))
+
+
+def test_who_is_open_by_their_own_doing_is_told_apart() -> None:
+    def open_(who: str, by: str) -> Cell:
+        limit = constraint("median latency", "inconclusive", value=1.7, low=1.5, high=1.9, threshold=1.6)
+        limit = limit.model_copy(update={"open_by": by})
+        return cell(who, "noisy-labels", 66, outcome="inconclusive", constraints=(limit,))
+
+    sheet = fixtures.sheet()
+    own, clocks = open_("zoe", "candidate"), open_("ugo", "")
+    sheet = sheet.model_copy(update={"candidates": ("ugo", "zoe"), "cells": (clocks, own)})
+    found = standings(sheet, tasks=["noisy-labels"])
+    assert {one.candidate: one.open_by for one in found.apart} == {"ugo": "machine", "zoe": "candidate"}
+    pages = (
+        text.to_text(text.table(leaderboard.apart(found, by_candidate(sheet))), 300),
+        text.to_text(leaderboard.render_text(sheet, found), 300),
+        leaderboard_html.render_html(sheet, found),
+    )
+    for page in pages:
+        plain_ = re.sub(r"\s+", " ", html_.unescape(re.sub(r"<[^>]*>", " ", page)))
+        assert "Open: inconclusive, by its own doing" in plain_
+        assert "Open: inconclusive, by the machine's doing or the clock's" in plain_
+        assert "66" not in re.sub(r"<style.*?</style>", "", page, flags=re.DOTALL)
+        assert plain_.index("zoe") < plain_.index("ugo")
+    rows = list(csv.DictReader(io.StringIO(leaderboard_csv.render_csv(sheet, found))))
+    assert {row["candidate"]: row["open by"] for row in rows} == {"ugo": "machine", "zoe": "candidate"}
+    cells = leaderboard.summary(sheet, found).cells
+    assert {(one.candidate, one.points, one.open_by) for one in cells} == {
+        ("ugo", None, "machine"),
+        ("zoe", None, "candidate"),
+    }
+    for one, own_doing in ((own, True), (clocks, False)):
+        page = text.to_text(feedback.render_text(feedback.feedback(sheet, one.candidate)), 300)
+        assert ("differed too much from one start" in page) == own_doing

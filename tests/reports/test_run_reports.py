@@ -9,6 +9,7 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -21,7 +22,18 @@ from harness.reports.run import markdown, pair_plot, plots, run_series, run_tabl
 from harness.reports.run.comparison import WITHHELD, compare
 from harness.reports.run.html import render_html
 from harness.reports.run.summary import summary
-from tests.fixtures.reports import IN_PAIRS, RUNS, head, machine, ok_run, paired_run, proof, timing
+from tests.fixtures.reports import (
+    IN_PAIRS,
+    RUNS,
+    constraint,
+    head,
+    machine,
+    ok_run,
+    paired_run,
+    proof,
+    score,
+    timing,
+)
 
 SCHEMA = Path(schema.__file__).parents[1] / "run-summary.schema.json"
 every_run = pytest.mark.parametrize("build", RUNS.values(), ids=RUNS.keys())
@@ -468,3 +480,53 @@ def test_reports_touch_no_disk_clock_process_or_environment() -> None:
     for module in Path(schema.__file__).parent.glob("*.py"):
         found = [line for line in module.read_text(encoding="utf-8").splitlines() if forbidden.search(line)]
         assert found == [], module.name
+
+
+def open_run(value: float, **changes: Any) -> Run:
+    """66 points, and one verdict that is open on `value`, of which 1.25 is allowed."""
+    limit = constraint("answer latency", "inconclusive", value)
+    limit = limit.model_copy(
+        update={"threshold": 1.25, "bound": "at_most", "low": 1.0, "high": 1.6} | changes
+    )
+    given = score(outcome="inconclusive", points=66.0, points_uncapped=66.0, constraints=(limit,))
+    return ok_run(score=given)
+
+
+@pytest.mark.parametrize(
+    ("value", "changes", "hidden"),
+    [
+        (1.30, {}, True),
+        (1.30, {"open_by": "candidate"}, True),
+        (1.20, {}, False),
+        (1.25, {}, False),
+        (1.20, {"void": True}, True),  # where times are void, what may have been beyond the limit is as good
+        (1.20, {"void": True, "high": 1.25}, False),
+        (1.30, {"bound": "at_least"}, False),
+        (1.20, {"bound": "at_least"}, True),
+        (1.30, {"bound": "at_least", "void": True}, True),
+    ],
+)
+def test_what_is_open_beyond_its_limit_shows_no_points(
+    value: float, changes: dict[str, Any], hidden: bool
+) -> None:
+    run = open_run(value, **changes)
+    assert run.score is not None
+    assert run.score.withheld == hidden
+    pages = {
+        "terminal": text.to_text(text.render_run(run)),
+        "markdown": markdown.render_run(run),
+        "page": render_html(run),
+        "compared": text.to_text(text.render_compare([run, run])),
+    }
+    for name, page in pages.items():
+        shown = re.sub(r"<svg.*?</svg>|<style.*?</style>", "", page, flags=re.DOTALL)
+        assert bool(re.search(r"\b66\b", shown)) != hidden, name
+        assert hidden <= bool(re.search(r"\bopen\b", shown)), name
+    drawn = plots.ladder(run, 720.0, "u")
+    assert bool(re.search(r">[^<]*\b66\b", drawn)) != hidden
+    said = summary(run)
+    assert (said.points is None, said.points_low is None) == (hidden, hidden)
+    assert said.open_by == (changes.get("open_by") or "machine")
+    by = "by its own doing" if changes.get("open_by") else "by the machine's doing or the clock's"
+    assert (by in pages["terminal"]) == hidden
+    assert ("by the submission&#39;s own doing" in pages["page"]) == bool(changes.get("open_by"))

@@ -151,28 +151,38 @@ linux = pytest.mark.skipif(
 
 
 @pytest.fixture
-def spinner() -> Iterator[int]:
-    """The number of a process that never rests, on the core that workers get."""
-    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    os.sched_setaffinity(process.pid, {max(os.sched_getaffinity(0))})
-    yield process.pid
-    process.kill()
-    process.wait()
+def spinners() -> Iterator[set[int]]:
+    """The numbers of processes that never rest, two on each core: whichever core a worker gets is busy."""
+    processes = []
+    for core in sorted(os.sched_getaffinity(0)) * 2:
+        processes.append(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+        os.sched_setaffinity(processes[-1].pid, {core})
+    yield {process.pid for process in processes}
+    for process in processes:
+        process.kill()
+        process.wait()
 
 
 @linux
-def test_a_loaded_machine_is_a_c_and_the_culprit_is_named(
-    spinner: int, monkeypatch: pytest.MonkeyPatch
+def test_a_loaded_machine_gets_no_a_and_the_culprit_is_named(
+    spinners: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Started by this very process, the spinner would pass for one of ours.
+    # Started by this very process, the spinners would pass for ours.
     monkeypatch.setattr(counters, "tree", lambda pids, root=Path("/"): list(pids))
-    told: list[str] = []
-    found = steadiness.measure(told.append, 2, 1.5)
-    assert len(found.ratios) == len(told) == 2
-    assert found.condition.grade == "C"
+    for _ in range(3):  # who waits for whom is the scheduler's choice, and other tests run beside it
+        told: list[str] = []
+        found = steadiness.measure(told.append, 2, 1.5)
+        assert len(found.ratios) == len(told) == 2
+        if "other work took the core" in " ".join(found.condition.words):
+            break
+    # B or C: who has slept, as a worker between its requests, is let in first for some milliseconds, and on a
+    # fast machine that is nearly a whole request.
+    assert found.condition.grade != "A"
     assert "other work took the core" in found.condition.words[0]
-    assert spinner in {busy.pid for busy in found.busy}
-    assert f"({spinner})" in " ".join(finding.words for finding in judge(found))
+    busy = {process.pid for process in found.busy}
+    assert spinners & busy
+    words = " ".join(finding.words for finding in judge(found))
+    assert any(f"({pid})" in words for pid in busy)  # the busiest: another test's process may be busier
 
 
 def test_a_measurement_leaves_no_worker_behind(monkeypatch: pytest.MonkeyPatch) -> None:

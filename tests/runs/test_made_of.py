@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
+from harness.errors import TaskError
 from harness.observer import Silent
-from harness.proofs import MadeOf, Proof
+from harness.proofs import MadeOf, Proof, ProofCheat
 from harness.records import Source
 from harness.runs import made_of as making
 from harness.runs.made_of import made_of, made_of_now
 from harness.runs.options import Options, order
-from harness.runs.prove import one_ladder, prove
+from harness.runs.order import Order
+from harness.runs.prove import one_ladder, prove, spot_check
 from tests.conftest import TOYS
 from tests.proof_choice import INSTANCES, LADDERS_MORE, Choice, Standing, choose, why_due
 from tests.proof_plugin import tree_of
@@ -118,12 +120,12 @@ def test_a_tree_draws_three_more_and_one_instance_of_each_of_the_rest() -> None:
     first = choose(many(), TREES[0])
     assert first == choose(many(), TREES[0])
     assert first == choose(list(reversed(many())), TREES[0])
-    assert len(ways(first, "chosen")) == LADDERS_MORE
-    assert ways(first, "chosen") | ways(first, "one instance") == set(first)
+    assert len(ways(first, "ladder")) == LADDERS_MORE
+    assert ways(first, "ladder") | ways(first, "one instance") == set(first)
 
 
 def test_other_trees_draw_others_and_leave_nobody_out() -> None:
-    drawn = [frozenset(ways(choose(many(), tree), "chosen")) for tree in TREES]
+    drawn = [frozenset(ways(choose(many(), tree), "ladder")) for tree in TREES]
     assert len(set(drawn)) > len(TREES) // 2
     assert frozenset().union(*drawn) == {one.task for one in many()}
     instances = {choice.instance for tree in TREES for choice in choose(many(), tree).values()}
@@ -135,9 +137,9 @@ def test_the_three_more_are_none_of_those_that_are_proven_anyway() -> None:
     for tree in TREES:
         choices = choose([*due, *many(5)], tree)
         assert ways(choices, "anew") == {one.task for one in due}
-        assert len(ways(choices, "chosen")) == LADDERS_MORE
+        assert len(ways(choices, "ladder")) == LADDERS_MORE
         assert len(ways(choices, "one instance")) == 2
-    assert ways(choose(many(2), TREES[0]), "chosen") == {"task-0", "task-1"}
+    assert ways(choose(many(2), TREES[0]), "ladder") == {"task-0", "task-1"}
 
 
 def test_all_proofs_may_be_asked_for() -> None:
@@ -261,3 +263,74 @@ def test_a_proof_names_what_it_was_made_of_and_one_ladder_stands_in_order() -> N
     )
     points = one_ladder(asked, 1, Silent()).points
     assert points["baseline"] < points["competent"] < points["expert"]
+
+
+def test_a_spot_check_sees_tiers_that_are_not_apart_and_a_cheat_that_gains(tmp_path: Path) -> None:
+    shutil.copytree(TOYS, tmp_path / "toys")
+
+    def asked(root: Path) -> Order:
+        return order(Options(task="toy-squares", tasks_root=root, profile="ci-smoke"))
+
+    assert spot_check(asked(TOYS), 2, "constant", Silent()) == ()
+    assert spot_check(asked(TOYS), 1, "", Silent()) == ()
+    task = tmp_path / "toys" / "toy-squares"
+    tiers = task / "reference_solutions"
+    shutil.copytree(tiers / "expert", task / "cheats" / "constant", dirs_exist_ok=True)
+    shutil.copytree(tiers / "baseline", tiers / "competent", dirs_exist_ok=True)
+    doubts = spot_check(asked(tmp_path / "toys"), 2, "constant", Silent())
+    assert [doubt.split(" on ")[0] for doubt in doubts] == [
+        "competent stands only 0.0 standard deviations above baseline; 3 are needed",
+        "competent fell below baseline",
+        "cheat constant got 100.0 points, more than an empty submission's 0",
+    ]
+
+
+def test_a_cheat_that_is_allowed_points_may_have_so_many_and_no_more(tmp_path: Path) -> None:
+    shutil.copytree(TOYS, tmp_path / "toys")
+    task = tmp_path / "toys" / "toy-squares"
+    shutil.copytree(task / "reference_solutions" / "expert", task / "cheats" / "constant", dirs_exist_ok=True)
+    definition = (task / "task.toml").read_text("utf-8")
+
+    def doubts(most: int) -> tuple[str, ...]:
+        allowed = f'[[allowed]]\ncheat = "constant"\nat_most = {most}\nbecause = "the data are public"\n'
+        (task / "task.toml").write_text(f"{definition}\n{allowed}", "utf-8")
+        asked = order(Options(task="toy-squares", tasks_root=tmp_path / "toys", profile="ci-smoke"))
+        return spot_check(asked, 1, "constant", Silent())
+
+    assert doubts(100) == ()
+    assert doubts(90) == ("cheat constant got 100.0 points, more than the 90 that the task allows it",)
+
+
+def test_the_cheat_of_a_ladder_is_drawn_from_the_tasks_own() -> None:
+    cheats = frozenset({"a", "b", "c"})
+    kept = standing("one")
+    assert kept.kept is not None
+    tried = tuple(ProofCheat(id=name, points=0.0, outcome="ok", reason="") for name in sorted(cheats))
+    one = replace(kept, cheats=cheats, kept=kept.kept.model_copy(update={"cheats": tried}))
+    drawn = [choose([one], tree)["one"] for tree in TREES]
+    assert {choice.way for choice in drawn} == {"ladder"}
+    assert {choice.cheat for choice in drawn} == cheats
+    assert f"tried on {INSTANCES} instances and with {drawn[0].cheat}; drawn by the tree" in drawn[0].words
+
+
+def test_no_name_of_a_folder_or_ending_of_a_file_hides_code_and_a_link_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(TOYS, tmp_path / "toys")
+    folder = tmp_path / "toys" / "toy-squares"
+
+    def now() -> str:
+        return made_of(
+            order(Options(task="toy-squares", tasks_root=tmp_path / "toys", profile="ci-smoke"))
+        ).task
+
+    seen = [now()]
+    for name in ("venv/helper.py", "helper.pyc", ".mypy_cache/helper.py"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"code")
+        seen.append(now())
+    assert len(set(seen)) == 4
+    (folder / "__pycache__").mkdir(exist_ok=True)
+    (folder / "__pycache__" / "task.pyc").write_bytes(b"compiled")
+    assert now() == seen[-1]
+    (folder / "lib").symlink_to(tmp_path)
+    with pytest.raises(TaskError, match=r"lib is a link, .*put the files themselves there"):
+        now()

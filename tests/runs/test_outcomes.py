@@ -22,6 +22,7 @@ from tests.hostility.attacks import every
 
 EXPECTED = {attack.name: min(attack.expected("process")) for attack in every() if attack.plain}
 MADE_HERE = {"implausible", "inconclusive", "sandbox_failed", "harness_error", "not_attempted"}
+MADE_HERE |= {"rejected"}  # by a person, never by a run
 COMPETENT = TOYS / "toy-squares" / "reference_solutions" / "competent"
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness.errors import DataError, HarnessError, UsageError
+from harness.errors import HarnessError, UsageError
 from harness.inputs.data import sources
 from harness.records import Source
-from harness.runs.seeds import derived_seed, seed_bytes
+from harness.runs.seeds import derived_seed
 from harness.runs.workbench import Workbench
 from harness.trials import session
 
@@ -134,33 +132,6 @@ def test_derived_seeds_fit_and_differ_with_every_part() -> None:
 
     wanted = hmac.new(b"key", b"t/instance/0", hashlib.sha256).digest()[:8]
     assert derived_seed(b"key", "t", "instance", "0") == int.from_bytes(wanted, "big") // 2
-
-
-def test_a_public_seed_and_a_secret_never_meet(tmp_path: Path) -> None:
-    file = tmp_path / "seed"
-    file.write_bytes(b"0123456789abcdef\n")
-    assert seed_bytes(None, None) == seed_bytes(0, None) == b"public:0"
-    assert seed_bytes(3, None) != seed_bytes(4, None)
-    assert seed_bytes(None, file) == b"secret:0123456789abcdef"
-
-
-def test_the_rules_of_the_secret_seed_file(tmp_path: Path) -> None:
-    file = tmp_path / "seed"
-    with pytest.raises(DataError, match="cannot be read: No such file"):
-        seed_bytes(None, file)
-    for short in (b"", b"0123456789abcde", b"  0123456789abcde \n"):
-        file.write_bytes(short)
-        with pytest.raises(DataError, match="holds under 16 bytes; `openssl rand -hex 16`"):
-            seed_bytes(None, file)
-    file.write_bytes(b"0123456789abcdef")
-    assert seed_bytes(None, file) == b"secret:0123456789abcdef"
-    file.write_bytes(os.urandom(16).hex().encode())
-    file.chmod(stat.S_IRUSR)
-    assert len(seed_bytes(None, file)) == len(b"secret:") + 32
-    with pytest.raises(UsageError, match="exclude each other"):
-        seed_bytes(1, file)
-    with pytest.raises(UsageError, match="exclude each other"):
-        seed_bytes(0, file)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event, func, inspect, select, update
+from sqlalchemy import Connection, event, func, select, update
 
 from harness.errors import StoreError, UsageError
 from harness.isolation.base import Launch, environment
@@ -21,12 +20,12 @@ from harness.machine import processes
 from harness.machine.processes import Owner
 from harness.runs import rescore, runner
 from harness.runs.order import Order
-from harness.store import connections, ownership, upgrade
+from harness.store import connections, ownership
 from harness.store.results import Store
-from harness.store.schema import ARTEFACTS, CLAIMS, META, REVISIONS, RUNS, TRIALS, VERSION
+from harness.store.schema import ARTEFACTS, CLAIMS, RUNS
 from tests.fixtures import postgres
 from tests.fixtures.reports import ok_run
-from tests.store.test_results import COMPETENT, WRITER, _same, older
+from tests.store.test_results import COMPETENT, WRITER, _same
 
 KEY = "asked the same"
 
@@ -39,136 +38,7 @@ def stored(tmp_path: Path, database: str) -> Generator[Store]:
     found.engine.dispose()
 
 
-@pytest.fixture
-def bare(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Generator[Engine]:
-    """A database without tables."""
-    import os
-
-    named = os.environ.get(connections.VARIABLE)
-    engine = (
-        connections.postgres(connections.address(named))
-        if named
-        else connections.sqlite(tmp_path / "bare.sqlite")
-    )
-    yield engine
-    engine.dispose()
-
-
-def _differences(engine: Engine) -> list[object]:
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-
-    with engine.connect() as connection:
-        return list(compare_metadata(MigrationContext.configure(connection), META))
-
-
-def _shape(engine: Engine) -> dict[str, object]:
-    """Every table's columns, keys and indexes, as the database has them."""
-    found = inspect(engine)
-    return {
-        name: (
-            [(c["name"], str(c["type"]), c["nullable"]) for c in found.get_columns(name)],
-            found.get_pk_constraint(name)["constrained_columns"],
-            sorted(tuple(u["column_names"]) for u in found.get_unique_constraints(name)),
-            sorted(str(i["name"]) for i in found.get_indexes(name)),
-        )
-        for name in sorted(META.tables)
-    }
-
-
-def test_the_revisions_make_the_tables_that_the_models_say(bare: Engine) -> None:
-    with bare.begin() as connection:
-        upgrade.upgrade(connection)
-    assert _differences(bare) == []
-    by_revisions = _shape(bare)
-    with bare.begin() as connection:
-        VERSION.drop(connection)
-        META.drop_all(connection)
-    upgrade.bring_up(bare, "here")
-    assert _differences(bare) == []
-    assert _shape(bare) == by_revisions
-
-
-def test_a_difference_would_be_noticed(bare: Engine) -> None:
-    upgrade.bring_up(bare, "here")
-    with bare.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE claims DROP COLUMN seen")
-        connection.exec_driver_sql("DROP INDEX ix_cells_run_id")
-    assert len(_differences(bare)) == 2
-
-
-def test_the_newest_revision_is_the_one_that_stores_are_compared_with() -> None:
-    from alembic.script import ScriptDirectory
-
-    scripts = ScriptDirectory(str(upgrade.SCRIPTS))
-    assert tuple(found.revision for found in scripts.walk_revisions())[::-1] == REVISIONS
-
-
-def test_a_store_from_before_revisions_is_upgraded_and_loses_nothing(tmp_path: Path) -> None:
-    run = ok_run()
-    old = Store.open(tmp_path)
-    old.claim(run.head, "{}", KEY)
-    for number in range(3):
-        old.keep(run.head.run_id, number, [run.trials[0].model_copy(update={"number": number})])
-    old.scored(run)
-    wanted = old.run("last")
-    old.engine.dispose()
-    with sqlite3.connect(tmp_path / "results.sqlite") as raw:
-        older(raw)
-    raw.close()
-    found = Store.open(tmp_path)
-    assert found.run("last") == wanted
-    assert _differences(found.engine) == []
-    found.keep(run.head.run_id, 3, [run.trials[0].model_copy(update={"number": 3})])
-    plain = [row.trial is not None for row in found.read(select(TRIALS).order_by(TRIALS.c.key))]
-    assert plain == [True, True, True, False], "older rows stay as they are, and are read"
-
-
-def test_an_up_to_date_store_is_opened_without_loading_alembic(tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from harness.store.results import Store\n"
-        "Store.open(Path(sys.argv[1])); Store.open(Path(sys.argv[1])); print('alembic' in sys.modules)"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path / "home")]
-    said = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "False"
-
-
-def test_a_store_of_a_newer_harness_is_refused(stored: Store) -> None:
-    stored.write(lambda c: c.execute(update(VERSION).values(version_num="0999")))
-    with pytest.raises(StoreError, match=r"newer harness \(revision 0999.*update ml-skills-harness"):
-        Store.open(stored.folder)
-
-
-OPENER = "import sys; from pathlib import Path; from harness.store.results import Store; Store.open(Path(sys.argv[1]))"
-
-
-@pytest.mark.parametrize("before", ["nothing", "an older store"])
-def test_processes_that_open_a_store_at_once_do_not_collide(
-    tmp_path: Path, database: str, before: str
-) -> None:
-    if before == "an older store":
-        first = Store.open(tmp_path / "home")
-        with first.engine.begin() as connection:
-            VERSION.drop(connection)
-            for statement in (
-                "ALTER TABLE claims DROP COLUMN seen",
-                "ALTER TABLE trials DROP COLUMN packed",
-                "DROP TABLE amended_assessments",
-                "DROP TABLE artefacts",
-            ):
-                connection.exec_driver_sql(statement)
-        first.engine.dispose()
-    command = [sys.executable, "-c", OPENER, str(tmp_path / "home")]
-    openers = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
-    said = [opener.communicate()[1] for opener in openers]
-    assert [opener.returncode for opener in openers] == [0] * 4, said
-    found = Store.open(tmp_path / "home")
-    assert _differences(found.engine) == []
-    assert [row.version_num for row in found.read(select(VERSION))] == [REVISIONS[-1]]
-    found.engine.dispose()
-
-
+@pytest.mark.slow
 def test_processes_that_write_to_a_server_at_once_lose_nothing(stored: Store) -> None:
     names, run = ("one", "two", "three"), ok_run()
     command = [sys.executable, "-c", WRITER, str(stored.folder)]
@@ -424,9 +294,3 @@ def test_no_worker_is_told_of_the_server(tmp_path: Path, monkeypatch: pytest.Mon
     given = environment(Launch(home=tmp_path, scratch=tmp_path, threads=1, device="cpu"))
     assert given
     assert not [name for name, value in given.items() if "hunter2" in value]
-
-
-def test_a_missing_driver_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(StoreError, match=r"pip install 'ml-skills-harness\[postgres\]'"):
-        Store.open(tmp_path, "postgresql://u@/d?host=/nowhere")

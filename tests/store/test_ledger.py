@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Generator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.sheets import Assessment, Cell, Suite, TaskInSuite, not_attempted
-from harness.store.ledger import Ledger
+from harness.store.ledger import KeptCell, Ledger, Minutes
 from harness.store.results import Store
 
 
@@ -59,8 +60,33 @@ def test_a_cell_is_kept_once_and_what_replaces_it_leaves_it_in_the_history(ledge
     (replaced,) = ledger.history("abc123")
     assert replaced.cell == old
     assert (replaced.by, replaced.why) == ("eva", "a threshold was moved")
-    assert ledger.units("abc123")["ann", "a"] == ("u1", new)
+    assert ledger.units("abc123")["ann", "a"] == KeptCell("u1", new)
+    assert ledger.known(["u1", "u1", "u3"]) == {"u1": new}
     assert ledger.sheet(assessment()).of("ann") == (new, not_attempted("ann", "b"))
+
+
+def test_what_another_command_kept_meanwhile_stands(ledger: Ledger) -> None:
+    ledger.open(assessment(), ["ann"])
+    first = Cell(candidate="ann", task="a", outcome="ok", points=40.0, submission_digest="one")
+    newer = first.model_copy(update={"points": 60.0, "submission_digest": "two"})
+    fault = Cell(candidate="ann", task="a", outcome="harness_error", submission_digest="one")
+
+    def stands() -> KeptCell:
+        return ledger.units("abc123")["ann", "a"]
+
+    assert ledger.keep("abc123", first, "u1", seen=None) is None
+    assert ledger.keep("abc123", newer, "u2", seen=None) == KeptCell("u1", first)
+    assert stands() == KeptCell("u1", first)
+    assert ledger.keep("abc123", fault, "u1", seen=None) == KeptCell("u1", first)
+    assert ledger.keep("abc123", newer, "u2", seen=KeptCell("u1", first)) is None
+    assert ledger.keep("abc123", first, "u1", seen=KeptCell("u1", first)) == KeptCell("u2", newer)
+    assert ledger.keep("abc123", newer, "u2", seen=None) is None, "the very same is no other"
+    assert [one.cell for one in ledger.history("abc123")] == [first]
+    assert ledger.keep("abc123", fault, "u1", seen=stands()) is None
+    assert ledger.keep("abc123", newer, "u2", seen=None) == KeptCell("u1", fault), (
+        "another submission's fault"
+    )
+    assert ledger.keep("abc123", first, "u1", seen=None) is None, "a fault gives way to what was measured"
 
 
 def test_minutes_are_those_of_this_machine(tmp_path: Path) -> None:
@@ -74,7 +100,7 @@ def test_minutes_are_those_of_this_machine(tmp_path: Path) -> None:
             candidate=name, task="a", outcome="ok", run_id=name, machine_id=machine, wall_seconds=seconds
         )
         ledger.keep("one", cell, "unit")
-    assert ledger.minutes(suite, {"a": "here"}) == {"a": (1.0, 1.0, 1.0)}
+    assert ledger.minutes(suite, {"a": "here"}) == {"a": Minutes(1.0, 1.0, 1.0)}
     assert ledger.minutes(suite, {"a": "new"}) == {}
 
 
@@ -98,10 +124,12 @@ def test_minutes_are_least_median_and_most_of_what_was_asked_in_the_same_way(tmp
     keep("two", same, cell("y", 9, run_id=""))
     keep("three", same.model_copy(update={"profile": "q"}), cell("z", 9))
     keep("four", same.model_copy(update={"task_digest": "e"}), cell("z", 9))
-    assert ledger.minutes(suite, {"a": "here"}) == {"a": (1.0, 2.0, 4.0)}
+    assert ledger.minutes(suite, {"a": "here"}) == {"a": Minutes(1.0, 2.0, 4.0)}
 
 
 def test_what_is_asked_for_by_a_beginning_is_never_guessed(ledger: Ledger) -> None:
+    with pytest.raises(UsageError, match=r"\(suites scored there: none yet\)"):
+        ledger.assessment("last")
     ledger.open(assessment("abc123", "pairs", "2026-01-01"), [])
     ledger.open(assessment("abd999", "pairs", "2026-02-01"), [])
     assert ledger.assessment("pairs").id == "abd999", "of a suite's the newest"
@@ -122,3 +150,24 @@ def test_an_amendment_is_in_the_history_once_and_of_what_is_there(ledger: Ledger
     (amended,) = ledger.amendments(first.id)
     assert (amended.was, amended.by, amended.why) == (first, "eva", "weights")
     assert ledger.assessments() == [later]
+
+
+def test_the_suites_that_were_scored_are_listed_in_the_order_of_the_alphabet(ledger: Ledger) -> None:
+    names = ["core", "audio", "vision", "pairs", "smoke", "text", "bench"]
+    for number, name in enumerate(names):
+        ledger.open(assessment(f"id{number}", name), [])
+    with pytest.raises(UsageError, match="audio, bench, core, pairs, smoke, text, vision"):
+        ledger.assessment("nothing")
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_the_cycle_collector_is_left_as_it_was(tmp_path: Path, collects: bool) -> None:
+    ledger = Ledger(Store.open(tmp_path))
+    ledger.open(assessment(), ["ann"])
+    was = gc.isenabled()
+    try:
+        (gc.enable if collects else gc.disable)()
+        ledger.sheet(assessment())
+        assert gc.isenabled() == collects
+    finally:
+        (gc.enable if was else gc.disable)()

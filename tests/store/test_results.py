@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import json
 import shutil
 import sqlite3
 import subprocess
 import sys
+import weakref
 import zlib
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from harness.errors import StoreError, UsageError
 from harness.inputs import tasks
 from harness.records import Run
 from harness.runs import rescore, runner
 from harness.runs.options import Options, order
-from harness.store import blobs, durable
+from harness.runs.order import Order, read_call, stored_call
+from harness.store import blobs, connections, durable, ownership, results
 from harness.store.results import Store
-from harness.store.schema import META, RUNS
+from harness.store.schema import INSTANCES, META, RUNS
 from tests.conftest import TOYS
 from tests.fixtures.reports import ok_run
 
@@ -60,7 +67,7 @@ def older(raw: sqlite3.Connection) -> None:
         raw.execute("UPDATE trials SET trial = ? WHERE run_id = ? AND key = ?", [plain, *row[:2]])
     raw.execute("ALTER TABLE trials DROP COLUMN packed")
     raw.execute("ALTER TABLE claims DROP COLUMN seen")
-    for table in ("alembic_version", "amended_assessments", "artefacts"):
+    for table in ("alembic_version", "amended_assessments", "artefacts", "compared"):
         raw.execute(f"DROP TABLE {table}")
 
 
@@ -206,22 +213,6 @@ def test_the_trials_of_one_instance_leave_those_of_another_alone(store: Store) -
         store.keep(run.head.run_id, number, [run.trials[0].model_copy(update={"number": number})])
     assert [trial.number for trial in store.trials(run.head.run_id)] == [1, 10, 11]
     assert [trial.number for trial in store.trials(run.head.run_id, 10)] == [10]
-
-
-def test_room_that_is_just_enough_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(durable.shutil, "disk_usage", lambda folder: usage._replace(free=2**20))
-    durable.require_room(tmp_path, 2**20, "results")
-    with pytest.raises(StoreError, match="has 1 MiB free"):
-        durable.require_room(tmp_path, 2**20 + 1, "results")
-
-
-def test_ballast_of_another_size_is_laid_anew_and_dropped_once(tmp_path: Path) -> None:
-    for size in (100, 50, 50):
-        durable.set_ballast(tmp_path, size)
-        assert (tmp_path / "ballast").read_bytes() == bytes(size)
-    assert durable.drop_ballast(tmp_path)
-    assert not durable.drop_ballast(tmp_path)
 
 
 def test_a_damaged_or_missing_artefact_is_noticed(copy_of_files: Store) -> None:
@@ -385,3 +376,232 @@ def test_a_home_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "home" / "results.sqlite").write_text("this is no database, but it is long enough " * 9)
     with pytest.raises(StoreError, match="results cannot be kept"):
         Store.open(tmp_path / "home")
+
+
+KEY = "asked the same"
+
+
+def another(run: Run, name: str) -> Run:
+    return run.model_copy(update={"head": run.head.model_copy(update={"run_id": name})})
+
+
+def test_the_same_command_goes_on_with_what_was_cut_short_unless_it_is_to_begin_anew(store: Store) -> None:
+    one, two, three = (another(ok_run(), name) for name in ("one", "two", "three"))
+    assert store.claim(one.head, "{}", KEY) == one.head
+    store.release("one")
+    assert store.claim(two.head, "{}", KEY, anew=True) == two.head
+    store.release("two")
+    assert store.claim(three.head, "{}", KEY).run_id == "two"
+    assert store.claim(three.head, "{}") == three.head, "a run without a key is nobody's"
+    assert [head.run_id for head in store.heads({"one", "three", "four"})] == ["one", "three"]
+
+
+def test_who_is_too_late_to_take_a_run_up_begins_one_of_his_own(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = (another(ok_run(), name) for name in ("one", "two"))
+    store.claim(one.head, "{}", KEY)
+    store.release("one")
+    monkeypatch.setattr(ownership, "taken_up", lambda *_: None)
+    assert store.claim(two.head, "{}", KEY) == two.head
+
+
+def test_of_a_key_the_newest_run_whose_score_is_final_counts(store: Store) -> None:
+    one, two, three = (another(ok_run(), name) for name in ("one", "two", "three"))
+    assert store.concluded(KEY) is None
+    for run, final in ((one, True), (two, True), (three, False)):
+        store.claim(run.head, "{}", KEY, anew=True)
+        store.keep(run.head.run_id, 0, [run.trials[0].model_copy(update={"number": 0})])
+        store.scored(run, final)
+        store.release(run.head.run_id)
+    concluded = store.concluded(KEY)
+    assert concluded is not None
+    assert (concluded.head, concluded.score) == (two.head, two.score)
+    assert store.concluded("another") is None
+
+
+def test_an_instance_that_is_begun_again_has_nothing_of_before(store: Store) -> None:
+    run = ok_run()
+    store.claim(run.head, "{}")
+    references = (run.assessed[1], run.assessed[2])
+    store.keep(run.head.run_id, 3, [run.trials[0]], references, 12.5)
+    assert store.known(run.head.run_id, 3) == results.KnownInstance(references, 12.5)
+    assert store.known(run.head.run_id, 4) is None
+    store.begin(run.head.run_id, 3)
+    assert store.known(run.head.run_id, 3) is None
+    (row,) = store.read(select(INSTANCES))
+    assert row == (run.head.run_id, 3, "claimed", "[]", 0.0)
+
+
+def test_a_quality_is_remembered_by_its_key_and_the_last_one_counts(store: Store) -> None:
+    first, second, third = ok_run().assessed[1:4]
+    store.keep_quality("a", "run-1", first)
+    store.keep_quality("b", "run-1", second)
+    store.keep_quality("a", "run-2", third)
+    assert store.quality("a") == third.model_copy(update={"reused_from": "run-2"})
+    assert store.quality("b") == second.model_copy(update={"reused_from": "run-1"})
+    assert store.quality("c") is None
+
+
+@pytest.fixture
+def full(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Says whether the disk is full; there is ballast on it."""
+    store.make_room(0)
+    usage = shutil.disk_usage(store.folder)
+
+    def say(is_full: bool) -> None:
+        free = 2**20 - 1 if is_full else 2**20
+        monkeypatch.setattr(results.shutil, "disk_usage", lambda folder: usage._replace(free=free))
+
+    return say
+
+
+class Failing:
+    """Work that the database refuses a first time."""
+
+    def __init__(self, words: str) -> None:
+        self.words, self.calls = words, 0
+
+    def __call__(self, *_: object) -> str:
+        self.calls += 1
+        if self.calls == 1:
+            raise OperationalError("INSERT", {}, sqlite3.OperationalError(self.words))
+        return "done"
+
+
+def test_a_full_disk_gets_its_ballast_back_and_what_was_refused_is_written(
+    store: Store, full: Callable[[bool], None]
+) -> None:
+    full(True)
+    work = Failing("database or disk is full")
+    assert store.write(work) == "done"
+    assert work.calls == 2
+    assert not (store.folder / "ballast").exists()
+    with pytest.raises(StoreError, match="disk is full; free some space and run again"):
+        store.write(Failing("database or disk is full"))
+
+
+def test_on_a_disk_with_room_what_was_refused_is_not_tried_again(
+    store: Store, full: Callable[[bool], None]
+) -> None:
+    full(False)
+    work, pool = Failing("disk I/O error"), store.engine.pool
+    with pytest.raises(StoreError, match=r"could not be written to .*: disk I/O error; the disk or its file"):
+        store.write(work)
+    assert work.calls == 1
+    assert (store.folder / "ballast").exists()
+    assert store.engine.pool is not pool, "the next connection sees what the disk holds"
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+def test_answers_are_written_again_where_the_ballast_makes_room(
+    store: Store, full: Callable[[bool], None], is_full: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full(is_full)
+    keep, calls = store.blobs.keep, list[bytes]()
+
+    def refuse(content: bytes) -> str:
+        calls.append(content)
+        if len(calls) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return keep(content)
+
+    monkeypatch.setattr(store.blobs, "keep", refuse)
+    if is_full:
+        assert store.answers(store.keep_answers({"q": b"x"})) == {"q": b"x"}
+    else:
+        with pytest.raises(StoreError, match="answers could not be written"):
+            store.keep_answers({"q": b"x"})
+    assert len(calls) == (2 if is_full else 1)
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+def test_a_store_on_a_full_disk_is_opened_by_its_ballast(
+    store: Store, full: Callable[[bool], None], is_full: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full(is_full)
+    opening = Failing("database or disk is full")
+    monkeypatch.setattr(results, "bring_up", opening)
+    if is_full:
+        Store.open(store.folder)
+    else:
+        with pytest.raises(StoreError, match="results cannot be kept in"):
+            Store.open(store.folder)
+    assert opening.calls == (2 if is_full else 1)
+
+
+def test_a_disk_that_takes_no_ballast_is_one_sentence(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_only(folder: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(results, "set_ballast", read_only)
+    with pytest.raises(StoreError, match="cannot be written: Read-only file system; the disk or its file"):
+        store.make_room(0)
+
+
+def on_a_server(store: Store, engine: Engine | SimpleNamespace | None = None, password: str = "") -> Store:
+    """The store as if its database lay on a server."""
+    word = f":{password}" if password else ""
+    server = connections.address(f"postgresql://ann{word}@host/results")
+    return Store(store.folder, engine or store.engine, store.blobs, server)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("password", "words"), [("hunter2", "None as \\*\\*\\* "), ("", "None as hunter2 ")])
+def test_a_server_that_refuses_is_quoted_without_the_password(
+    store: Store, full: Callable[[bool], None], password: str, words: str
+) -> None:
+    def refuse() -> None:
+        raise SQLAlchemyError("(psycopg.OperationalError) None as hunter2 of the roles\nand more")
+
+    full(True)
+    shared = on_a_server(store, SimpleNamespace(begin=refuse, dispose=lambda: None), password)
+    with pytest.raises(StoreError, match=f": {words}of the roles; look whether the server runs and has room"):
+        shared.write(lambda connection: None)
+    assert (store.folder / "ballast").exists(), "the server's disk is another one"
+    assert shared.where == f"postgresql+psycopg://ann{':***' if password else ''}@host/results"
+
+
+def test_a_server_is_told_that_an_owner_lives_until_it_lets_go(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beats: list[str] = []
+
+    def beat(engine: object, run_id: str) -> SimpleNamespace:
+        beats.append(f"{run_id} lives")
+        return SimpleNamespace(stop=lambda: beats.append(f"{run_id} is let go"))
+
+    monkeypatch.setattr(ownership, "Beat", beat)
+    run, shared = ok_run(), on_a_server(store)
+    shared.claim(run.head, "{}")
+    assert beats == [f"{run.head.run_id} lives"]
+    for _ in range(2):
+        shared.release(run.head.run_id)
+    assert beats == [f"{run.head.run_id} lives", f"{run.head.run_id} is let go"]
+    store.claim(another(run, "here").head, "{}")
+    assert len(beats) == 2, "one machine alone needs none"
+
+
+def test_a_store_that_is_let_go_of_closes_its_connections_to_the_server(store: Store) -> None:
+    closed: list[str] = []
+    shared = on_a_server(store, SimpleNamespace(dispose=lambda: closed.append("closed")))
+    gone = weakref.ref(shared)
+    del shared
+    gc.collect()
+    assert (gone(), closed) == (None, ["closed"])
+
+
+def test_last_is_no_run_that_verify_made_where_there_is_another(
+    store: Store, toy_order: Callable[..., Order]
+) -> None:
+    mine = toy_order(COMPETENT)
+    again = stored_call(replace(mine, purpose="verify")).model_dump_json()
+    run = ok_run()
+    for name, at, call in (
+        ("b", "2026-02-02", again),
+        ("a", "2026-02-01", stored_call(mine).model_dump_json()),
+    ):
+        head = run.head.model_copy(update={"run_id": name, "started_at": at})
+        store.claim(head, call, name)
+        assert store.run("last").head.run_id == name, "verify's alone is better than none"
+    assert store.run("b").head.started_at == "2026-02-02"
+    assert read_call(again).purpose == "verify"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from sqlalchemy import func, select
 
 from harness.errors import HarnessError, StoreError
 from harness.inputs import tasks
+from harness.records import Run
 from harness.reports.run import markdown
 from harness.runs import rescore, runner
 from harness.runs.options import Options, order
@@ -40,6 +40,25 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(scope="module")
 def content(origin: Store) -> bytes:
     return transfer.packed(origin, origin.run("last").head.run_id)
+
+
+def recorded(store: Store, run: Run) -> bytes:
+    """The packet of a run by records alone, with one instance, its answers and a reference's quality."""
+    run_id, digest = run.head.run_id, store.keep_answers({"q": b"forty-two"})
+    answers = {"archive": digest}
+    trials = [t.model_copy(update={"number": 0, "answers": answers}) for t in run.trials[:2]]
+    store.claim(run.head, json.dumps({"task_folder": "x"}), "key")
+    store.keep(run_id, 0, trials, run.assessed[1:2], 12.5)
+    store.keep_quality("quality of it", run_id, run.assessed[2])
+    store.scored(run.model_copy(update={"wall_seconds": 1.0}))
+    store.scored(run)
+    store.release(run_id)
+    return transfer.packed(store, run_id)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return recorded(Store.open(tmp_path_factory.mktemp("small"), url=""), ok_run())
 
 
 def rows(store: Store) -> dict[str, int]:
@@ -103,9 +122,9 @@ def test_an_unfinished_copy_is_replaced_by_the_whole_one(content: bytes, store: 
     assert rows(store)["runs"] == 1
 
 
-def test_another_run_of_the_same_id_is_refused(content: bytes, store: Store) -> None:
-    transfer.adopt(store, content)
-    head, parts = packets.opened("run", content)
+def test_another_run_of_the_same_id_is_refused(small: bytes, store: Store) -> None:
+    transfer.adopt(store, small)
+    head, parts = packets.opened("run", small)
     head["trials"][0]["log_bytes"] += 1
     with pytest.raises(StoreError, match="measured otherwise"):
         transfer.adopt(store, packets.sealed("run", head, parts))
@@ -169,7 +188,7 @@ def _bad_history(head: Head) -> None:
         (_other_head, "its score is another run's"),
         (_twice, "its instances are not told apart"),
         (_trial_twice, "its trials are not told apart"),
-        (_extra, "that was moved does not read as one"),
+        (_extra, "that was moved does not read as one: 1 validation error"),
         (_newer, "it was made by a newer harness"),
         (_no_id, "it has no id"),
         (_no_key, "it has no id"),
@@ -182,9 +201,9 @@ def _bad_history(head: Head) -> None:
     ],
 )
 def test_a_forged_packet_leaves_nothing(
-    forge: Callable[[Head], None], why: str, content: bytes, store: Store
+    forge: Callable[[Head], None], why: str, small: bytes, store: Store
 ) -> None:
-    head, parts = packets.opened("run", content)
+    head, parts = packets.opened("run", small)
     forge(head)
     with pytest.raises(HarnessError, match=why):
         transfer.adopt(store, packets.sealed("run", head, parts))
@@ -192,8 +211,8 @@ def test_a_forged_packet_leaves_nothing(
     assert not list(store.folder.glob("artefacts/*/*"))
 
 
-def test_answers_that_no_trial_names_are_refused(content: bytes, store: Store) -> None:
-    head, parts = packets.opened("run", content)
+def test_answers_that_no_trial_names_are_refused(small: bytes, store: Store) -> None:
+    head, parts = packets.opened("run", small)
     for others in ([*parts, b"more"], parts[1:], [b"other", *parts[1:]]):
         with pytest.raises(HarnessError, match="answers are not those"):
             transfer.adopt(store, packets.sealed("run", head, others))
@@ -201,65 +220,14 @@ def test_answers_that_no_trial_names_are_refused(content: bytes, store: Store) -
 
 
 @pytest.mark.parametrize("place", [0, 20, 200, -1])
-def test_a_damaged_packet_is_refused(place: int, content: bytes, store: Store) -> None:
-    broken = bytearray(content)
+def test_a_damaged_packet_is_refused(place: int, small: bytes, store: Store) -> None:
+    broken = bytearray(small)
     broken[place] ^= 1
     with pytest.raises(HarnessError, match="damaged"):
         transfer.adopt(store, bytes(broken))
     with pytest.raises(HarnessError, match="damaged"):
-        transfer.adopt(store, content[: len(content) // 2])
+        transfer.adopt(store, small[: len(small) // 2])
     assert not any(rows(store).values())
-
-
-def test_a_packet_of_another_kind_or_too_large_is_refused() -> None:
-    sealed = packets.sealed("folder", {"a": 1}, [b"x"])
-    assert packets.opened("folder", sealed) == ({"a": 1}, [b"x"])
-    with pytest.raises(HarnessError, match="another kind"):
-        packets.opened("run", sealed)
-    with pytest.raises(HarnessError, match="too large"):
-        packets.opened("folder", sealed, most=10)
-    with pytest.raises(HarnessError, match="the most"):
-        packets.sealed("folder", {}, [bytes(100)], most=100)
-
-
-def test_a_packet_at_the_limit_is_moved_and_one_beyond_is_not() -> None:
-    sealed = packets.sealed("folder", {}, [bytes(100)])
-    size = len(sealed)
-    assert packets.sealed("folder", {}, [bytes(100)], most=size) == sealed
-    assert packets.opened("folder", sealed, most=size) == ({}, [bytes(100)])
-    with pytest.raises(HarnessError, match="the most that is moved"):
-        packets.sealed("folder", {}, [bytes(100)], most=size - 1)
-    with pytest.raises(HarnessError, match="it is too large"):
-        packets.opened("folder", sealed, most=size - 1)
-
-
-def whole(said: object, *parts: bytes) -> bytes:
-    """A packet with the right digest, whatever its head says."""
-    head = json.dumps(said).encode()
-    body = b"".join((b"harness packet 1\n", len(head).to_bytes(8, "big"), head, *parts))
-    return body + hashlib.sha256(body).digest()
-
-
-@pytest.mark.parametrize(
-    ("said", "words"),
-    [
-        ({"kind": "run", "head": {}, "sizes": [1]}, ""),
-        ({"kind": "folder", "head": {}, "sizes": [1]}, "another kind"),
-        ({"kind": "run", "head": [], "sizes": [1]}, "is not what it says"),
-        ({"kind": "run", "head": {}, "sizes": [2]}, "is not what it says"),
-        ({"kind": "run", "head": {}, "sizes": []}, "is not what it says"),
-        ({"kind": "run", "head": {}, "sizes": [2, -1]}, "is not what it says"),
-        ({"kind": "run", "head": {}, "sizes": [True]}, "is not what it says"),
-        ({"kind": "run", "head": {}}, "cannot be read"),
-        ([], "cannot be read"),
-    ],
-)
-def test_a_packet_that_contradicts_itself_is_refused(said: object, words: str) -> None:
-    if not words:
-        assert packets.opened("run", whole(said, b"x")) == ({}, [b"x"])
-        return
-    with pytest.raises(HarnessError, match=words):
-        packets.opened("run", whole(said, b"x"))
 
 
 def test_a_run_by_records_alone_moves_as_well(store: Store, tmp_path: Path) -> None:
@@ -270,3 +238,48 @@ def test_a_run_by_records_alone_moves_as_well(store: Store, tmp_path: Path) -> N
     there = Store.open(tmp_path / "there", url="")
     transfer.adopt(there, transfer.packed(store, head.run_id))
     assert there.run(head.run_id) == store.run(head.run_id)
+
+
+def test_all_that_is_kept_of_a_run_is_moved_and_other_runs_are_left_alone(
+    small: bytes, store: Store, tmp_path: Path
+) -> None:
+    own = ok_run().model_copy(update={"head": ok_run().head.model_copy(update={"run_id": "own"})})
+    recorded(store, own)
+    run_id = transfer.adopt(store, small)
+    assert transfer.adopt(store, small) == run_id, "what is there already is there once"
+    assert store.run("own").head == own.head
+    assert json.loads(store.call(run_id)) == {"task_folder": "x"}
+    assert [row.attempt for row in store.read(select(CLAIMS.c.attempt).order_by(CLAIMS.c.attempt))] == [1, 2]
+    assert rows(store) == {"runs": 2, "claims": 2, "instances": 2, "trials": 4, "quality": 1}
+    known = store.known(run_id, 0)
+    assert known is not None
+    assert (known.references, known.seconds) == (ok_run().assessed[1:2], 12.5)
+    assert (
+        len(json.loads(store.read(select(RUNS.c.scored).where(RUNS.c.run_id == run_id))[0].scored)["history"])
+        == 1
+    )
+    there = Store.open(tmp_path / "there", url="")
+    transfer.adopt(there, small)
+    assert transfer.packed(there, run_id) == small
+    assert there.answers(there.trials(run_id, 0)[0].answers["archive"]) == {"q": b"forty-two"}
+    reference = there.quality("quality of it")
+    assert reference == ok_run().assessed[2].model_copy(update={"reused_from": run_id})
+
+
+def test_a_run_that_somebody_works_on_is_not_replaced(small: bytes, store: Store) -> None:
+    store.claim(ok_run().head, "{}", "key")
+    with pytest.raises(StoreError, match="somebody works on run"):
+        transfer.adopt(store, small)
+    assert rows(store)["trials"] == 0
+
+
+def test_answers_that_find_no_room_are_one_sentence_and_no_run_is_taken_in(
+    small: bytes, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: bytes) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store.blobs, "keep", full)
+    with pytest.raises(StoreError, match=r"answers could not be written to .*: No space left on device"):
+        transfer.adopt(store, small)
+    assert not any(rows(store).values())

@@ -25,9 +25,9 @@ def task() -> ModuleType:
 
 
 def part(per_class: int, name: str) -> Part:
-    """Texts of which no two have the same words, `per_class` of each class in turn."""
+    """Texts of which no two have the same words or are near-duplicates, `per_class` of each class in turn."""
     labels = np.tile(np.arange(CLASSES), per_class)
-    texts = tuple(f"{name} number {spelt(i)} of Kind {spelt(label)}" for i, label in enumerate(labels))
+    texts = tuple(f"{name} number {name}{spelt(i)} of Kind {spelt(label)}" for i, label in enumerate(labels))
     return Part(texts, labels)
 
 
@@ -122,15 +122,15 @@ def test_the_collections_share_no_class(task: ModuleType) -> None:
     assert [len(g) for g in task.choose_classes(train, test, 5, 0, np.random.default_rng(0))] == [3, 3]
 
 
-def test_the_code_gives_every_word_another_ones_place_and_can_be_undone(task: ModuleType) -> None:
+def test_the_code_gives_every_word_another_ones_place_and_leaves_no_punctuation(task: ModuleType) -> None:
     train = task.Texts(("one two of three", "two four, two"), np.array([0, 1]))
     plain = task.Collection("coded", train, task.Texts(("of four three",), np.array([0])))
     code = task.make_code(plain, np.random.default_rng(0))
-    assert sorted(code) == sorted(code.values()) == ["four", "one", "three", "two"]
+    assert sorted(code) == sorted(code.values()) == ["four", "of", "one", "three", "two"]
     coded = task.encode(plain, code)
-    assert coded.train.texts[0] == f"{code['one']} {code['two']} of {code['three']}"
+    assert coded.train.texts[0] == " ".join(code[word] for word in ("one", "two", "of", "three"))
     back = task.encode(coded, {v: k for k, v in code.items()})
-    assert back.train.texts == plain.train.texts
+    assert back.train.texts == ("one two of three", "two four two")
     assert back.test.texts == plain.test.texts
 
 
@@ -160,6 +160,19 @@ def test_repeated_texts_stay_once_and_in_the_test_part(task: ModuleType) -> None
     assert kept.texts == ("three.", "five")
 
 
+def test_no_test_text_has_a_near_duplicate_in_training_and_the_facts_say_what_went(task: ModuleType) -> None:
+    """Texts of the test part that differ from a training text in their last word alone, three of each class."""
+    train, test = part(9, "train"), part(25, "test")
+    count = 3 * CLASSES
+    copied = tuple(text.rpartition(" ")[0] + " other" for text in train.texts[:count])
+    data = Data(train, Part((*copied, *test.texts[count:]), test.labels))
+    instance = task.prepare(Bench(data=data))
+    given_texts = {t for r in instance.requests() if r.phase == "train" for t in r.arguments["texts"]}
+    assert not given_texts & {text.lower() for text in train.texts[:count]}
+    assert instance.facts["near_duplicates_dropped"] == f"{count} of {9 * CLASSES} training texts"
+    assert task.prepare(Bench()).facts["near_duplicates_dropped"] == f"0 of {9 * CLASSES} training texts"
+
+
 @pytest.mark.parametrize("text", ["", "2,x", "8,2", "1,4", "2,2"])
 def test_budgets_that_make_no_curve_are_refused(task: ModuleType, text: str) -> None:
     with pytest.raises(DataError, match="increasing whole numbers from 2 on"):
@@ -177,7 +190,10 @@ def test_perfect_answers_measure_one_and_give_flat_curves(task: ModuleType) -> N
     instance = task.prepare(Bench())
     evaluation = task.evaluate(instance, perfect(instance))
     values = {m.name: m.value for m in evaluation.measurements}
-    assert values == {"macro_f1": 1.0, "macro_f1_plain": 1.0, "macro_f1_coded": 1.0}
+    assert values == {
+        "macro_f1": 1.0, "macro_f1_plain": 1.0, "macro_f1_coded": 1.0,
+        "untouched_plain_accuracy": 1.0, "altered_plain_accuracy": 1.0, "canary_gap": 0.0,
+    }  # fmt: skip
     assert [(s.x, s.y) for s in evaluation.series] == [((2.0, 5.0), (1.0, 1.0))] * 2
 
 

@@ -12,6 +12,7 @@ import pytest
 from harness.errors import DataError
 from harness.inputs import tasks
 from harness.instances import BlobSpec, FromItem, Instance
+from harness.measures.canaries import NUMBERS
 from harness.records import Trial
 from harness.runs.evaluate import assess
 from harness.trials.schedule import reserve_blocks
@@ -113,7 +114,8 @@ def test_labels_follow_their_texts_through_the_shuffle() -> None:
     instance = prepared()
     for request in (*instance.stages[1].requests, *instance.stages[1].reserve):
         if not request.warmup:
-            told = [int(text.rsplit(" ", 1)[1]) for text in request.arguments["texts"]]
+            last = [text.rsplit(" ", 1)[1].rstrip(".") for text in request.arguments["texts"]]
+            told = [NUMBERS.index(word) if word in NUMBERS else int(word) for word in last]  # altered, or not
             assert instance.hidden["labels"][request.item].tolist() == told
 
 
@@ -133,6 +135,29 @@ def test_accuracy_is_the_share_of_timed_answers_that_are_right() -> None:
     assert value(instance, answers, "accuracy") == 1.0
     answers["batch-0001"] = (answers["batch-0001"] + 1) % 3
     assert value(instance, answers, "accuracy") == pytest.approx(10 / 14)
+    assert value(instance, answers, "single_accuracy") == 1.0
+    assert value(instance, answers, "batch_accuracy") == 0.5
+
+
+def test_a_cheap_answer_to_half_of_the_single_texts_shows_in_their_own_accuracy() -> None:
+    instance = TASK.prepare(Bench(1, SIZE | {"singles": 60, "batches": 15}, pairs=1, max_pairs=1))
+    right = instance.hidden["labels"]
+    singles = sorted(item for item in right if item.startswith("single"))
+    cheap = {item: (right[item] + (item in singles[::2])) % 3 for item in right}
+    assert value(instance, cheap, "batch_accuracy") == 1.0
+    assert value(instance, cheap, "single_accuracy") == 0.5
+    assert value(instance, cheap, "accuracy") == 0.75
+    single = next(m for m in TASK.evaluate(instance, cheap).measurements if m.name == "single_accuracy")
+    assert len(single.draws) == 1000
+    assert single.low is not None
+    assert single.high is not None
+    assert single.low < 0.5 < single.high
+
+
+def test_accuracy_of_added_pairs_counts_to_its_group() -> None:
+    assert [TASK.module.group_of(item) for item in ("single-0001", "more-single-0001", "more-batch-0000")] == [
+        "single", "single", "batch",
+    ]  # fmt: skip
 
 
 def test_answers_in_added_pairs_must_be_as_good_as_in_the_first() -> None:
@@ -177,3 +202,16 @@ def test_every_size_scores_enough_texts_for_one_answer_to_weigh_little() -> None
     for name in ("ci-smoke", "laptop-cpu", "gpu-box"):
         size = TASK.size(name)
         assert int(size["singles"]) + int(size["batches"]) * int(size["batch_size"]) > 400
+
+
+def test_as_many_single_texts_are_scored_as_texts_in_batches() -> None:
+    for name in ("check", "ci-smoke", "laptop-cpu", "gpu-box"):
+        size = TASK.size(name)
+        assert int(size["singles"]) == int(size["batches"]) * int(size["batch_size"])
+
+
+def test_means_are_scored_so_that_every_call_counts() -> None:
+    assert TASK.criteria.objective.ratio_of == ("single_mean", "batch_mean")
+    judged = {c.measure: c for c in TASK.criteria.constraints}
+    assert {"single_p95", "batch_p95"} <= set(judged)
+    assert all(judged[f"{group}_accuracy"].interval for group in ("single", "batch"))

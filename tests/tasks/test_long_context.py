@@ -119,6 +119,81 @@ def test_both_ends_of_every_document_are_checked(task: ModuleType) -> None:
     assert {0, 29, 30, 31, 99} <= set(rows.tolist())
 
 
+def wide(n: int = 2048, heads: int = 1) -> dict[str, Any]:
+    return SIZE | {"heads": heads, "width": 64, "longest": n}
+
+
+def test_large_keys_are_another_share_and_size_in_each_document_and_none_in_some(task: ModuleType) -> None:
+    starts, plain, drawn = np.array([0, 3000, 6000]), 0, []
+    for seed in range(40):
+        gains = task.draw_gains(9000, starts, np.random.default_rng(seed))
+        for start in starts:
+            own = gains[start : start + 3000]
+            plain += bool((own == 1).all())
+            drawn += [(float((own > 1).mean()), float(own.max()))] if own.max() > 1 else []
+            assert len(np.unique(own)) <= 2
+    assert 15 <= plain <= 46  # a quarter of 120
+    shares, sizes = np.array(drawn).T
+    assert shares.min() < 0.01 < 0.03 < shares.max() < 0.07
+    assert (sizes.min() < 1.8, sizes.max() > 2.7, sizes.max() <= 3) == (True, True, True)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_needle_outweighs_its_row_and_is_checked_in_every_request(task: ModuleType, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, starts, gains = 2048, np.array([0, 1000, 1200]), np.ones(2048, dtype=np.float32)
+    gains[::50] = 2.0
+    q, k = (task.SPREAD * rng.standard_normal((2, n, 64), dtype=np.float32) for _ in range(2))
+    k *= gains[:, None]
+    arguments = {
+        "q": q,
+        "k": k,
+        "slopes": np.array([0.004, 0.2], dtype=np.float32),
+        "starts": starts,
+        "softcap": 110.0,
+    }
+    before = k.copy()
+    needles = task.plant(arguments, gains, rng)
+    # three documents, none of them short, of two heads each
+    assert 3 * 2 * task.IN_EACH - 3 <= len(needles) <= 3 * 2 * task.IN_EACH
+    assert len(set(needles[:, 1])) == len(needles)
+    changed = np.argwhere((k != before).any(axis=2))
+    assert {tuple(pair) for pair in changed} >= {(head, token) for head, _, token in needles}
+    assert len(changed) <= 3 * 2 * task.IN_EACH
+    assert 3 <= sum(gains[token] > 1 for token in needles[:, 2]) <= 3 * 2
+    # the mild head's lie further back than the steep one's, whose bias ends sooner
+    back = [max(row - token for h, row, token in needles if h == head) for head in range(2)]
+    assert back[0] > 550 > back[1]  # no score is above the cap of 110
+    for head, row, token in needles:
+        begin = int(starts[starts <= row].max())
+        assert begin <= token < row
+        assert task.share_of(arguments, head, row, token, begin) >= task.OUTWEIGHS
+        length = float(np.linalg.norm(k[head, token]))
+        assert 15 < length / gains[token] < 33  # as long as others: no norm gives it away
+
+
+def test_who_looks_at_near_tokens_alone_errs_in_a_checked_row_of_every_request(task: ModuleType) -> None:
+    for seed in range(3):
+        request, truth = task.asking("x", 2048, wide(), np.random.default_rng(seed), {})
+        starts, near = request.arguments["starts"], np.zeros((1, 2048, 64))
+        for row in truth.rows.tolist():
+            begin = max(int(starts[starts <= row].max()), row - 256)
+            cut = {name: request.arguments[name][:, begin : row + 1] for name in ("q", "k", "v")}
+            alone = dict(request.arguments, **cut, starts=np.array([0]))
+            near[:, row] = task.attended(alone, np.array([row - begin]))[0]
+        assert task.error(near, truth) > 0.1
+
+
+def test_weights_sum_to_one_and_are_those_of_the_answer(task: ModuleType) -> None:
+    request, truth = task.asking("x", 512, dict(SIZE), np.random.default_rng(0), {})
+    row = int(truth.rows[-1])
+    begin = int(request.arguments["starts"][-1])
+    weights = task.weights_of(request.arguments, begin, row)
+    assert weights.sum(axis=1) == pytest.approx([1.0, 1.0])
+    by_hand = np.einsum("hj,hjd->hd", weights, request.arguments["v"][:, begin : row + 1].astype(np.float64))
+    assert truth.values[-1] == pytest.approx(by_hand)
+
+
 def test_an_instance_has_a_stage_for_each_length_and_depends_on_its_seed_alone(task: ModuleType) -> None:
     one, same, other = (task.prepare(Bench(seed)) for seed in (1, 1, 2))
     assert [stage.name for stage in one.stages] == ["small", "n256", "longest"]

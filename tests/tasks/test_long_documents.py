@@ -42,16 +42,19 @@ class Marked:
 
 
 def short(per_class: int, name: str) -> Part:
-    """Texts of six words, of which one names the class and one is no other text's."""
+    """Texts of six words, of which one names the class and two are no other text's: none is like another."""
     labels = np.tile(np.arange(CLASSES), per_class)
-    texts = (f"{name} text {spelt(i)} of kind{spelt(label)} indeed" for i, label in enumerate(labels))
+    own = [f"{name}{spelt(i)}" for i in range(len(labels))]
+    texts = (
+        f"{word} text {word} of kind{spelt(label)} indeed" for word, label in zip(own, labels, strict=True)
+    )
     return Part(tuple(texts), labels)
 
 
 def whole(n: int, name: str) -> Marked:
     """Documents of which half have label 0, half of these label 1, and all label 2."""
     marks = np.stack([np.arange(n) % 2 == 0, np.arange(n) % 4 == 0, np.ones(n, bool)], axis=1)
-    return Marked(tuple(f"{name} document {spelt(i)}" for i in range(n)), marks)
+    return Marked(tuple(f"{name} document {name}{spelt(i)}" for i in range(n)), marks)
 
 
 @dataclass
@@ -159,7 +162,7 @@ def test_whole_documents_are_taken_as_they_are_and_labels_that_all_have_are_left
     documents, marks = documents_of(instance)
     assert len(documents) == 88
     assert sorted(marks.mean(axis=0)) == pytest.approx([0.25, 0.5], abs=0.03)
-    assert len(instance.hidden["marks"]) == 40
+    assert len(instance.hidden["marks"]) == 42
 
 
 def test_few_whole_documents_are_refused(task: ModuleType) -> None:
@@ -209,15 +212,20 @@ def test_a_label_that_no_document_has_counts_nothing(task: ModuleType) -> None:
 def test_marks_as_scores_measure_one(task: ModuleType) -> None:
     instance = task.prepare(Bench())
     evaluation = task.evaluate(instance, perfect(instance))
-    (measured,) = evaluation.measurements
+    measured = evaluation.measurements[0]
     assert (measured.name, measured.value, measured.high) == ("macro_ap", 1.0, 1.0)
+    assert {m.name for m in evaluation.measurements[1:]} == {
+        "untouched_macro_ap",
+        "altered_macro_ap",
+        "canary_gap",
+    }
     assert evaluation.series[0].y == (1.0, 1.0, 1.0)
 
 
 def test_the_same_scores_for_all_are_no_attempt(task: ModuleType) -> None:
     instance = task.prepare(Bench())
     answers = {item: np.array([[0.1, 0.2, 0.3]]) for item in instance.hidden["marks"]}
-    with pytest.raises(Fault, match="all 20 documents got the same scores"):
+    with pytest.raises(Fault, match="all 22 documents got the same scores"):
         task.evaluate(instance, answers)
 
 
@@ -237,6 +245,14 @@ def test_whole_documents_that_are_there_twice_are_asked_for_once(task: ModuleTyp
         marked=Data(twice(whole(90, "train")), twice(whole(48, "test"))), size=size, pairs=2, max_pairs=4
     )
     serve = task.prepare(bench).stages[1]
-    asked = [r.arguments["documents"][0] for r in (*serve.requests, *serve.reserve)]
-    assert any(r.item.startswith("more-") for r in serve.reserve)
+    asked = [r.arguments["documents"][0] for r in serve.requests]
     assert len(set(asked)) == len(asked)
+
+
+def test_no_whole_document_of_the_test_has_a_near_duplicate_in_training(task: ModuleType) -> None:
+    train, test = whole(90, "train"), whole(48, "test")
+    copied = tuple(f"{text} in another copy" for text in train.texts[:4])
+    marked = Data(train, Marked((*copied, *test.texts[4:]), test.marks))
+    instance = task.prepare(Bench(marked=marked, size=SIZE | {"n_train": 60, "n_test": 40}))
+    assert not set(documents_of(instance)[0]) & set(train.texts[:4])
+    assert instance.facts["near_duplicates_dropped"] == "4 of 90 training texts"

@@ -80,7 +80,7 @@ def asked(instance: Instance, problem: int = 0) -> dict[str, Any]:
     return dict(instance.stages[-1].requests[problem].arguments)
 
 
-def test_each_text_holds_its_own_passage_behind_the_wanted_word_and_one_of_another_class(
+def test_each_word_of_a_text_stands_behind_the_opening_word_of_its_passage_and_one_of_another_class(
     task: ModuleType,
 ) -> None:
     arguments = given(task.prepare(Bench()))
@@ -88,9 +88,11 @@ def test_each_text_holds_its_own_passage_behind_the_wanted_word_and_one_of_anoth
     wanted, other = arguments["wanted"], arguments["other"]
     of: dict[int, set[int]] = {}
     for text, label in zip(arguments["texts"], arguments["labels"].tolist(), strict=True):
-        before, _, after = text.partition(f"{wanted} ")
-        counted = after.partition(f" {other} ")[0]
-        beside = before.removeprefix(f"{other} ").strip() or after.partition(f" {other} ")[2]
+        pairs = list(zip(text.split()[::2], text.split()[1::2], strict=True))
+        assert {opener for opener, _ in pairs} == {wanted, other}
+        counted, beside = (
+            " ".join(word for opener, word in pairs if opener == one) for one in (wanted, other)
+        )
         of.setdefault(label, set()).add(truth[counted])
         assert truth[beside] != truth[counted]
     assert all(len(found) == 1 for found in of.values())

@@ -13,7 +13,9 @@ import pytest
 from harness.errors import Fault, TaskError
 from harness.inputs import tasks
 from harness.instances import ArraySpec, Instance
-from harness.records import Measurement
+from harness.measures.cost import costs
+from harness.readings import MemoryPoint
+from harness.records import Measurement, Trial
 from tests.tasks.benches import Seeded
 
 SIZE: dict[str, Any] = {
@@ -168,19 +170,51 @@ def test_the_objective_is_the_peak_less_what_was_held_before(task: ModuleType) -
 
 
 @pytest.mark.parametrize(
-    ("file", "more"), [(100.0, 0.0), (98.0, 0.0), (88.0, 10.0), (78.0, 20.0), (60.0, 38.0)]
+    ("files", "more"),
+    [
+        ([100.0], 0.0),
+        ([98.0], 0.0),
+        ([88.0], 10.0),
+        ([78.0], 20.0),
+        ([60.0], 38.0),
+        # Touched first and dropped before the peak: what was mapped once does not pay for what is not.
+        ([110.0, 78.0], 20.0),
+        ([78.0, 110.0], 20.0),
+    ],
 )
 def test_pages_of_libraries_count_for_who_lets_go_of_them_too(
-    task: ModuleType, file: float, more: float
+    task: ModuleType, files: list[float], more: float
 ) -> None:
+    points = [
+        MemoryPoint(stage="train", seconds=0.0, host_bytes=int(400 * MIB), file_bytes=int(file * MIB))
+        for file in files
+    ]
+    trial = Trial(
+        number=0,
+        role="candidate",
+        label="x",
+        tier=None,
+        submission_digest="d",
+        instance_id="i",
+        outcome="ok",
+        memory=tuple(points),
+        peak_host_bytes=int(400 * MIB),
+        base_host_bytes=int(300 * MIB),
+        base_file_bytes=int(78 * MIB),
+    )
+    (made,) = task.conclude(task.prepare(Bench()), {m.name: m for m in costs(trial)}).measurements
+    assert made.value == (100.0 + more) * MIB
+
+
+def test_what_is_held_beyond_files_is_charged_their_pages(task: ModuleType) -> None:
     found = {
         "peak_memory": read("peak_memory", 400.0 * MIB),
         "peak_memory_base": read("peak_memory_base", 300.0 * MIB),
-        "peak_memory_file": read("peak_memory_file", file * MIB),
+        "peak_memory_other": read("peak_memory_other", 312.0 * MIB),
         "peak_memory_base_file": read("peak_memory_base_file", 78.0 * MIB),
     }
     (made,) = task.conclude(task.prepare(Bench()), found).measurements
-    assert made.value == (100.0 + more) * MIB
+    assert made.value == 110.0 * MIB
 
 
 def test_a_peak_that_was_not_read_is_absent_with_its_reason(task: ModuleType) -> None:

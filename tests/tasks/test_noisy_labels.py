@@ -184,7 +184,7 @@ def test_a_pair_predicts_first_ones_then_in_bulk_then_one_by_one_each_text_once(
     assert block[-1].returns == ArraySpec("int64", (1,), low=0, high=3)
 
 
-def test_further_pairs_get_texts_that_have_no_place_in_the_score(task: ModuleType) -> None:
+def test_further_pairs_are_asked_what_counts_and_no_pair_one_text_twice(task: ModuleType) -> None:
     instance = task.prepare(Bench(pairs=2, max_pairs=4))
     serve = instance.stages[1]
     more = reserve_blocks(serve, 2, 4)
@@ -195,10 +195,11 @@ def test_further_pairs_get_texts_that_have_no_place_in_the_score(task: ModuleTyp
         assert kinds.count(("single", True)) == 2
         assert kinds.count(("ready", False)) == 3
         assert 2 <= kinds.count(("bulk", False)) <= 3
-    texts = [text for request in (*serve.requests, *serve.reserve) for text in request.arguments["texts"]]
-    assert len(set(texts)) == len(texts)
-    scored = {r.item for r in serve.all_requests() if r.scored and r.label != "ready" and not r.warmup}
+        texts = [text for request in block for text in request.arguments["texts"]]
+        assert len(set(texts)) == len(texts)
+    scored = {r.item for r in serve.requests if not r.warmup}
     assert scored == set(instance.hidden["labels"])
+    assert {r.again for r in serve.reserve if not r.warmup} <= scored
 
 
 def test_where_every_class_is_chosen_the_unscored_texts_are_taken_from_the_test_part(
@@ -208,16 +209,15 @@ def test_where_every_class_is_chosen_the_unscored_texts_are_taken_from_the_test_
         Bench(size=SIZE | {"n_bulk": 0, "n_classes": 0, "n_train": 0}, pairs=2, max_pairs=4)
     )
     serve = instance.stages[1]
-    assert not serve.reserve
     assert sum(r.label == "ready" for r in serve.requests) == 6
-    assert sum(len(labels) for labels in instance.hidden["labels"].values()) == 150 - 2 * (3 + 2)
+    assert sum(len(labels) for labels in instance.hidden["labels"].values()) == 150 - 2 * 2
 
 
 def test_the_bulk_gets_what_is_left_in_parts_as_equal_as_they_can_be(task: ModuleType) -> None:
     instance = task.prepare(Bench(size=SIZE | {"n_bulk": 0, "n_classes": 0}))
     parts = [request.count for request in instance.requests() if request.label == "bulk"]
     assert len(parts) == 5
-    assert sum(parts) == 150 - 6  # the unscored ones come from training texts that were not drawn
+    assert sum(parts) == 150 - 6 - 3  # those that warm up come from training texts that were not drawn
     assert max(parts) - min(parts) <= 1
 
 
@@ -227,7 +227,10 @@ def test_the_given_labels_are_noisy_and_nothing_else_crosses(task: ModuleType) -
     for request in instance.requests():
         assert set(request.arguments) <= {"texts", "labels", "num_classes", "model"}
     assert 39 <= instance.facts["wrong_labels_percent"] <= 45
-    assert set(instance.facts) == {"training_texts", "test_texts", "classes", "noise", "wrong_labels_percent"}
+    assert set(instance.facts) == {
+        "training_texts", "test_texts", "altered_texts", "classes", "near_duplicates_dropped", "noise",
+        "wrong_labels_percent",
+    }  # fmt: skip
 
 
 def test_real_noise_is_given_as_it_is(task: ModuleType) -> None:
@@ -257,21 +260,23 @@ def perfect(instance: Instance) -> dict[str, Any]:
 def test_perfect_answers_measure_one(task: ModuleType) -> None:
     instance = task.prepare(Bench())
     evaluation = task.evaluate(instance, perfect(instance))
-    assert {m.name: m.value for m in evaluation.measurements} == {"macro_f1": 1.0, "accuracy": 1.0}
+    assert {m.name: m.value for m in evaluation.measurements} == {
+        "macro_f1": 1.0, "accuracy": 1.0, "untouched_accuracy": 1.0, "altered_accuracy": 1.0, "canary_gap": 0.0,
+    }  # fmt: skip
     assert evaluation.series[0].y == (1.0,) * 4
 
 
 def test_every_scored_item_is_asked_for_and_none_of_the_others(task: ModuleType) -> None:
     instance = task.prepare(Bench())
     serve = instance.stages[1]
-    scored = {r.item for r in serve.requests if r.label in ("bulk", "single") and not r.warmup}
+    scored = {r.item for r in serve.requests if not r.warmup}
     assert set(instance.hidden["labels"]) == scored
-    assert instance.facts["test_texts"] == sum(len(part) for part in instance.hidden["labels"].values()) == 66
+    assert instance.facts["test_texts"] == sum(len(part) for part in instance.hidden["labels"].values()) == 69
 
 
 def test_answers_that_are_not_scored_change_nothing(task: ModuleType) -> None:
     instance = task.prepare(Bench())
-    more = perfect(instance) | {"trained": b"model", "first-0": np.array([3])}
+    more = perfect(instance) | {"trained": b"model", "warm-0": np.array([3])}
     assert task.evaluate(instance, more) == task.evaluate(instance, perfect(instance))
 
 
@@ -297,12 +302,25 @@ def test_single_and_bulk_predictions_both_count(task: ModuleType) -> None:
     predicted = np.concatenate(list(answers.values()))
     found = {m.name: m for m in task.evaluate(instance, answers).measurements}
     assert found["macro_f1"].value == pytest.approx(f1_score(actual, predicted, average="macro"))
-    assert found["accuracy"].value == pytest.approx(1 - 11 / 66)
+    assert found["accuracy"].value == pytest.approx(1 - 11 / 69)
     assert found["macro_f1"].low < found["macro_f1"].value < found["macro_f1"].high
 
 
 def test_one_class_for_everything_is_no_attempt(task: ModuleType) -> None:
     instance = task.prepare(Bench())
     answers = {item: np.zeros_like(answer) for item, answer in perfect(instance).items()}
-    with pytest.raises(Fault, match="every one of 66 predictions is class 0"):
+    with pytest.raises(Fault, match="every one of 69 predictions is class 0"):
         task.evaluate(instance, answers)
+
+
+def test_no_test_text_has_a_near_duplicate_in_training_and_the_facts_say_what_went(task: ModuleType) -> None:
+    """Half of the test texts differ from a training text in their last word alone."""
+    train, test = part(400, 1), part(150, 2)
+    copied = tuple(text.rpartition(" ")[0] + " other" for text in train.texts[:75])
+    labels = np.concatenate([train.labels[:75], test.labels[75:]])
+    bench = Bench(data=Data(train, Part((*copied, *test.texts[75:]), labels)))
+    instance = task.prepare(bench)
+    given = instance.stages[0].requests[0].arguments["texts"]
+    assert not set(given) & set(train.texts[:75])
+    assert instance.facts["near_duplicates_dropped"] == "75 of 400 training texts"
+    assert task.prepare(Bench()).facts["near_duplicates_dropped"] == "0 of 400 training texts"

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from harness.inputs import tasks
-from harness.inputs.data import sources
 from harness.instances import FromAnswers, Instance
 from harness.tasks import beside
 from tests.tasks.benches import Seeded
 
 TASK = tasks.find("optimizers")
 optimisation = beside(str(TASK.folder / "task.py"), "optimisation")
+problems = beside(str(TASK.folder / "task.py"), "problems")
 
 SIZE: dict[str, Any] = {"copies": 1, "budget": 8, "rows": 60, "update_steps": 10, "update_size": 4}
 
@@ -29,9 +29,6 @@ class Bench(Seeded):
 
     seed: int = 1
     size: dict[str, Any] = field(default_factory=lambda: dict(SIZE))
-
-    def tabular(self, name: str) -> sources.Tabular:
-        return sources.tabular(name)
 
 
 @pytest.fixture(scope="module")
@@ -114,17 +111,95 @@ def test_gradients_are_those_of_the_values(instance: Instance) -> None:
         )
         scale = np.abs(gradients[0]).max()
         assert np.abs((up - down) / 2e-6 - gradients[0]).max() < 1e-4 * scale, problem.name
-        assert problem.gaps(problem.start[None])[0] == 1.0
+        assert problem.gaps(problem.start[None])[0] == pytest.approx(1.0)
         assert values[0] > problem.best
 
 
-def test_minima_of_made_functions_are_zero_and_not_at_textbook_places(instance: Instance) -> None:
-    made = [p for p in instance.hidden["problems"] if p.name.startswith(("quadratic", "rosenbrock"))]
-    assert Counter(p.name.partition("-")[0] for p in made) == {"quadratic": 6, "rosenbrock": 5}
-    for problem in made:
-        assert problem.best == 0.0
+def test_no_minimum_is_at_a_textbook_place(instance: Instance) -> None:
+    for problem in instance.hidden["problems"]:
         for guess in (np.zeros(problem.size), np.ones(problem.size)):
             assert problem.gaps(guess[None])[0] > 0.1, problem.name
+
+
+@pytest.mark.parametrize("kind", ["quadratic", "valley"])
+def test_the_best_value_of_a_made_function_is_at_its_own_origin(kind: str) -> None:
+    own = problems.Draws(np.random.default_rng(5))
+    inner = problems.function(problems.Spec(kind, 30.0), 7, 0, own)
+    values, gradients = inner.measure(np.zeros((1, 7)), None)
+    assert (values[0], inner.lowest) == (0.0, 0.0)
+    assert not gradients.any()
+    assert (inner.measure(own.normal((50, 7)), None)[0] > 0).all()
+
+
+def test_sizes_are_the_same_for_every_seed_and_tell_no_kind(task: ModuleType, instance: Instance) -> None:
+    here, there = (
+        {p.name: p.size for p in one.hidden["problems"]} for one in (instance, task.prepare(Bench(seed=2)))
+    )
+    assert Counter(here.values()) == Counter(there.values()) == dict.fromkeys(problems.SIZES, 3)
+    assert here != there
+
+
+def test_values_at_the_start_say_nothing_of_the_kind(task: ModuleType) -> None:
+    """The way from the start's value to the best one lies in the same range for all kinds."""
+    ways: dict[str, list[float]] = {}
+    for seed in range(1, 5):
+        for problem in task.prepare(Bench(seed=seed)).hidden["problems"]:
+            ways.setdefault(problem.name.partition("-")[0], []).append(problem.first - problem.best)
+    assert set(ways) == set(problems.KINDS)
+    for kind in ways.values():
+        assert 0.099 < min(kind) < 1 < max(kind) < 10.01
+
+
+def test_what_is_asked_is_exact_in_float64(instance: Instance) -> None:
+    """So that no processor's rounding is in an instance: all are whole multiples of 2^-40, answers come later."""
+    first = steps(instance)[0].arguments
+    assert isinstance(first["values"], FromAnswers)
+    assert isinstance(first["gradients"], FromAnswers)
+    assert first["gradients"].key == f"first-1-of-{first['values'].key.rpartition('-')[2]}"
+    given = [first["points"]]
+    for request in instance.stages[0].requests:
+        given += [np.asarray(one) for one in request.arguments.values() if isinstance(one, np.ndarray)]
+    assert len(given) == 9
+    for numbers in given:
+        assert (np.ldexp(numbers, 40) % 1 == 0).all()
+
+
+def test_draws_are_what_their_names_say_and_their_digest_tells_them_apart() -> None:
+    one, other = (problems.Draws(np.random.default_rng(seed)) for seed in (1, 2))
+    for own in (one, other):
+        normal, even = own.normal(20000), own.uniform(2.0, 4.0, 20000)
+        assert normal.mean() == pytest.approx(0.0, abs=0.03)
+        assert normal.std() == pytest.approx(1.0, abs=0.03)
+        assert (even.min(), even.max()) == (pytest.approx(2.0, abs=0.01), pytest.approx(4.0, abs=0.01))
+    assert one.digest() != other.digest()
+    again = problems.Draws(np.random.default_rng(1))
+    assert again.digest() != one.digest(), "nothing was drawn yet"
+    again.normal(20000)
+    again.uniform(2.0, 4.0, 20000)
+    assert again.digest() == one.digest()
+
+
+def test_noise_grows_as_the_value_does_so_that_distance_does_not_drown_it(instance: Instance) -> None:
+    """From there on the difference of two values told on either side of the start says less of its slope."""
+    loud = [p for p in instance.hidden["problems"] if p.tilt is not None]
+    assert len(loud) == 6
+    for problem in loud:
+        axis, errors = np.eye(problem.size)[0], []
+        for far in (1e2, 1e4):
+            ends = problem.start + far * np.array([axis, -axis])
+            true = problem.measure(ends, None)
+            noise = problem.tell(ends, 3)[0] - true[0], problem.tell(ends, 3)[1] - true[1]
+            excess = (true[0] - problem.best) / (problem.first - problem.best)
+            assert noise[0] == pytest.approx(problem.shift[3] * excess, rel=1e-3)
+            assert np.linalg.norm(noise[1], axis=1) == pytest.approx(
+                np.linalg.norm(problem.tilt[3]) * excess, rel=1e-3
+            )
+            errors.append(abs(noise[0]).max() / far)
+        assert errors[1] > 50 * errors[0], problem.name
+        near = problem.start[None] + 1e-3 * axis
+        assert abs(problem.tell(near, 3)[0] - problem.measure(near, None)[0]) == pytest.approx(
+            abs(problem.shift[3]), rel=0.2
+        )
 
 
 def test_noise_depends_on_the_evaluation_alone(instance: Instance) -> None:

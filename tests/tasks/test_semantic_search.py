@@ -14,8 +14,6 @@ import pytest
 from harness.errors import DataError, Fault
 from harness.inputs import tasks
 from harness.instances import ArraySpec, FromItem, Instance
-from harness.records import Trial
-from harness.runs.evaluate import assess
 from harness.trials.schedule import base_blocks, reserve_blocks
 from tests.tasks.benches import Seeded
 
@@ -33,6 +31,7 @@ class Data:
     queries: tuple[str, ...]
     relevant: tuple[dict[int, float], ...]
     train_queries: tuple[str, ...] = tuple(f"train {i}" for i in range(110))
+    train_relevant: tuple[dict[int, float], ...] = ()
 
 
 def made(n: int = 60) -> Data:
@@ -101,33 +100,27 @@ def test_the_index_reaches_a_fresh_worker_and_nothing_else_does(task: ModuleType
     assert serve.paired
 
 
-def test_every_pair_has_its_own_first_searches_and_nothing_but_scored_queries_is_judged(
+def test_every_pair_has_its_own_first_searches_and_all_but_the_warm_up_is_judged(
     task: ModuleType, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(task, "LEAST_WARM", 2)
+    monkeypatch.setattr(task, "MOST_WARM", 2)
     serve = task.prepare(Bench(model)).stages[1]
     (more,) = reserve_blocks(serve, 2, 3)
     for block in (*base_blocks(serve, 2), more):
         kinds = [(r.timed, r.warmup) for r in block]
-        assert (kinds.count((False, False)), kinds.count((True, False))) == (3, 6)
-    scored = {r.item for r in serve.all_requests() if r.scored and r.timed}
-    assert scored == {f"query-{i}" for i in range(12)}
-    assert not any(r.scored for r in serve.reserve)
-
-
-def test_queries_of_added_pairs_have_no_truth_and_are_not_evaluated(model: Path) -> None:
-    found = tasks.find("semantic-search")
-    instance = found.prepare(Bench(model))
-    more = {r.item: np.arange(20)[None, :] for r in instance.stages[1].reserve if not r.warmup}
-    trial = Trial(
-        number=0, role="candidate", label="x", tier=None, submission_digest="d", instance_id="i", outcome="ok"
-    )
-    assert assess(found, instance, trial, perfect(instance) | more).outcome == "ok"
+        assert (kinds.count((False, False)), kinds.count((True, True))) == (3, 2)
+        assert kinds.count((True, False)) == 6
+    scored = {r.item for r in serve.requests if not r.warmup}
+    assert scored == {f"query-{i}" for i in range(18)}
+    assert {r.again for r in more if not r.warmup} < scored
 
 
 def test_no_argument_and_no_fact_gives_relevance_away(task: ModuleType, model: Path) -> None:
     instance = task.prepare(Bench(model))
-    assert set(instance.facts) == {"passages", "queries", "mean_passage_characters", "flat_index_bytes"}
+    assert set(instance.facts) == {
+        "passages", "queries", "altered_queries", "passages_asked_for", "asked_for_several_times",
+        "mean_passage_characters", "flat_index_bytes",
+    }  # fmt: skip
     for request in instance.requests():
         assert set(request.arguments) <= {"passages", "index", "queries", "k"}
 
@@ -166,7 +159,7 @@ def test_the_second_rank_is_worth_what_the_formula_says(task: ModuleType, model:
 
 def test_the_same_ranking_for_every_query_is_no_attempt(task: ModuleType, model: Path) -> None:
     instance = task.prepare(Bench(model))
-    answers = {f"query-{i}": np.arange(20)[None, :] for i in range(12)} | {"index": bytes(4096)}
+    answers = {f"query-{i}": np.arange(20)[None, :] for i in range(18)} | {"index": bytes(4096)}
     with pytest.raises(Fault, match="ignores the query"):
         task.evaluate(instance, answers)
 
@@ -181,9 +174,9 @@ def test_an_index_of_a_byte_is_not_believed(task: ModuleType, model: Path) -> No
 def test_all_relevant_passages_are_in_the_sample(task: ModuleType) -> None:
     data = made()
     relevant = [{i: 1.0, i + 1: 2.0, (i + 2) % 60: 0.0} for i in range(0, 60, 2)]
-    sample = task.draw(data.passages, data.queries, relevant, (30, 0), np.random.default_rng(0))
-    assert len(sample.passages) == 30
-    assert len(sample.queries) == 15
+    sample = task.draw(data.passages, data.queries, relevant, (60, 0), np.random.default_rng(0))
+    assert len(sample.passages) == 60
+    assert len(sample.queries) == 15  # for half of the passages, two each
     for query, grades in zip(sample.queries, sample.relevant, strict=True):
         number = int(query.split()[1])
         found = {sample.passages[p]: grade for p, grade in grades.items()}
@@ -215,10 +208,96 @@ def test_a_data_set_that_is_too_small_is_refused_in_words(task: ModuleType, mode
     with pytest.raises(DataError, match="raise `passages`"):
         task.prepare(Bench(model, size={"passages": 5, "queries": 5, "passage_characters": 0}))
     few = Data(made(16).passages, made(16).queries, made(16).relevant)
-    with pytest.raises(DataError, match="16 distinct passages"):
+    with pytest.raises(DataError, match="50% of 16, 14 are needed"):
         task.prepare(Bench(model, data=few, size={"passages": 0, "queries": 0, "passage_characters": 0}))
     nothing_over = Data(made().passages, made().queries, made().relevant, ())
-    with pytest.raises(DataError, match="untimed first searches"):
+    with pytest.raises(DataError, match="leaves 0 queries to warm up 2 process pairs"):
         task.prepare(
             Bench(model, data=nothing_over, size={"passages": 0, "queries": 0, "passage_characters": 0})
         )
+
+
+def prose(number: int) -> str:
+    """A sentence of nine words that is in one passage alone."""
+    return f"This is what passage {number} says of the matter."
+
+
+def test_a_passage_gives_up_a_sentence_that_asks_for_the_rest_of_it(task: ModuleType) -> None:
+    passages = [f"First of p{i}. {prose(i)} Last of p{i}." for i in range(3)]
+    passages += [
+        f"Only two. {prose(3)}",
+        "Some text. Parameters x : int of the first kind of all there are. End.",
+    ]
+    data = Data(
+        tuple(passages),
+        ("q0", "q3", "q4"),
+        ({0: 1.0}, {3: 1.0}, {4: 1.0}),
+        ("t1", "t2"),
+        ({1: 1.0}, {2: 1.0}),
+    )
+    several = task.asked_several_times(data)
+    assert several.passages == [*(f"First of p{i}. Last of p{i}." for i in range(3)), *passages[3:]]
+    assert several.queries == ["q0", "q3", "q4", prose(0)]
+    assert several.relevant == [{0: 1.0}, {3: 1.0}, {4: 1.0}, {0: 1.0}]
+    assert several.train_queries == ["t1", "t2", prose(1), prose(2)]
+
+
+def test_a_sentence_of_two_passages_or_that_is_a_query_asks_for_neither(task: ModuleType) -> None:
+    passages = (f"One. {prose(0)} Three.", f"Four. {prose(0)} Six.", f"Seven. {prose(1)} Nine.")
+    data = Data(passages, ("q", prose(1)), ({0: 1.0}, {1: 1.0}))
+    several = task.asked_several_times(data)
+    assert several.passages == list(passages)
+    assert several.queries == ["q", prose(1)]
+
+
+def test_data_with_several_queries_for_a_passage_are_taken_as_they_are(task: ModuleType) -> None:
+    passages = tuple(f"First of p{i}. {prose(i)} Last of p{i}." for i in range(3))
+    data = Data(passages, ("q", "p"), ({0: 1.0}, {0: 1.0}), ("t",), ({1: 1.0},))
+    several = task.asked_several_times(data)
+    assert (several.passages, several.queries, several.train_queries) == (passages, data.queries, ("t",))
+
+
+def test_each_query_picks_its_passage_by_chance_whether_it_was_wanted_before_or_not(task: ModuleType) -> None:
+    """Rates over 40 draws, for each passage that was wanted before and each that was not: alike."""
+    passages = tuple(f"First of p{i}. {prose(i)} {prose(1000 + i)} End of p{i}." for i in range(200))
+    data = Data(passages, tuple(f"query {i}" for i in range(200)), tuple({i: 1.0} for i in range(200)))
+    several = task.asked_several_times(data)
+    assert several.taken
+    hits, chances = np.zeros(2), np.zeros(2)
+    for seed in range(40):
+        sample = task.draw_by_chance(
+            several.passages, several.queries, several.relevant, (100, 75), np.random.default_rng(seed)
+        )
+        assert len(sample.passages) == 100
+        assert 70 <= len(sample.queries) == len(set(sample.queries)) <= 75
+        before: set[int] = set()
+        for (passage,) in sample.relevant:
+            hits[int(passage in before)] += 1
+            chances += [100 - len(before), len(before)]
+            before.add(passage)
+        times = np.bincount([p for grades in sample.relevant for p in grades], minlength=100)
+        assert 35 <= (times == 0).sum() <= 60
+        assert (times > 1).sum() >= 5
+    unseen, seen = hits / chances
+    assert seen == pytest.approx(unseen, rel=0.15)
+
+
+def test_where_no_passage_has_a_second_query_others_are_asked_for(task: ModuleType) -> None:
+    data = made()
+    sample = task.draw_by_chance(
+        data.passages, data.queries, data.relevant, (50, 20), np.random.default_rng(1)
+    )
+    assert (len(sample.passages), len(sample.queries)) == (50, 20)
+    assert len({p for grades in sample.relevant for p in grades}) == 20
+
+
+def test_the_facts_say_how_many_passages_are_asked_for(task: ModuleType, model: Path) -> None:
+    passages = tuple(f"First of p{i}. {prose(i)} Last of p{i}." for i in range(80))
+    data = Data(passages, tuple(f"query {i}" for i in range(80)), tuple({i: 1.0} for i in range(80)))
+    instance = task.prepare(
+        Bench(model, data=data, size={"passages": 60, "queries": 0, "passage_characters": 0})
+    )
+    times = np.bincount([p for grades in instance.hidden["relevant"] for p in grades], minlength=60)
+    assert instance.facts["queries"] == times.sum() == 30
+    assert (times > 0).sum() == instance.facts["passages_asked_for"]
+    assert (times > 1).sum() == instance.facts["asked_for_several_times"]

@@ -28,9 +28,10 @@ from harness.runs.order import Order
 from harness.store.results import Store
 from harness.trials import session
 from harness.trials.pair import Pair
-from harness.trials.participant import Entry, Readings, TurnUse
+from harness.trials.participant import Entry, Readings
 from harness.trials.round import RawTrial
 from harness.trials.schedule import Plan, base_blocks
+from harness.trials.use import TurnUse
 from tests.conftest import TOYS
 
 EXPERT = (TOYS / "toy-pairs" / "reference_solutions" / "expert" / "solution.py").read_text()
@@ -110,16 +111,16 @@ def steady(patch: pytest.MonkeyPatch) -> None:
     """
     call = session.Session.call
 
-    def clocked(self: session.Session, request: Request, arguments: Any) -> Any:
+    def clocked(self: session.Session, request: Request, arguments: Any, most: float) -> Any:
         note = self.home / "scratch" / "remembered"
         before = note.stat().st_size if note.exists() else 0
-        answer, seconds = call(self, request, arguments)
+        answer, seconds = call(self, request, arguments, most)
         if request.phase == "answer":
             code = "".join(file.read_text() for file in sorted(self.seat.submission.glob("*.py")))
             seconds = max(map(float, re.findall(r"^SECONDS = (.*)$", code, re.M)))
             seconds *= 1 + 0.01 * (self.items * 7 % 11 - 5) / 5
             seconds *= 0.01 if note.exists() and note.stat().st_size > before else 1
-        return answer, seconds
+        return session.Answered(answer, seconds)
 
     patch.setattr(session.Session, "call", clocked)
     patch.setattr(session.Session, "ping", lambda self, *given: 0.0002)
@@ -154,6 +155,8 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Slow:
     return Slow(run, store, pids)
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_every_pair_has_fresh_processes(slow: Slow) -> None:
     assert len({pid for _, pid in slow.pids}) == len(slow.pids)
     served = [pid for stage, pid in slow.pids if stage == "serve"]
@@ -161,6 +164,8 @@ def test_every_pair_has_fresh_processes(slow: Slow) -> None:
     assert len(served) == 3 * 5 + 2 + 2
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_the_copy_takes_part_in_every_pair_and_the_order_of_starting_alternates(slow: Slow) -> None:
     pairs = slow.trial("candidate").pairs
     assert [p.pair for p in pairs] == [0, 1, 2, 3, 4]
@@ -172,6 +177,8 @@ def test_the_copy_takes_part_in_every_pair_and_the_order_of_starting_alternates(
     assert {s.item for s in copy.samples} == {s.item for s in slow.trial("candidate").samples}
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_every_request_is_answered_once_by_each_timed_worker_in_one_pair(slow: Slow) -> None:
     own, base = slow.trial("candidate"), slow.trial("reference", "baseline")
     assert sorted(s.item for s in own.samples) == sorted(f"q-{i}" for i in range(50))
@@ -183,6 +190,8 @@ def test_every_request_is_answered_once_by_each_timed_worker_in_one_pair(slow: S
     assert (expert.timed, len(expert.pairs)) == (False, 0)
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_there_is_a_floor_and_a_stopped_worker_stands_still(slow: Slow) -> None:
     pairs = slow.trial("candidate").pairs
     assert len(pairs) == 5
@@ -193,8 +202,13 @@ def test_there_is_a_floor_and_a_stopped_worker_stands_still(slow: Slow) -> None:
         assert p.counters is not None
         assert p.busy_cpu["baseline"] > 0.02
         assert p.idle_cpu["candidate"] < 0.1 * p.busy_cpu["candidate"]
-        assert len(p.alone) == 10
+        assert {name: len(items) for name, items in p.alone_by.items()} == {
+            "baseline": 10,
+            "baseline copy": 10,
+        }
+        assert min(p.turns.values()) >= 20
         assert set(p.repeats) == {"candidate", "baseline"}
+    assert any(p.after for p in pairs)
 
 
 def holds(found: Certificate | ConstraintResult, truth: float) -> bool:
@@ -204,6 +218,8 @@ def holds(found: Certificate | ConstraintResult, truth: float) -> bool:
     return found.low / 1.03 <= truth <= found.high * 1.03
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_half_as_long_again_is_measured_and_does_not_pass(slow: Slow) -> None:
     score = slow.run.score
     assert score is not None
@@ -222,11 +238,16 @@ def test_half_as_long_again_is_measured_and_does_not_pass(slow: Slow) -> None:
     }
 
 
-def test_memory_is_of_a_worker_alone(slow: Slow) -> None:
+@pytest.mark.slow
+@pytest.mark.timed
+def test_memory_is_of_every_worker_and_of_one_alone(slow: Slow) -> None:
     for trial in (slow.trial("candidate"), slow.trial("reference", "baseline")):
-        assert {(point.stage, point.pair) for point in trial.memory} == {("learn", 0), ("serve", 0)}
+        pairs = {(point.stage, point.pair) for point in trial.memory}
+        assert pairs == {("learn", 0), *(("serve", pair) for pair in range(6))}, "0 is the memory pass"
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_scoring_again_gives_the_same_score(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "start", None)  # launches nothing
     before, after = rescore.rescore(slow.run.head.run_id, slow.store, lambda _, folder: tasks.read(folder))
@@ -236,6 +257,7 @@ def test_scoring_again_gives_the_same_score(slow: Slow, monkeypatch: pytest.Monk
 
 
 @pytest.mark.slow
+@pytest.mark.timed
 def test_five_percent_more_is_within_the_interval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steady(monkeypatch)
     run, _ = ran(tmp_path, slower(1.05), 5)
@@ -245,6 +267,8 @@ def test_five_percent_more_is_within_the_interval(tmp_path: Path, monkeypatch: p
     assert holds(latency, 1.05)
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_remembered_answers_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steady(monkeypatch)
     run, _ = ran(tmp_path, REMEMBERS, 3)
@@ -256,6 +280,8 @@ def test_remembered_answers_are_noted(tmp_path: Path, monkeypatch: pytest.Monkey
     assert probe.value < 0.2
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_a_thread_and_a_child_that_spin_stand_still_while_others_are_timed(tmp_path: Path) -> None:
     run, _ = ran(tmp_path, SPINS, 2)
     assert run.score is not None
@@ -279,6 +305,8 @@ def rounds(
         return around.run([Entry(asked.submission), Entry(baseline, "reference")])
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_an_open_verdict_brings_more_pairs_from_the_reserve_until_it_is_decided(tmp_path: Path) -> None:
     asked_after: list[int] = []
 
@@ -295,12 +323,15 @@ def test_an_open_verdict_brings_more_pairs_from_the_reserve_until_it_is_decided(
     assert own.answers.keys() == base.answers.keys()
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_no_pair_is_begun_when_the_time_is_up(tmp_path: Path) -> None:
     own, _ = rounds(tmp_path, 1, 3, lambda _: False, seconds=0.0)
     assert len(own.trial.pairs) == 1
 
 
 @pytest.mark.slow
+@pytest.mark.timed
 def test_a_verdict_that_is_open_at_first_is_decided_with_more_pairs(tmp_path: Path) -> None:
     # each process is slower than the next by luck of its own; two pairs cannot say, more can
     text = "import os\n" + slower(1.0).replace(
@@ -316,6 +347,8 @@ def test_a_verdict_that_is_open_at_first_is_decided_with_more_pairs(tmp_path: Pa
     assert after.score == run.score
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_a_fault_in_a_pair_ends_the_round_and_is_the_candidates_own(tmp_path: Path) -> None:
     asked = ordered(tmp_path / "probe", EXPERT, 3)
     serve = prepare.prepare(asked, 0, Silent()).instance.stages[1]
@@ -370,11 +403,11 @@ def test_what_comes_right_after_loading_is_asked_before_any_warm_up() -> None:
     Pair(
         plan=Plan(),
         order=np.random.default_rng(0),
-        place=None,  # type: ignore[arg-type]
+        place=SimpleNamespace(setting=SimpleNamespace(threads=1)),  # type: ignore[arg-type]
         stage=stage,
         number=0,
         block=block,
-        competitors=[Recorder()],  # type: ignore[list-item]
+        participants=[Recorder()],  # type: ignore[list-item]
         counter=counter,  # type: ignore[arg-type]
     ).run()
     assert served == ["start", "loaded", "first", "second", "warm", "late", "timed"]

@@ -89,6 +89,20 @@ def test_reserve_blocks_are_as_large_as_the_base_and_as_many_as_there_are_reques
     assert all(item.startswith("more-") for item in items)
 
 
+@pytest.mark.parametrize(("singles", "batches"), [(0, 0), (1, 0), (1, 1)])
+def test_groups_that_are_smaller_than_the_pairs_bring_no_further_ones(singles: int, batches: int) -> None:
+    assert reserve_blocks(stage(singles, batches, 0, (9, 9, 9)), 2, 9) == []
+
+
+def test_a_group_smaller_than_the_pairs_holds_no_other_back() -> None:
+    blocks = reserve_blocks(stage(6, 1, 0, (9, 9, 0)), 2, 9)
+    assert [counts(block) for block in blocks] == [{("single", False): 3}] * 3
+
+
+def test_a_group_without_a_reserve_brings_no_further_pairs() -> None:
+    assert reserve_blocks(stage(2, 2, 0, (9, 0, 0)), 2, 9) == []
+
+
 def test_on_a_cpu_every_request_goes_to_every_worker_once_before_the_next() -> None:
     requests = asked("single", 60)
     found = list(turns(requests, 3, 1, np.random.default_rng(0)))
@@ -131,6 +145,13 @@ def test_on_a_gpu_blocks_are_counter_balanced_and_the_first_call_of_each_is_thro
     assert {item for worker, item in counted if worker == 0} == {
         item for worker, item in counted if worker == 1
     }
+
+
+def test_blocks_of_two_are_counter_balanced_as_well() -> None:
+    found = list(turns(asked("single", 4), 2, 2, np.random.default_rng(0)))
+    a, b = found[0].worker, found[2].worker
+    assert [turn.worker for turn in found] == [a, a, b, b, b, b, a, a]
+    assert [turn.counted for turn in found] == [False, True] * 4
 
 
 def test_a_gpu_block_holds_one_group_and_every_worker_serves_every_request() -> None:

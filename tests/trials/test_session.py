@@ -357,11 +357,11 @@ def test_every_worker_is_paused_but_the_one_whose_turn_it_is(
     call = session.Session.call
     workers: list[session.Session] = []
 
-    def watched(self: session.Session, request: Request, arguments: Any) -> Any:
+    def watched(self: session.Session, request: Request, arguments: Any, most: float) -> Any:
         workers.append(self)
         others = {w.launched.pid for w in workers} - {self.launched.pid}
         seen.append((len(others), _all_stopped([psutil.Process(pid) for pid in others])))
-        return call(self, request, arguments)
+        return call(self, request, arguments, most)
 
     monkeypatch.setattr(session.Session, "call", watched)
     (tmp_path / "solution.py").write_text(LEAVES_TRACES)

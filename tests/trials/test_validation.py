@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.errors import Fault
 from harness.instances import Array, ArraySpec
-from harness.trials.validation import check_array
+from harness.trials.validation import Twice, agrees, check_array
 
 FLOATS = ArraySpec("float32", (2, 3), low=0.0, high=1.0)
 RANKS = ArraySpec("int64", (2, 3), low=0, high=9, unique_rows=True)
@@ -87,3 +87,39 @@ def test_bytes_of_any_kind_are_refused_or_within_every_rule(raw: bytes, dtype: s
     found = check_array(raw, spec, "search")
     assert np.isfinite(found).all()
     assert (found == array).all()
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "alike"),
+    [
+        ([1, 2, 3, 4], [1, 2, 9, 9], True),
+        ([1, 2, 3, 4], [1, 9, 9, 9], False),
+        ([1.0, 100.0, 0.0, 0.0], [5.0, 100.0, 4.0, 5.0], True),
+        ([1.0, 100.0, 0.0, 0.0], [7.0, 80.0, 9.0, 0.0], False),
+        ([0.0, 0.0], [0.0, 1e-9], True),
+        ([], [], True),
+    ],
+)
+def test_two_answers_to_one_input_agree_by_half(first: list[float], again: list[float], alike: bool) -> None:
+    assert agrees(np.array(first), np.array(again)) is alike
+
+
+def test_answers_that_were_made_up_to_warm_up_are_a_fault_once_most_are_others() -> None:
+    real, made_up = np.array([3, 4]), np.array([0, 0])
+    twice = Twice()
+    twice.keep("blob", b"kept apart")
+    for n in range(6):
+        twice.keep(f"warm-{n}", made_up if n % 4 else real)
+    assert list(twice.answers) == [f"warm-{n}" for n in range(6)]
+    assert [twice.compare(f"warm-{n}", real) for n in range(3)] == [None] * 3
+    fault = twice.compare("warm-3", real)
+    assert fault is not None
+    assert fault.outcome == "wrong"
+    assert fault.reason.startswith("3 of 4 inputs that only warm up were answered otherwise")
+    alone = Twice()
+    alone.keep("warm", made_up)
+    assert alone.compare("warm", real) is None
+    honest = Twice()
+    for n in range(4):
+        honest.keep(f"warm-{n}", real)
+    assert [honest.compare(f"warm-{n}", real if n % 2 else made_up) for n in range(4)] == [None] * 4

@@ -74,6 +74,20 @@ def test_a_header_comes_back_as_it_was(opcode: int, flags: int, nonce: bytes, it
     assert frame == wire.Frame(opcode, flags, nonce, item, length)
 
 
+def test_what_is_on_the_wire_is_written_down_with_its_version() -> None:
+    """Another number is another protocol, and needs another version."""
+    header = b"MLSH" + b"\1" + b"\x11" + b"\2\0" + NONCE + b"\7\0\0\0" + b"\0\1" + bytes(6)
+    assert wire.pack(wire.RESULT, wire.OUT_MEMFD, NONCE, 7, 256) == header
+    assert (wire.START, wire.CALL, wire.STOP, wire.PING) == (1, 2, 3, 4)
+    assert (wire.READY, wire.RESULT, wire.FAULT, wire.BYE, wire.PONG) == (16, 17, 18, 19, 20)
+
+
+@pytest.mark.parametrize("header", [b"MLSG\1", b"MLSH\2", b"MLSH\0"])
+def test_another_magic_or_version_is_not_ours(header: bytes) -> None:
+    with pytest.raises(wire.ProtocolError, match="not a frame of this protocol"):
+        wire.unpack(header + wire.pack(wire.CALL, 0, NONCE, 1, 0)[5:])
+
+
 @given(st.binary(min_size=36, max_size=36))
 @settings(max_examples=100, deadline=None)
 def test_any_36_bytes_are_a_frame_or_a_protocol_error(header: bytes) -> None:
@@ -135,6 +149,74 @@ def test_a_sized_output_can_be_written_and_neither_shrunk_nor_grown() -> None:
             wire.read_memfd(fd, 9)
     finally:
         os.close(fd)
+
+
+@needs_memfd
+def test_memory_is_read_to_the_size_that_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    fd = wire.sealed_input(b"abcdefgh")
+    try:
+        assert wire.read_memfd(fd, 3) == b"abc"
+        pread = os.pread
+        monkeypatch.setattr(os, "pread", lambda fd, size, offset: pread(fd, min(size, 2), offset))
+        assert wire.read_memfd(fd, 5) == b"abcde"  # however little comes at a time
+    finally:
+        os.close(fd)
+
+
+@needs_memfd
+def test_memory_that_cannot_be_made_is_not_left_open() -> None:
+    with pytest.raises(OSError, match="Invalid argument"):
+        wire.sized_output(-1)
+
+
+@needs_memfd
+@pytest.mark.parametrize(
+    ("opcode", "flags", "attached", "reason"),
+    [
+        (wire.RESULT, 0, 0, "not a frame that a worker is sent"),
+        (0, 0, 0, "not a frame that a worker is sent"),
+        (5, 0, 0, "not a frame that a worker is sent"),
+        (wire.RESULT, wire.OUT_MEMFD, 1, "not a frame that a worker is sent"),
+        (wire.CALL, 4, 0, "not a frame that a worker is sent"),
+        (wire.CALL, 4, 1, "not a frame that a worker is sent"),
+        (wire.CALL, wire.IN_MEMFD, 0, "without the shared memory that it names"),
+        (wire.CALL, wire.OUT_MEMFD, 0, "without the shared memory that it names"),
+        (wire.CALL, wire.IN_MEMFD | wire.OUT_MEMFD, 1, "without the shared memory that it names"),
+        (wire.CALL, 0, 1, "without the shared memory that it names"),
+        (wire.CALL, wire.IN_MEMFD, 1, "ended early"),
+    ],
+)
+def test_a_worker_takes_no_other_frame_and_keeps_nothing_of_it(
+    opcode: int, flags: int, attached: int, reason: str
+) -> None:
+    ours, theirs = socket.socketpair()
+    memory = wire.sized_output(2)
+    with ours, theirs:
+        header = wire.pack(opcode, flags, NONCE, 1, 3)
+        socket.send_fds(ours, [header + b"abc"], [memory] * attached)
+        os.close(memory)
+        with pytest.raises(wire.ProtocolError, match=reason):
+            wire.receive(theirs)
+
+
+@needs_memfd
+def test_a_worker_answers_inline_or_where_it_was_told_to() -> None:
+    ours, theirs = socket.socketpair()
+    frame = wire.Frame(wire.CALL, 0, NONCE, 3, 0)
+    output = wire.sized_output(2)
+    with ours, theirs:
+        wire.answer(theirs, frame, memoryview(b"ab"), None)
+        assert ours.recv(99) == wire.pack(wire.RESULT, 0, NONCE, 3, 2) + b"ab"
+        wire.answer(theirs, frame, b"", None, wire.PONG)
+        assert ours.recv(99) == wire.pack(wire.PONG, 0, NONCE, 3, 0)
+        wire.answer(theirs, frame, b"ab", output)
+        assert ours.recv(99) == wire.pack(wire.RESULT, wire.OUT_MEMFD, NONCE, 3, 2)
+        assert wire.read_memfd(output, 2) == b"ab"
+        os.close(output)
+        wire.fault(theirs, frame, wire.FAULT_MALFORMED, "é")
+        assert ours.recv(99) == wire.pack(wire.FAULT, 2, NONCE, 3, 2) + "é".encode()
+        ours.close()
+        wire.fault(theirs, frame, wire.FAULT_MALFORMED, "to nobody")
 
 
 def test_what_a_worker_receives_is_what_the_parent_sent() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from harness.analysis.calibration.scores import Floats
 from harness.sheets import Cut, Suite
 
 
@@ -66,8 +67,9 @@ def borderline_of_tasks(
     total, tables = sum(task.weight for task in suite.tasks), []
     names = sorted({name for own in rated.values() for name in own})
     for task in suite.tasks:
-        table = np.array([rated.get(task.id, {}).get(name, (np.nan, np.nan)) for name in names])
-        seen = table[np.isfinite(table[:, 0])] if len(table) else table
+        own = rated.get(task.id, {})
+        table = np.array([own.get(name, (np.nan, np.nan)) for name in names]).reshape(-1, 2)
+        seen = _rated(table)
         if len(seen) < 5 or len(np.unique(seen[:, 0])) < 2:
             raise ValueError(
                 f"{task.id} needs five rated persons with two ratings or more; it has {len(seen)}"
@@ -76,17 +78,22 @@ def borderline_of_tasks(
     rng, drawn = np.random.default_rng(seed), []
     for _ in range(500):
         taken = rng.integers(0, len(names), len(names))
-        samples = [(w, t[taken][np.isfinite(t[taken, 0])]) for w, t in tables]
+        samples = [(w, _rated(t[taken])) for w, t in tables]
         if all(len(np.unique(s[:, 0])) > 1 for _, s in samples):
             drawn.append(sum(w * _at(s, at) for w, s in samples))
     return Cut(
-        points=float(sum(w * _at(t[np.isfinite(t[:, 0])], at) for w, t in tables)),
+        points=float(sum(w * _at(_rated(t), at) for w, t in tables)),
         method="borderline regression",
         set_by=f"reviewers of {len(names)} persons, on each task",
         standard_error=float(np.std(drawn, ddof=1)),
     )
 
 
-def _at(both: np.ndarray, at: float) -> float:
+def _rated(table: Floats) -> Floats:
+    """The (rating, points) of those who were rated, of a table with NaN for everybody else."""
+    return table[np.isfinite(table).all(axis=1)]
+
+
+def _at(both: Floats, at: float) -> float:
     x, y = both[:, 0] - both[:, 0].mean(), both[:, 1]
     return float(y.mean() + (x * y).sum() / (x**2).sum() * (at - both[:, 0].mean()))

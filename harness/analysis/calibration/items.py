@@ -108,7 +108,7 @@ def item_rest(scores: Floats, task: int) -> Estimate:
     if own.std() < 1e-9 or rest.std() < 1e-9:
         return Estimate(absent_because="everybody scored the same")
     r = float(np.clip(np.corrcoef(own, rest)[0, 1], -0.999999, 0.999999))
-    half = 1.959964 / max(len(whole) - 3, 1) ** 0.5
+    half = 1.959964 / (len(whole) - 3) ** 0.5
     return Estimate(
         value=r, low=float(np.tanh(np.arctanh(r) - half)), high=float(np.tanh(np.arctanh(r) + half))
     )

@@ -91,7 +91,7 @@ def machine(rows: Sequence[Row]) -> Estimate:
         return Estimate(absent_because="everybody on one machine scored the same")
     size, ratio = float((n - (sizes**2).sum() / n) / (a - 1)), float(between / within)
     ends = [1.0, *(float(f_distribution.ppf(q, a - 1, n - a)) for q in (0.975, 0.025))]
-    value, low, high = (min(max((ratio / e - 1) / (ratio / e + size - 1), 0.0), 1.0) for e in ends)
+    value, low, high = (max((ratio / e - 1) / (ratio / e + size - 1), 0.0) for e in ends)
     return Estimate(value=value, low=low, high=high)
 
 

@@ -14,7 +14,6 @@ from harness.analysis.calibration.scores import Floats
 # Targets: difficulties and skills.
 CORRELATION, ERROR = 0.97, 0.35
 COVERS_DIFFICULTY, COVERS_SKILL = (0.92, 0.98), (0.93, 0.97)
-PLAIN = Design(sets=40, people=20, tasks=10)
 
 
 def situations(generator: str | None, sets: int) -> list[tuple[str, Design, float, float | None]]:

@@ -35,7 +35,7 @@ class Target(Record):
     high: float
     at_least: float | None = None
     at_most: float | None = None
-    verdict: Met = "pass"
+    verdict: Met
 
 
 class Recovery(Record):
@@ -48,7 +48,7 @@ class Recovery(Record):
     authors: int
     sets: int
     figures: tuple[Target, ...]
-    rhat: float = 0.0
+    rhat: float
 
 
 class Simulation(Record):
@@ -60,8 +60,8 @@ class Simulation(Record):
     situations: tuple[Recovery, ...]
     forecasts: tuple[Target, ...] = ()
     seed: int
-    fit_seconds: float = 0.0
-    seconds: float = 0.0
+    fit_seconds: float
+    seconds: float
 
 
 class TierFigures(Record):
@@ -144,7 +144,7 @@ class TaskFigures(Record):
     tiers: tuple[TierFigures, ...] = ()
     gaps: tuple[Gap, ...] = ()
     difficulty: Estimate
-    provisional: bool = False
+    provisional: bool
     discrimination: Estimate
     item_rest: Estimate
     floor: Estimate
@@ -195,7 +195,7 @@ class Form(Record):
     minutes: int
     csem: Estimate
     relative: Estimate
-    at_cut: bool = False
+    at_cut: bool
     words: str = ""
 
 

@@ -7,7 +7,7 @@ the unit then continues from what the earlier try measured and stored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -24,6 +24,7 @@ class Unit:
     timed   whether a clock decides: such a unit has its machine (or its GPU) to itself while it runs
     device  "cpu" or "cuda"
     threads and memory_bytes   what one of its workers may use: an engine counts its places by them
+    instances   digest of the root of its instances' seeds; empty where no other unit has the same instances
     """
 
     candidate: str
@@ -34,6 +35,14 @@ class Unit:
     device: str = "cpu"
     threads: int = 1
     memory_bytes: int = 0
+    instances: str = ""
+
+    def may_run_beside(self, others: Iterable[Unit]) -> bool:
+        """Whether it may run on one machine at once with those: not where one of them has its instances too.
+
+        While both are alive, one submission can tell another its answers, whatever the isolation.
+        """
+        return not self.instances or all(self.instances != other.instances for other in others)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from harness.store.results import Store
 MOST_LOSSES = 3
 _LOOK_SECONDS = 0.5
 _LOCAL_STORE_BYTES = 256 * 2**20
+_OF_MEMORY = ": Ray's memory monitor ended it; start every node with RAY_memory_monitor_refresh_ms=0"
 
 
 class RayExecutor:
@@ -84,6 +85,8 @@ def connected(address: str) -> Generator[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports no use of itself over the network
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # by default Ray's workers run at a low priority
+    # Ray would end a whole unit that is short of memory, as if the node were lost; the harness ends the worker that is.
+    os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")
     try:
         import ray
     except ImportError as error:
@@ -183,17 +186,15 @@ class _Course:
                     "type the same command again: what was kept stays kept"
                 )
             elif self.waiting:
-                raise UsageError(
-                    f"no node can take {self.waiting[0].candidate} on {self.waiting[0].task}: none that may be "
-                    f"used offers what {self.waiting[0].device} needs"
-                )
+                first = self.waiting[0]
+                lacks = self.crew.lacks(first)
+                raise UsageError(f"no node can take {first.candidate} on {first.task}: {lacks}")
 
     def cancel(self) -> None:
         """Ends what still runs, at once."""
         for reference in self.flights:
             with contextlib.suppress(self.ray.exceptions.RayError, ConnectionError):
                 self.ray.cancel(reference, force=True)
-        self.flights.clear()
 
     def _send(self) -> None:
         """Gives every node that has room its next unit, timed ones first."""
@@ -275,7 +276,8 @@ class _Course:
         self.losses[unit.key] += 1
         self.crew.look()
         if self.losses[unit.key] >= MOST_LOSSES:
-            self._failed(unit, f"its process or node was lost {MOST_LOSSES} times, at last by {why}")
+            hint = _OF_MEMORY if why == "OutOfMemoryError" else ""
+            self._failed(unit, f"its process or node was lost {MOST_LOSSES} times, at last by {why}{hint}")
             return
         self.waiting.insert(0, unit)
         self.seen(unit, "again")

@@ -18,6 +18,7 @@ from harness.errors import UsageError
 
 _GRAIN = 10_000  # Ray counts resources in ten-thousandths
 _PROBE_SECONDS = 60.0
+_SPARE_BYTES = 2**28  # for the harness's own process on a node; Ray leaves out the system's share itself
 
 
 @dataclass(kw_only=True)
@@ -33,7 +34,12 @@ class Node:
     units: list[Unit] = field(default_factory=list)
 
     def has_room(self, unit: Unit) -> bool:
-        """Whether it can take the unit now: a timed unit needs an empty node, and nothing else runs beside it."""
+        """Whether it can take the unit now: a timed unit needs an empty node, and nothing else runs beside it.
+
+        Nor do two units on the same instances run at once.
+        """
+        if not unit.may_run_beside(self.units):
+            return False
         if unit.device == "cuda" and self.gpus <= sum(u.device == "cuda" for u in self.units):
             return False
         if unit.timed:
@@ -43,6 +49,12 @@ class Node:
         threads = sum(u.threads for u in self.units) + unit.threads
         memory = sum(u.memory_bytes for u in self.units) + unit.memory_bytes
         return not self.units or (threads <= self.slots and memory <= (self.memory_bytes or memory))
+
+    def is_large_enough(self, unit: Unit) -> bool:
+        """Whether one worker of the unit fits into its memory; one that does not say how much it has is believed."""
+        if not self.memory_bytes or not unit.memory_bytes:
+            return True
+        return unit.memory_bytes + _SPARE_BYTES <= self.memory_bytes
 
 
 def share(slots: int) -> float:
@@ -180,8 +192,19 @@ class Crew:
                 return None
         return None
 
+    def lacks(self, unit: Unit) -> str:
+        """What every node lacks for the unit, in words."""
+        if any(node.is_large_enough(unit) for node in self.nodes):
+            return f"none that may be used offers what {unit.device} needs"
+        most = max(node.memory_bytes for node in self.nodes)
+        return (
+            f"its task lets a worker use {unit.memory_bytes / 2**30:.1f} GiB, and with {_SPARE_BYTES / 2**30:.2f} "
+            f"GiB for the harness that is more than any node has ({most / 2**30:.1f} GiB at most); use a larger "
+            "node, or tell Ray of more by --memory"
+        )
+
     def _suits(self, node: Node, unit: Unit) -> bool:
-        if unit.device == "cuda" and not node.gpus:
+        if (unit.device == "cuda" and not node.gpus) or not node.is_large_enough(unit):
             return False
         hardware = self._of_task.get(unit.task)
         return not unit.timed or hardware in (None, node.machine) or not self._has(hardware)

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,8 +197,8 @@ class _Pool:
         """Does all units; the slots stay for the next ones."""
         waiting = deque(units)
         while waiting or any(slot.unit for slot in self.slots):
-            while waiting and (slot := self._idle()):
-                unit = waiting.popleft()
+            while (unit := self._next(waiting)) and (slot := self._idle()):
+                waiting.remove(unit)
                 self.tries[unit] = self.tries.get(unit, 0) + 1
                 slot.ask(unit, self.home)
                 self.seen(unit, "runs")
@@ -216,6 +216,11 @@ class _Pool:
             slot.gone(by)
         self.slots = []
         self.chosen.close()
+
+    def _next(self, waiting: Iterable[Unit]) -> Unit | None:
+        """The first unit that may begin now: none on the instances of one that runs."""
+        running = [slot.unit for slot in self.slots if slot.unit]
+        return next((unit for unit in waiting if unit.may_run_beside(running)), None)
 
     def _idle(self) -> Slot | None:
         slot = next((slot for slot in self.slots if slot.unit is None), None)

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.assessment.executors.payload import Payload
+from harness.digests import of_bytes
 from harness.errors import HarnessError, SubmissionError
 from harness.inputs import submissions, tasks
 from harness.inputs.data import sources
 from harness.inputs.profiles import DataChoice, Profile
-from harness.machine import devices
-from harness.observer import Observer
+from harness.machine import devices, lease
+from harness.observer import Observer, Silent
 from harness.runs import runner
 from harness.runs.order import Order
 from harness.sheets import Cell, cell_of
@@ -28,7 +29,10 @@ def do(payload: str, home: str, observer: Observer | None = None) -> str:
         candidate=unit.candidate, task=unit.task, outcome="harness_error", submission_digest=unit.digest
     )
     try:
-        cell = cell_of(unit.candidate, runner.run(_order(unit), Store.open(Path(home)), observer))
+        order = _order(unit)
+        # An engine knows of its own units alone, and another command may score the same assessment here.
+        with lease.instances(of_bytes(order.root), (observer or Silent()).note):
+            cell = cell_of(unit.candidate, runner.run(order, Store.open(Path(home)), observer))
     except SubmissionError as error:
         # It was read when the unit was planned: that it cannot be now is not the candidate's doing.
         cell = blank.model_copy(update={"reasons": (f"the submission could not be read again: {error}",)})

@@ -14,8 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from harness import looks
 from harness.digests import of_bytes
 from harness.errors import StoreError, UsageError
+from harness.readings import Record
+from harness.reports.parts import clean
 from harness.sheets import Assessment, Cell, Sheet
 
 _KEY, _CELL, _REPLACED = "harness.key", "harness.cell", "harness.replaced"
@@ -39,8 +42,16 @@ def target(out: str) -> str:
     return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
 
 
-def export(sheets: list[Sheet], uri: str) -> dict[str, int]:
-    """Adds what is not there yet; returns how many runs were added, and how many were there already.
+class Exported(Record):
+    """How many runs an export added to MLflow, and how many were there already."""
+
+    uri: str
+    added: int
+    there: int
+
+
+def export(sheets: list[Sheet], uri: str) -> Exported:
+    """Adds the runs that are not there yet.
 
     Raises UsageError where MLflow is not installed, StoreError where it cannot be reached.
     """
@@ -51,17 +62,17 @@ def export(sheets: list[Sheet], uri: str) -> dict[str, int]:
         return _export(_client(uri), sheets, uri)
 
 
-def _export(client: Any, sheets: list[Sheet], uri: str) -> dict[str, int]:
+def _export(client: Any, sheets: list[Sheet], uri: str) -> Exported:
     from mlflow.exceptions import MlflowException
 
-    counts = {"added": 0, "there": 0}
+    added: list[bool] = []
     try:
         for sheet in sheets:
-            _one(client, sheet, counts)
+            added += _one(client, sheet)
     except MlflowException as error:
         why = (str(error).splitlines() or ["no reason given"])[0]
         raise StoreError(f"MLflow at {_shown(uri)} refused: {why}; type the same command again") from error
-    return counts
+    return Exported(uri=uri, added=added.count(True), there=added.count(False))
 
 
 def _client(uri: str) -> Any:
@@ -79,7 +90,8 @@ def _client(uri: str) -> Any:
     return mlflow.MlflowClient(tracking_uri=uri)
 
 
-def _one(client: Any, sheet: Sheet, counts: dict[str, int]) -> None:
+def _one(client: Any, sheet: Sheet) -> Iterator[bool]:
+    """For each cell of a sheet, whether it was added."""
     experiment = _experiment(client, sheet.assessment)
     known: dict[str, str] = {}
     current: dict[str, list[str]] = {}
@@ -97,14 +109,14 @@ def _one(client: Any, sheet: Sheet, counts: dict[str, int]) -> None:
         if cell.outcome == "not_attempted":
             continue
         name = of_bytes(f"{cell.candidate}\0{cell.task}".encode())[:16]
-        key = of_bytes(cell.model_dump_json().encode())[:32]
+        key = of_bytes(cell.model_dump_json(exclude=None if cell.look else {"look"}).encode())[:32]
         if key in known:
-            counts["there"] += 1
+            yield False
             continue
         _add(client, experiment, sheet.assessment, cell, {_KEY: key, _CELL: name})
-        counts["added"] += 1
         for earlier in current.get(name, []):
             client.set_tag(earlier, _REPLACED, "true")
+        yield True
 
 
 def _experiment(client: Any, assessment: Assessment) -> str:
@@ -134,12 +146,15 @@ def _add(client: Any, experiment: str, assessment: Assessment, cell: Cell, marks
 
 
 def metrics(cell: Cell) -> dict[str, float]:
-    """Points with their interval, the objective with its own, and every constraint's value; what was measured."""
+    """Points with their interval, the objective with its own, and every constraint's value; what was measured.
+
+    No points while a verdict is open on what was measured beyond its limit.
+    """
     values: dict[str, float | None] = {
-        "points": cell.points,
-        "points_uncapped": cell.points_uncapped,
-        "points_low": cell.points_low,
-        "points_high": cell.points_high,
+        "points": None if cell.withheld else cell.points,
+        "points_uncapped": None if cell.withheld else cell.points_uncapped,
+        "points_low": None if cell.withheld else cell.points_low,
+        "points_high": None if cell.withheld else cell.points_high,
         "objective": cell.value,
         "objective_low": cell.low,
         "objective_high": cell.high,
@@ -166,11 +181,11 @@ def params(assessment: Assessment, cell: Cell) -> dict[str, str]:
         "instances": str(len(cell.instances)),
     }
     texts |= {f"verdict.{_name(c.name)}": c.verdict for c in cell.constraints}
-    return {name: value[:_LONGEST] for name, value in texts.items() if value}
+    return _bounded(texts)
 
 
 def tags(assessment: Assessment, cell: Cell) -> dict[str, str]:
-    """The candidate, the run, its outcome and the reasons for it."""
+    """The candidate, the run, its outcome, the reasons for it, and what was decided about it."""
     texts = {
         "harness.assessment": assessment.id,
         "harness.candidate": cell.candidate,
@@ -184,8 +199,16 @@ def tags(assessment: Assessment, cell: Cell) -> dict[str, str]:
         "harness.submission_digest": cell.submission_digest,
         "harness.started_at": cell.started_at,
         "harness.reasons": "; ".join(cell.reasons),
+        "harness.open_by": cell.open_by,
+        "harness.decision": looks.sentence(cell.look) if cell.look else "",
     }
-    return {name: value[:_LONGEST] for name, value in texts.items() if value}
+    return _bounded(texts)
+
+
+def _bounded(texts: dict[str, str]) -> dict[str, str]:
+    """Those that say something, as printable text of a bounded length: a database may take no others."""
+    shown = {name: clean.printable(value)[:_LONGEST] for name, value in texts.items()}
+    return {name: value for name, value in shown.items() if value}
 
 
 def _name(text: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.records import RunHead, Trial
+from harness.reports.parts import clean
 from harness.sheets import Cell, Sheet
 
 TABLES_VERSION = 1
@@ -48,6 +49,11 @@ COLUMNS: dict[str, dict[str, Kind]] = {
         "wall_seconds": "number",
         "instances": "integer",
         "reasons": "text",
+        "open_by": "text",
+        "decision": "text",
+        "decided_by": "text",
+        "decided_at": "text",
+        "decided_why": "text",
     },
     "constraints": {
         **_CELL,
@@ -60,6 +66,7 @@ COLUMNS: dict[str, dict[str, Kind]] = {
         "bound": "text",
         "threshold": "number",
         "words": "text",
+        "open_by": "text",
     },
     "instances": {**_CELL, "number": "integer", "instance": "text", "points": "number"},
     "runs": {
@@ -142,10 +149,7 @@ def cell_rows(sheets: Iterable[Sheet]) -> Iterator[Row]:
                 weights.get(c.task),
                 c.outcome,
                 c.standing,
-                c.points,
-                c.points_uncapped,
-                c.points_low,
-                c.points_high,
+                *((None,) * 4 if c.withheld else (c.points, c.points_uncapped, c.points_low, c.points_high)),
                 c.tier,
                 c.measure,
                 c.unit,
@@ -164,6 +168,8 @@ def cell_rows(sheets: Iterable[Sheet]) -> Iterator[Row]:
                 c.wall_seconds,
                 len(c.instances),
                 "; ".join(c.reasons),
+                c.open_by,
+                *((c.look.decision, c.look.by, c.look.looked_at, c.look.why) if c.look else (None,) * 4),
             )
 
 
@@ -173,15 +179,19 @@ def constraint_rows(sheets: Iterable[Sheet]) -> Iterator[Row]:
         for cell in sheet.cells:
             key = _cell(sheet, cell)
             for c in cell.constraints:
-                yield (*key, c.name, c.unit, c.verdict, c.value, c.low, c.high, c.bound, c.threshold, c.words)
+                judged = (c.name, c.unit, c.verdict, c.value, c.low, c.high, c.bound, c.threshold)
+                yield (*key, *judged, c.words, c.open_by)
 
 
 def instance_rows(sheets: Iterable[Sheet]) -> Iterator[Row]:
-    """One row for each instance of each cell; points are uncapped, and None where an instance has none."""
+    """One row for each instance of each cell; points are uncapped, and None where an instance has none.
+
+    They are None as well while a verdict is open on what was measured beyond its limit.
+    """
     for sheet in sheets:
         for cell in sheet.cells:
             key, each = _cell(sheet, cell), cell.points_each
-            whole = len(each) == len(cell.instances)
+            whole = len(each) == len(cell.instances) and not cell.withheld
             for number, name in enumerate(cell.instances):
                 yield (*key, number, name, each[number] if whole else None)
 
@@ -241,13 +251,15 @@ def sample_rows(head: RunHead, trials: Iterable[Trial]) -> Iterator[Row]:
 
 
 def guarded(value: Value) -> Value:
-    """Text that a spreadsheet would take for a formula, with an apostrophe before it; all else as it is.
+    """Text without control characters, and with an apostrophe before it where a spreadsheet might see a formula.
 
-    See https://owasp.org/www-community/attacks/CSV_Injection.
+    Anything else is as it is. See https://owasp.org/www-community/attacks/CSV_Injection.
     """
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r", "\n"):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    shown = clean.printable(value)
+    leading = {value[:1], shown[:1]}
+    return f"'{shown}" if leading & {"=", "+", "-", "@", "\t", "\r", "\n"} else shown
 
 
 def _cell(sheet: Sheet, cell: Cell) -> tuple[str, str, str, str]:

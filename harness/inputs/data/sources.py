@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from harness.digests import of_bytes
 from harness.errors import DataError, ModelError
 from harness.inputs.data import hub, qrels, stackdocs, tables
+from harness.machine.temporary import named_folder
 from harness.records import Source
 
 Kind = Literal["builtin", "local", "hub"]
@@ -148,7 +148,7 @@ def cache_folder() -> Path:
     """Where derived data are kept: $HARNESS_CACHE, or the user's cache folder."""
     import platformdirs
 
-    return Path(os.environ.get("HARNESS_CACHE") or platformdirs.user_cache_dir("ml-skills-harness"))
+    return named_folder("HARNESS_CACHE") or Path(platformdirs.user_cache_dir("ml-skills-harness"))
 
 
 def text_classification(spec: DataSpec, cache: Path) -> TextClassification:

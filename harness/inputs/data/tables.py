@@ -1,17 +1,17 @@
-"""Local folders of parquet, CSV or JSONL files: read as frames, with digest, licence and column roles."""
+"""Local folders of parquet, CSV or JSONL files: read as frames, with digest, licence, column roles and renown."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.digests import of_bytes, of_files
 from harness.errors import DataError
-from harness.inputs.data import hub
+from harness.inputs.data import hub, known
 from harness.records import Source
 
 if TYPE_CHECKING:
@@ -119,6 +119,11 @@ class Tables:
             values.append(truth)
         return values
 
+    def cells(self) -> list[str]:
+        """Every cell that holds a text, of all tables."""
+        columns = (frame[name].tolist() for frame in self.frames.values() for name in frame.columns)
+        return [value for column in columns for value in column if isinstance(value, str)]
+
     def ids(self, table: str, role: str) -> list[str]:
         """A column of identifiers, as strings."""
         return [str(value) for value in self.frames[table][self.need(table, role)].tolist()]
@@ -145,7 +150,10 @@ def read_local(folder: Path, columns: Mapping[str, str], wanted: Sequence[str]) 
         license=licence(folder),
         size_bytes=sum(path.stat().st_size for path in files),
     )
-    return Tables(_filled(frames, str(folder)), _known_roles(columns), source, _label_names(folder))
+    data = Tables(_filled(frames, str(folder)), _known_roles(columns), source, _label_names(folder))
+    if renown := known.recognised(data.cells()):
+        return replace(data, source=source.model_copy(update={"public": True, "revision": renown}))
+    return data
 
 
 def read_hub(name: str, revision: str, columns: Mapping[str, str], configs: Sequence[str | None]) -> Tables:
@@ -223,7 +231,7 @@ def _read(path: Path) -> pd.DataFrame:
             return pd.DataFrame([json.loads(line) for line in lines if line.strip()])
         mark = "\t" if path.suffix == ".tsv" else ","
         return pd.read_csv(path, sep=mark, dtype=str, keep_default_na=False)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(f"{path} cannot be read, write it again ({reason[:200]})") from error
 
@@ -246,7 +254,7 @@ def _label_names(folder: Path) -> list[str]:
     """The names in labels.json, where it is a list: entry i names label i."""
     try:
         names = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return []
     return [str(name) for name in names] if isinstance(names, list) else []
 

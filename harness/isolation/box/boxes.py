@@ -18,11 +18,11 @@ from pathlib import Path
 from harness.errors import SandboxFailed
 from harness.isolation.base import Launch, environment
 from harness.isolation.confined import cuda_devices, path_files
+from harness.isolation.hiding import PACKAGE, hidden_in
 
 HOME, SCRATCH = Path("/box"), Path("/box/scratch")
-# Emptied by the zygote after each worker; the sizes are what a worker can fill.
+# Made anew for each worker; the sizes are what it can fill.
 DISKS = (("/dev/shm", 1 << 30), ("/tmp", 1 << 30), ("/box", 4 << 30))
-_PACKAGE = Path(__file__).resolve().parent.parent.parent
 _ZYGOTE = (
     "import sys, runpy; sys.path.insert(0, '/harness'); "
     "runpy.run_module('harness.worker.zygote', run_name='__main__', alter_sys=True)"
@@ -70,11 +70,11 @@ def box_for(order: Launch) -> Box:
         box.show(optional, optional, missing=True)
     box.contents.append((_PASSWD, "/etc/passwd"))
     _interpreter(box)
-    box.show(_PACKAGE / "__init__.py", "/harness/harness/__init__.py")
-    box.show(_PACKAGE / "worker", "/harness/harness/worker")
+    _cover(box, order.hidden)
+    box.show(PACKAGE / "__init__.py", "/harness/harness/__init__.py")
+    box.show(PACKAGE / "worker", "/harness/harness/worker")
     for number, path in enumerate(order.readable):
         _given(box, path.absolute(), f"/given/{number}/{path.name}")
-    box.places |= {order.scratch: str(SCRATCH), order.home: str(HOME)}
     return box
 
 
@@ -100,10 +100,16 @@ def _interpreter(box: Box) -> None:
         _environment_of(box, prefix, box.python)
         box.python = "/venv/bin/python"
     _path_files(box, names)
-    for part in (_PACKAGE, _PACKAGE.parent / "harness_pack"):
-        for outside, inside in names.items():
-            if part.is_relative_to(outside / "lib") and part.is_dir():
-                box.covers.append((f"{inside}/{part.relative_to(outside)}", 1 << 12))
+
+
+def _cover(box: Box, named: Sequence[Path]) -> None:
+    """Empty folders over tasks, references and the harness's own half, wherever what is shown holds them."""
+    added = [folder for folders in path_files().values() for folder in folders]
+    shown = [Path(folder) for folder in (sys.base_prefix, sys.prefix, *added, "/usr")]
+    for path in hidden_in(shown, named):
+        for source, inside, _ in box.mounts:
+            if (real := Path(os.path.realpath(source))) in path.parents:
+                box.covers.append((f"{inside}/{path.relative_to(real)}", 1 << 12))
 
 
 def _path_files(box: Box, names: dict[Path, str]) -> None:
@@ -136,7 +142,7 @@ def _environment_of(box: Box, prefix: Path, python: str) -> None:
 def _given(box: Box, path: Path, name: str) -> None:
     """Shows a folder as it is, or file by file if it has links that lead outside of it (a hub's cache)."""
     box.places[path] = name
-    if not path.is_dir() or not any(file.is_symlink() for file in path.rglob("*")):
+    if not any(file.is_symlink() for file in path.rglob("*")):
         box.show(path, name)
         return
     for file in sorted(path.rglob("*")):
@@ -164,6 +170,9 @@ def arguments(box: Box, order: Launch, renamed: dict[str, str], fds: Sequence[in
         "1000",
         "--hostname",
         "box",
+        # The zygote's, for the namespaces of its workers, who give it up before they see any submission.
+        "--cap-add",
+        "CAP_SYS_ADMIN",
         "--proc",
         "/proc",
         "--dev",
@@ -185,7 +194,7 @@ def arguments(box: Box, order: Launch, renamed: dict[str, str], fds: Sequence[in
             words += ["--dev-bind", device, device]
     for variable, value in zygote_environment(order).items():
         words += ["--setenv", variable, value]
-    return [*words, "--remount-ro", "/", "--chdir", str(HOME)]
+    return [*words, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(HOME)]
 
 
 def worker_environment(order: Launch) -> dict[str, str]:

@@ -1,13 +1,13 @@
 """Level `bubblewrap`: a box of namespaces for each submission, made by bwrap; the default for evaluators.
 
-In the box runs a zygote that imports the task's stack and forks one fresh worker at a time, which confines
-itself as at level `confined`. When the worker has ended, every process in the box but the zygote is killed
-and the box's memory disks are emptied; a box that cannot be cleaned is not used again. If the harness runs as
-root, box and workers belong to a pool user of their own. The box has no network and sees no path and no
-process of the outside.
+In the box runs a zygote that imports the task's stack and forks fresh workers. Each has process, mount, message
+and network namespaces and memory disks of its own (`worker.namespaces`), which end with it, and confines itself
+as at level `confined`. If the harness runs as root, box and workers belong to a pool user of their own. The box
+has no network and sees no path and no process of the outside.
 
 What it does not stop: a fault of the kernel or of a GPU's driver, a worker that resets the mark of its own
-peak memory (clear_refs; the control group's count is used instead), and file locks between its own workers.
+peak memory (clear_refs; the control group's count is used instead), and words between workers by locks and pages
+of files that both read, or by what the kernel counts for all (docs/security.md has each, with its rate).
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ import select
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from harness.errors import SandboxFailed
 from harness.isolation import selftest
@@ -32,11 +33,16 @@ from harness.isolation.box import boxes, poolusers
 from harness.isolation.cgroups import Cgroup
 from harness.isolation.strong import StrongLevel
 from harness.isolation.tree import descendants
-from harness.isolation.zygotes import Forked, Zygote, ZygoteLost, ends, possible
+from harness.isolation.zygotes import Zygote, ZygoteLost, ends, possible
+from harness.machine.temporary import private_folder
 from harness.worker import syscalls
 from harness.worker.landlock import version
 
-RESIDUAL = ("resets its own high-water mark of memory", "locks files that its own workers share")
+RESIDUAL = (
+    "resets its own high-water mark of memory",
+    "locks and maps files that other workers read, too",
+    "moves counts of the kernel that other workers can read",
+)
 _ENTER = Path(__file__).resolve().with_name("enter.py")
 _GONE_SECONDS = 2.0
 # Shown inside by Landlock's rules, too: what the box holds at all.
@@ -55,8 +61,8 @@ _USED_IF = (
 
 
 _Weaken = Callable[[dict[str, Any]], None] | None
-# Readable paths, stack, threads, device, and whether a control group holds its workers to their cores.
-_Key = tuple[tuple[Path, ...], tuple[str, ...], int, str, bool]
+# Readable paths, stack, threads, device.
+_Key = tuple[tuple[Path, ...], tuple[str, ...], int, str]
 
 
 @dataclass(kw_only=True)
@@ -68,12 +74,6 @@ class _Boxed:
     pool: poolusers.PoolUser | None
     stack: tuple[str, ...]
     errors: Path
-    worker: Forked | None = None
-
-    @property
-    def free(self) -> bool:
-        """Whether the next worker may be forked in this box."""
-        return self.zygote.clean and (self.worker is None or self.worker.status is not None)
 
     def close(self) -> None:
         """Ends the box and everything in it, within two seconds, and releases its user."""
@@ -91,8 +91,6 @@ class _Boxed:
             os.close(descriptor)
         if self.pool is not None:
             self.pool.give_back()
-        with contextlib.suppress(OSError):
-            self.errors.unlink()
 
     def words(self) -> str:
         """The last line of the output of the command that should have made the box."""
@@ -108,7 +106,7 @@ class BubblewrapLevel(StrongLevel):
 
     def __init__(self, note: str = "") -> None:
         super().__init__(note)
-        self._boxes: dict[_Key, list[_Boxed]] = {}
+        self._boxes: dict[_Key, _Boxed] = {}
 
     def insist(self) -> None:
         """Requires Linux with Landlock, a table of its system calls, and bwrap."""
@@ -135,64 +133,60 @@ class BubblewrapLevel(StrongLevel):
 
     def close(self) -> None:
         """Ends every box."""
-        for boxed in [boxed for some in self._boxes.values() for boxed in some]:
+        for boxed in self._boxes.values():
             boxed.close()
         self._boxes.clear()
         super().close()
 
     def _started(self, order: Launch, group: Cgroup | None, held: bool, more: Mapping[str, Any]) -> Launched:
-        boxed = self._box(order, held)
+        boxed = self._box(order)
         words = {
-            "confine": _rules(order),
+            "confine": _rules(order, held),
             "environment": boxes.worker_environment(order),
             "scratch": str(boxes.SCRATCH),
-            "make": [str(boxes.SCRATCH)],
+            "disks": boxes.DISKS,
             **more,
         }
         try:
-            forked = boxed.zygote.fork(order, words)
+            forked = boxed.zygote.fork(order, words, group.take if group else lambda _: None)
         except ZygoteLost as error:
             boxed.zygote.clean = False
             raise SandboxFailed(
                 f"a worker could not be started in its box: {error} ({boxed.words()})"
             ) from error
-        boxed.worker = forked.process
-        if group:
-            group.take(forked.process.pid)
-        zygote, places = boxed.zygote, boxed.box.places
+        own = {order.scratch: str(boxes.SCRATCH), order.home: str(boxes.HOME)}
         return Launched(
             process=forked.process,
             sock=forked.sock,
             cgroup=group,
             no_cgroup="",
-            inherited=zygote.inherited,
-            keeper=zygote.pid,
-            places=places,
+            inherited=boxed.zygote.inherited,
+            keeper=_warden(forked.process.pid),
+            places=boxed.box.places | own,
+            boxed=True,
         )
 
-    def _box(self, order: Launch, held: bool) -> _Boxed:
-        """A clean, unoccupied box for the order's submission; a new one if there is none."""
+    def _box(self, order: Launch) -> _Boxed:
+        """The box of the order's submission; a new one if there is none."""
         self._let_go()
-        key = (order.readable, order.stack, order.threads, order.device, held)
-        chosen = next((boxed for boxed in self._boxes.get(key, []) if boxed.free), None)
-        if chosen is None:
-            chosen = self._made(order, held, order.stack) or self._made(order, held, ())
-            if chosen is None:
+        key = (order.readable, order.stack, order.threads, order.device)
+        if key not in self._boxes:
+            made = self._made(order, order.stack) or self._made(order, ())
+            if made is None:
                 raise SandboxFailed("the box's zygote started threads before it imported anything")
-            self._boxes.setdefault(key, []).append(chosen)
-        chosen.box.places |= {order.scratch: str(boxes.SCRATCH), order.home: str(boxes.HOME)}
-        return chosen
+            self._boxes[key] = made
+        return self._boxes[key]
 
     def _let_go(self) -> None:
-        """Closes the boxes that are not clean, or whose submission no longer exists."""
-        for key, some in self._boxes.items():
-            for boxed in [b for b in some if not b.zygote.clean or not all(map(os.path.exists, key[0]))]:
-                some.remove(boxed)
+        """Closes the boxes whose zygote was lost, or whose submission no longer exists."""
+        for key, boxed in list(self._boxes.items()):
+            if not boxed.zygote.clean or not all(map(os.path.exists, key[0])):
+                del self._boxes[key]
                 boxed.close()
 
-    def _made(self, order: Launch, held: bool, stack: tuple[str, ...]) -> _Boxed | None:
+    def _made(self, order: Launch, stack: tuple[str, ...]) -> _Boxed | None:
         """A new box whose zygote is ready; None if its stack cannot be forked."""
-        boxed = _enter(order, held, stack, self.weaken)
+        boxed = _enter(order, stack, self.weaken)
         try:
             boxed.zygote.ready()
         except ZygoteLost as error:
@@ -204,16 +198,24 @@ class BubblewrapLevel(StrongLevel):
         return boxed
 
 
-def _rules(order: Launch) -> dict[str, Any]:
-    """The rules for a worker in this box: which rights it keeps; the filter of the box is in force already."""
+def _warden(pid: int) -> int:
+    """The parent of a worker, as we see it; 0 if the worker has ended already."""
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).ppid()
+    return 0
+
+
+def _rules(order: Launch, held: bool) -> dict[str, Any]:
+    """The rules for a worker in this box: which rights it keeps. `held`: a control group holds it to its cores."""
     rules = {
         "readable": list(_SHOWN),
+        "listed": [],  # what may not be read is covered in a box
         "readable_if": list(_SHOWN_IF),
         "own": [str(boxes.HOME), "/tmp"],
         "use_if": list(_USED_IF),
-        "affinity": True,
+        "affinity": held,
         "shm": False,
-        "seccomp": False,
+        "seccomp": True,
         "cuda": order.device == "cuda",
     }
     if order.device == "cuda":
@@ -221,14 +223,22 @@ def _rules(order: Launch) -> dict[str, Any]:
     return rules
 
 
-def _enter(order: Launch, held: bool, stack: tuple[str, ...], weaken: _Weaken) -> _Boxed:
+_NOT_MADE = "a box could not be made: {}; check free memory and disk"
+
+
+def _enter(order: Launch, stack: tuple[str, ...], weaken: _Weaken) -> _Boxed:
     """Starts a box, with its zygote as the only process."""
     box = boxes.box_for(order)
-    home = Path(tempfile.mkdtemp(prefix="harness-box-"))
-    home.chmod(0o711)
-    errors = home.with_suffix(".errors")
     pool = poolusers.take() if os.geteuid() == 0 else None
-    ours, theirs = ends()
+    try:
+        home = private_folder("box")
+        home.chmod(0o711)
+        ours, theirs = ends()
+    except OSError as error:
+        if pool is not None:
+            pool.give_back()
+        raise SandboxFailed(_NOT_MADE.format(error)) from error
+    errors = home / "errors"
     given: list[int] = []
     try:
         contents = [_holding(content, given) for content, _ in box.contents]
@@ -237,7 +247,6 @@ def _enter(order: Launch, held: bool, stack: tuple[str, ...], weaken: _Weaken) -
         options = boxes.arguments(box, order, renamed, contents)
         if weaken is not None:
             weaken({"options": options})
-        options += ["--seccomp", str(_holding(syscalls.program(affinity=held), given))]
         argv = [
             str(shutil.which("bwrap")),
             "--args",
@@ -261,17 +270,19 @@ def _enter(order: Launch, held: bool, stack: tuple[str, ...], weaken: _Weaken) -
                 pass_fds=(theirs.fileno(), *given),
                 start_new_session=True,
             )
-    except BaseException:
+    except BaseException as error:
         ours.close()
         shutil.rmtree(home, ignore_errors=True)
         if pool is not None:
             pool.give_back()
+        if isinstance(error, OSError):
+            raise SandboxFailed(_NOT_MADE.format(error)) from error
         raise
     finally:
         theirs.close()
         for fd in given:
             os.close(fd)
-    zygote = Zygote(process=process, sock=ours, home=home, sweep=tuple(disk for disk, _ in boxes.DISKS))
+    zygote = Zygote(process=process, sock=ours, home=home)
     return _Boxed(zygote=zygote, box=box, pool=pool, stack=stack, errors=errors)
 
 

@@ -16,6 +16,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from harness.machine.processes import lines_of
+
 FOLDER = Path("/dev/shm")
 
 
@@ -57,7 +59,7 @@ def _in_use(path: Path) -> bool:
 def _holds(process: Path, path: str) -> bool:
     held: list[str] = []
     with contextlib.suppress(OSError):
-        held += [line.split(maxsplit=5)[-1].strip() for line in (process / "maps").read_text().splitlines()]
+        held += [line.split(maxsplit=5)[-1] for line in lines_of(process / "maps")]
     with contextlib.suppress(OSError):
         for link in (process / "fd").iterdir():
             with contextlib.suppress(OSError):

@@ -12,7 +12,7 @@ from harness import records
 from harness.analysis.standings import Apart, Ranked, Standings, by_candidate, span, standings
 from harness.errors import UsageError
 from harness.readings import Record
-from harness.reports.assessment import leaderboard
+from harness.reports.assessment import leaderboard, likenesses, looks
 from harness.reports.parts import clean, plain, units, words
 from harness.reports.parts.tables import Facts, Mark, Table, cell, facts, row
 from harness.reports.run import run_tables, text
@@ -21,6 +21,10 @@ from harness.sheets import CellConstraint, Sheet, TaskInSuite
 
 FEW_TASKS = 3
 FEW_INSTANCES = 3
+NOBODYS = "It is no failure, and gives nothing for what was measured beyond a limit."
+OWN_DOING = "It is open by the submission's own doing, and is measured again once at most."
+TO_LOOK_AT = "It is too good to count unseen: somebody looks at it first, and nothing is held against it."
+CLOSINGS = {"candidate": OWN_DOING, "evaluator": TO_LOOK_AT}
 WIDE_HALF = 10.0  # points to each side, beyond which an interval is called wide
 ROOMY = 0.9  # a limit of which less than this share is used was kept with room
 
@@ -33,7 +37,7 @@ class Side(Record):
 
 
 class TaskPart(Record):
-    """One task's part of the page; `number` is its points in short form.
+    """One task's part of the page; `number` is its points in short form, `hints` what it shares with other solutions.
 
     In JSON `setting` (minutes, weight, competencies) is called asked, and `result`, in words, told.
     """
@@ -46,6 +50,7 @@ class TaskPart(Record):
     strengths: tuple[Side, ...]
     weaknesses: tuple[Side, ...]
     facts: tuple[str, ...]
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +99,10 @@ def page(sheet: Sheet, candidate: str) -> Page:
         sentence=_sentence(one, ranking, candidate),
         key=_key(one, ranking),
         profile=profile(one),
-        tasks=tuple(_task(task, cells.get(task.id)) for task in suite.tasks),
+        tasks=tuple(
+            _task(task, cells.get(task.id), likenesses.of(sheet.compared, candidate, task.id))
+            for task in suite.tasks
+        ),
         caveats=_caveats(sheet, one, list(cells.values())),
         provenance=_provenance(sheet, list(cells.values())),
     )
@@ -189,17 +197,20 @@ def profile(one: Ranked | Apart) -> Table:
     )
 
 
-def _task(task: TaskInSuite, scored: Scored | None) -> TaskPart:
+def _task(task: TaskInSuite, scored: Scored | None, hints: tuple[str, ...]) -> TaskPart:
     strengths, weaknesses = sides(scored) if scored else ((), ())
     return TaskPart(
         id=clean.line(task.id, 60),
         title=leaderboard.title(task),
         setting=_setting(task),
-        number=plain.points(scored.points) if scored and scored.standing == "fit" else "–",
+        number=plain.uncut(scored.points_uncapped, scored.points)
+        if scored and scored.standing == "fit"
+        else "–",
         result=_result(scored),
         strengths=strengths,
         weaknesses=weaknesses,
         facts=_facts(scored),
+        hints=hints,
     )
 
 
@@ -215,11 +226,14 @@ def _result(scored: Scored | None) -> str:
         return "Not scored yet."
     if scored.standing == "fit":
         tier = plain.TIERS.get(scored.tier, "not placed")
-        return f"{plain.span(span(scored))} points: {tier}."
+        above = plain.above(scored.points_uncapped)
+        reached = f" {plain.uncut(scored.points_uncapped, scored.points)}." if above else ""
+        decided = f" {looks.in_words(scored.look)}" if scored.look else ""
+        return f"{plain.span(span(scored))} points: {tier}.{reached}{decided}"
     first_reason = records.as_sentence(clean.line(scored.reasons[0], 300)) if scored.reasons else ""
     closing = {
         "unfit": "It gives no points.",
-        "open": "It counts neither for nor against the candidate.",
+        "open": CLOSINGS.get(scored.open_by, NOBODYS),
         "not attempted": "",
     }[scored.standing]
     return f"{plain.outcome(scored)}. {first_reason} {closing}".strip()
@@ -232,6 +246,8 @@ def sides(scored: Scored) -> tuple[tuple[Side, ...], tuple[Side, ...]]:
         strong = scored.tier in ("competent", "expert") and scored.standing == "fit"
         (good if strong else bad).append(Side(text=objective, mark="pass" if strong else ""))
     for constraint in scored.constraints:
+        if constraint.open_by == "evaluator":
+            continue  # no limit of the task's: the result says it, with where to look
         side = Side(text=_constraint(constraint), mark=constraint.verdict)
         (good if constraint.verdict == "pass" else bad).append(side)
     return tuple(good), tuple(bad)
@@ -242,17 +258,19 @@ def _objective(scored: Scored) -> str:
         return ""
     name = words.measure(clean.line(scored.measure, 60))
     value = units.spread(scored.value, scored.low, scored.high, scored.unit)
-    before = "" if scored.standing == "fit" else ", before the constraints"
+    decided = scored.outcome == "rejected"
+    before = "" if scored.standing == "fit" or decided else ", before the constraints"
     return f"{name} {value}{before}: {where}."
 
 
 def _constraint(c: CellConstraint) -> str:
-    name, limit = clean.line(c.name, 60).capitalize(), plain.limit(c)
+    name, limit = clean.line(plain.constraint(c), 70).capitalize(), plain.limit(c)
     if c.value is None:
         return f"{name}: could not be measured, so it is not judged; {limit} is allowed."
     lead, used = f"{name}: {plain.measured(c)}, where {limit} is allowed", plain.used(c)
     if c.verdict == "inconclusive":
-        return f"{lead}. The readings do not decide it."
+        by = ", by the submission's own doing" if c.open_by == "candidate" else ""
+        return f"{lead}. The readings do not decide it{by}."
     if c.verdict == "fail":
         return f"{lead}: not kept{', with ' + used if used else ''}."
     if not used or c.value <= ROOMY * c.threshold:
@@ -292,7 +310,7 @@ def _caveats(sheet: Sheet, one: Ranked | Apart, cells: list[Scored]) -> tuple[st
             "The cut is provisional: nobody has checked it against people's work yet",
         ),
     ]
-    return tuple(f"{caveat}." for holds, caveat in conditions if holds)
+    return (*(f"{caveat}." for holds, caveat in conditions if holds), likenesses.PUBLIC)
 
 
 def _doubts(tasks: tuple[TaskInSuite, ...], cells: list[Scored]) -> list[tuple[bool, str]]:
@@ -352,6 +370,7 @@ def render_text(document: Page) -> RenderableType:
         ]
         for side in (*task.strengths, *task.weaknesses):
             parts.append(Text(f"  {text.SIGNS[side.mark] or '- '}{side.text}", style=text.STYLES[side.mark]))
+        parts += [Text(f"  ? hint: {hint}", style="yellow") for hint in task.hints]
         parts.append(Text(f"  {'; '.join(task.facts)}\n" if task.facts else "", style="dim"))
     parts += [Text(f"! {caveat}", style="yellow") for caveat in document.caveats]
     last = "; ".join(f"{name} {value.text}" for name, value in document.provenance.rows)

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from harness.analysis.standings import Competency, Ranked, standings
 from harness.readings import Record
-from harness.records import Outcome, Verdict
+from harness.records import Culprit, Outcome, Verdict
 from harness.reports.assessment.candidate import ROOMY, standing_of
 from harness.reports.parts import clean, plain, words
 from harness.reports.parts.tables import Mark
@@ -34,11 +34,19 @@ ADVICE: dict[Outcome, str] = {
     "protocol_error": "Its process stopped answering.",
     "implausible": "The result was not believed.",
     "budget_exceeded": "It ran, and a constraint of the task was not kept, which gives no points.",
-    "inconclusive": "The readings were too close to a limit for a verdict. This counts neither for nor against you.",
+    "inconclusive": "The readings were too close to a limit for a verdict. This is no failure of yours.",
     "sandbox_failed": "It was not run, through a fault of ours. Nothing is held against you.",
     "harness_error": "It was not scored, through a fault of ours. Nothing is held against you.",
     "not_attempted": "Nothing was handed in for this task.",
+    "rejected": "The result was so good that a person looked at it, and they did not accept it. Ask them why.",
 }
+
+OPEN_BY_ITSELF = (
+    "Its times differed too much from one start of it to the next, or it slowed others down, so that a limit could "
+    "not be judged."
+)
+TO_LOOK_AT = "The result is so good that a person looks at it before it counts. Nothing is held against you."
+OPEN_ADVICE: dict[Culprit, str] = {"candidate": OPEN_BY_ITSELF, "evaluator": TO_LOOK_AT}
 
 
 class Line(Record):
@@ -138,10 +146,12 @@ def _task(title: str, cell: Cell | None) -> TaskFeedback:
     lines = tuple(
         Line(name=clean.line(c.name, 60).capitalize(), words=_kept(c.verdict, _share(c)), mark=c.verdict)
         for c in cell.constraints
+        if c.open_by != "evaluator"
     )
     if cell.standing != "fit":
         mark = plain.STANDINGS[cell.standing][1]
-        return TaskFeedback(title=title, points="", words=ADVICE[cell.outcome], mark=mark, constraints=lines)
+        advice = OPEN_ADVICE.get(cell.open_by, ADVICE[cell.outcome])
+        return TaskFeedback(title=title, points="", words=advice, mark=mark, constraints=lines)
     tier = plain.TIERS.get(cell.tier, plain.TIERS["none"])
     measure = f" The measure was {words.measure(clean.line(cell.measure, 60))}." if cell.measure else ""
     return TaskFeedback(

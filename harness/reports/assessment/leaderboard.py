@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness import records
-from harness.analysis.standings import Apart, FailedTask, Gap, Ranked, Standings, by_candidate, span
+from harness.analysis.standings import Apart, FailedTask, Gap, Ranked, Standings, by_candidate
+from harness.looks import Look
 from harness.readings import Record
-from harness.records import Outcome, Stamp
+from harness.records import SHOWN, Culprit, Outcome, Stamp
+from harness.reports.assessment import likenesses, looks
 from harness.reports.parts import clean, plain, units, words
 from harness.reports.parts.tables import Cell, Facts, Table, cell, facts, row
 from harness.reports.run import run_tables, text
 from harness.sheets import Cell as Scored
-from harness.sheets import Cut, Sheet, Standing, TaskInSuite
+from harness.sheets import Compared, Cut, Sheet, Standing, TaskInSuite
 
 By = Mapping[str, Mapping[str, Scored]]
+Hints = Mapping[str, str]
+NONE: Hints = {}
 ALIAS = 28
 ASKED = "95 % interval"
 
@@ -37,6 +40,11 @@ def title(task: TaskInSuite) -> str:
     return clean.line(task.title or task.id, 80)
 
 
+def titles(sheet: Sheet) -> dict[str, str]:
+    """The title of each task by its id."""
+    return {task.id: title(task) for task in sheet.assessment.suite.tasks}
+
+
 def headline(ranking: Standings) -> str:
     """How many candidates are ranked and how many are not, in a sentence."""
     if not ranking.ranked:
@@ -48,15 +56,15 @@ def headline(ranking: Standings) -> str:
     return f"{ranked}{apart}. First: {lead}."
 
 
-def ranks(ranking: Standings, by: By, tasks: bool = True) -> Table:
-    """The ranked candidates in order: place, points with interval, tier, band, and each task."""
+def ranks(ranking: Standings, by: By, tasks: bool = True, hints: Hints = NONE) -> Table:
+    """The ranked candidates in order: place, points with interval, tier, band, and each task; `hints` below names."""
     shown = ranking.tasks if tasks and len(ranking.tasks) > 1 else ()
     columns = ["Rank", "Candidate", "Points", "Lowest tier", *(["Cut"] if ranking.cut else [])]
     columns += [title(task) for task in shown]
     rows = tuple(
         row(
             cell(plain.place(one), plain.possible(one) if one.worst > one.rank else ""),
-            clean.short(one.candidate, ALIAS),
+            cell(clean.short(one.candidate, ALIAS), hints.get(one.candidate, "")),
             cell(plain.points(one.points.points), plain.between(one.points)),
             _tiers(one),
             *([cell(plain.BANDS[one.band][0], "", plain.BANDS[one.band][1])] if one.band else []),
@@ -84,7 +92,8 @@ def foot(ranking: Standings) -> str:
     """How to read the table, with the notes of the standings."""
     lead = (
         "Points: 0 is the baseline reference, 100 the expert reference on the same machine; below them the "
-        f"{ASKED}. = marks a shared rank."
+        f"{ASKED}. = marks a shared rank. Of a task at most {SHOWN.high:.0f} points count; where more were reached, "
+        "they are shown uncut and marked."
     )
     cut = ranking.cut
     if cut is not None:
@@ -103,29 +112,41 @@ def task_cell(scored: Scored | None, zeros: Sequence[str] = ()) -> Cell:
     if scored is None:
         return cell("–", "not scored yet")
     if scored.standing == "fit":
-        return cell(plain.points(scored.points), scored.tier)
+        above = plain.above(scored.points_uncapped)
+        note = f"{scored.tier}; {plain.points(scored.points)} count" if above else scored.tier
+        note = f"{note}; {scored.look.decision}" if scored.look else note
+        return cell(plain.uncut(scored.points_uncapped, scored.points), note, "inconclusive" if above else "")
     name, mark = plain.STANDINGS[scored.standing]
     if scored.standing == "unfit":
         return cell("0" if scored.task in zeros else name, plain.outcome(scored).lower(), mark)
-    return cell(name, plain.outcome(scored).lower() if scored.standing == "open" else "", mark)
+    return cell(name, _openness(scored) if scored.standing == "open" else "", mark)
 
 
-def apart(ranking: Standings, by: By, tasks: bool = True) -> Table:
-    """The candidates who are not ranked, why, and what counts so far."""
+def _openness(scored: Scored) -> str:
+    """How an open cell ended, and whose doing it is that it is open."""
+    ended = plain.outcome(scored).lower()
+    return f"{ended}, {words.OPEN_BY[scored.open_by]}" if scored.outcome == "inconclusive" else ended
+
+
+def apart(ranking: Standings, by: By, tasks: bool = True, hints: Hints = NONE) -> Table:
+    """The candidates who are not ranked, why, and what counts so far; `hints` below names."""
     shown = ranking.tasks if tasks and len(ranking.tasks) > 1 else ()
     columns = ("Candidate", "Why not ranked", *(title(task) for task in shown))
     order = {name: number for number, name in enumerate(("unfit", "open", "not attempted"))}
-    people = sorted(ranking.apart, key=lambda one: order[one.standing])
+    people = sorted(ranking.apart, key=lambda one: (order[one.standing], one.open_by != "candidate"))
     rows = tuple(
         row(
-            clean.short(one.candidate, ALIAS),
+            cell(clean.short(one.candidate, ALIAS), hints.get(one.candidate, "")),
             why(one, ranking.tasks),
             *(task_cell(by.get(one.candidate, {}).get(task.id)) for task in shown),
         )
         for one in people
     )
     note = (
-        "Nobody here counts as 0: a failed task is shown as failed, and what is open is nobody's fault yet."
+        "Nobody here counts as 0: a failed task is shown as failed, and what is open by the machine's doing or the "
+        "clock's is nobody's fault yet. What is open by a candidate's own doing is measured again once at most; what "
+        "is open until somebody has looked at it (harness look list) is too good to count unseen, and nothing is held "
+        "against it."
     )
     return Table(caption="Not ranked", columns=columns, rows=rows, numeric=(), footnote=note)
 
@@ -138,6 +159,8 @@ def why(one: Apart, tasks: Sequence[TaskInSuite]) -> Cell:
     reasons = " ".join(records.as_sentence(f"{titles[gap.task]}: {reason(gap)}") for gap in one.gaps)
     kinds_of_gap = words.join([kind.lower() for kind in kinds if kind.lower() != name])
     short = f"{name.capitalize()}: {kinds_of_gap}" if kinds_of_gap else name.capitalize()
+    if any(gap.outcome == "inconclusive" for gap in one.gaps) and one.open_by:
+        short = f"{short}, {words.OPEN_BY[one.open_by]}"
     return cell(short, reasons, mark)
 
 
@@ -204,11 +227,16 @@ def render_text(sheet: Sheet, ranking: Standings) -> RenderableType:
     head = Text(f"{clean.line(suite.title or suite.name, 80)} ({clean.line(suite.name, 40)})", style="bold")
     parts: list[RenderableType] = [head, Text(f"{over(ranking)}. {headline(ranking)}"), Text("")]
     if ranking.ranked:
-        parts.append(text.table(ranks(ranking, by, tasks=False)))
+        parts.append(text.table(ranks(ranking, by, False, likenesses.in_short(sheet.compared))))
     if ranking.ranked and len(ranking.tasks) > 1:
         parts.append(text.table(numbered(ranking, by)))
     if ranking.apart:
-        parts.append(text.table(apart(ranking, by, False)))
+        parts.append(text.table(apart(ranking, by, False, likenesses.in_short(sheet.compared))))
+    if (decided := looks.table(sheet, titles(sheet))).rows:
+        parts.append(text.table(decided))
+    shared = likenesses.table(sheet, titles(sheet))
+    parts.append(text.table(shared) if shared.rows else Text(shared.footnote, style="dim"))
+    parts.append(Text(f"{likenesses.PUBLIC}\n", style="bold"))
     parts += [Text(f"! {warning}", style="bold yellow") for warning in warnings(sheet)]
     a = sheet.assessment
     last = f"Assessment {a.id}, suite {a.suite.digest[:19]}, seed {a.seed_id}, harness {a.harness_version}."
@@ -235,90 +263,20 @@ def numbered(ranking: Standings, by: By) -> Table:
     )
 
 
-def render_csv(sheet: Sheet, ranking: Standings) -> str:
-    """One line for each candidate, ranked ones first; the rank is empty if there is none (RFC 4180)."""
-    by, lines = by_candidate(sheet), _Lines()
-    writer = csv.writer(lines, lineterminator="\n")
-    head = [
-        "rank",
-        "worst",
-        "tied",
-        "candidate",
-        "standing",
-        "points",
-        "low",
-        "high",
-        "band",
-        "tier",
-        "reason",
-    ]
-    each = [
-        f"{task.id} {what}"
-        for task in ranking.tasks
-        for what in ("points", "low", "high", "tier", "standing")
-    ]
-    writer.writerow([harmless(name) for name in (*head, *each)])
-    for one in ranking.ranked:
-        own = [
-            one.rank,
-            one.worst,
-            "yes" if one.tied else "no",
-            harmless(one.candidate),
-            "ranked",
-            *_numbers(one.points.points, one.points.low, one.points.high),
-            one.band or "",
-            one.tier,
-            "",
-        ]
-        writer.writerow([*own, *_task_values(by.get(one.candidate, {}), ranking.tasks)])
-    for one in ranking.apart:
-        reasons = "; ".join(f"{gap.task}: {reason(gap)}" for gap in one.gaps)
-        own = ["", "", "", harmless(one.candidate), one.standing, "", "", "", "", "", harmless(reasons)]
-        writer.writerow([*own, *_task_values(by.get(one.candidate, {}), ranking.tasks)])
-    return "".join(lines.kept)
-
-
-class _Lines:
-    """Collects the CSV writer's lines; no file is opened."""
-
-    def __init__(self) -> None:
-        self.kept: list[str] = []
-
-    def write(self, line: str) -> None:
-        """One line."""
-        self.kept.append(line)
-
-
-def _task_values(cells: Mapping[str, Scored], tasks: Iterable[TaskInSuite]) -> list[str]:
-    values: list[str] = []
-    for task in tasks:
-        one = cells.get(task.id)
-        points = span(one) if one is not None and one.standing == "fit" else None
-        if one is None or points is None:
-            values += ["", "", "", "", one.standing if one else "not scored yet"]
-        else:
-            values += [*_numbers(points.points, points.low, points.high), harmless(one.tier), one.standing]
-    return values
-
-
-def _numbers(*values: float) -> list[str]:
-    return [f"{value:.2f}".replace("-0.00", "0.00") for value in values]
-
-
-def harmless(text_: str) -> str:
-    """A field that no spreadsheet takes for a formula: a leading = + - @ is preceded by an apostrophe."""
-    shown = clean.line(text_, 300)
-    return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
-
-
 class CellSummary(Record):
-    """One candidate's result on one task, without its constraints and readings."""
+    """One candidate's result on one task, without its constraints and readings.
+
+    The points are null while a verdict is open on what was measured beyond its limit. `points_uncapped` are as they
+    were reached, before they are cut to what counts.
+    """
 
     candidate: str
     task: str
     outcome: Outcome
     standing: Standing
-    points: float
+    open_by: Culprit
+    points: float | None
+    points_uncapped: float | None
     points_low: float | None
     points_high: float | None
     tier: str
@@ -327,6 +285,7 @@ class CellSummary(Record):
     stamp: Stamp | None
     isolation: str
     machine_id: str
+    look: Look | None
 
 
 class LeaderboardSummary(Record):
@@ -350,6 +309,10 @@ class LeaderboardSummary(Record):
     notes: tuple[str, ...]
     cells: tuple[CellSummary, ...]
     warnings: tuple[str, ...]
+    compared: Compared | None
+
+
+_POINTS = ("points", "points_uncapped", "points_low", "points_high")
 
 
 def summary(sheet: Sheet, ranking: Standings) -> LeaderboardSummary:
@@ -357,7 +320,10 @@ def summary(sheet: Sheet, ranking: Standings) -> LeaderboardSummary:
     a = sheet.assessment
     task_ids = {task.id for task in ranking.tasks}
     cells = [
-        CellSummary.model_validate({name: getattr(one, name) for name in CellSummary.model_fields})
+        CellSummary.model_validate(
+            {name: getattr(one, name) for name in CellSummary.model_fields}
+            | (dict.fromkeys(_POINTS) if one.withheld else {})
+        )
         for one in sheet.cells
         if one.task in task_ids
     ]
@@ -380,4 +346,5 @@ def summary(sheet: Sheet, ranking: Standings) -> LeaderboardSummary:
         notes=ranking.notes,
         cells=tuple(cells),
         warnings=warnings(sheet),
+        compared=sheet.compared,
     )

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from harness.analysis.standings import FailedTask, Standings, by_candidate, standings
-from harness.reports.assessment import leaderboard, leaderboard_plot
+from harness.reports.assessment import leaderboard, leaderboard_plot, likenesses, looks
 from harness.reports.parts import clean, plain, words
 from harness.reports.parts.tables import Cell, Table
 from harness.reports.run import plots, run_tables
@@ -54,6 +54,9 @@ def render_html(sheet: Sheet, ranking: Standings) -> str:
         tasks=plain.count(len(suite.tasks), "task"),
         stamp=words.STAMPS[stamps.pop()] if len(stamps) == 1 else ("", ""),
         warnings=leaderboard.warnings(sheet),
+        public=likenesses.PUBLIC,
+        decided=looks.table(sheet, leaderboard.titles(sheet)),
+        shared=likenesses.table(sheet, leaderboard.titles(sheet)),
         provenance=leaderboard.provenance(sheet),
         left_out=not others and not ranking.filtered and _many(sheet),
         tints=tint,
@@ -98,7 +101,7 @@ def _competencies(sheet: Sheet, failed: FailedTask) -> list[Standings]:
 
 
 def _view(sheet: Sheet, ranking: Standings, uid: str) -> View:
-    by = by_candidate(sheet)
+    by, hints = by_candidate(sheet), likenesses.in_short(sheet.compared)
     kind = "competency" if ranking.competency else "task" if ranking.filtered else "all"
     rows = [
         leaderboard_plot.Dot(
@@ -117,8 +120,8 @@ def _view(sheet: Sheet, ranking: Standings, uid: str) -> View:
         more=f"The first {DRAWN} of {len(ranking.ranked):,} are drawn; the table has all."
         if len(ranking.ranked) > DRAWN
         else "",
-        ranked=leaderboard.ranks(ranking, by),
-        apart=leaderboard.apart(ranking, by),
+        ranked=leaderboard.ranks(ranking, by, hints=hints),
+        apart=leaderboard.apart(ranking, by, hints=hints),
     )
 
 

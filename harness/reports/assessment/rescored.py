@@ -1,14 +1,52 @@
-"""An assessment that was scored again, old beside new, and the history of its cells, as lines of text."""
+"""An assessment that was scored again, old beside new, and the history of its cells: as text and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from harness.reports.parts import clean
+from harness.readings import Record
+from harness.reports.parts import clean, words
 from harness.sheets import Cell, Suite
 
 _WIDTHS = (20, 20, 24, 24)
+
+
+class CellSummary(Record):
+    """A cell before and after; `after` is None where it could not be scored again, and `fault` says why."""
+
+    candidate: str
+    task: str
+    run: str
+    changed: bool
+    fault: str
+    before: Cell
+    after: Cell | None
+
+
+class RescoreSummary(Record):
+    """What `harness rescore --suite --json` prints; `left` counts the cells that have nothing to score."""
+
+    assessment: str
+    suite: Suite
+    suite_before: Suite
+    by: str
+    why: str
+    cells: tuple[CellSummary, ...]
+    left: int
+
+
+def cell_summary(before: Cell, after: Cell | None, fault: str) -> CellSummary:
+    """The summary of one cell that was scored again, or could not be."""
+    return CellSummary(
+        candidate=before.candidate,
+        task=before.task,
+        run=before.run_id,
+        changed=after is not None and after != before,
+        fault=fault,
+        before=before,
+        after=after,
+    )
 
 
 def render_changes(rows: Iterable[tuple[Cell, Cell | None, str]]) -> str:
@@ -72,7 +110,8 @@ def suite_was(suite: Suite) -> str:
 
 
 def _ended(cell: Cell) -> str:
-    return f"{cell.points:.1f} {cell.outcome}"
+    points = words.OPEN if cell.withheld else f"{cell.points:.1f}"
+    return f"{points} {cell.outcome}"
 
 
 def _verdicts(before: Cell, after: Cell) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.analysis.fingerprints import GRAM, WINDOW
 from harness.analysis.similarity import Found, Part, SharedCode
+from harness.analysis.trees import DEPTH, LEAST
 from harness.readings import Record
-from harness.reports.parts import clean
+from harness.reports.parts import clean, plain
 
 HINT = (
     "Shared code is a hint to look at, never a verdict: two people may write the same lines, learn them from the "
@@ -19,14 +19,20 @@ def render(task: str, comparison: Found, threshold: float) -> str:
     """One task's comparison as lines for a terminal."""
     listed = len(comparison.pairs) + comparison.left_out
     lines = [
-        f"{task}: {len(comparison.parts)} submissions, {listed} {'pair' if listed == 1 else 'pairs'} with a share of "
-        f"{threshold:.0%} or more"
+        f"{task}: {plain.count(len(comparison.parts), 'submission')}, {plain.count(listed, 'pair')} with a share of "
+        f"{threshold:.0%} or more, and {len(comparison.known)} with public solutions"
     ]
-    for pair in comparison.pairs:
+    for pair in (*comparison.known, *comparison.pairs):
         lines += _pair(pair)
     if comparison.left_out:
         lines.append(f"  {comparison.left_out:,} more pairs are not listed; raise --threshold")
     lines += _parts(comparison.parts)
+    lines += [
+        f"  {clean.line(part.candidate, 64)} cannot be compared: "
+        + "; ".join(clean.line(what, 120) for what in part.unseen)
+        for part in comparison.parts
+        if part.unseen
+    ]
     lines += [note(text) for text in comparison.notes]
     return "\n".join(lines) + "\n"
 
@@ -54,7 +60,10 @@ class PairSummary(Record):
 
 
 class SubmissionSummary(Record):
-    """One submission's distinct fingerprints; `closest` is the candidate who shares the most, if any does."""
+    """One submission's distinct fingerprints; `closest` is the candidate who shares the most, if any does.
+
+    `public` is the public solution that shares the most; `unseen` says what of the submission cannot be compared.
+    """
 
     candidate: str
     own: int
@@ -63,16 +72,23 @@ class SubmissionSummary(Record):
     closest: str | None
     share: float
     elsewhere: float
+    public: str | None
+    public_share: float
+    unseen: tuple[str, ...]
 
 
 class SimilarSummary(Record):
-    """One task's comparison as JSON."""
+    """One task's comparison as JSON: a fingerprint covers `depth` levels of a tree, and `least` nodes or more.
+
+    `public` are pairs of a submission and a public solution.
+    """
 
     task: str
     threshold: float
-    gram: int
-    window: int
+    depth: int
+    least: int
     submissions: tuple[SubmissionSummary, ...]
+    public: tuple[PairSummary, ...]
     pairs: tuple[PairSummary, ...]
     pairs_left_out: int
     notes: tuple[str, ...]
@@ -83,9 +99,10 @@ def summary(task: str, comparison: Found, threshold: float) -> SimilarSummary:
     return SimilarSummary(
         task=task,
         threshold=threshold,
-        gram=GRAM,
-        window=WINDOW,
+        depth=DEPTH,
+        least=LEAST,
         submissions=tuple(_submission(part) for part in comparison.parts),
+        public=tuple(_pair_summary(pair) for pair in comparison.known),
         pairs=tuple(_pair_summary(pair) for pair in comparison.pairs),
         pairs_left_out=comparison.left_out,
         notes=comparison.notes,
@@ -101,6 +118,9 @@ def _submission(part: Part) -> SubmissionSummary:
         closest=part.closest or None,
         share=part.share,
         elsewhere=part.elsewhere,
+        public=part.known or None,
+        public_share=part.known_share,
+        unseen=part.unseen,
     )
 
 
@@ -137,15 +157,15 @@ def _place(file: str, lines: tuple[int, int]) -> str:
 
 
 def _parts(parts: tuple[Part, ...]) -> list[str]:
-    ordered = sorted(parts, key=lambda part: (-part.share, part.candidate))
+    ordered = sorted(parts, key=lambda part: (-max(part.share, part.known_share), part.candidate))
     names = [clean.short(part.candidate, 30) for part in ordered[:MOST_PARTS]]
     width = max([len("submission"), *map(len, names)])
-    lines = [f"  {'submission':<{width}}  {'own':>5}  {'starter':>7}  {'common':>6}  {'share':>5}  closest"]
+    head = f"{'own':>5}  {'starter':>7}  {'common':>6}  {'public':>6}  {'share':>5}  closest"
+    lines = [f"  {'submission':<{width}}  {head}"]
     for name, part in zip(names, ordered, strict=False):
         closest = clean.short(part.closest, 30) or ("none" if part.own else "no code of its own")
-        lines.append(
-            f"  {name:<{width}}  {part.own:>5}  {part.starter:>7}  {part.common:>6}  {part.share:>5.0%}  {closest}"
-        )
+        numbers = f"{part.own:>5}  {part.starter:>7}  {part.common:>6}  {part.known_share:>6.0%}  {part.share:>5.0%}"
+        lines.append(f"  {name:<{width}}  {numbers}  {closest}")
     if len(ordered) > MOST_PARTS:
         lines.append(f"  and {len(ordered) - MOST_PARTS:,} more with smaller shares; --json has them all")
     return lines

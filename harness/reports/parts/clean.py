@@ -1,4 +1,4 @@
-"""Text that a candidate controls, made harmless: no escape sequences, no control characters, bounded.
+"""Text that a candidate controls, made harmless: no escape sequences, no control characters, no false blanks, bounded.
 
 It does not escape HTML or Markdown: each report does that for its own syntax.
 """
@@ -6,7 +6,8 @@ It does not escape HTML or Markdown: each report does that for its own syntax.
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from harness import strangers
 
 ESCAPES = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # operating system commands: titles, links
@@ -14,6 +15,7 @@ ESCAPES = re.compile(
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # control sequences: colours, cursor
     r"|\x1b[ -/]*[0-~]?"  # every other escape
 )
+_BLANKS = re.compile(r"(?<=\S)[^\S\n]+")
 MAX_LINE = 400
 MAX_LINES = 60
 
@@ -35,11 +37,42 @@ def cut(text: str, width: int) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` without escape sequences, carriage returns, control and bidirectional characters."""
-    if text.isprintable():  # nearly every text is: none of what follows would find anything
+    """`text` without escape sequences, carriage returns, control and bidirectional characters.
+
+    What only looks like a space becomes one: `line` and `short` leave one of many.
+    """
+    if strangers.is_plain(text):
         return text
-    text = ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n").expandtabs(4)
-    return "".join(c for c in text if c == "\n" or not unicodedata.category(c).startswith("C"))
+    return strangers.seen(ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n").expandtabs(4))
+
+
+def sentence(text: str) -> str:
+    """`text` as printable lines in which a single space stands for many: none moves what follows into its own line."""
+    return _BLANKS.sub(" ", printable(text))
+
+
+def fitted(text: str, columns: int) -> str:
+    """`text` as one printable line that takes at most so many columns of a terminal."""
+    return strangers.fitted(" ".join(printable(text).split()), columns)
+
+
+def hanging(text: str, width: int, indent: int) -> str:
+    """A line as lines of at most `width` columns, broken between words, all but the first set in by `indent`.
+
+    So that nothing in it can begin a line of a terminal. Half of a narrow terminal is kept for the words.
+    """
+    indent, rest = min(indent, width // 2), text
+    rows: list[str] = []
+    while True:
+        room = max(width - (indent if rows else 0), 2)
+        row = strangers.head(rest, room)
+        words = row.rpartition(" ")[0]
+        if len(row) < len(rest) and rest[len(row)] != " " and words.strip():
+            row = words
+        rows.append(" " * (indent if rows else 0) + row.rstrip())
+        rest = rest[len(row) :].lstrip()
+        if not rest:
+            return "\n".join(rows)
 
 
 def block(text: str, lines: int = MAX_LINES, width: int = MAX_LINE) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from harness.analysis.standings import Band, Ranked, Span
-from harness.records import Outcome, Stamp
+from harness.readings import FEWEST_PAIRS
+from harness.records import SHOWN, Judged, Outcome, Stamp
 from harness.reports.parts import clean, units, words
 from harness.reports.parts.tables import Mark
 from harness.sheets import Cell, CellConstraint, Standing
@@ -28,7 +29,8 @@ BANDS: dict[Band, tuple[str, Mark]] = {
 }
 STAMPS: dict[Stamp, str] = {
     "practice": "Practice: the answers could be looked up, so it is no evidence for a decision",
-    "self-check": "Self-check: the isolation is not strong enough for an official result",
+    "self-check": "Self-check: the isolation is not strong enough for an official result, or its times rest on fewer "
+    f"than {FEWEST_PAIRS} process pairs",
     "official": "Official: secret instances and full isolation",
 }
 
@@ -38,14 +40,27 @@ def points(value: float) -> str:
     return units.points(value).replace("-", "\N{MINUS SIGN}")
 
 
+def above(uncapped: float | None) -> bool:
+    """Whether points stand above what counts at most."""
+    return uncapped is not None and uncapped > SHOWN.high
+
+
+def uncut(uncapped: float | None, counted: float) -> str:
+    """Points as they were reached: "74", and "137 uncut" where they stand above what counts."""
+    return f"{points(uncapped)} uncut" if uncapped is not None and above(uncapped) else points(counted)
+
+
 def span(interval: Span | None) -> str:
     """Points with their interval: "74 (68 to 80)"."""
     return units.ABSENT if interval is None else f"{points(interval.points)} ({between(interval)})"
 
 
 def between(interval: Span) -> str:
-    """The interval: "68 to 80"."""
-    return f"{points(interval.low)} to {points(interval.high)}"
+    """The interval: "68 to 80", and how far up it counts where that is less: "40 to 120, up to 83"."""
+    whole = f"{points(interval.low)} to {points(interval.high)}"
+    if interval.reach is None or points(interval.reach) == points(interval.high):
+        return whole
+    return f"{whole}, up to {points(interval.reach)}"
 
 
 def place(one: Ranked) -> str:
@@ -71,6 +86,11 @@ def outcome(cell: Cell | None) -> str:
 def gap(outcome_: Outcome | None) -> str:
     """The same for a missing cell in the standings."""
     return "Not scored yet" if outcome_ is None else words.OUTCOMES[outcome_][0]
+
+
+def constraint(judged: Judged) -> str:
+    """A constraint's name, and that it is a guard where the expert stays far within it."""
+    return f"{judged.name} (a guard)" if judged.guard else judged.name
 
 
 def limit(constraint: CellConstraint) -> str:

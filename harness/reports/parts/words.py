@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from harness.records import Outcome, Run, Stamp, as_sentence
+from harness.readings import FEWEST_PAIRS
+from harness.records import Culprit, Outcome, Run, RunHead, Score, Source, Stamp, as_sentence
+from harness.reports.parts import units
 
 OUTCOMES: dict[Outcome, tuple[str, str]] = {
     "ok": ("Scored", "It ran to the end, its answers were valid, and every constraint was judged."),
@@ -20,6 +22,16 @@ OUTCOMES: dict[Outcome, tuple[str, str]] = {
     "sandbox_failed": ("Not run: our fault", "The sandbox could not be started; nothing is held against it."),
     "harness_error": ("Not scored: our fault", "The harness failed; nothing is held against the submission."),
     "not_attempted": ("Not attempted", "Nothing was handed in for this task."),
+    "rejected": ("Rejected", "Somebody looked at the result and did not accept it."),
+}
+
+# What is shown in the place of points that are not given while a verdict is open, and whose doing that is.
+OPEN = "open"
+OPEN_BY: dict[Culprit, str] = {
+    "": "",
+    "machine": "by the machine's doing or the clock's",
+    "candidate": "by its own doing",
+    "evaluator": "until somebody has looked at it",
 }
 
 STAMPS: dict[Stamp, tuple[str, str]] = {
@@ -30,15 +42,44 @@ STAMPS: dict[Stamp, tuple[str, str]] = {
     ),
     "self-check": (
         "Self-check",
-        "The data or the seed are not public, but the isolation is not strong enough to rule out "
+        "The data and the seed are not public, but the isolation is not strong enough to rule out "
         "a submission that reads what it should not. Not an official result.",
     ),
     "official": (
         "Official run",
-        "Secret seed, data that cannot be looked up, and full isolation: "
+        "Secret seed, data that cannot be looked up, full isolation, and process pairs enough where times count: "
         "the result may be compared with other official runs of the same task and profile.",
     ),
 }
+
+
+def stamp(head: RunHead) -> tuple[str, str]:
+    """A run's stamp and what it means, for this run."""
+    name, meaning = STAMPS[head.stamp]
+    return name, few_pairs(head) or meaning
+
+
+def few_pairs(head: RunHead) -> str:
+    """Why a run is no official one though its isolation is strong enough, in a sentence; '' elsewhere."""
+    if head.stamp != "self-check" or head.isolation is None or not head.isolation.official:
+        return ""
+    number = head.profile.pairs
+    return (
+        f"Its times rest on {number} process pair{'' if number == 1 else 's'}, which cannot show whether it slowed the "
+        "reference that it is compared with. Not an official result: for one, use a profile with "
+        f"{FEWEST_PAIRS} pairs or more, such as laptop-cpu."
+    )
+
+
+def points(score: Score) -> str:
+    """The points that are given; "open" while they are withheld."""
+    return OPEN if score.withheld else units.points(score.points)
+
+
+def before(score: Score) -> str:
+    """When the points were reached that a result without points has."""
+    return "as measured" if score.outcome == "rejected" else "before the constraints"
+
 
 NAMES = (
     (r" at (\d+)\b", r"@\1"),
@@ -62,6 +103,14 @@ def measure(name: str) -> str:
 def measurer(measured_by: str) -> str:
     """Who measured a value; the parent process is called the harness."""
     return "the harness" if measured_by == "parent" else measured_by
+
+
+def revision(source: Source) -> str:
+    """Which data or model exactly: a revision, or the published set that a local folder holds texts of."""
+    if not source.revision:
+        return ""
+    known = source.public and source.kind == "local"
+    return f"{'texts of' if known else 'revision'} {source.revision}"
 
 
 def join(parts: list[str]) -> str:

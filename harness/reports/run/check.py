@@ -1,4 +1,4 @@
-"""The result of `harness check`, for the terminal: problems first, then what was measured."""
+"""The result of `harness check`: for the terminal, problems first, then what was measured; and as JSON."""
 
 from __future__ import annotations
 
@@ -9,11 +9,39 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.records import Assessed, Trial
+from harness.readings import Record
+from harness.records import Assessed, Outcome, Trial
 from harness.reports.parts.clean import block as printable
 from harness.reports.parts.units import quantity
 
 _SHOWN_LOG = 2000
+
+
+class CheckSummary(Record):
+    """What `harness check --json` prints; `measurements` holds what could be measured, by name."""
+
+    task: str
+    passed: bool
+    outcome: Outcome
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+    measurements: dict[str, float]
+    detail: str
+
+
+def check_summary(
+    task: str, assessed: Assessed, trial: Trial, problems: Sequence[str], warnings: Sequence[str]
+) -> CheckSummary:
+    """The summary of a check of a submission to `task`; it passed if there is no problem."""
+    return CheckSummary(
+        task=task,
+        passed=not problems,
+        outcome=assessed.outcome,
+        problems=tuple(problems),
+        warnings=tuple(warnings),
+        measurements={m.name: m.value for m in assessed.measurements if m.value is not None},
+        detail=trial.detail,
+    )
 
 
 def render_check(

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.readings import Record
 from harness.records import Measurement, Run, Score
 from harness.reports.parts import clean, units, words
 from harness.reports.parts.tables import Cell, Table, cell
 from harness.reports.run import run_tables, trust
+from harness.reports.run.summary import RunSummary, summary
 
 WITHHELD = "not comparable"
 
@@ -22,6 +24,22 @@ class Comparison:
 
     table: Table
     cautions: tuple[str, ...]
+
+
+class ComparisonSummary(Record):
+    """What `harness compare --json` prints of runs of one task; times may be compared on the same machine only."""
+
+    task: str
+    same_machine: bool
+    runs: tuple[RunSummary, ...]
+
+
+def comparison_summary(runs: Sequence[Run]) -> ComparisonSummary:
+    """The summary of runs of one task; there is at least one."""
+    machines = {run.head.machine.id for run in runs}
+    return ComparisonSummary(
+        task=runs[0].head.task, same_machine=len(machines) == 1, runs=tuple(map(summary, runs))
+    )
 
 
 def compare(runs: Sequence[Run]) -> Comparison:
@@ -73,7 +91,9 @@ def _scores(runs: Sequence[Run], mixed: bool) -> list[tuple[Cell, ...]]:
     scores = [run.score for run in runs]
     outcomes = [words.OUTCOMES[s.outcome][0] if s else "not scored" for s in scores]
     points = [_points(s) for s in scores]
-    uncapped = [units.points(s.points_uncapped) if s else "none" for s in scores]
+    uncapped = [
+        "none" if s is None else words.OPEN if s.withheld else units.points(s.points_uncapped) for s in scores
+    ]
     objectives = [_shown(s.objective if s else None, mixed) for s in scores]
     names = dict.fromkeys(words.measure(s.objective.name) for s in scores if s)
     return [
@@ -90,7 +110,7 @@ def _points(score: Score | None) -> str:
     if score is None:
         return "none"
     if score.outcome != "ok":
-        return units.points(score.points)
+        return words.points(score)
     return units.spread(score.points, score.points_low, score.points_high, "points")
 
 

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from harness.records import OURS, Run, as_sentence
-from harness.reports.parts import clean, units, words
+from harness.reports.parts import clean, words
 from harness.reports.parts.tables import Facts, Table
 from harness.reports.run import pair_plot, plots, run_series, run_tables, trust
 from harness.reports.run.run_tables import Log
@@ -60,7 +60,7 @@ def render_html(run: Run) -> str:
         run=run.head,
         label=clean.short(run.head.submission, 80),
         headline=_headline(run),
-        stamp=words.STAMPS[run.head.stamp],
+        stamp=words.stamp(run.head),
         started=run_tables.moment(run.head.started_at),
         sections=[section for section in _sections(run) if section.parts or section.lead],
         kind=lambda part: type(part).__name__.lower(),
@@ -86,7 +86,7 @@ def _headline(run: Run) -> dict[str, object]:
     title = words.OUTCOMES[outcome][0] if score else "Not scored"
     reasons = [as_sentence(clean.line(reason)) for reason in score.reasons[1:]] if score else []
     return {
-        "points": units.points(score.points).replace("-", "\N{MINUS SIGN}") if score else "–",
+        "points": words.points(score).replace("-", "\N{MINUS SIGN}") if score else "–",
         "note": run_tables.points_note(run),
         "mark": mark,
         "outcome": title,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.proofs import Proof
 from harness.records import Run
-from harness.reports.parts import clean, units, words
+from harness.reports.parts import clean, words
 from harness.reports.parts.tables import Cell, Facts, Table
 from harness.reports.run import comparison, proofs, run_series, run_tables, trust
 
@@ -22,9 +22,9 @@ def escape(text: str) -> str:
 
 def render_run(run: Run) -> str:
     """A run's report."""
-    head, stamp = run.head, words.STAMPS[run.head.stamp]
+    head, stamp = run.head, words.stamp(run.head)
     outcome = words.OUTCOMES[run.score.outcome][0] if run.score else "Not scored"
-    points = units.points(run.score.points) if run.score else "none"
+    points = words.points(run.score) if run.score else "none"
     tier = run.score.tier if run.score else "none"
     objective = escape(run_tables.objective(run)) or "No objective"
     lines = [

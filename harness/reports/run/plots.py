@@ -43,13 +43,14 @@ def ladder(run: Run, width: float, uid: str) -> str:
 
 
 def _extent(score: Score, rungs: list[Rung]) -> tuple[float, float]:
-    known = [score.points_uncapped, score.points_low, score.points_high, *(r.points for r in rungs)]
+    own = [] if score.withheld else [score.points_uncapped, score.points_low, score.points_high]
+    known = [*own, *(r.points for r in rungs)]
     values = [min(max(v, SHOWN.low), SHOWN.high) for v in known if v is not None]
     return min(-8.0, *(v - 4 for v in values)), max(108.0, *(v + 4 for v in values))
 
 
 def _ladder_words(score: Score, rungs: list[Rung]) -> str:
-    own = units.points(score.points_uncapped, 1)
+    own = words.OPEN if score.withheld else units.points(score.points_uncapped, 1)
     others = words.join([f"{r.tier} {units.points(r.points)}" for r in rungs])
     return f"Points: {CANDIDATE.lower()} {own}; references: {others}."
 
@@ -83,9 +84,12 @@ def _rungs(rungs: list[Rung], scale: Scale, unit: str) -> str:
 
 def _own(score: Score, scale: Scale) -> str:
     """The submission's marker and interval; hollow if the points do not count."""
-    if score.points_uncapped is None:
+    if score.points_uncapped is None or score.withheld:
         middle = (scale.start + scale.end) / 2
-        return text(middle, 96, "The submission has no value to place.", "middle", "name")
+        missing = (
+            "A verdict is open: no points." if score.withheld else "The submission has no value to place."
+        )
+        return text(middle, 96, missing, "middle", "name")
     value = score.points_uncapped
     x = scale(min(max(value, SHOWN.low), SHOWN.high))
     beyond = "right" if value > SHOWN.high else "left" if value < SHOWN.low else ""

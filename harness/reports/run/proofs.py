@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.proofs import Proof
+from harness.proofs import Proof, ProofCheat
 from harness.reports.parts import units, words
-from harness.reports.parts.tables import Table, cell, row
+from harness.reports.parts.tables import Cell, Table, cell, row
 
 
 def verdict(proof: Proof) -> str:
@@ -80,7 +80,7 @@ def cheats(proof: Proof) -> Table:
     rows = tuple(
         row(
             cell(c.id, c.reason),
-            cell("caught", mark="pass") if c.points <= c.expected_at_most else cell("pays", mark="fail"),
+            _judged(c),
             f"{c.points:.1f}",
             f"{c.expected_at_most:.1f}",
             words.OUTCOMES[c.outcome][0].lower(),
@@ -93,6 +93,13 @@ def cheats(proof: Proof) -> Table:
         rows=rows,
         numeric=(2, 3),
     )
+
+
+def _judged(cheat: ProofCheat) -> Cell:
+    """Caught, allowed (the reason says why), or found to pay."""
+    if cheat.points > cheat.expected_at_most:
+        return cell("pays", mark="fail")
+    return cell("allowed" if cheat.points > 0 else "caught", mark="pass")
 
 
 def everything(proof: Proof) -> tuple[Table, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from statistics import fmean, median
@@ -116,9 +117,13 @@ def memory(run: Run) -> list[Chart]:
 
 
 def first_worker(trial: Trial, stage: str) -> list[MemoryPoint]:
-    """A stage's readings from one worker, because those of several process pairs would overlap."""
+    """A stage's readings from one worker, because those of several process pairs would overlap.
+
+    The first of those that were read most: of process pairs beside a memory pass only the highest are kept.
+    """
     points = [point for point in trial.memory if point.stage == stage]
-    first = min((point.pair for point in points), default=0)
+    counts = Counter(point.pair for point in points)
+    first = min(counts, key=lambda pair: (-counts[pair], pair), default=0)
     return [point for point in points if point.pair == first]
 
 

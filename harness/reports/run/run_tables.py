@@ -8,7 +8,7 @@ from datetime import datetime
 
 from harness import records
 from harness.records import ConstraintResult, Measurement, Run, Score, Trial
-from harness.reports.parts import clean, units, words
+from harness.reports.parts import clean, plain, units, words
 from harness.reports.parts.tables import Cell, Facts, Table, cell, facts, row
 from harness.reports.run import run_series, trust
 from harness.reports.run.run_series import Subject, Times
@@ -64,28 +64,31 @@ def points_note(run: Run) -> str:
     score = run.score
     if score is None:
         return "no points: the run was not scored"
+    if score.withheld:
+        beyond = "" if score.open_by == "evaluator" else ", on what was measured beyond its limit"
+        return f"no points: a verdict is open, {words.OPEN_BY[score.open_by]}{beyond}"
     if score.outcome == "inconclusive" and score.points_uncapped is not None:
         return "of 100 points, provisional: a verdict is open"
     if score.outcome != "ok":
         if score.points_uncapped is None:
             return "points: nothing could be placed on the ladder"
-        return f"points; {units.points(score.points_uncapped)} before the constraints"
+        return f"points; {units.points(score.points_uncapped)} {words.before(score)}"
     parts = ["of 100 points"]
     if score.points_low is not None and score.points_high is not None:
         parts.append(f"{INTERVAL} {units.points(score.points_low)} to {units.points(score.points_high)}")
     if score.points_uncapped is not None and abs(score.points_uncapped - score.points) >= 0.5:
-        parts.append(f"{units.points(score.points_uncapped)} uncapped")
+        parts.append(f"{units.points(score.points_uncapped)} uncut")
     return ", ".join(parts)
 
 
 def place(run: Run) -> str:
     """How the submission compares with the references, in one sentence."""
     rungs = sorted((r.points, r.tier) for r in run.ladder if r.points is not None)
-    if run.score is None or run.score.points_uncapped is None or not rungs:
+    if run.score is None or run.score.points_uncapped is None or run.score.withheld or not rungs:
         return ""
     own = run.score.points_uncapped
     lead = (
-        "Before the constraints the submission stands"
+        f"{words.before(run.score).capitalize()} the submission stands"
         if run.score.outcome != "ok"
         else "The submission stands"
     )
@@ -108,7 +111,8 @@ def rungs(run: Run) -> Table:
         value = units.quantity(rung.objective, unit)
         entries.append((_or_last(rung.points), row(shown, units.points(rung.points), value)))
     if own is not None:
-        entries.append((_or_last(own.points_uncapped), _own_rung(own, run.head.submission)))
+        at = None if own.withheld else own.points_uncapped
+        entries.append((_or_last(at), _own_rung(own, run.head.submission)))
     entries.sort(key=lambda entry: -entry[0])
     name = words.measure(own.objective.name) if own else "Objective"
     return Table(
@@ -122,10 +126,10 @@ def rungs(run: Run) -> Table:
 
 def _own_rung(own: Score, label: str) -> tuple[Cell, ...]:
     m = own.objective
-    early = "" if own.outcome == "ok" or own.points_uncapped is None else "before the constraints"
-    points = cell(units.points(own.points_uncapped), early)
+    early = "" if own.outcome == "ok" or own.points_uncapped is None else words.before(own)
+    shown = cell(words.OPEN) if own.withheld else cell(units.points(own.points_uncapped), early)
     value = cell(units.quantity(m.value, m.unit), units.interval(m.low, m.high, m.unit))
-    return row(cell(run_series.CANDIDATE, clean.short(label, 40)), points, value)
+    return row(cell(run_series.CANDIDATE, clean.short(label, 40)), shown, value)
 
 
 def _or_last(points: float | None) -> float:
@@ -143,22 +147,22 @@ def constraints(run: Run) -> Table:
     rows = tuple(
         row(
             cell(
-                c.name, " ".join(part for part in (records.as_sentence(c.words), trust.explained(c)) if part)
+                plain.constraint(c),
+                " ".join(part for part in (records.as_sentence(c.words), trust.explained(c)) if part),
             ),
             cell(c.verdict, mark=c.verdict),
             cell(units.quantity(c.value, c.unit), units.interval(c.low, c.high, c.unit)),
             cell(bound(c), trust.basis(c)),
-            c.reference or "a fixed bound",
+            words.measure(c.reference) or "a fixed bound",
         )
         for c in results
     )
-    note = trust.OPEN if any(c.verdict == "inconclusive" for c in results) else ""
     return Table(
         caption="Constraints",
         columns=("Constraint", "Verdict", "Measured", "Allowed", "Against"),
         rows=rows,
         numeric=(2, 3),
-        footnote=note,
+        footnote=trust.openness(results),
     )
 
 
@@ -288,8 +292,8 @@ def trials(run: Run) -> Table:
     )
     peaks = ("Peak host memory", "Peak device memory") if device else ("Peak memory",)
     columns = ("Trial", "Who", "Instance", "How it ended", *peaks, "Output")
-    by = words.join(sorted({clean.line(t.memory_measured_by) for t in run.trials if t.memory_measured_by}))
-    note = f"Memory measured by: {by}." if by else ""
+    by = sorted({clean.line(t.memory_measured_by) for t in run.trials if t.memory_measured_by})
+    note = f"Memory measured by: {words.join(by)}." if by else ""
     return Table(
         caption="Trials", columns=columns, rows=rows, numeric=tuple(range(4, len(columns))), footnote=note
     )
@@ -349,7 +353,7 @@ def provenance(run: Run) -> Facts:
             ("Trials planned", trials),
             ("Device asked for", profile.device),
             ("Isolation", profile.isolation),
-            ("Stamp", cell(*words.STAMPS[head.stamp])),
+            ("Stamp", cell(*words.stamp(head))),
             ("Seed", head.seed_id + (f" (seed {head.seed})" if head.seed is not None else "")),
             ("Task", f"{head.task}, version {head.task_version}"),
             ("Task digest", head.task_digest),
@@ -364,7 +368,7 @@ def sources(run: Run) -> Table:
     rows = tuple(
         row(
             cell(s.role, s.kind),
-            cell(s.name, f"revision {s.revision}" if s.revision else ""),
+            cell(s.name, words.revision(s)),
             s.license,
             units.size(s.size_bytes),
             "public" if s.public else "not public",

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from harness.readings import Record
+from harness.readings import Contents, Machine, Record
 from harness.records import (
     ConstraintResult,
+    Culprit,
     Direction,
-    Machine,
     Measurement,
     Outcome,
     Reached,
@@ -58,6 +58,9 @@ class ConstraintSummary(Record):
     words: str
     tolerance: float
     pairs: int
+    open_by: Culprit
+    void: bool
+    guard: bool
 
 
 class RungSummary(Record):
@@ -83,7 +86,12 @@ class TrialSummary(Record):
 
 
 class RunSummary(Record):
-    """One run: what was assessed, how it ended, and what it scored."""
+    """One run: what was assessed, how it ended, and what it scored.
+
+    The points and their interval are null while a verdict is open on what was measured beyond its limit; `open_by`
+    says whose doing it is that the outcome is inconclusive, "evaluator" where somebody is to look at it first.
+    `contents` names the largest file and the longest literal of what was handed in.
+    """
 
     schema_version: int
     harness_version: str
@@ -103,6 +111,7 @@ class RunSummary(Record):
     stamp: Stamp
     seed_id: str
     outcome: Outcome
+    open_by: Culprit
     points: float | None
     points_uncapped: float | None
     points_low: float | None
@@ -118,6 +127,7 @@ class RunSummary(Record):
     facts: dict[str, int | float | str]
     reasons: tuple[str, ...]
     timing: Timing | None
+    contents: Contents | None
     wall_seconds: float
 
 
@@ -154,6 +164,7 @@ def _head(run: Run) -> dict[str, Any]:
         "machine",
         "sources",
         "facts",
+        "contents",
     )
     return {name: getattr(head, name) for name in same} | {
         "profile": profile.name,
@@ -166,11 +177,19 @@ def _head(run: Run) -> dict[str, Any]:
 
 def _scored(score: Score) -> dict[str, Any]:
     same = ("outcome", "points", "points_uncapped", "points_low", "points_high", "tier", "reasons", "timing")
-    return {name: getattr(score, name) for name in same} | {
-        "objective": _picked(score.objective, MeasurementSummary),
-        "constraints": [_picked(c, ConstraintSummary) for c in score.constraints],
-        "measurements": [_picked(m, MeasurementSummary) for m in score.measurements],
-    }
+    hidden = (
+        dict.fromkeys(("points", "points_uncapped", "points_low", "points_high")) if score.withheld else {}
+    )
+    return (
+        {name: getattr(score, name) for name in same}
+        | hidden
+        | {
+            "open_by": score.open_by,
+            "objective": _picked(score.objective, MeasurementSummary),
+            "constraints": [_picked(c, ConstraintSummary) for c in score.constraints],
+            "measurements": [_picked(m, MeasurementSummary) for m in score.measurements],
+        }
+    )
 
 
 def _unscored(run: Run) -> dict[str, Any]:
@@ -178,6 +197,7 @@ def _unscored(run: Run) -> dict[str, Any]:
     nothing = dict.fromkeys(("points", "points_uncapped", "points_low", "points_high", "objective", "timing"))
     return nothing | {
         "outcome": faults[0] if faults else "inconclusive",
+        "open_by": "" if faults else "machine",
         "tier": "none",
         "constraints": (),
         "measurements": (),

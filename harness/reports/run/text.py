@@ -92,7 +92,7 @@ def _headline(run: Run) -> RenderableType:
     grid.add_column(style="dim")
     grid.add_column(overflow="fold")
     points = (
-        Text.assemble((units.points(score.points), f"bold {style}"), f" {run_tables.points_note(run)}")
+        Text.assemble((words.points(score), f"bold {style}"), f" {run_tables.points_note(run)}")
         if score
         else Text("none")
     )
@@ -131,7 +131,7 @@ def _ladder(run: Run) -> RenderableType:
         shown.add_column(name, justify="right")
     for cells in rungs.rows:
         own = cells[0].text == run_series.CANDIDATE
-        points = 0.0 if cells[1].text == "none" else float(cells[1].text)
+        points = 0.0 if cells[1].text in ("none", words.OPEN) else float(cells[1].text)
         first = Text(f"> {cells[0].text}" if own else f"  {cells[0].text}", style="bold cyan" if own else "")
         shown.add_row(first, Bar(points, "cyan" if own else "white"), *(_inline(c) for c in cells[1:]))
     return Padding(shown, (0, 0, 1, 0))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness import records
-from harness.records import Certificate, Condition, ConstraintResult, Grade, Isolation, Probe, Run, Timing
+from harness.readings import Condition, Grade
+from harness.records import Certificate, ConstraintResult, Isolation, Probe, Run, Timing
 from harness.reports.parts import clean, units
 from harness.reports.parts.tables import Cell, Mark, Table, cell, row
 from harness.reports.run import run_series
@@ -36,8 +38,19 @@ UNPAIRED = (
     "program differ by a few percent, and one of each cannot show by how much here."
 )
 OPEN = (
-    "Inconclusive: the readings do not decide it. It counts neither for nor against the submission; "
-    "nothing is certified while it is open, and another run may decide it."
+    "Inconclusive: the readings do not decide it. It is no failure; nothing is certified while it is open, nor given "
+    "for what was measured beyond its limit, and another run may decide it."
+)
+
+OPEN_BY_ITSELF = (
+    "Inconclusive by the submission's own doing: its times differ from process to process, or it slows the reference "
+    "down, so that they cannot be judged. Nothing is given while it is open, and it is measured again once at most."
+)
+
+
+TO_LOOK_AT = (
+    "Open until somebody has looked: it was measured well, and is so good that it does not count unseen. It may be a "
+    "better idea than the expert's, or answers from elsewhere; no more measuring tells."
 )
 
 
@@ -183,6 +196,14 @@ def _probe(probe: Probe) -> tuple[Cell, ...]:
         clear = "mostly"
     answer, mark = (clear, "pass") if probe.verdict == "clear" else ANSWERS[probe.verdict]
     return row(question, cell(answer, mark=mark), records.as_sentence(clean.line(probe.words)))
+
+
+def openness(constraints: Sequence[ConstraintResult]) -> str:
+    """What it means that verdicts are open, and whose doing it is; "" where none is."""
+    by = {c.open_by for c in constraints if c.verdict == "inconclusive"}
+    look = [TO_LOOK_AT] if "evaluator" in by else []
+    others = [OPEN_BY_ITSELF if "candidate" in by else OPEN] if by - {"evaluator"} else []
+    return " ".join([*look, *others])
 
 
 def basis(constraint: ConstraintResult) -> str:

@@ -7,7 +7,7 @@
     cuda         fp16 and CUDA graphs
 ONNX Runtime's int8 is the fastest and the least exact: one scale for a whole tensor. Its noise changes the class
 of a text only where the two best classes are close, so a text whose margin is among the lowest few per cent of
-the calibration texts' is computed again in fp32. That keeps the accuracy, and the median request does not pay.
+the calibration texts' is computed again in fp32. That keeps the accuracy, and few requests pay for it.
 """
 
 from __future__ import annotations

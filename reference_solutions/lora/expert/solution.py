@@ -92,9 +92,9 @@ class Solution:
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, len(batches)))
         for rows in batches:
             made = [
-                f"{wanted} {counted[i]} {other} {beside}"
+                f"{marked(wanted, counted[i])} {marked(other, beside)}"
                 if first
-                else f"{other} {beside} {wanted} {counted[i]}"
+                else f"{marked(other, beside)} {marked(wanted, counted[i])}"
                 for i, beside, first in zip(
                     rows.tolist(), self.some(counted, len(rows)), self.some(leads, len(rows)), strict=True
                 )
@@ -133,12 +133,16 @@ class Solution:
 
 
 def apart(text: str, wanted: str, other: str) -> tuple[str, str]:
-    """The passage that counts, and the one beside it."""
-    if text.startswith(f"{wanted} "):
-        counted, _, beside = text.removeprefix(f"{wanted} ").partition(f" {other} ")
-        return counted, beside
-    beside, _, counted = text.removeprefix(f"{other} ").partition(f" {wanted} ")
+    """The passage that counts, and the one beside it: each word stands behind its opening word."""
+    words = text.split()
+    pairs = list(zip(words[::2], words[1::2], strict=True))
+    counted, beside = (" ".join(word for opener, word in pairs if opener == one) for one in (wanted, other))
     return counted, beside
+
+
+def marked(opener: str, passage: str) -> str:
+    """The passage with the opening word before each of its words."""
+    return " ".join(f"{opener} {word}" for word in passage.split())
 
 
 def fit_head(vectors: torch.Tensor, labels: torch.Tensor, classes: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,7 +1,12 @@
-"""Expert: one sequence at a time, layers recomputed, the loss in chunks, gradients inside the momentum."""
+"""Expert: one sequence at a time, layers recomputed, the loss in chunks, gradients inside the momentum.
+
+And what is freed goes back to the system at once, since the peak counts what a process holds, not what it uses.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 from typing import Any
 
@@ -12,6 +17,8 @@ from model import IGNORED, Decoder
 from numpy.typing import NDArray
 
 CHUNK = 64  # positions whose logits are held at once
+MAPPED_FROM = 64 * 1024  # bytes: arrays from this size on are mapped, each by itself
+M_MMAP_THRESHOLD = -3  # its number in glibc's malloc.h
 
 
 class Solution:
@@ -19,6 +26,7 @@ class Solution:
 
     def __init__(self, context: Any) -> None:
         self.device = torch.device(context.device)
+        give_back_what_is_freed()
 
     def train(
         self,
@@ -43,6 +51,16 @@ class Solution:
 
     def weights(self) -> NDArray[np.float32]:
         return self.flat.cpu().numpy()
+
+
+def give_back_what_is_freed() -> None:
+    """Fixes the size from which glibc maps an array by itself; another C library may do without.
+
+    glibc raises that size to that of whatever mapped array was freed last. Arrays below it lie in the heap, where the
+    room of freed ones stays the process's own, and holes between them fit no larger array.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, MAPPED_FROM)
 
 
 def gather_gradients_in(momentum: torch.Tensor, decoder: Decoder) -> None:

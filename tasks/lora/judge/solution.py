@@ -1,7 +1,7 @@
 """The judge of lora: reads the matrices that were handed over, merges them into its own encoder, predicts.
 
-It trusts nothing in the file. No pickle is read, an entry is looked at only after its size is known, and
-whatever does not fit is answered with a number that says why: a fault in here would count as the harness's.
+It trusts nothing in the file. No pickle is read, no header is evaluated, an entry is opened only after its size and
+packing are known, and whatever does not fit is answered with a number that says why.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import copy
 import io
 import math
+import re
 import zipfile
-import zlib
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,6 +23,15 @@ MAX_TOKENS = 128
 MAX_RANK = 64
 MAX_ENTRIES = 1024
 MAX_BYTES = 64 * 2**20  # of all arrays, unpacked
+# What numpy.savez and savez_compressed write, and all that is read: entries packed in these ways, and an array
+# behind the first version's magic and this header (the only form numpy.lib.format writes for a plain array).
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+ENCRYPTED = 0x1
+MAGIC = b"\x93NUMPY\x01\x00"
+HEADER = re.compile(
+    rb"\{'descr': '(?P<dtype>[<>|=]?\w{1,8})', 'fortran_order': (?P<fortran>True|False), "
+    rb"'shape': \((?P<shape>|\d{1,9},|\d{1,9}(, \d{1,9}){1,31})\), \} *\n"
+)
 # What is wrong; task.py has the words for each number.
 FINE, UNREADABLE, UNKNOWN, UNPAIRED, SHAPE, NOT_FINITE, HEAD = range(7)
 
@@ -121,46 +130,51 @@ class Solution:
 
 
 def read(adapters: bytes) -> dict[str, Floats]:
-    """The arrays of a .npz by name, each float32 and finite; raises Refused."""
+    """The arrays of a .npz by name, each float32 and finite; raises Refused.
+
+    Only what numpy.savez and savez_compressed write is read: entries stored or deflated, and headers of one form.
+    """
+    entries: dict[str, bytes] = {}
     try:
         with zipfile.ZipFile(io.BytesIO(adapters)) as archive:
-            entries = archive.infolist()
-            if len(entries) > MAX_ENTRIES or sum(entry.file_size for entry in entries) > MAX_BYTES:
-                raise Refused(UNREADABLE)
-            arrays = {entry.filename.removesuffix(".npy"): array_of(archive, entry) for entry in entries}
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        KeyError,
-        TypeError,
-        OverflowError,
-        MemoryError,
-        RuntimeError,
-        SyntaxError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+            for entry in listed(archive):
+                with archive.open(entry) as opened:
+                    entries[entry.filename] = opened.read(entry.file_size)
+    except Refused:
+        raise
+    except Exception as error:
         raise Refused(UNREADABLE) from error
-    if len(arrays) != len(entries):
-        raise Refused(UNREADABLE)
+    arrays = {name.removesuffix(".npy"): array_of(content) for name, content in entries.items()}
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise Refused(NOT_FINITE)
     return arrays
 
 
-def array_of(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Floats:
+def listed(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The archive's entries, none of them opened yet: plainly packed, small enough together, each named once."""
+    entries = archive.infolist()
+    if len(entries) > MAX_ENTRIES or sum(entry.file_size for entry in entries) > MAX_BYTES:
+        raise Refused(UNREADABLE)
+    for entry in entries:
+        if entry.compress_type not in PACKED or entry.flag_bits & ENCRYPTED:
+            raise Refused(UNREADABLE)
+    if len({entry.filename.removesuffix(".npy") for entry in entries}) != len(entries):
+        raise Refused(UNREADABLE)
+    return entries
+
+
+def array_of(content: bytes) -> Floats:
     """One entry, if it is a plain float32 array as large as its header says."""
-    with archive.open(entry) as opened:
-        content = opened.read(MAX_BYTES)
-    stream = io.BytesIO(content)
-    version = np.lib.format.read_magic(stream)
-    if version != (1, 0):
+    start = len(MAGIC) + 2
+    size = int.from_bytes(content[len(MAGIC) : start], "little")
+    header = HEADER.fullmatch(content, start, start + size)
+    if not content.startswith(MAGIC) or header is None:
         raise Refused(UNREADABLE)
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    if dtype != np.dtype("<f4") or len(shape) > 2:
+    shape = tuple(int(part) for part in header["shape"].replace(b" ", b"").split(b",") if part)
+    if header["dtype"] != b"<f4" or len(shape) > 2:
         raise Refused(SHAPE)
-    if math.prod(shape) * 4 != len(content) - stream.tell():
+    if math.prod(shape) * 4 != len(content) - start - size:
         raise Refused(UNREADABLE)
-    flat = np.frombuffer(content, dtype="<f4", offset=stream.tell())
-    return flat.reshape(shape, order="F" if fortran else "C").astype(np.float32)
+    flat = np.frombuffer(content, dtype="<f4", offset=start + size)
+    order: Literal["F", "C"] = "F" if header["fortran"] == b"True" else "C"
+    return flat.reshape(shape, order=order).astype(np.float32)

@@ -1,0 +1,15 @@
+"""Each scored answer and whether it is wrong, so that submissions' errors can be compared; no score comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from harness.instances import Answer, Instance, ItemAnswers
+
+
+def items(instance: Instance, answers: Mapping[str, Answer]) -> ItemAnswers:
+    """Each square that was asked for."""
+    given = np.concatenate([np.asarray(answers[item], dtype=np.int64) for item in instance.hidden])
+    return ItemAnswers(given, given != np.concatenate(list(instance.hidden.values())))
