@@ -95,6 +95,8 @@ class Campaign:
         for number in range(MOST_IN_A_ROW + 1):
             victim = self.chance.choice(VICTIMS) if number < MOST_IN_A_ROW else None
             end = self._command(victim)
+            if end == "killed" and self._ended() > self.seed:
+                end = "scored"  # shown and let go before the blow: typed again, it would be a run of its own
             if words := lost(self.home, self._acks()):
                 self.told.lost += [f"seed {self.seed}: {w}" for w in words]
             if end == "scored":
@@ -171,6 +173,16 @@ class Campaign:
         finally:
             sys.stdout.flush()
             os._exit(code)
+
+    def _ended(self) -> int:
+        """How many runs have come to their end: they are scored, and nobody holds them any more."""
+        store = Store.open(self.home)
+        with store.engine.connect() as connection:
+            (count,) = connection.exec_driver_sql(
+                "SELECT COUNT(*) FROM claims JOIN runs USING (run_id) WHERE state = 'scored' AND owner = ''"
+            ).one()
+        store.engine.dispose()
+        return int(count)
 
     def _acks(self) -> list[Ack]:
         return [json.loads(line) for line in self.said.read_text().splitlines()] if self.said.exists() else []
