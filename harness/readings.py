@@ -161,6 +161,22 @@ class PairReading(Record):
     counters: Counters | None = None
 
 
+class Isolation(Record):
+    """The isolation level that was used, and what it was seen to hold on that machine in that run.
+
+    `promised` of the `probes` attacks of its self-test were to be refused, and were; `digest` tells which
+    of all were refused. `residual` names what the level is known not to stop, `note` why it was taken.
+    """
+
+    level: str
+    official: bool
+    promised: int = 0
+    probes: int = 0
+    digest: str = ""
+    residual: tuple[str, ...] = ()
+    note: str = ""
+
+
 class Contents(Record):
     """What a submission's folder holds, as far as it tells where to look first.
 

@@ -11,8 +11,9 @@ History of the schema (`SCHEMA_VERSION`):
     5   whose doing it is: Probe.culprit, ConstraintResult.open_by and .void. PairReading.turns, .cores,
         .alone_by (of every reference) in place of .alone (of the first), and .after. What each stage took.
     6   what is too good is open until somebody has looked: the culprit "evaluator", RunHead.contents. Judged.guard.
-        The outcome "rejected": never kept in a run, but shown in place of its own (looks.py).
+        The outcome "rejected": shown, never kept (looks.py).
     7   Score.points_room and .points_repeat: what of an interval is not the submission's own, what is of its pairs.
+    8   no points where the references do not stand apart: the culprit "data", RunHead.other_instances.
 """
 
 from __future__ import annotations
@@ -23,9 +24,20 @@ from typing import Literal
 from pydantic import Field
 
 from harness import readings
-from harness.readings import Condition, Contents, Machine, MemoryPoint, PairReading, PhaseTime, Record, Sample
+from harness.ladders import LadderOn
+from harness.readings import (
+    Condition,
+    Contents,
+    Isolation,
+    Machine,
+    MemoryPoint,
+    PairReading,
+    PhaseTime,
+    Record,
+    Sample,
+)
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 Outcome = Literal[
     "ok",
@@ -44,8 +56,8 @@ Outcome = Literal[
     "rejected",
 ]
 Verdict = Literal["pass", "fail", "inconclusive"]
-# Whose doing something is; "" where it is nobody's. "evaluator": it is open until they have looked.
-Culprit = Literal["", "candidate", "machine", "evaluator"]
+# Whose doing something is, if anybody's: the evaluator's until they have looked, the data's where no ladder stands.
+Culprit = Literal["", "candidate", "machine", "evaluator", "data"]
 Direction = Literal["higher", "lower", "neither"]
 Scale = Literal["identity", "log", "logit"]
 Stamp = Literal["practice", "self-check", "official"]
@@ -191,15 +203,18 @@ class ConstraintResult(Judged):
 
 
 def withheld(outcome: Outcome, constraints: Iterable[Judged]) -> bool:
-    """Whether no points are given: a verdict is open on what was measured beyond its limit."""
-    return outcome == "inconclusive" and any(c.verdict == "inconclusive" and c.beyond for c in constraints)
+    """Whether no points are given: a verdict is open on what was measured beyond its limit, or there is no scale."""
+    open_ = [c for c in constraints if c.verdict == "inconclusive"] if outcome == "inconclusive" else []
+    return any(c.beyond or c.open_by == "data" for c in open_)
 
 
 def open_by(outcome: Outcome, constraints: Iterable[Judged]) -> Culprit:
-    """Whose doing it is that an outcome is inconclusive: the candidate's if of one constraint; the evaluator's last."""
+    """Whose doing it is of an inconclusive outcome: the data's first, the candidate's next, the evaluator's last."""
     if outcome != "inconclusive":
         return ""
     by = {c.open_by for c in constraints if c.verdict == "inconclusive"}
+    if "data" in by:
+        return "data"
     return "evaluator" if by == {"evaluator"} else "candidate" if "candidate" in by else "machine"
 
 
@@ -329,29 +344,14 @@ class ProfileUsed(Record):
     max_pairs: int = 1
 
 
-class Isolation(Record):
-    """The isolation level that was used, and what it was seen to hold on that machine in that run.
-
-    `promised` of the `probes` attacks of its self-test were to be refused, and were; `digest` tells which
-    of all were refused. `residual` names what the level is known not to stop, `note` why it was taken.
-    """
-
-    level: str
-    official: bool
-    promised: int = 0
-    probes: int = 0
-    digest: str = ""
-    residual: tuple[str, ...] = ()
-    note: str = ""
-
-
 class RunHead(Record):
     """What a run was, before anything was measured.
 
     `taken_up` says when it went on after it had been cut short, by a crash or on purpose. `assessment` is
     the id of the assessment that it is a part of, `candidate` the alias there; both empty for a run by itself.
     `worker_key`, 32 hex digits, is what the seeds of candidates' workers and the order of turns were drawn from; empty
-    in a run of a time when they were drawn from the root of the instances' seeds.
+    in a run of a time when that was the root of the instances' seeds. `other_instances`: how far the references stood
+    apart on others of the same data, where no kept proof is of these.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -377,6 +377,7 @@ class RunHead(Record):
     assessment: str = ""
     candidate: str = ""
     contents: Contents | None = None
+    other_instances: tuple[LadderOn, ...] = ()
 
 
 class Run(Record):

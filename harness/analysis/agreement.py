@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from harness.analysis import repeated
-from harness.grading.criteria import LOOK, Criteria
+from harness.grading.criteria import LADDER, LOOK, Criteria
 from harness.measures.estimates import or_else
 from harness.measures.names import TIMED, is_memory, is_time, split
 from harness.readings import Record
@@ -231,11 +231,12 @@ def _constraints(
 ) -> Iterator[Finding]:
     same_machine, certified = trust
     more = {c.name: c.value for c in here.second.constraints} if here.second else {}
-    # Whether somebody is to look at a result follows from its points and objective, which are compared by themselves.
-    stated = [c for c in claimed.constraints if c.name != LOOK]
+    # Whether somebody is to look at a result, and whether there is a scale for it, follows from points, objective and
+    # outcome, which are compared by themselves.
+    stated = [c for c in claimed.constraints if c.name not in (LOOK, LADDER)]
     names = {c.name for c in stated}
     since = [c for c in again.constraints if c.name not in names and is_implied(c, criteria)]
-    judged = [c for c in again.constraints if c not in since and c.name != LOOK]
+    judged = [c for c in again.constraints if c not in since and c.name not in (LOOK, LADDER)]
     if since and len(judged) == len(stated):
         told = "; ".join(_judgement(c) for c in since)
         yield Finding(name="constraints", state="note", words=f"judged here and not in the receipt: {told}")

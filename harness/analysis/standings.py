@@ -115,13 +115,14 @@ class Apart(Record):
     def open_by(self) -> Culprit:
         """Whose doing it is where nothing graver than an open task is in the way: theirs where one task is.
 
-        The evaluator's where every task that is open waits for somebody to look.
+        The evaluator's where every task that is open waits for somebody to look; the data's where on every one of them
+        the references do not stand apart.
         """
         if self.standing != "open":
             return ""
         by = {gap.open_by for gap in self.gaps}
-        if by == {"evaluator"}:
-            return "evaluator"
+        if by in ({"evaluator"}, {"data"}):
+            return by.pop()
         return "candidate" if "candidate" in by else "machine"
 
 

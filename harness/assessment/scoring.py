@@ -33,6 +33,8 @@ from harness.store.ledger import KeptCell, Ledger
 from harness.store.results import Store
 
 MEASURED_AGAIN = "measured again"
+# What is open and was measured well: another measurement would say the same.
+KNOWN_OPEN = ("evaluator", "data")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +176,7 @@ def _taken_over(
             fresh.append(unit)
     cells = ledger.known([u.key for u in fresh]).items()
     # What waits for the evaluator to look was measured well, and what was decided about it holds there too.
-    measured = {key: cell for key, cell in cells if cell.standing != "open" or cell.open_by == "evaluator"}
+    measured = {key: cell for key, cell in cells if cell.standing != "open" or cell.open_by in KNOWN_OPEN}
     for unit in fresh:
         if unit.key in measured:
             cell, seen = measured[unit.key], known.get((unit.candidate, unit.task))
@@ -203,11 +205,12 @@ def measure(suite: str, tasks_root: Path | None, store: Store, engine: Executor,
 def _open(cell: Cell, retry_open: bool, again: Set[tuple[str, str, str]]) -> bool:
     """Whether a cell is to be measured again; what is open by the candidate's own doing once at most.
 
-    What waits for the evaluator to look was measured well: another measurement would say the same.
+    What waits for the evaluator to look was measured well, and so was what the data give no scale for: another
+    measurement would say the same.
     """
     if cell.outcome in OURS:
         return True
-    spent = cell.open_by == "evaluator" or (cell.open_by == "candidate" and _submitted(cell) in again)
+    spent = cell.open_by in KNOWN_OPEN or (cell.open_by == "candidate" and _submitted(cell) in again)
     return retry_open and cell.outcome == "inconclusive" and not spent
 
 

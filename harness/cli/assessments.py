@@ -156,6 +156,10 @@ def _report(sheet: Sheet, why: _NotOfficial, table: Table, as_json: bool) -> Non
         say(
             f"Somebody has to look before they count: {plain.count(waits, 'result')}; harness look list says where"
         )
+    for task in dict.fromkeys(cell.task for cell in sheet.cells if cell.open_by == "data"):
+        first = next(cell for cell in sheet.cells if cell.task == task and cell.open_by == "data")
+        why_not = next((c.words for c in first.constraints if c.open_by == "data"), "")
+        say(f"{task}: {why_not}")
     say(f"Next: harness leaderboard {sheet.assessment.suite.name}")
 
 

@@ -293,6 +293,8 @@ def _finished(cell: Cell) -> str:
     word = _word(cell.outcome)
     if cell.open_by == "evaluator":
         return f"{word}: look at it"
+    if cell.open_by == "data":
+        return "references too close"
     if cell.outcome != "ok":
         return word
     uncut = cell.points_uncapped

@@ -22,6 +22,8 @@ START_SECONDS = 2.0
 OVER_EXPERT = 40.0
 # The name under which such a result is listed beside the task's constraints.
 LOOK = "a result to look at"
+# The name under which it is listed that the references do not stand apart on what was measured.
+LADDER = "references that stand apart"
 # What such a budget is on, and so what to do less of, where it fails or is open.
 IMPLIED_OF = {
     "start": "imports and __init__, in the stage where they take longest",

@@ -15,10 +15,12 @@ from harness.grading.anchors import of_round, points
 from harness.grading.certificate import timing
 from harness.grading.comparison import Comparison
 from harness.grading.criteria import Criteria, Objective
+from harness.grading.ladder import standing
 from harness.grading.plausibility import impossible, looked_at
 from harness.grading.probes import undisturbed
 from harness.grading.room import repeat, room
 from harness.grading.verdicts import all_constraints, judge, objective_value
+from harness.ladders import LadderOn
 from harness.measures.estimates import Estimate, combine, log_of, or_else
 from harness.measures.stats import percentile_interval, t_interval
 from harness.records import (
@@ -39,8 +41,13 @@ from harness.records import (
 from harness.tiers import reached
 
 
-def grade(criteria: Criteria, rounds: Sequence[Comparison]) -> Score:
-    """The score of the candidate over all rounds; the first round that failed speaks for all."""
+def grade(
+    criteria: Criteria, rounds: Sequence[Comparison], other_instances: Sequence[LadderOn] = ()
+) -> Score:
+    """The score of the candidate over all rounds; the first round that failed speaks for all.
+
+    `other_instances` tell how far the references stood apart on others of the same data, where that was looked at.
+    """
     failed = next((r.candidate.assessed for r in rounds if r.candidate.assessed.outcome != "ok"), None)
     if failed is not None:
         return unscored(criteria, failed.outcome, failed.reason, failed.measurements)
@@ -58,7 +65,8 @@ def grade(criteria: Criteria, rounds: Sequence[Comparison]) -> Score:
     constraints = tuple(judge(c, rounds, trust) for c in all_constraints(criteria, rounds))
     strange = impossible(criteria, measurements, value, trust)
     if not strange and all(c.verdict != "fail" for c in constraints):
-        constraints += looked_at(criteria, rounds, measurements, value, uncapped)
+        unsteady = standing(criteria.objective, rounds, trust, other_instances)
+        constraints += (unsteady,) if unsteady else looked_at(criteria, rounds, measurements, value, uncapped)
     outcome = _outcome(constraints, strange, uncapped)
     tier = _tier(criteria.objective, rounds, uncapped)
     counts = outcome in ("ok", "inconclusive") and not withheld(outcome, constraints)
@@ -192,7 +200,7 @@ def _outcome(constraints: Sequence[ConstraintResult], strange: str, uncapped: fl
     verdicts = {c.verdict for c in constraints}
     if "fail" in verdicts:
         return "budget_exceeded"
-    if uncapped is None:
+    if uncapped is None and all(c.open_by != "data" for c in constraints):
         return "harness_error"
     return "inconclusive" if "inconclusive" in verdicts else "ok"
 
@@ -205,7 +213,7 @@ def _reasons(
     if outcome in ("budget_exceeded", "inconclusive"):
         wanted = "fail" if outcome == "budget_exceeded" else "inconclusive"
         words = tuple(c.words for c in constraints if c.verdict == wanted)
-        if outcome == "inconclusive" and open_by(outcome, constraints) == "evaluator":
+        if outcome == "inconclusive" and open_by(outcome, constraints) in ("evaluator", "data"):
             return words
         if outcome == "budget_exceeded":
             return words

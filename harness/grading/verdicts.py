@@ -90,7 +90,7 @@ def _judged(
         verdict = "inconclusive"
     result = _result(constraint, unit, verdict, value, VOID if void else CLOSE)
     if void and verdict == "inconclusive":
-        result = result.model_copy(update={"open_by": _culprit(trust), "void": True})
+        result = result.model_copy(update={"open_by": culprit(trust), "void": True})
     elif by_clock and verdict == "inconclusive":
         result = _by_pairs(constraint, rounds, result, tolerance, final)
     if by_clock and (started := sum(_long_start(constraint, r) for r in rounds)):
@@ -130,7 +130,7 @@ def _by_pairs(
     return open_.model_copy(update={"open_by": "candidate", "words": words})
 
 
-def _culprit(trust: Timing | None) -> Culprit:
+def culprit(trust: Timing | None) -> Culprit:
     """Whose doing it is that a run's times are void: the candidate's where a probe says so."""
     probes = trust.probes if trust else ()
     own = any(p.verdict == "void" and p.culprit == "candidate" for p in probes)

@@ -12,9 +12,9 @@ from harness.analysis.agreement import Result, result, timed_in_pairs
 from harness.errors import HarnessError, UsageError, first_of
 from harness.inputs.data.sources import DataSpec, ModelSpec
 from harness.inputs.profiles import Profile
-from harness.readings import FEWEST_PAIRS, Machine, Record
+from harness.readings import FEWEST_PAIRS, Isolation, Machine, Record
 from harness.receipts.signing import KeyRing, OwnKey, Signed, opened, read_bounded, signed
-from harness.records import Isolation, ProfileUsed, Run, Source, Stamp, Tier
+from harness.records import ProfileUsed, Run, Source, Stamp, Tier
 from harness.runs.order import Order
 from harness.store.durable import write_durably
 

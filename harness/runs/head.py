@@ -14,8 +14,8 @@ from harness.isolation import selftest
 from harness.isolation.base import Checked
 from harness.machine import fingerprint
 from harness.machine.program import program_digest
-from harness.readings import FEWEST_PAIRS
-from harness.records import Isolation, ProfileUsed, RunHead, Stamp
+from harness.readings import FEWEST_PAIRS, Isolation
+from harness.records import ProfileUsed, RunHead, Stamp
 from harness.runs.order import Order
 from harness.runs.prepare import Prepared
 from harness.trials.participant import Setting

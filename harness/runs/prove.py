@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
 
 from harness.errors import HarnessError
-from harness.grading.comparison import Comparison, Side, floors, side
+from harness.grading.comparison import Comparison, floors, side
 from harness.grading.grade import grade
 from harness.grading.slack import slack
-from harness.grading.verdicts import objective_value
 from harness.inputs import submissions
 from harness.inputs.submissions import Submission
 from harness.machine import fingerprint
@@ -22,12 +21,12 @@ from harness.observer import Observer
 from harness.proofs import Proof, ProofCheat, ProofGap, ProofSlack, ProofStarter, ProofTier
 from harness.records import TIERS, Score, Source, Tier
 from harness.runs.evaluate import assess, assess_reference, fell_over, handed_back
+from harness.runs.ladders import Ladder, climb
 from harness.runs.made_of import digests_of, made_of
 from harness.runs.mutants import MUTANT_INSTANCES, placed
 from harness.runs.order import Order, in_one_pair, repeatable
 from harness.runs.prepare import Prepared, prepare, round_of, setting_of
 from harness.runs.references import stage_seconds
-from harness.runs.seeds import worker_seed
 from harness.trials.participant import Entry, Setting
 
 # Neighbouring tiers are told apart when their gap is this many standard deviations of the noise.
@@ -37,16 +36,6 @@ EMPTY_POINTS = 0.0
 _LEAST_SPREAD = 0.001
 # Cheats get what a candidate gets, which tells nothing of the instances' seed, and the same in every proof.
 _CHEATS_KEY = b"cheats of proofs"
-
-
-@dataclass(frozen=True)
-class Ladder:
-    """The tiers on one instance: each one's side, its points and its score under the constraints."""
-
-    sides: dict[Tier, Side]
-    points: dict[Tier, float]
-    objective: dict[Tier, float]
-    scores: dict[Tier, Score]
 
 
 def prove(order: Order, instances: int, observer: Observer, cheats: bool = True) -> Proof:
@@ -169,36 +158,6 @@ def slack_of(
     return slack([c.name for c in order.task.definition.constraints], of_tiers, named)
 
 
-def climb(order: Order, setting: Setting, prepared: Prepared, observer: Observer, repeat: int = 0) -> Ladder:
-    """Runs every tier on an instance; `repeat` draws another seed for the workers, and only for them."""
-    references = submissions.references(order.task.id, order.task.folder)
-    once = round_of(order, setting, prepared, observer)
-    if repeat:
-        once = replace(
-            once, reference_seed=worker_seed(order.root, order.task.id, f"{prepared.number}/{repeat}")
-        )
-    outcomes = once.run([Entry(r, "reference") for r in references.values()])
-    floor = floors(outcomes[0].trial.pairs)
-    sides: dict[Tier, Side] = {}
-    for tier, outcome in zip(references, outcomes, strict=True):
-        sides[tier] = side(
-            outcome.trial,
-            assess_reference(order.task, prepared.instance, outcome.trial, outcome.answers),
-            floor,
-        )
-    criteria = order.task.criteria
-    scores = {
-        tier: grade(criteria, [Comparison(candidate=own, references=sides)]) for tier, own in sides.items()
-    }
-    values = {tier: objective_value(criteria.objective, own, sides) for tier, own in sides.items()}
-    return Ladder(
-        sides=sides,
-        scores=scores,
-        points={tier: score.points_uncapped or 0.0 for tier, score in scores.items()},
-        objective={tier: value.value if value else float("nan") for tier, value in values.items()},
-    )
-
-
 def _alone(
     order: Order, setting: Setting, prepared: Prepared, own: Submission, ladder: Ladder, observer: Observer
 ) -> Score:
@@ -276,6 +235,12 @@ def _tried(name: str, score: Score, order: Order) -> ProofCheat:
 
 def _tier_doubts(ladders: Sequence[Ladder], gaps: Sequence[ProofGap]) -> list[str]:
     doubts = [
+        f"on instance {number} nobody would get points: {open_.words}"
+        for number, ladder in enumerate(ladders, 1)
+        for open_ in ladder.scores["expert"].constraints
+        if open_.open_by == "data"
+    ]
+    doubts += [
         f"{gap.upper} stands only {gap.pooled_sds:.1f} standard deviations above {gap.lower}; {NEEDED_SDS:g} are needed"
         for gap in gaps
         if gap.pooled_sds < NEEDED_SDS and len(ladders) > 1

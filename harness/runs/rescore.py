@@ -63,7 +63,7 @@ def rescored(
     criteria = order.task.criteria
     update = {
         "assessed": tuple(assessed),
-        "score": told(grade.grade(criteria, rounds), old.head),
+        "score": told(grade.grade(criteria, rounds, old.head.other_instances), old.head),
         "ladder": grade.ladder(criteria, rounds),
     }
     new = old.model_copy(update=update)

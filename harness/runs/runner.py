@@ -16,10 +16,12 @@ from harness.grading.comparison import Comparison
 from harness.inputs.submissions import references
 from harness.instances import ArraySpec
 from harness.isolation.pages import settle_pages
+from harness.ladders import LadderOn
 from harness.observer import Observer, Silent
 from harness.records import OURS, Outcome, Run, RunHead, in_order
 from harness.runs.evaluate import JudgedRound, is_settled, judge_round, told
 from harness.runs.head import Held, head_of, identity
+from harness.runs.ladders import asked
 from harness.runs.order import Order, stored_call, with_key
 from harness.runs.prepare import Prepared, plan_of, prepare, round_of, setting_of
 from harness.runs.references import (
@@ -54,7 +56,8 @@ def _run(order: Order, setting: Setting, store: Store, watch: Observer, show: Sh
     if setting.level.note:
         watch.note(setting.level.note)
     first = prepare(order, 0, watch)
-    fresh = head_of(order, setting, first, held)
+    stood = () if held.fault else asked(order, setting, first.sources, store, watch)
+    fresh = head_of(order, setting, first, held).model_copy(update={"other_instances": stood})
     key = identity(order, first, fresh)
     if order.assessment and (concluded := store.concluded(key)) is not None:
         return concluded  # it was scored, and the process that asked for it died before it kept the cell
@@ -87,7 +90,7 @@ def _finished(order: Order, held: Held, first: Prepared, store: Store, head: Run
     criteria = order.task.criteria
     try:
         held.insist()
-        while _more(order, [d.round for d in done]):
+        while _more(order, [d.round for d in done], head.other_instances):
             prepared = first if not done else prepare(order, len(done), watch)
             kept = store.known(head.run_id, prepared.number)
             earlier += kept.seconds if kept else 0.0
@@ -95,7 +98,7 @@ def _finished(order: Order, held: Held, first: Prepared, store: Store, head: Run
                 _measure(order, held.setting, prepared, store, head, watch)
             done.append(_judged(order, prepared, store, head))
         store.measured(head)
-        score = told(grade.grade(criteria, [d.round for d in done]), head)
+        score = told(grade.grade(criteria, [d.round for d in done], head.other_instances), head)
     except (UsageError, StoreError):
         raise
     except HarnessError as error:
@@ -113,16 +116,19 @@ def _finished(order: Order, held: Held, first: Prepared, store: Store, head: Run
     return finished
 
 
-def _more(order: Order, rounds: Sequence[Comparison]) -> bool:
+def _more(order: Order, rounds: Sequence[Comparison], other_instances: Sequence[LadderOn]) -> bool:
     """Whether another instance is needed: as many as the profile says, then more while a verdict is open.
 
-    One that waits for the evaluator to look is not made clearer by more of the same.
+    One that waits for the evaluator to look is not made clearer by more of the same, nor is a ladder whose expert is no
+    better than the baseline.
     """
     if len(rounds) < order.profile.trials:
         return True
     if len(rounds) >= order.profile.max_trials:
         return False
-    score = grade.grade(order.task.criteria, rounds)
+    score = grade.grade(order.task.criteria, rounds, other_instances)
+    if score.open_by == "data":
+        return any(c.open_by == "data" and c.value is not None for c in score.constraints)
     return score.outcome == "inconclusive" and score.open_by != "evaluator"
 
 

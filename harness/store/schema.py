@@ -125,6 +125,15 @@ LOOKS = Table(
     Column("submission_digest", String),
     Column("run_digest", String),
 )
+# How far a task's references stood apart on the instances of some data that were asked, as a JSON list.
+LADDERS = Table(
+    "ladders",
+    META,
+    Column("key", String, primary_key=True),
+    Column("task", String),
+    Column("asked_at", String),
+    Column("ladder", Text),
+)
 # What the comparison of an assessment's code and answers found, whole.
 COMPARED = Table("compared", META, Column("assessment", String, primary_key=True), Column("compared", Text))
 # Answers under the hash of their content, where machines share a database; else they are files.
@@ -134,4 +143,4 @@ ARTEFACTS = Table(
 # As Alembic has it; it is compared here so that an up-to-date store is opened without loading Alembic.
 VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 # Every revision in harness/migrations/versions, the oldest first.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.records import Isolation
+from harness.readings import Isolation
 from harness.reports.assessment import practice
 from harness.reports.parts import words
 from harness.reports.run.markdown import render_run

@@ -24,7 +24,8 @@ FEW_INSTANCES = 3
 NOBODYS = "It is no failure, and gives nothing for what was measured beyond a limit."
 OWN_DOING = "It is open by the submission's own doing, and is measured again once at most."
 TO_LOOK_AT = "It is too good to count unseen: somebody looks at it first, and nothing is held against it."
-CLOSINGS = {"candidate": OWN_DOING, "evaluator": TO_LOOK_AT}
+NO_SCALE = "Nobody gets points for this task on these data, and nothing is held against anybody."
+CLOSINGS = {"candidate": OWN_DOING, "evaluator": TO_LOOK_AT, "data": NO_SCALE}
 WIDE_HALF = 10.0  # points to each side, beyond which an interval is called wide
 ROOMY = 0.9  # a limit of which less than this share is used was kept with room
 
@@ -246,8 +247,8 @@ def sides(scored: Scored) -> tuple[tuple[Side, ...], tuple[Side, ...]]:
         strong = scored.tier in ("competent", "expert") and scored.standing == "fit"
         (good if strong else bad).append(Side(text=objective, mark="pass" if strong else ""))
     for constraint in scored.constraints:
-        if constraint.open_by == "evaluator":
-            continue  # no limit of the task's: the result says it, with where to look
+        if constraint.open_by in ("evaluator", "data"):
+            continue  # no limit of the task's: the result says it, with where to look or what would mend it
         side = Side(text=_constraint(constraint), mark=constraint.verdict)
         (good if constraint.verdict == "pass" else bad).append(side)
     return tuple(good), tuple(bad)

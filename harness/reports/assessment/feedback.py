@@ -46,7 +46,11 @@ OPEN_BY_ITSELF = (
     "not be judged."
 )
 TO_LOOK_AT = "The result is so good that a person looks at it before it counts. Nothing is held against you."
-OPEN_ADVICE: dict[Culprit, str] = {"candidate": OPEN_BY_ITSELF, "evaluator": TO_LOOK_AT}
+NO_SCALE = (
+    "On the data of this assessment the solutions that it is measured against cannot be told apart, so nobody gets "
+    "points for this task. This is no failure of yours."
+)
+OPEN_ADVICE: dict[Culprit, str] = {"candidate": OPEN_BY_ITSELF, "evaluator": TO_LOOK_AT, "data": NO_SCALE}
 
 
 class Line(Record):
@@ -146,7 +150,7 @@ def _task(title: str, cell: Cell | None) -> TaskFeedback:
     lines = tuple(
         Line(name=clean.line(c.name, 60).capitalize(), words=_kept(c.verdict, _share(c)), mark=c.verdict)
         for c in cell.constraints
-        if c.open_by != "evaluator"
+        if c.open_by not in ("evaluator", "data")
     )
     if cell.standing != "fit":
         mark = plain.STANDINGS[cell.standing][1]

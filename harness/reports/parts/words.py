@@ -32,6 +32,7 @@ OPEN_BY: dict[Culprit, str] = {
     "machine": "by the machine's doing or the clock's",
     "candidate": "by its own doing",
     "evaluator": "until somebody has looked at it",
+    "data": "since the references do not stand apart on these data",
 }
 
 STAMPS: dict[Stamp, tuple[str, str]] = {

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness import records
-from harness.readings import Condition, Grade
-from harness.records import Certificate, ConstraintResult, Isolation, Probe, Run, Timing
+from harness.readings import Condition, Grade, Isolation
+from harness.records import Certificate, ConstraintResult, Probe, Run, Timing
 from harness.reports.parts import clean, units
 from harness.reports.parts.tables import Cell, Mark, Table, cell, row
 from harness.reports.run import run_series
@@ -51,6 +51,11 @@ OPEN_BY_ITSELF = (
 TO_LOOK_AT = (
     "Open until somebody has looked: it was measured well, and is so good that it does not count unseen. It may be a "
     "better idea than the expert's, or answers from elsewhere; no more measuring tells."
+)
+
+NO_SCALE = (
+    "Points count from the baseline reference to the expert one, and on these data the two cannot be told apart well "
+    "enough. So nobody gets points, a tier or a rank for this task here; nothing is held against the submission."
 )
 
 
@@ -201,9 +206,10 @@ def _probe(probe: Probe) -> tuple[Cell, ...]:
 def openness(constraints: Sequence[ConstraintResult]) -> str:
     """What it means that verdicts are open, and whose doing it is; "" where none is."""
     by = {c.open_by for c in constraints if c.verdict == "inconclusive"}
+    scale = [NO_SCALE] if "data" in by else []
     look = [TO_LOOK_AT] if "evaluator" in by else []
-    others = [OPEN_BY_ITSELF if "candidate" in by else OPEN] if by - {"evaluator"} else []
-    return " ".join([*look, *others])
+    others = [OPEN_BY_ITSELF if "candidate" in by else OPEN] if by - {"evaluator", "data"} else []
+    return " ".join([*scale, *look, *others])
 
 
 def basis(constraint: ConstraintResult) -> str:
