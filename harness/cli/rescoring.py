@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness import strangers
 from harness.cli.options import AsJson, TasksRoot, assessment_named, kept_store, login
 from harness.cli.output import as_values, print_json, say, show, write_out
 from harness.errors import EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, EXIT_OURS, UsageError
 from harness.strangers import shows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.assessment.rescoring import Reassessed
+    from harness.inputs.tasks import Task
     from harness.records import Run, Score
     from harness.reports.assessment.rescored import RescoreSummary
     from harness.sheets import Suite
@@ -75,10 +79,13 @@ def _one(run_name: str, as_json: bool, tasks: Path | None) -> None:
         before = old.score.points if old.score and known else None
         print_json({**as_values(summary(new)), "points_before": before})
     else:
+        from harness.reports.assessment.rescored import limits
         from harness.reports.run import text
 
         show(text.render_run(new))
         say(f"Before: {_was(old.score)}.")
+        for sentence in limits(old.score, new.score) if old.score and new.score else ():
+            say(sentence)
     raise typer.Exit(status(new))
 
 
@@ -179,11 +186,31 @@ def _weights(options: list[str]) -> dict[str, float]:
     return weights
 
 
-def _finder(tasks: Path | None) -> Any:
-    """What finds a run's task: in the folder it was read from, or by its id if that folder is not here."""
+def _finder(tasks: Path | None) -> Callable[[str, Path], Task]:
+    """What finds a run's task: in `tasks` where that is named, else what is installed, which holds today's limits.
+
+    Only where neither knows the task is it read from the folder of which it was run, and that is said.
+    """
+    from harness.errors import TaskError
     from harness.inputs.tasks import find, read
 
-    return lambda name, folder: read(folder) if (folder / "task.toml").is_file() else find(name, tasks)
+    told: set[Path] = set()
+
+    def found(name: str, folder: Path) -> Task:
+        if tasks is not None:
+            return find(name, tasks)
+        try:
+            return find(name)
+        except TaskError:
+            if not (folder / "task.toml").is_file():
+                raise
+        if folder not in told:
+            told.add(folder)
+            note = f"{name} is not installed: limits are read where it was run from, {folder}; name another by --tasks"
+            typer.echo(strangers.seen(note), err=True)  # --json is alone on the standard output
+        return read(folder)
+
+    return found
 
 
 def status(done: Run) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 
 from harness.assessment import rescoring
 from harness.assessment.rescoring import Change, reassess, reweighted
-from harness.errors import UsageError
+from harness.cli.rescoring import _finder
+from harness.errors import TaskError, UsageError
 from harness.inputs import tasks
+from harness.reports.assessment.rescored import limits
 from harness.runs import rescore, runner
 from harness.runs.options import Options, order
 from harness.sheets import Assessment, Cell, Cut, Suite, TaskInSuite, cell_of, not_attempted
@@ -239,3 +242,35 @@ def test_cells_are_scored_task_by_task_and_shown_as_the_table_has_them(
     ]
     lengths = {row.run_id: len(json.loads(row.scored)["history"]) for row in store.read(RUNS.select())}
     assert lengths == {f"{a} {t}": (1 if (a, t) == ("ann", "other") else 0) for a, t in cells}
+
+
+def test_limits_are_those_of_the_named_folder_else_of_what_is_installed_not_of_where_it_was_run_from(
+    changed_toy: Callable[[str, str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded = TOYS / "toy-squares"
+    changed = changed_toy("at_most = 20.0", "at_most = 19.0")
+    assert _finder(changed)("toy-squares", recorded).folder == changed / "toy-squares"
+    old = tmp_path / "old" / "gradients"
+    shutil.copytree(tasks.find("gradients").folder, old)
+    assert _finder(None)("gradients", old).folder == tasks.find("gradients").folder
+    assert capsys.readouterr().out == ""
+    finder = _finder(None)
+    assert finder("toy-squares", recorded).folder == finder("toy-squares", recorded).folder == recorded
+    said = capsys.readouterr()
+    assert (said.out + said.err).count(
+        "toy-squares is not installed: limits are read where it was run"
+    ) == 1
+    with pytest.raises(TaskError, match="there is no task 'toy-squares'"):
+        _finder(None)("toy-squares", tmp_path / "gone")
+
+
+def test_each_limit_that_moved_is_said_from_where_to_where(ledger: Ledger) -> None:
+    was = ledger.units("abc123")["ann", "toy-squares"].cell
+    first, *others = was.constraints
+    moved = first.model_copy(update={"threshold": 19.0, "verdict": "fail"})
+    now = was.model_copy(update={"constraints": (moved, *others[1:])})
+    assert limits(was, now) == [
+        "answer latency: limit at most 20 -> at most 19, pass -> fail",
+        f"{others[0].name}: limit at most 1 -> none",
+    ]
+    assert limits(was, was) == []

@@ -111,7 +111,7 @@ def test_an_expert_no_better_than_the_baseline_gives_no_points(
     score = grade(
         Criteria(objective=PLAIN), [accuracies(0.1, baseline=0.7, expert=0.7 if expert == 0.7 else 0.5)]
     )
-    assert (score.outcome, score.points, score.points_uncapped) == ("harness_error", 0.0, None)
+    assert (score.outcome, score.points, score.points_uncapped) == ("inconclusive", 0.0, None)
     assert "no better than the baseline" in score.reasons[0]
 
 

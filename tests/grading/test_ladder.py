@@ -68,7 +68,9 @@ def test_the_figures_that_misled_an_evaluator_give_no_points_tier_or_rank() -> N
     (why,) = score.reasons
     assert "expert 0.396 (0.336 to 0.456)" in why
     assert "baseline 0.39 (0.33 to 0.45)" in why
-    assert why.startswith("no points on these data: the expert reference's lead over the baseline is hardly more")
+    assert why.startswith(
+        "no points on these data: the expert reference's lead over the baseline is hardly more"
+    )
 
 
 def test_an_expert_no_better_than_the_baseline_is_the_data_s_doing_and_no_fault_of_the_harness() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from harness.readings import Record
+from harness.records import Judged, Score
 from harness.reports.parts import clean, words
 from harness.sheets import Cell, Suite
 
@@ -57,7 +58,7 @@ def render_changes(rows: Iterable[tuple[Cell, Cell | None, str]]) -> str:
         ending = "the same" if after == before else ending
         lines.append(_line(before.candidate, before.task, _ended(before), ending))
         if after is not None and after != before:
-            lines += [f"    {words}" for words in _verdicts(before, after)]
+            lines += [f"    {words}" for words in limits(before, after)]
     return "\n".join(lines)
 
 
@@ -114,16 +115,22 @@ def _ended(cell: Cell) -> str:
     return f"{points} {cell.outcome}"
 
 
-def _verdicts(before: Cell, after: Cell) -> list[str]:
+def limits(before: Cell | Score, after: Cell | Score) -> list[str]:
+    """A sentence for each constraint whose limit or verdict is another now, and for each that is gone."""
     old = {constraint.name: constraint for constraint in before.constraints}
     lines = []
     for new in after.constraints:
-        then = old.get(new.name)
-        verdict, threshold = (then.verdict, f"{then.threshold:g}") if then else ("none", "none")
-        if (verdict, threshold) != (new.verdict, f"{new.threshold:g}"):
+        then = old.pop(new.name, None)
+        was, verdict = (_limit(then), then.verdict) if then else ("none", "none")
+        if (was, verdict) != (_limit(new), new.verdict):
             name = clean.line(new.name, 60)
-            lines.append(f"{name}: threshold {threshold} -> {new.threshold:g}, {verdict} -> {new.verdict}")
+            lines.append(f"{name}: limit {was} -> {_limit(new)}, {verdict} -> {new.verdict}")
+    lines += [f"{clean.line(c.name, 60)}: limit {_limit(c)} -> none" for c in old.values()]
     return lines
+
+
+def _limit(constraint: Judged) -> str:
+    return f"{constraint.bound.replace('_', ' ')} {constraint.threshold:g}"
 
 
 def _line(*parts: str) -> str:
