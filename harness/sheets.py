@@ -76,7 +76,8 @@ class Cell(Record):
 
     Points are as in Score: `points` is what counts, `points_each` the uncapped points of each instance, `points_room`
     how far noise that is not the submission's own may lift them.
-    `instances` are the ids of these instances: cells with the same ids can be compared in pairs.
+    `instances` are the ids of these instances, less those that were added to decide an open verdict: cells with the
+    same ids can be compared in pairs.
     `run_id` is empty where nothing was run ("not_attempted", or refused before a run began).
     `value` is the objective's, with its 95 % interval, in `unit`. `look` is what somebody decided who looked at it:
     the rest of the cell is as that leaves it. A stored cell holds none.
@@ -267,7 +268,7 @@ _CONSTRAINT = set(CellConstraint.model_fields)
 
 def _instances(run: Run) -> tuple[str, ...]:
     pairs: Sequence[tuple[int, str]] = sorted({(t.number, t.instance_id) for t in run.trials})
-    return tuple(name for _, name in pairs)
+    return tuple(name for _, name in pairs[: run.head.profile.trials])
 
 
 def with_look(cell: Cell, look: Look | None) -> Cell:

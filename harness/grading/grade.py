@@ -42,17 +42,28 @@ from harness.tiers import reached
 
 
 def grade(
-    criteria: Criteria, rounds: Sequence[Comparison], other_instances: Sequence[LadderOn] = ()
+    criteria: Criteria,
+    rounds: Sequence[Comparison],
+    other_instances: Sequence[LadderOn] = (),
+    counted: int | None = None,
 ) -> Score:
-    """The score of the candidate over all rounds; the first round that failed speaks for all.
+    """The score of the candidate over all rounds; the first of the `counted` ones that failed speaks for all.
+
+    Points, objective and tier are of the first `counted` rounds (all by default), which everybody has. Rounds that were
+    added while a verdict was open decide that verdict and nothing else: equal code has equal points, however often its
+    clock was disturbed. So one that fails on an added instance leaves the verdict open.
 
     `other_instances` tell how far the references stood apart on others of the same data, where that was looked at.
     """
-    failed = next((r.candidate.assessed for r in rounds if r.candidate.assessed.outcome != "ok"), None)
+    own, added = list(rounds[:counted]), list(rounds[len(rounds[:counted]) :])
+    failed = next((r.candidate.assessed for r in own if r.candidate.assessed.outcome != "ok"), None)
     if failed is not None:
         return unscored(criteria, failed.outcome, failed.reason, failed.measurements)
-    trust = timing(criteria, rounds)
-    rounds = undisturbed(rounds, trust)
+    undecided = [r.candidate.assessed for r in added if r.candidate.assessed.outcome != "ok"]
+    every = [*own, *(r for r in added if r.candidate.assessed.outcome == "ok")]
+    trust = timing(criteria, every)
+    every = undisturbed(every, trust)
+    rounds = every[: len(own)]
     estimates = [objective_value(criteria.objective, r.candidate, r.references, r.alpha) for r in rounds]
     known = [e for e in estimates if e is not None]
     measurements = merged([r.candidate.assessed for r in rounds])
@@ -62,10 +73,10 @@ def grade(
     value = combine(known, log_of if criteria.objective.ratio_of else None)
     each = _each(criteria.objective, rounds, known)
     uncapped, low, high = _points(criteria.objective, rounds, each, value)
-    constraints = tuple(judge(c, rounds, trust) for c in all_constraints(criteria, rounds))
+    constraints = tuple(judge(c, every, trust) for c in all_constraints(criteria, every))
     strange = impossible(criteria, measurements, value, trust)
     if not strange and all(c.verdict != "fail" for c in constraints):
-        unsteady = standing(criteria.objective, rounds, trust, other_instances)
+        unsteady = standing(criteria.objective, every, trust, other_instances)
         constraints += (unsteady,) if unsteady else looked_at(criteria, rounds, measurements, value, uncapped)
     outcome = _outcome(constraints, strange, uncapped)
     tier = _tier(criteria.objective, rounds, uncapped)
@@ -83,9 +94,18 @@ def grade(
         objective=_objective(criteria.objective, value, known),
         constraints=constraints,
         measurements=measurements,
-        reasons=_reasons(outcome, uncapped, tier, constraints, strange),
+        reasons=_reasons(outcome, uncapped, tier, constraints, strange) + _on_added(outcome, undecided),
         timing=trust,
     )
+
+
+def _on_added(outcome: Outcome, undecided: Sequence[Assessed]) -> tuple[str, ...]:
+    """That an instance which was added for an open verdict could not decide it."""
+    if outcome != "inconclusive" or not undecided:
+        return ()
+    first = undecided[0]
+    ended = f"{first.outcome.replace('_', ' ')}: {first.reason}"
+    return (f"an instance that was added to decide it decides nothing, since it ended there as {ended}",)
 
 
 def ladder(criteria: Criteria, rounds: Sequence[Comparison]) -> tuple[Rung, ...]:

@@ -61,10 +61,11 @@ def rescored(
         rounds.append(done.round)
         assessed += done.assessed
     criteria = order.task.criteria
+    counted = order.profile.trials
     update = {
         "assessed": tuple(assessed),
-        "score": told(grade.grade(criteria, rounds, old.head.other_instances), old.head),
-        "ladder": grade.ladder(criteria, rounds),
+        "score": told(grade.grade(criteria, rounds, old.head.other_instances, counted), old.head),
+        "ladder": grade.ladder(criteria, rounds[:counted]),
     }
     new = old.model_copy(update=update)
     return Rescored(old, new)

@@ -98,7 +98,8 @@ def _finished(order: Order, held: Held, first: Prepared, store: Store, head: Run
                 _measure(order, held.setting, prepared, store, head, watch)
             done.append(_judged(order, prepared, store, head))
         store.measured(head)
-        score = told(grade.grade(criteria, [d.round for d in done], head.other_instances), head)
+        rounds, counted = [d.round for d in done], order.profile.trials
+        score = told(grade.grade(criteria, rounds, head.other_instances, counted), head)
     except (UsageError, StoreError):
         raise
     except HarnessError as error:
@@ -109,7 +110,7 @@ def _finished(order: Order, held: Held, first: Prepared, store: Store, head: Run
         trials=tuple(in_order(t for d in done for t in d.trials)),
         assessed=tuple(a for d in done for a in d.assessed),
         score=score,
-        ladder=grade.ladder(criteria, [d.round for d in done]),
+        ladder=grade.ladder(criteria, [d.round for d in done][: order.profile.trials]),
         wall_seconds=earlier + time.monotonic() - began,
     )
     store.scored(finished, final=score.outcome not in OURS)
@@ -126,7 +127,7 @@ def _more(order: Order, rounds: Sequence[Comparison], other_instances: Sequence[
         return True
     if len(rounds) >= order.profile.max_trials:
         return False
-    score = grade.grade(order.task.criteria, rounds, other_instances)
+    score = grade.grade(order.task.criteria, rounds, other_instances, order.profile.trials)
     if score.open_by == "data":
         return any(c.open_by == "data" and c.value is not None for c in score.constraints)
     return score.outcome == "inconclusive" and score.open_by != "evaluator"

@@ -257,9 +257,7 @@ def test_limits_are_those_of_the_named_folder_else_of_what_is_installed_not_of_w
     finder = _finder(None)
     assert finder("toy-squares", recorded).folder == finder("toy-squares", recorded).folder == recorded
     said = capsys.readouterr()
-    assert (said.out + said.err).count(
-        "toy-squares is not installed: limits are read where it was run"
-    ) == 1
+    assert (said.out + said.err).count("toy-squares is not installed: limits are read where it was run") == 1
     with pytest.raises(TaskError, match="there is no task 'toy-squares'"):
         _finder(None)("toy-squares", tmp_path / "gone")
 

@@ -992,3 +992,48 @@ def test_a_reference_that_failed_has_a_place_without_a_value() -> None:
         ("expert", "ok", 0.9),
     ]
     assert rungs[1].points is None
+
+
+def test_an_instance_that_was_added_decides_an_open_verdict_and_moves_no_points() -> None:
+    """Equal code, equal instances, and one clock that was disturbed: 57 and 61 points before."""
+    first, added = accuracies(0.62), accuracies(0.78)
+    alone = grade(Criteria(objective=PLAIN), [first], counted=1)
+    both = grade(Criteria(objective=PLAIN), [first, added], counted=1)
+    of_points = (
+        "points",
+        "points_uncapped",
+        "points_low",
+        "points_high",
+        "points_each",
+        "points_room",
+        "tier",
+    )
+    assert [getattr(both, name) for name in of_points] == [getattr(alone, name) for name in of_points]
+    assert (both.objective, both.measurements) == (alone.objective, alone.measurements)
+    assert grade(Criteria(objective=PLAIN), [first, added]).points != alone.points
+    sized = Criteria(objective=PLAIN, constraints=(limit(compare="absolute", at_most=10.0),))
+
+    def of_size(r: Comparison, value: float, low: float, high: float) -> Comparison:
+        assessed = r.candidate.assessed
+        found = (*assessed.measurements, measured("size", value, low, high))
+        return replace(r, candidate=Side(assessed.model_copy(update={"measurements": found})))
+
+    open_ = of_size(first, 10.5, 8.0, 13.0)
+    assert grade(sized, [open_], counted=1).outcome == "inconclusive"
+    decided = grade(sized, [open_, of_size(added, 5.0, 4.9, 5.1)], counted=1)
+    assert (decided.outcome, decided.points) == ("ok", pytest.approx(alone.points))
+
+
+def test_what_fails_on_an_added_instance_leaves_the_verdict_open_and_what_fails_on_a_counted_one_speaks() -> (
+    None
+):
+    sized = Criteria(objective=PLAIN, constraints=(limit(compare="absolute", at_most=10.0),))
+    r = accuracies(0.62)
+    found = (*r.candidate.assessed.measurements, measured("size", 10.0, 8.0, 13.0))
+    open_ = replace(r, candidate=Side(r.candidate.assessed.model_copy(update={"measurements": found})))
+    crashed = replace(r, candidate=side(outcome="crashed", reason="ValueError: no"))
+    score = grade(sized, [open_, crashed], counted=1)
+    assert (score.outcome, score.points) == ("inconclusive", pytest.approx(30.0))
+    assert "it ended there as crashed: ValueError: no" in score.reasons[-1]
+    assert grade(sized, [open_, crashed], counted=2).outcome == "crashed"
+    assert grade(sized, [crashed], counted=1).outcome == "crashed"

@@ -106,7 +106,7 @@ def test_where_they_do_not_stand_apart_nobody_gets_points_and_it_is_said_before_
     )
     assert len({trial.number for trial in run.trials}) == 1, "more instances would say the same"
     shown = " ".join(text.to_text(text.render_run(run), 200).split())
-    assert "no points, since the references do not stand apart on these data" in shown
+    assert "no points: a verdict is open, since the references do not stand apart on these data" in shown
     assert "nothing is held against the submission" in shown
     told = summary(run)
     assert (told.points, told.points_uncapped, told.open_by) == (None, None, "data")

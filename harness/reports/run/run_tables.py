@@ -65,9 +65,7 @@ def points_note(run: Run) -> str:
     if score is None:
         return "no points: the run was not scored"
     if score.withheld:
-        if score.open_by == "data":
-            return f"no points, {words.OPEN_BY['data']}"
-        beyond = "" if score.open_by == "evaluator" else ", on what was measured beyond its limit"
+        beyond = "" if score.open_by in ("evaluator", "data") else ", on what was measured beyond its limit"
         return f"no points: a verdict is open, {words.OPEN_BY[score.open_by]}{beyond}"
     if score.outcome == "inconclusive" and score.points_uncapped is not None:
         return "of 100 points, provisional: a verdict is open"
