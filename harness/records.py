@@ -316,7 +316,7 @@ class Rung(Record):
 
 
 class Source(Record):
-    """A data set or model that was used. `public`: a candidate could look the answers up."""
+    """A data set or model that was used. `public`: answers could be looked up; `parts`: what was read, in words."""
 
     role: str
     kind: Literal["builtin", "local", "hub", "derived", "made"]
@@ -326,6 +326,7 @@ class Source(Record):
     license: str = "unknown"
     revision: str = ""
     public: bool = False
+    parts: tuple[str, ...] = ()
 
 
 class ProfileUsed(Record):

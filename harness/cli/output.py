@@ -102,7 +102,7 @@ def show_check(order: Order, result: Checked, as_json: bool) -> None:
     """What `harness check` found, for people or for machines."""
     from harness.reports.run.check import check_summary, render_check
 
-    found = (result.assessed, result.trial, result.problems, result.warnings)
+    found = (result.assessed, result.trial, result.problems, result.warnings, result.read)
     if as_json:
         print_json(check_summary(order.task.id, *found))
         return

@@ -29,12 +29,16 @@ _OURS = {"harness", "tasks", "reference_solutions"}
 
 @dataclass(frozen=True)
 class Checked:
-    """The result of a check: the trial, what was measured, what is wrong and what to look out for."""
+    """The result of a check: the trial, what was measured, what is wrong and what to look out for.
+
+    `read` says what was read of data of one's own: rows of each part, and of which file.
+    """
 
     trial: Trial
     assessed: Assessed
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
+    read: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -62,7 +66,8 @@ def check(order: Order, observer: Observer) -> Checked:
         *_slow_start(order, outcome.trial),
         *_chatty(outcome.trial),
     ]
-    return Checked(outcome.trial, assessed, tuple(problems), tuple(warnings))
+    read = tuple(part for source in prepared.sources for part in source.parts)
+    return Checked(outcome.trial, assessed, tuple(problems), tuple(warnings), read)
 
 
 def growth(task: Task, size: str) -> float:

@@ -100,6 +100,8 @@ def prepare(order: Order, number: int, observer: Observer, may_derive: bool = Tr
     instance = order.task.prepare(bench)
     requests = require_fresh_inputs(order.task, instance)
     used = tuple(bench.used.values())
+    for part in (part for source in used for part in source.parts if number == 0):
+        observer.note(f"read {part}")
     identity = of_value([size, seed, _identifying(bench.used), requests])
     return Prepared(number, instance, identity[:16], used)
 

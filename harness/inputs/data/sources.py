@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from harness.digests import of_bytes
 from harness.errors import DataError, ModelError
 from harness.inputs.data import hub, qrels, stackdocs, tables
+from harness.inputs.data.labels import Label, strange_to
 from harness.machine.temporary import named_folder
 from harness.records import Source
 
@@ -250,18 +251,17 @@ def _multi_label(data: tables.Tables) -> MultiLabel | None:
 def _classification(data: tables.Tables) -> TextClassification:
     where = data.source.name
     train, test = data.labels("train", "label"), data.labels("test", "label")
-    noisy = data.labels("train", "noisy_label") if data.column("train", "noisy_label") else None
+    # A column that happens to be called so decides what is learned from: it has to be named.
+    noisy = data.labels("train", "noisy_label") if "noisy_label" in data.columns else None
     values = sorted(set(train), key=lambda value: (isinstance(value, str), value))
     if len(values) < 2:
         raise DataError(f"{where}: train has the single label {values[0]!r}, at least two are needed")
     index = {value: number for number, value in enumerate(values)}
-    for name, held in (("the test split", test), ("the noisy labels", noisy or [])):
-        strange = sorted(str(value) for value in set(held) - set(values))
-        if strange:
-            listed = ", ".join(strange[:5])
-            raise DataError(f"{where}: {name} has {listed}, which no label of train is: drop these rows")
+    for name, held in (("test", test), ("the noisy labels", noisy or [])):
+        if strange := [value for value in held if value not in index]:
+            raise DataError(f"{where}: {strange_to(name, strange, len(held), values)}")
 
-    def split(table: str, labels: list[tables.Label], noise: list[tables.Label] | None) -> LabelledTexts:
+    def split(table: str, labels: list[Label], noise: list[Label] | None) -> LabelledTexts:
         codes = [np.array([index[value] for value in part], np.int64) for part in (labels, noise or [])]
         return LabelledTexts(data.texts(table, "text"), codes[0], None if noise is None else codes[1])
 
@@ -269,7 +269,7 @@ def _classification(data: tables.Tables) -> TextClassification:
     return TextClassification(split("train", train, noisy), split("test", test, None), names, data.source)
 
 
-def _label_names(data: tables.Tables, values: list[tables.Label]) -> tuple[str, ...]:
+def _label_names(data: tables.Tables, values: list[Label]) -> tuple[str, ...]:
     """Strings name themselves; numbers by a label_name column, or labels.json, or as they are."""
     if data.column("train", "label_name") and all(isinstance(value, int) for value in values):
         named = dict(zip(data.labels("train", "label"), data.labels("train", "label_name"), strict=True))

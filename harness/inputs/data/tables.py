@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.digests import of_bytes, of_files
 from harness.errors import DataError
-from harness.inputs.data import hub, known
+from harness.inputs.data import files, hub, known
+from harness.inputs.data.files import listed
+from harness.inputs.data.labels import Label, as_label, is_number, kind_and_mend, missing
 from harness.records import Source
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "text": ("text", "sentence", "content", "utterance", "question", "document", "sentence_text"),
     "label": ("label", "labels", "gold_label", "category", "intent", "target", "class"),
     "label_name": ("label_name", "label_text"),
-    "noisy_label": ("noisy_label",),
+    "noisy_label": (),  # never by its name alone
     "doc_id": ("_id", "doc_id", "docid", "corpus-id", "corpus_id", "pid", "id"),
     "title": ("title",),
     "passage": ("text", "passage", "contents", "content", "body"),
@@ -34,10 +36,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 SHARED_ROLES = {"doc_id", "query_id"}  # these are in several tables, maybe under another name in each
 FLAG = "has_"  # columns of this prefix each say of one label whether a row has it
 TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl")
 NOTES = ("DATASET.md", "README.md")
-
-Label = int | str
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Tables:
             return chosen
         if chosen is not None and role not in SHARED_ROLES:
             raise DataError(
-                f"{self.source.name}: {table} has no column {chosen!r} for {role}, only {_listed(present)}"
+                f"{self.source.name}: {table} has no column {chosen!r} for {role}, only {listed(present)}"
             )
         return next((name for name in ROLES[role] if name in present), None)
 
@@ -65,7 +64,7 @@ class Tables:
         """As `column`, where the role must be played."""
         column = self.column(table, role)
         if column is None:
-            present = _listed([str(name) for name in self.frames[table].columns])
+            present = listed([str(name) for name in self.frames[table].columns])
             raise DataError(
                 f"{self.source.name}: no column of {table} has a usual name for {role}: "
                 f"give columns {role}=NAME, with one of {present}"
@@ -75,7 +74,7 @@ class Tables:
     def texts(self, table: str, role: str, blank_allowed: bool = False) -> tuple[str, ...]:
         """A column of texts; none may be missing or blank unless that is allowed."""
         name = self.need(table, role)
-        values = ["" if _missing(value) else value for value in self.frames[table][name].tolist()]
+        values = ["" if missing(value) else value for value in self.frames[table][name].tolist()]
         for row, value in enumerate(values, start=1):
             if not isinstance(value, str):
                 raise DataError(
@@ -87,16 +86,50 @@ class Tables:
         return tuple(values)
 
     def labels(self, table: str, role: str) -> list[Label]:
-        """A column of labels: whole numbers, or else strings."""
+        """A column of labels: whole numbers, or else strings. Raises DataError for what could be meant as either.
+
+        Digits are a number where the number is written so: `01` is a name, and another than `1`.
+        """
         name = self.need(table, role)
-        values = [_label(value) for value in self.frames[table][name].tolist()]
-        for row, value in enumerate(values, start=1):
-            if value is None:
-                raise DataError(f"{self.source.name}: row {row} of {table} has no label in {name!r}: drop it")
+        cells = self.frames[table][name].tolist()
+        values = [as_label(cell) for cell in cells]
+        self._require_labels(table, name, cells, values)
         present = [value for value in values if value is not None]
-        if all(isinstance(value, int) or re.fullmatch(r"-?\d+", value) for value in present):
+        self._require_apart(table, name, cells, present)
+        if all(isinstance(value, int) or is_number(value) for value in present):
             return [int(value) for value in present]
         return [str(value) for value in present]
+
+    def _require_labels(
+        self, table: str, name: str, cells: Sequence[Any], values: Sequence[Label | None]
+    ) -> None:
+        """Raises DataError where a cell holds no label, with what it holds, of which kind, and in how many rows."""
+        wrong = [
+            (row, cell)
+            for row, (cell, value) in enumerate(zip(cells, values, strict=True), 1)
+            if value is None
+        ]
+        if not wrong:
+            return
+        row, cell = wrong[0]
+        kind, mend = kind_and_mend(cell)
+        alike = sum(kind_and_mend(other)[0] == kind for _, other in wrong)
+        rows = f"row {row} of {table}" + (f" and {alike - 1} more of its {len(cells)}" if alike > 1 else "")
+        hold = "hold" if alike > 1 else "holds"
+        raise DataError(
+            f"{self.source.name}: {rows} {hold} {kind} in {name!r}, where a label is wanted: {mend}"
+        )
+
+    def _require_apart(self, table: str, name: str, cells: Sequence[Any], values: Sequence[Label]) -> None:
+        """Raises DataError where two labels would become one that were written differently."""
+        written: dict[str, Any] = {}
+        for cell, value in zip(cells, values, strict=True):
+            before = written.setdefault(str(value), cell)
+            if isinstance(before, str) != isinstance(cell, str) or (isinstance(cell, str) and before != cell):
+                raise DataError(
+                    f"{self.source.name}: {table} holds {before!r} and {cell!r} in {name!r}, which would become one "
+                    "label: write it in one way, or tell two labels apart by more than blanks"
+                )
 
     def flags(self, table: str) -> list[str]:
         """The names of the labels that have a column of their own, `has_<label>`, in the table's order."""
@@ -137,18 +170,23 @@ def read_local(folder: Path, columns: Mapping[str, str], wanted: Sequence[str]) 
             f"the data folder {folder} {where}: name a folder, builtin:stackdocs or hub:ORG/NAME@COMMIT"
         )
     saved = hub.is_saved(folder)
-    groups = {} if saved else _files(folder, wanted)
-    files = [path for group in groups.values() for path in group]
     if saved:
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-    frames = hub.load_saved(folder) if saved else {name: _read_all(group) for name, group in groups.items()}
+        frames, words = hub.load_saved(folder), ()
+        parts = sorted(path for path in folder.rglob("*") if path.is_file())
+    else:
+        groups = files.found(folder, wanted)
+        read = {name: files.read_all(name, group) for name, group in groups.items()}
+        frames = {name: one.frame for name, one in read.items()}
+        words = tuple(one.words for one in read.values())
+        parts = [path for group in groups.values() for path in group]
     source = Source(
         role="data",
         kind="local",
         name=folder.name,
-        digest=of_files(files),
+        digest=of_files(parts),
         license=licence(folder),
-        size_bytes=sum(path.stat().st_size for path in files),
+        size_bytes=sum(path.stat().st_size for path in parts),
+        parts=(*(words or _counted(frames)), *_unused(frames, columns)),
     )
     data = Tables(_filled(frames, str(folder)), _known_roles(columns), source, _label_names(folder))
     if renown := known.recognised(data.cells()):
@@ -172,6 +210,7 @@ def read_hub(name: str, revision: str, columns: Mapping[str, str], configs: Sequ
         size_bytes=sum(map(len, content)),
         revision=revision,
         public=True,
+        parts=_counted(frames),
     )
     return Tables(_filled(frames, name), _known_roles(columns), source)
 
@@ -191,49 +230,19 @@ def licence(folder: Path) -> str:
     return "unknown"
 
 
-def _files(folder: Path, wanted: Sequence[str]) -> dict[str, list[Path]]:
-    """Table name -> its files (shards in order), from the folder and its `data` and `qrels`."""
-    groups: dict[str, list[Path]] = {}
-    for place in (folder, folder / "data", folder / "qrels"):
-        for path in sorted(place.iterdir()) if place.is_dir() else []:
-            name = re.sub(r"-\d+-of-\d+$", "", path.stem)
-            name = f"qrels_{name}" if place.name == "qrels" and place != folder else name
-            if path.suffix in SUFFIXES and ("qrels" if name.startswith("qrels") else name) in wanted:
-                groups.setdefault(name, []).append(path)
-    for name, paths in groups.items():
-        if len({path.suffix for path in paths}) > 1:
-            raise DataError(f"{folder} holds {name} as {_listed([p.name for p in paths])}: keep one format")
-    if not groups:
-        present = sorted(path.name for path in folder.iterdir())
-        raise DataError(
-            f"{folder} has no parquet, CSV, TSV or JSONL file named {' or '.join(wanted)}, "
-            f"only {_listed(present) or 'nothing at all'}"
-        )
-    return groups
+def _counted(frames: hub.Frames) -> tuple[str, ...]:
+    return tuple(f"{name}: {len(frame):,} rows" for name, frame in frames.items())
 
 
-def _read_all(files: Sequence[Path]) -> pd.DataFrame:
-    import pandas as pd
-
-    frames = [_read(path) for path in files]
-    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
-
-
-def _read(path: Path) -> pd.DataFrame:
-    """One file as a frame. Cells of CSV stay strings: 007 is an identifier, and NA may be a text."""
-    import pandas as pd
-
-    try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        if path.suffix == ".jsonl":
-            lines = path.read_text(encoding="utf-8").split("\n")
-            return pd.DataFrame([json.loads(line) for line in lines if line.strip()])
-        mark = "\t" if path.suffix == ".tsv" else ","
-        return pd.read_csv(path, sep=mark, dtype=str, keep_default_na=False)
-    except (ValueError, OSError, RecursionError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path} cannot be read, write it again ({reason[:200]})") from error
+def _unused(frames: hub.Frames, columns: Mapping[str, str]) -> tuple[str, ...]:
+    """A column that would be taken up if it were named; it changes what is learned from, so that nobody guesses it."""
+    name = "noisy_label"
+    there = [
+        table for table, frame in frames.items() if name in map(str, frame.columns) and name not in columns
+    ]
+    return tuple(
+        f"{table}: its column {name} is not used; --columns {name}={name} takes it" for table in there
+    )
 
 
 def _filled(frames: hub.Frames, where: str) -> hub.Frames:
@@ -246,7 +255,7 @@ def _filled(frames: hub.Frames, where: str) -> hub.Frames:
 def _known_roles(columns: Mapping[str, str]) -> Mapping[str, str]:
     strange = sorted(set(columns) - set(ROLES))
     if strange:
-        raise DataError(f"a column cannot play {strange[0]!r}: the roles are {_listed(list(ROLES))}")
+        raise DataError(f"a column cannot play {strange[0]!r}: the roles are {listed(list(ROLES))}")
     return columns
 
 
@@ -257,20 +266,3 @@ def _label_names(folder: Path) -> list[str]:
     except (OSError, ValueError, RecursionError):
         return []
     return [str(name) for name in names] if isinstance(names, list) else []
-
-
-def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and value != value)
-
-
-def _label(value: Any) -> Label | None:
-    """A cell as a label; None where there is none, or a fraction or a list."""
-    if isinstance(value, str):
-        return value.strip() or None
-    if isinstance(value, bool | int) or (isinstance(value, float) and value.is_integer()):
-        return int(value)
-    return None
-
-
-def _listed(names: Sequence[str], most: int = 16) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -18,19 +18,25 @@ _SHOWN_LOG = 2000
 
 
 class CheckSummary(Record):
-    """What `harness check --json` prints; `measurements` holds what could be measured, by name."""
+    """What `harness check --json` prints; `measurements` holds what could be measured, by name; `read` says of what."""
 
     task: str
     passed: bool
     outcome: Outcome
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
+    read: tuple[str, ...] = ()
     measurements: dict[str, float]
     detail: str
 
 
 def check_summary(
-    task: str, assessed: Assessed, trial: Trial, problems: Sequence[str], warnings: Sequence[str]
+    task: str,
+    assessed: Assessed,
+    trial: Trial,
+    problems: Sequence[str],
+    warnings: Sequence[str],
+    read: Sequence[str] = (),
 ) -> CheckSummary:
     """The summary of a check of a submission to `task`; it passed if there is no problem."""
     return CheckSummary(
@@ -39,13 +45,18 @@ def check_summary(
         outcome=assessed.outcome,
         problems=tuple(problems),
         warnings=tuple(warnings),
+        read=tuple(read),
         measurements={m.name: m.value for m in assessed.measurements if m.value is not None},
         detail=trial.detail,
     )
 
 
 def render_check(
-    assessed: Assessed, trial: Trial, problems: Sequence[str], warnings: Sequence[str]
+    assessed: Assessed,
+    trial: Trial,
+    problems: Sequence[str],
+    warnings: Sequence[str],
+    read: Sequence[str] = (),
 ) -> RenderableType:
     """What the candidate needs to know before the real run."""
     parts: list[RenderableType] = []
@@ -53,6 +64,7 @@ def render_check(
     parts.append(Text(head if not problems else "Check failed: the real run would fail.", style="bold"))
     parts += [Text(f"- {printable(problem)}") for problem in problems]
     parts += [Text(f"- look out: {printable(warning)}") for warning in warnings]
+    parts += [Text(f"- read: {printable(part)}") for part in read]
     if trial.detail:
         parts.append(Padding(Text(printable(trial.detail)), (1, 2)))
     if assessed.measurements:

@@ -368,7 +368,7 @@ def sources(run: Run) -> Table:
     rows = tuple(
         row(
             cell(s.role, s.kind),
-            cell(s.name, words.revision(s)),
+            cell(s.name, "; ".join([*filter(None, [words.revision(s)]), *s.parts])),
             s.license,
             units.size(s.size_bytes),
             "public" if s.public else "not public",
