@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
 
 from harness.analysis.calibration import recovery, rehearsal
 from harness.analysis.calibration.generators import Design, linear
@@ -13,19 +15,21 @@ from harness.analysis.calibration.gibbs import fit
 from harness.analysis.calibration.results import Simulation
 from harness.analysis.calibration.tables import Row, of_cell
 from harness.assessment import suites
-from harness.errors import UsageError
+from harness.errors import UsageError, first_of
 from harness.inputs import profiles
 from harness.inputs.tasks import find
 from harness.machine import lease
 from harness.observer import Observer
 from harness.records import TIERS
+from harness.runs.ladders import climb
 from harness.runs.options import Options, order
 from harness.runs.order import in_one_pair
 from harness.runs.prepare import prepare, setting_of
-from harness.runs.prove import climb
 from harness.sheets import CellConstraint, Suite, TaskInSuite
 from harness.store.ledger import Ledger
 
+PROFILE = "laptop-cpu"  # of tasks that are listed, where none is named
+_ROWS = TypeAdapter(list[Row])
 SETS = 40
 FIT = Design(sets=1, people=50, tasks=12)
 
@@ -54,9 +58,16 @@ def simulate(generator: str | None, sets: int, seed: int, note: Callable[[str], 
     )
 
 
-def suite_of(name: str, tasks_root: Path | None, profile: str) -> Suite:
-    """The suite called `name`, or that a list of tasks `A,B,C` makes, each of weight 1; raises UsageError."""
+def suite_of(name: str, tasks_root: Path | None, profile: str | None) -> Suite:
+    """The suite called `name`, or that a list of tasks `A,B,C` makes, each of weight 1; raises UsageError.
+
+    A suite says itself on which profile each task is measured, so `profile` goes with a list alone.
+    """
     if name.endswith(".toml") or name in profiles.suite_names():
+        if profile is not None:
+            raise UsageError(
+                f"--profile {profile} goes with tasks as A,B,C; the suite {name} names its own profiles"
+            )
         return suites.read(name, tasks_root)
     names = [part.strip() for part in name.split(",") if part.strip()]
     if not names or len(set(names)) < len(names):
@@ -69,7 +80,7 @@ def suite_of(name: str, tasks_root: Path | None, profile: str) -> Suite:
         TaskInSuite(
             id=task.id,
             title=task.definition.title,
-            profile=profile,
+            profile=profile or PROFILE,
             minutes=task.definition.minutes,
             competencies=tuple(task.definition.competencies),
             task_digest=task.digest,
@@ -81,10 +92,10 @@ def suite_of(name: str, tasks_root: Path | None, profile: str) -> Suite:
 
 def ladders(
     suite: Suite, tasks_root: Path | None, instances: int, repeats: int, seed: int, observer: Observer
-) -> list[Row]:
-    """Every task's tiers on `instances` instances, each with `repeats` seeds of its workers."""
-    rows: list[Row] = []
+) -> Iterator[list[Row]]:
+    """Each task's tiers on `instances` instances, each with `repeats` seeds of its workers: the rows of a task."""
     for task in suite.tasks:
+        rows: list[Row] = []
         task_order = in_one_pair(
             order(Options(task=task.id, tasks_root=tasks_root, profile=task.profile, seed=seed))
         )
@@ -116,6 +127,24 @@ def ladders(
                         for tier in TIERS
                         if tier in ladder.points
                     ]
+        yield rows
+
+
+def rows_as_text(rows: list[Row]) -> str:
+    """Measured rows as JSON, to be kept and read again."""
+    return _ROWS.dump_json(rows, indent=1).decode() + "\n"
+
+
+def rows_in(file: Path, suite: Suite) -> list[Row]:
+    """The measured rows that are kept in a file; raises UsageError where it holds none of this suite's tasks."""
+    try:
+        rows = _ROWS.validate_json(file.read_bytes())
+    except OSError as error:
+        raise UsageError(f"--rows {file} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise UsageError(f"--rows {file} holds no rows of a calibration: {first_of(error)}") from error
+    if missing := [task.id for task in suite.tasks if all(row.task != task.id for row in rows)]:
+        raise UsageError(f"--rows {file} has no row of {', '.join(missing)}; measure without --rows")
     return rows
 
 

@@ -29,8 +29,11 @@ def calibrate(
         int, typer.Option("--repeats", min=1, help="Seeds of the workers on each instance.")
     ] = 2,
     profile: Annotated[
-        str, typer.Option("--profile", help="A profile's name or a .toml file.")
-    ] = "laptop-cpu",
+        str | None,
+        typer.Option(
+            "--profile", help="Of tasks as A,B,C: a profile's name or a .toml file; default laptop-cpu."
+        ),
+    ] = None,
     minutes: Annotated[int | None, typer.Option("--minutes", min=1, help="Plan a form of so many.")] = None,
     cut_judges: Annotated[
         Path | None, typer.Option("--cut-judges", metavar="CSV", help="Judges' cut: judge,task,points.")
@@ -51,6 +54,12 @@ def calibrate(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of everything that is drawn.")] = 0,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the report goes.")] = None,
+    rows_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--rows", metavar="FILE", help="Measured before: the rows.json that a calibration kept."
+        ),
+    ] = None,
     as_json: AsJson = False,
     tasks: Annotated[Path | None, typer.Option("--tasks", metavar="DIR", help="More tasks.")] = None,
 ) -> None:
@@ -72,7 +81,15 @@ def calibrate(
     if set_to is not None:
         chosen = chosen.model_copy(update={"cut": set_to})
     with Shown("calibrate", quiet=as_json) as shown:
-        rows = calibrating.ladders(chosen, tasks, seeds, repeats, seed, shown)
+        if rows_file is not None:
+            rows = calibrating.rows_in(rows_file, chosen)
+        else:
+            kept = _rows_file(out)
+            rows = []
+            for of_task in calibrating.ladders(chosen, tasks, seeds, repeats, seed, shown):
+                rows += of_task
+                write_file(kept, calibrating.rows_as_text(rows))  # they cost more than whatever follows
+            shown.note(f"what was measured is kept in {kept}; --rows {kept} starts from it")
         known, others = _past(chosen)
         shown.note("fitting")
         calibration = analyse(chosen, rows + known, seed, minutes)
@@ -80,6 +97,17 @@ def calibrate(
         note = f"Past hand-ins left out, as their task was another version or of another profile: {others}."
         calibration = calibration.model_copy(update={"notes": (*calibration.notes, note)})
     _present(calibration, out, as_json)
+
+
+def _rows_file(out: Path | None) -> Path:
+    """Where measured rows are kept: beside the report, else among the results."""
+    from datetime import UTC, datetime
+
+    from harness.store.results import home
+
+    if out is not None:
+        return out / "rows.json"
+    return home() / "calibrations" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-rows.json"
 
 
 def _past(suite: Suite) -> Past:

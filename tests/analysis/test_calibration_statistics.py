@@ -59,6 +59,18 @@ def test_gap_in_pooled_standard_deviations_by_hand() -> None:
     assert items.apart_by(np.array([1.0, 2, 3]), np.array([10.0, 12, 14])) == pytest.approx(10 / 2.5**0.5)
 
 
+@pytest.mark.parametrize("people", [5, 7, 25])
+def test_one_task_is_calibrated_and_what_rests_on_several_is_absent_with_the_reason(people: int) -> None:
+    """It ended as an error of ours from five people on, and nothing was written."""
+    one = Suite(name="one", title="One", tasks=(TaskInSuite(id=NAMES[0]),))
+    found = calibrate(one, [row for row in rows_of(people) if row.task == NAMES[0]])
+    assert found.absolute.absent_because == reliability.ONE_TASK
+    assert found.relative.low is not None
+    assert {name: estimate.absent_because for name, estimate in found.shares}["task"] == reliability.ONE_TASK
+    assert found.people == people
+    assert found.model_dump_json()
+
+
 def test_the_ladder_is_unsound_where_tiers_overlap_or_turn() -> None:
     rungs = {
         "baseline": np.array([[0.0, 1.0], [2.0, 1.0]]),

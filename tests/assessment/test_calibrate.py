@@ -12,6 +12,7 @@ import pytest
 
 from harness.analysis.calibration.generators import Design
 from harness.analysis.calibration.results import Recovery, Target
+from harness.analysis.calibration.tables import Row
 from harness.assessment import calibrate, suites
 from harness.errors import UsageError
 from harness.observer import Silent
@@ -63,8 +64,8 @@ def test_a_simulation_is_every_situation_and_the_seconds_of_one_fit(
 def test_a_suite_is_known_by_name_read_from_a_file_or_made_of_tasks(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text('[[tasks]]\nid = "toy-squares"\nprofile = "ci-smoke"\nweight = 3\n')
-    assert calibrate.suite_of(str(file), TOYS, "laptop-cpu") == suites.read(str(file), TOYS)
-    assert calibrate.suite_of("smoke", None, "laptop-cpu") == suites.read("smoke")
+    assert calibrate.suite_of(str(file), TOYS, None) == suites.read(str(file), TOYS)
+    assert calibrate.suite_of("smoke", None, None) == suites.read("smoke")
     listed = calibrate.suite_of(" toy-squares,toy-pairs, ", TOYS, "ci-smoke")
     assert listed.name == "toy-squares,toy-pairs"
     assert [(t.title, t.profile, t.weight, t.minutes, t.competencies) for t in listed.tasks[:1]] == [
@@ -97,7 +98,7 @@ def test_ladders_are_every_tier_on_every_instance_with_every_seed(monkeypatch: p
     )
     monkeypatch.setattr(calibrate, "climb", climb)
     suite = calibrate.suite_of("toy-squares", TOYS, "ci-smoke")
-    rows = calibrate.ladders(suite, TOYS, 2, 2, 5, Silent())
+    (rows,) = calibrate.ladders(suite, TOYS, 2, 2, 5, Silent())
     assert [(row.instance, row.seed, row.person, row.points) for row in rows] == [
         (instance, repeat, tier, points + (repeat if points else 0))
         for instance in ("i0", "i1")
@@ -107,6 +108,28 @@ def test_ladders_are_every_tier_on_every_instance_with_every_seed(monkeypatch: p
     assert {(row.task, row.tier == row.person, row.outcome) for row in rows} == {("toy-squares", True, "ok")}
     assert rows[0].verdicts[0] == ("training time", "pass")
     assert rows[0].measured[2].words == score().constraints[2].words
+
+
+def test_a_suite_names_its_own_profiles_so_that_another_is_refused() -> None:
+    with pytest.raises(
+        UsageError, match="--profile laptop-cpu goes with tasks as A,B,C; the suite smoke names its"
+    ):
+        calibrate.suite_of("smoke", None, "laptop-cpu")
+
+
+def test_rows_that_were_measured_are_kept_and_read_again(tmp_path: Path) -> None:
+    suite = calibrate.suite_of("toy-squares", TOYS, "ci-smoke")
+    rows = [Row(person="baseline", tier="baseline", task="toy-squares", instance="0", points=0.0)]
+    file = tmp_path / "rows.json"
+    file.write_text(calibrate.rows_as_text(rows))
+    assert calibrate.rows_in(file, suite) == rows
+    with pytest.raises(UsageError, match=r"has no row of toy-pairs; measure without --rows"):
+        calibrate.rows_in(file, calibrate.suite_of("toy-squares,toy-pairs", TOYS, "ci-smoke"))
+    file.write_text("{}")
+    with pytest.raises(UsageError, match="holds no rows of a calibration"):
+        calibrate.rows_in(file, suite)
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
+        calibrate.rows_in(tmp_path / "none.json", suite)
 
 
 SUITE = Suite(name="s", title="S", tasks=(TaskInSuite(id="a"), TaskInSuite(id="b", task_digest="new")))

@@ -37,6 +37,7 @@ def test_of_a_check_only_what_was_measured_is_listed_and_a_problem_fails_it() ->
         "outcome": "wrong",
         "problems": ["p"],
         "warnings": ["w", "v"],
+        "read": [],
         "measurements": {"accuracy": 0.5},
         "detail": "line 3",
     }

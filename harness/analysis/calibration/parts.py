@@ -73,7 +73,7 @@ def machine(rows: Sequence[Row]) -> Estimate:
     """
     points: dict[tuple[str, str], list[float]] = {}
     for r in rows:
-        if r.points is not None:
+        if r.points is not None and r.machine:  # what was refused before it ran was on no machine
             points.setdefault((r.machine, r.person), []).append(r.points)
     groups: dict[str, list[float]] = {}
     for (name, _), values in points.items():

@@ -15,6 +15,7 @@ FEW = 20  # below, an interval but no single number
 LEAST = 5
 TASKS, SEEDS = (4, 6, 8, 10, 12, 16, 20), (1, 3, 5)
 MOST_TASKS = 60
+ONE_TASK = "it rests on how tasks differ, of which one task says nothing"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def drawn(draws: Draws) -> Components:
     expected = draws.intercept[:, 0] + slope * draws.mu[:, :1]
     return Components(
         person=slope.mean(axis=1) ** 2 * tau2,
-        task=expected.var(axis=1, ddof=1),
+        # One task says nothing of how tasks differ: what rests on that is absent then.
+        task=expected.var(axis=1, ddof=1) if expected.shape[1] > 1 else np.full(len(expected), np.nan),
         crossed=draws.unique[:, 0].mean(axis=1) + slope.var(axis=1) * tau2,
         seed=draws.noise[:, 0].mean(axis=1),
     )
@@ -88,6 +90,8 @@ def of_draws(values: Floats | float, people: int) -> Estimate:
     """Median and 95 % interval of draws; below FEW people the interval alone, below LEAST nothing."""
     if people < LEAST:
         return Estimate(absent_because=f"too few examinees: {people} of at least {LEAST}")
+    if not np.isfinite(values).all():
+        return Estimate(absent_because=ONE_TASK)
     low, middle, high = (float(v) for v in np.quantile(values, [0.025, 0.5, 0.975]))
     return Estimate(value=middle if people >= FEW else None, low=low, high=high, absent_because=_few(people))
 
