@@ -23,7 +23,7 @@ from pathlib import Path
 from harness.isolation.base import Launched
 from harness.isolation.cgroups import Cgroup
 from harness.isolation.tree import Memory, members, memory_of, processor_seconds
-from harness.isolation.written import Held, Resident, WrittenFiles
+from harness.isolation.written import Allowance, Held, Resident, WrittenFiles
 from harness.machine.processes import born
 
 ADVISORY = "(advisory)"
@@ -62,10 +62,12 @@ class MemoryMeter:
     lost: str = ""
     signs: set[str] = field(default_factory=set)
     high_water: int = 0
+    allowance: Allowance = field(default_factory=Allowance)
+    marks: dict[int, int] = field(default_factory=dict)
     written: WrittenFiles = field(init=False)
 
     def __post_init__(self) -> None:
-        self.written = WrittenFiles(home=self.launched.home, seconds=self._seconds)
+        self.written = WrittenFiles(home=self.launched.home, seconds=self._seconds, allowance=self.allowance)
 
     @property
     def group(self) -> Cgroup | None:
@@ -103,6 +105,8 @@ class MemoryMeter:
         for pid in pids:
             if pid not in self.known:
                 self.known[pid] = born(pid)
+        for gone in [pid for pid in self.known if pid not in pids and pid != self.launched.pid]:
+            del self.known[gone]  # each would be looked for again at every reading
         each = {pid: memory for pid in sorted(pids) if (memory := memory_of(pid)) is not None}
         risen = self._note_high_water(each.get(self.launched.pid))
         if group is not None and not self.lost and (self.joined or self._joins(group)):
@@ -151,12 +155,15 @@ class MemoryMeter:
         file = max(_sum(each.values(), "file") or 0, born_with.file)
         kept = sum(self._in_files(each, grouped=True))
         more = file + stray + born_with.anonymous + kept
+        # What was mapped and is not any more shows in a process's own high-water mark alone.
+        unseen = self._highest_since(each) - (usage.peak + more)
+        unseen = unseen if unseen > _SLACK else 0
         return Reading(
             pids=tuple(each),
             held=usage.held + more,
-            peak=usage.peak + more,
+            peak=usage.peak + more + unseen,
             anonymous=usage.anonymous + born_with.anonymous,
-            file=file,
+            file=file + unseen,
             shared=usage.shared + kept,
         )
 
@@ -164,6 +171,11 @@ class MemoryMeter:
         with contextlib.suppress(OSError, ValueError):
             self.joined = self.launched.pid in group.pids()
         return self.joined
+
+    def _highest_since(self, each: dict[int, Memory]) -> int:
+        """The highest mark of a process whose mark rose since the last reading, else 0."""
+        before, self.marks = self.marks, {pid: memory.high_water for pid, memory in each.items()}
+        return max((mark for pid, mark in self.marks.items() if mark > before.get(pid, 0)), default=0)
 
     def _note_high_water(self, main: Memory | None) -> int:
         """The main process's own peak if it rose since the last reading, else 0; notes it if the peak fell."""

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.machine.processes import lines_of
+from harness.machine.processes import TooMuch, lines_of
 
 # Inputs are copied at some GiB a second of processor time; by then a worker has had plenty of it.
 _GRACE_SECONDS, _GRACE_BYTES_A_SECOND = 1.0, 400e6
@@ -66,12 +66,41 @@ class _Disk(NamedTuple):
     point: str
 
 
+@dataclass
+class Allowance:
+    """The processor time that one look at a worker may take: how much there is to see is the worker's choice.
+
+    While it lasts nothing is read of what the worker holds, and no limit is enforced. `clock` tells the processor time
+    of the thread that looks; without one nothing is limited.
+    """
+
+    seconds: float = 0.0
+    clock: Callable[[], float] | None = None
+    _until: float = 0.0
+
+    def begin(self) -> None:
+        """A look begins."""
+        if self.clock is not None:
+            self._until = self.clock() + self.seconds
+
+    def spend(self) -> None:
+        """Raises TooMuch where this look has taken too long."""
+        if self.clock is not None and self.clock() > self._until:
+            raise TooMuch(
+                f"looking at its files and mappings takes over {self.seconds:.1f} s of processor time"
+            )
+
+
 @dataclass(kw_only=True)
 class WrittenFiles:
-    """The files of one worker, whose own folder is `home`; `seconds` tells the processor time it has used."""
+    """The files of one worker, whose own folder is `home`; `seconds` tells the processor time it has used.
+
+    Raises TooMuch where a look takes more than the `allowance`.
+    """
 
     home: Path | None
     seconds: Callable[[], float]
+    allowance: Allowance = field(default_factory=lambda: Allowance())
     _disks: list[_Disk] | None = None
     _ours: set[int] = field(default_factory=set)
     _walked: dict[Inode, int] = field(default_factory=dict)
@@ -89,11 +118,12 @@ class WrittenFiles:
         pids = list(pids)
         if self.home is None or not pids or not Path("/proc/self/fd").is_dir():
             return Held()
+        self.allowance.begin()
         self._look_at_mounts(main)
         on_memory = {disk.device for disk in self._disks or ()} | self._ours
         files, memory, inputs = dict(self._in_folders(main, grouped)), {}, {}
         for pid in pids:
-            for inode, size, place in _open_files(pid):
+            for inode, size, place in _open_files(pid, self.allowance):
                 if place == _INPUT:
                     inputs[inode] = size
                 elif place.startswith((_MEMFD, "/dev/zero", "/SYSV")):
@@ -103,7 +133,7 @@ class WrittenFiles:
         memory |= {inode: size for inode, size in files.items() if inode[0] in on_memory}
         disk = {inode: size for inode, size in files.items() if inode[0] not in on_memory}
         if resident.shared > _SMALL:
-            inputs |= {inode: size for pid in pids for inode, size in _mapped_inputs(pid)}
+            inputs |= {inode: size for pid in pids for inode, size in _mapped_inputs(pid, self.allowance)}
         lent = self._kept(inputs)
         written = sum(disk.values())
         if written > _SMALL:
@@ -127,7 +157,9 @@ class WrittenFiles:
         if self._wait <= 0:
             folders = [str(self.home)]
             folders += [] if grouped else [f"/proc/{main}/root{disk.point}" for disk in self._disks or ()]
-            self._walked = {inode: size for folder in folders for inode, size in _files_in(folder)}
+            self._walked = {
+                inode: size for folder in folders for inode, size in _files_in(folder, self.allowance)
+            }
             self._wait = _SELDOM if len(self._walked) > _MANY else 0
         return self._walked
 
@@ -136,7 +168,7 @@ class WrittenFiles:
         self._look -= 1
         if self._look <= 0 or signs != self._signs:
             self._look, self._signs = _SELDOM, signs
-            self._mapped_bytes = sum(_mapped(pid, files) for pid in pids)
+            self._mapped_bytes = sum(_mapped(pid, files, self.allowance) for pid in pids)
         return self._mapped_bytes
 
     def _kept(self, inputs: dict[Inode, int]) -> int:
@@ -162,13 +194,15 @@ def _memory_disks(process: str) -> Iterator[_Disk]:
                 yield _Disk(os.makedev(major, minor), fields[4].replace("\\040", " "))
 
 
-def _files_in(folder: str) -> Iterator[tuple[Inode, int]]:
+def _files_in(folder: str, allowance: Allowance) -> Iterator[tuple[Inode, int]]:
     """Regular files below `folder`, and the bytes that each takes; neither links nor mounts are followed."""
     due, on = [folder], -1
     while due:
+        allowance.spend()
         with contextlib.suppress(OSError), os.scandir(due.pop()) as entries:
             on = os.stat(folder).st_dev if on < 0 else on
             for entry in entries:
+                allowance.spend()
                 with contextlib.suppress(OSError):
                     status = entry.stat(follow_symlinks=False)
                     if status.st_dev != on:
@@ -179,10 +213,11 @@ def _files_in(folder: str) -> Iterator[tuple[Inode, int]]:
                         yield (status.st_dev, status.st_ino), status.st_blocks * 512
 
 
-def _open_files(pid: int) -> Iterator[tuple[Inode, int, str]]:
+def _open_files(pid: int, allowance: Allowance) -> Iterator[tuple[Inode, int, str]]:
     """The regular files that a process has open to write, or has deleted: inode, bytes, and what they are called."""
     with contextlib.suppress(OSError):
         for number in os.listdir(f"/proc/{pid}/fd"):
+            allowance.spend()
             with contextlib.suppress(OSError):
                 place = os.readlink(f"/proc/{pid}/fd/{number}")
                 if not place.startswith("/"):
@@ -195,16 +230,18 @@ def _open_files(pid: int) -> Iterator[tuple[Inode, int, str]]:
 
 
 def _writes(pid: int, number: str) -> bool:
-    return any(
-        line.startswith("flags:") and int(line.split()[1], 8) & (os.O_WRONLY | os.O_RDWR)
-        for line in lines_of(f"/proc/{pid}/fdinfo/{number}")
-    )
+    """Whether a descriptor is open to write, by its link's own mode.
+
+    `fdinfo` says so, too, and walks every lock that anybody holds on the file, some microseconds each.
+    """
+    return bool(os.lstat(f"/proc/{pid}/fd/{number}").st_mode & stat.S_IWUSR)
 
 
-def _maps(pid: int) -> Iterator[tuple[str, Inode, str]]:
+def _maps(pid: int, allowance: Allowance) -> Iterator[tuple[str, Inode, str]]:
     """The files that a process has mapped: the range, the inode, and the name."""
     with contextlib.suppress(OSError, ValueError):
         for line in lines_of(f"/proc/{pid}/maps"):
+            allowance.spend()
             fields = line.split(maxsplit=5)
             if len(fields) > 5 and fields[4] != "0":
                 major, minor = fields[3].split(":")
@@ -212,8 +249,8 @@ def _maps(pid: int) -> Iterator[tuple[str, Inode, str]]:
                 yield fields[0], (device, int(fields[4])), fields[5]
 
 
-def _mapped_inputs(pid: int) -> Iterator[tuple[Inode, int]]:
-    for place, inode, name in _maps(pid):
+def _mapped_inputs(pid: int, allowance: Allowance) -> Iterator[tuple[Inode, int]]:
+    for place, inode, name in _maps(pid, allowance):
         if name == _INPUT:
             try:
                 yield inode, os.stat(f"/proc/{pid}/map_files/{place}").st_blocks * 512
@@ -222,14 +259,15 @@ def _mapped_inputs(pid: int) -> Iterator[tuple[Inode, int]]:
                 yield inode, last - first
 
 
-def _mapped(pid: int, files: Collection[Inode]) -> int:
+def _mapped(pid: int, files: Collection[Inode], allowance: Allowance) -> int:
     """Resident bytes that a process has mapped of these files."""
-    ranges = [place for place, inode, _ in _maps(pid) if inode in files]
+    ranges = [place for place, inode, _ in _maps(pid, allowance) if inode in files]
     present = 0
     with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/pagemap", "rb", buffering=0) as file:
         for place in ranges:
             first, last = (int(end, 16) // _PAGE for end in place.split("-"))
             for start in range(first, last, _PAGES_AT_ONCE):
+                allowance.spend()
                 entries = os.pread(file.fileno(), 8 * min(_PAGES_AT_ONCE, last - start), 8 * start)
                 present += len(entries[7::8].translate(None, _ABSENT))
     return present * _PAGE

@@ -122,14 +122,27 @@ def _abridged(text: str) -> str:
     return f"{zlib.crc32(text.encode()) & 0xFFFF:04x}"
 
 
+class TooMuch(Exception):
+    """What a process has makes the kernel tell more of it, or for longer, than of any honest one."""
+
+
+# Of 65,530 mappings, which is all that a process may have, a line of 120 bytes is half of this.
+MOST_TEXT = 16 << 20
+
+
 def lines_of(file: str | Path) -> list[str]:
     """The lines of a file in which the kernel tells of a process; OSError where it cannot be read.
+
+    Raises TooMuch for one of over MOST_TEXT bytes: names can be as long as a process likes, and there are many.
 
     Names in it are the process's choice. The kernel escapes a newline in them, and nothing else that Python
     takes for the end of a line: with a carriage return a process would write lines of its own.
     """
     with open(file, "rb") as opened:
-        return [line for line in os.fsdecode(opened.read()).split("\n") if line]
+        content = opened.read(MOST_TEXT + 1)
+    if len(content) > MOST_TEXT:
+        raise TooMuch(f"what the kernel tells of it ({Path(file).name}) is longer than {MOST_TEXT >> 20} MiB")
+    return [line for line in os.fsdecode(content).split("\n") if line]
 
 
 def born(pid: int) -> int | None:

@@ -20,12 +20,17 @@ from harness.errors import Fault
 from harness.isolation.base import Launched
 from harness.isolation.memory import MemoryMeter, Reading
 from harness.isolation.tree import kill_tree, processor_seconds
+from harness.isolation.written import Allowance
+from harness.machine.processes import TooMuch
 from harness.readings import MemoryPoint
 from harness.records import Outcome
 
 PERIOD = 0.05
 DEVICE_PERIOD = 0.0125
 KEPT_LOG_BYTES = 64 * 1024
+# What a look at one worker may take of the processor: some ten times what the largest honest one took, and what the
+# pages of a memory full of mapped files take (32 ms for half a GiB, measured).
+_LOOK_SECONDS, _LOOK_SECONDS_A_GIB = 0.25, 0.1
 
 
 class DeviceReader(Protocol):
@@ -58,7 +63,10 @@ class Watch:
         self.stage = stage
         self.device = device
         self.began = time.monotonic()
-        self.meter = MemoryMeter(launched=launched, hertz=round(1 / PERIOD))
+        allowed = _LOOK_SECONDS + _LOOK_SECONDS_A_GIB * limits.memory_bytes / 2**30
+        self.meter = MemoryMeter(
+            launched=launched, hertz=round(1 / PERIOD), allowance=Allowance(allowed, time.thread_time)
+        )
         self.points: list[MemoryPoint] = []
         self.base_host: int | None = None
         self.base_file: int | None = None
@@ -149,6 +157,8 @@ class Watch:
         """One reading. One that falls over ends the worker: unwatched, it could hold and start what it likes."""
         try:
             read()
+        except TooMuch as error:
+            self._kill("crashed", f"it could not be watched: {error}")
         except Exception as error:  # noqa: BLE001  (what a hostile file in /proc brings about is anything)
             self._kill("harness_error", f"it could not be watched ({type(error).__name__}: {error})")
 

@@ -60,7 +60,7 @@ def confine(rules: Mapping[str, Any]) -> Confinement:
     `affinity` as in `syscalls.program`; `shm`: mounts of its own are wanted; `seccomp`: false if a filter is
     in force already.
     """
-    _be_killed_first()
+    be_killed_first()
     shm = _private_shm(rules["own"]) if rules["shm"] else "box"
     private = shm == "private"
     sealed = private and _is_read_only("/")
@@ -85,7 +85,7 @@ def confine(rules: Mapping[str, Any]) -> Confinement:
     return Confinement(version(), shm, sealed, hidden)
 
 
-def _be_killed_first() -> None:
+def be_killed_first() -> None:
     """Offers this process to the kernel's memory killer."""
     # What a fork of the zygote has in /proc is root's, and not its own to write, until it may be looked into.
     before = _libc.prctl(_GET_DUMPABLE, 0, 0, 0, 0)

@@ -22,7 +22,7 @@ import struct
 import tempfile
 from collections.abc import Sequence
 
-from harness.worker.confine import give_up_capabilities, insist, make_read_only, mount
+from harness.worker.confine import be_killed_first, give_up_capabilities, insist, make_read_only, mount
 
 _NEW_MOUNTS, _NEW_CGROUP, _NEW_UTS, _NEW_IPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
 _NEW_PID, _NEW_NET = 0x20000000, 0x40000000
@@ -225,6 +225,9 @@ def _set_up(
     insist("namespaces", _libc.unshare(_NEW_MOUNTS | _NEW_IPC | _NEW_UTS | _NEW_NET))
     _mount(None, "/", None, _RECURSIVE | _PRIVATE)
     _mount("proc", "/proc", "proc", _NO_SETUID | _NO_DEVICES | _NO_PROGRAMS)
+    be_killed_first()  # what is forked from here on has it from here
+    # Nothing in it is to be written: a process could take back what the kernel knows of its peak (clear_refs).
+    _mount(None, "/proc", None, _BIND | _REMOUNT | _READ_ONLY | _NO_SETUID | _NO_DEVICES | _NO_PROGRAMS)
     for copy, path in [(_SETTINGS, _SETTINGS), *still]:
         _mount(copy, path, None, _BIND)
         _mount(None, path, None, _BIND | _REMOUNT | _READ_ONLY | _NO_SETUID | _NO_DEVICES | _NO_PROGRAMS)

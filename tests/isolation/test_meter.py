@@ -234,3 +234,35 @@ def test_files_are_read_ahead_only_where_they_fill_no_more_than_half_of_the_memo
         monkeypatch.setattr("psutil.virtual_memory", lambda now=memory_now: now)
         read.append(prewarm(paths))
     assert read == [whole, 0, 0]
+
+
+def test_what_was_mapped_between_two_readings_shows_in_the_high_water_mark_and_counts_as_mapped(
+    world: World,
+) -> None:
+    meter = world.meter(FakeGroup())
+    world.processes[MAIN] = Memory(100, 100, 70, 20, 10)
+    before = meter.read()
+    world.processes[MAIN] = Memory(100, before.peak + 300 * MIB, 70, 20, 10)
+    seen = meter.read()
+    assert (seen.peak, seen.held) == (before.peak + 300 * MIB, before.held)
+    assert (seen.file, seen.anonymous) == ((before.file or 0) + 300 * MIB, before.anonymous)
+    assert meter.read().peak == before.peak, "a mark that did not rise says nothing of now"
+    world.processes[MAIN] = Memory(100, before.peak + 301 * MIB, 70, 20, 10)
+    world.processes[CHILD] = Memory(30, before.peak + 8 * MIB, 5, 15, 10)
+    assert meter.read().peak == before.peak + 301 * MIB
+
+
+def test_a_mark_within_the_kernels_own_error_adds_nothing(world: World) -> None:
+    meter = world.meter(FakeGroup())
+    plain = meter.read()
+    world.processes[MAIN] = Memory(100, plain.peak + 8 * MIB, 70, 20, 10)
+    assert meter.read() == plain
+
+
+def test_processes_that_are_gone_are_not_looked_for_again(world: World) -> None:
+    world.processes[CHILD] = Memory(30, 30, 5, 15, 10)
+    meter = world.meter()
+    meter.read()
+    del world.processes[CHILD]
+    meter.read()
+    assert set(meter.known) == {MAIN}

@@ -17,7 +17,9 @@ from harness.instances import BlobSpec, Request
 from harness.isolation import cgroups, written
 from harness.isolation.base import Level
 from harness.isolation.levels import LEVELS, level
-from harness.isolation.written import Held, Resident, WrittenFiles
+from harness.isolation.written import Allowance, Held, Resident, WrittenFiles
+from harness.machine import processes
+from harness.machine.processes import TooMuch
 from harness.trials import session
 from harness.trials.watch import Limits
 
@@ -238,7 +240,9 @@ def test_a_folder_of_many_files_is_walked_seldom(
     monkeypatch.setattr(written, "_MANY", 2)
     walks = []
     real = written._files_in
-    monkeypatch.setattr(written, "_files_in", lambda folder: walks.append(folder) or real(folder))
+    monkeypatch.setattr(
+        written, "_files_in", lambda folder, allowed: walks.append(folder) or real(folder, allowed)
+    )
     for name in "abc":
         (tmp_path / name).write_bytes(b"x")
     for _ in range(41):
@@ -268,7 +272,7 @@ def test_folders_deeper_than_python_may_call_are_walked_to_their_end(
         pytest.skip("this file system does not go so deep")
     finally:
         os.chdir(kept)
-    found = dict(written._files_in(str(tmp_path)))
+    found = dict(written._files_in(str(tmp_path), Allowance()))
     assert (
         len(found) >= 1 or len(str(tmp_path)) + 2 * 1200 > 4095
     )  # a path may be as long as that, and no longer
@@ -290,7 +294,7 @@ def test_a_mapped_file_whose_name_is_no_text_hides_no_other(tmp_path: Path) -> N
         mmap.mmap(first.fileno(), 0, prot=mmap.PROT_READ) as one,
         mmap.mmap(second.fileno(), 0, prot=mmap.PROT_READ) as two,
     ):
-        inodes = {inode for _, inode, _ in written._maps(os.getpid())}
+        inodes = {inode for _, inode, _ in written._maps(os.getpid(), Allowance())}
         assert {(os.stat(f).st_dev, os.stat(f).st_ino) for f in (odd, plain)} <= inodes
         assert len(one) == len(two) == MIB
 
@@ -301,9 +305,9 @@ def test_a_mapped_files_name_writes_no_lines_of_its_own(tmp_path: Path) -> None:
     file = folder / "memfd:input (deleted)"
     file.write_bytes(bytes(MIB))
     with open(file, "rb") as opened, mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as mapped:
-        found = {name: inode for _, inode, name in written._maps(os.getpid())}
+        found = {name: inode for _, inode, name in written._maps(os.getpid(), Allowance())}
         assert found[str(file)] == (os.stat(file).st_dev, os.stat(file).st_ino)
-        assert list(written._mapped_inputs(os.getpid())) == []
+        assert list(written._mapped_inputs(os.getpid(), Allowance())) == []
         assert not {(1, 5), (1, 6)} & {(os.minor(device), inode) for device, inode in found.values()}
         assert len(mapped) == MIB
 
@@ -314,3 +318,46 @@ def test_nothing_is_told_of_a_worker_without_a_folder_or_a_process(tmp_path: Pat
     gone = WrittenFiles(home=tmp_path / "gone", seconds=lambda: 0.0)
     assert gone.read([], 0, NONE, grouped=True) == Held()
     assert sum(gone.read([2**22 + 1], 2**22 + 1, NONE, grouped=True)) == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "writes"),
+    [(os.O_RDONLY, False), (os.O_WRONLY, True), (os.O_RDWR, True), (os.O_APPEND | os.O_WRONLY, True)],
+)
+def test_how_a_file_is_open_is_told_by_its_link_and_not_by_what_walks_every_lock(
+    tmp_path: Path, flags: int, writes: bool
+) -> None:
+    """A hundred thousand locks made one reading last for minutes, and what was mapped meanwhile was not counted."""
+    (tmp_path / "own").write_bytes(b"x")
+    fd = os.open(tmp_path / "own", flags)
+    try:
+        assert written._writes(os.getpid(), str(fd)) is writes
+    finally:
+        os.close(fd)
+
+
+def test_a_look_that_a_worker_makes_long_is_broken_off(tmp_path: Path) -> None:
+    clock = iter(range(100))
+    own = WrittenFiles(
+        home=tmp_path, seconds=lambda: 0.0, allowance=Allowance(5.0, lambda: float(next(clock)))
+    )
+    for number in range(20):
+        (tmp_path / f"file-{number}").write_bytes(b"x")
+    with pytest.raises(
+        TooMuch, match=r"looking at its files and mappings takes over 5\.0 s of processor time"
+    ):
+        own.read([os.getpid()], os.getpid(), NONE, grouped=True)
+    free = WrittenFiles(home=tmp_path, seconds=lambda: 0.0)
+    assert free.read([os.getpid()], os.getpid(), NONE, grouped=True).disk > 0
+
+
+def test_a_text_of_the_kernel_is_read_up_to_what_an_honest_process_can_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten thousand mappings of files in deep folders held two GiB of the harness's memory."""
+    monkeypatch.setattr(processes, "MOST_TEXT", 1 << 20)
+    (tmp_path / "maps").write_bytes(b"a\n" * (1 << 19))
+    assert len(processes.lines_of(tmp_path / "maps")) == 1 << 19
+    (tmp_path / "maps").write_bytes(b"a\n" * (1 << 19) + b"b")
+    with pytest.raises(TooMuch, match=r"\(maps\) is longer than 1 MiB"):
+        processes.lines_of(tmp_path / "maps")

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from harness.isolation.memory import Reading
+from harness.machine.processes import TooMuch
 from harness.readings import MemoryPoint
 from harness.trials import watch
 from harness.trials.watch import Limits, Watch
@@ -75,7 +76,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Generator[Watched]:
     """A worker without a group: a number that is nobody's, and what the meter tells of it."""
     meter, kills, started = FakeMeter(), list[tuple[Any, ...]](), list[Watch]()
 
-    def metered(launched: Any, hertz: int) -> FakeMeter:
+    def metered(launched: Any, hertz: int, allowance: Any) -> FakeMeter:
         meter.hertz = hertz
         return meter
 
@@ -136,6 +137,19 @@ def test_what_the_kernel_killed_for_memory_is_said_to_be(watched: Watched) -> No
     looking.read_now()
     assert looking.breach is not None
     assert looking.breach.outcome == "out_of_memory"
+
+
+def test_a_worker_that_makes_a_reading_long_is_ended_by_its_own_doing(watched: Watched) -> None:
+    looking = watched.make()
+
+    def long() -> None:
+        raise TooMuch("looking at its files and mappings takes over 0.5 s of processor time")
+
+    with looking._lock:
+        looking._look(long)
+    assert looking.breach is not None
+    assert looking.breach.outcome == "crashed"
+    assert "it could not be watched: looking at its files" in looking.breach.reason
 
 
 @pytest.mark.parametrize("asked", [True, False])
@@ -338,7 +352,9 @@ def test_a_point_says_when_it_was_read_and_what_of_each_kind(
     watched: Watched, steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = iter([100.0, 103.5, 104.0])
-    monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    monkeypatch.setattr(
+        watch, "time", SimpleNamespace(monotonic=lambda: next(now), thread_time=time.thread_time)
+    )
     watched.meter.reading = Reading(pids=(1,), held=10, peak=30, anonymous=3, file=4, shared=5)
     looking = watched.make()
     looking.read_now()

@@ -442,6 +442,8 @@ class Libc:
         self.refuses = refuses
         for module in (namespaces, confine):
             monkeypatch.setattr(module, "_libc", self)
+        # This process's own score is not to be touched.
+        monkeypatch.setattr(namespaces, "be_killed_first", lambda: self.calls.append(("killed first",)))
 
     def _does(self, *call: Any) -> int:
         self.calls.append(call)
@@ -482,6 +484,8 @@ def test_all_of_a_workers_own_is_mounted_before_it_is_forked(monkeypatch: pytest
         ("unshare", NEW_MOUNTS | NEW_IPC | NEW_UTS | NEW_NET),
         ("mount", b"/", None, None, RECURSIVE | PRIVATE, None),
         ("mount", b"/proc", b"proc", b"proc", NO_SETUID | NO_DEVICES | NO_PROGRAMS, None),
+        ("killed first",),  # while it can be written
+        ("mount", b"/proc", None, None, fixed, None),
         ("mount", b"/proc/sys", b"/proc/sys", None, BIND, None),
         ("mount", b"/proc/sys", None, None, fixed, None),
         ("mount", b"/proc/stat", b"/box/still-1/0", None, BIND, None),
@@ -507,7 +511,8 @@ def test_all_of_a_workers_own_is_mounted_before_it_is_forked(monkeypatch: pytest
     [
         (("unshare",), "namespaces"),
         (("mount", b"/"), "a mount at /"),
-        (("mount", b"/proc"), "a mount at /proc"),
+        (("mount", b"/proc", b"proc"), "a mount at /proc"),
+        (("mount", b"/proc", None), "a mount at /proc"),
         (("mount", b"/proc/sys", b"/proc/sys"), "a mount at /proc/sys"),
         (("mount", b"/proc/sys", None), "a mount at /proc/sys"),
         (("mount", b"/proc/stat", b"/box/still-1/0"), "a mount at /proc/stat"),

@@ -16,7 +16,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from harness.machine.processes import lines_of
+from harness.machine.processes import TooMuch, lines_of
 
 FOLDER = Path("/dev/shm")
 
@@ -58,7 +58,7 @@ def _in_use(path: Path) -> bool:
 
 def _holds(process: Path, path: str) -> bool:
     held: list[str] = []
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, TooMuch):
         held += [line.split(maxsplit=5)[-1] for line in lines_of(process / "maps")]
     with contextlib.suppress(OSError):
         for link in (process / "fd").iterdir():
