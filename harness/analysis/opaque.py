@@ -16,6 +16,17 @@ LARGE_FILE = 4_096  # bytes of a file that is no Python, or of several: code can
 PIECE, LONG_PIECES = 200, 2 * LONG_TEXT
 MOST_NAMED = 8  # places of one submission
 _RUNS = {"exec", "eval", "compile", "__import__", "globals", "execfile", "__builtins__", "__loader__"}
+# What gives a module's names by a text, which can be put together where it is used.
+_RUNS |= {"vars", "locals"}
+_NAMES = {
+    "__dict__",
+    "__globals__",
+    "__builtins__",
+    "f_globals",
+    "f_builtins",
+    "__subclasses__",
+    "__loader__",
+}
 _MODULES = {
     "builtins",
     "code",
@@ -29,6 +40,7 @@ _MODULES = {
     "imp",
     "codeop",
     "types.CodeType",
+    "sys.modules",
     "types.FunctionType",
 }
 _STORES = {"pickle", "dill", "cloudpickle", "joblib", "_pickle"}
@@ -105,6 +117,10 @@ def _named(node: ast.AST) -> Iterator[str]:
         first = node.module.split(".")[0]
         whole = {first, *(f"{node.module}.{alias.name}" for alias in node.names)}
         yield from sorted(whole & (_MODULES | _STORES))
+    elif isinstance(node, ast.Attribute) and node.attr in _NAMES:
+        yield node.attr
+    elif isinstance(node, ast.Attribute) and node.attr == "modules" and _is_sys(node.value):
+        yield "sys.modules"
     elif isinstance(node, ast.Attribute) and node.attr in (
         "CodeType",
         "FunctionType",
@@ -112,6 +128,10 @@ def _named(node: ast.AST) -> Iterator[str]:
         "exec_module",
     ):
         yield node.attr
+
+
+def _is_sys(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id == "sys"
 
 
 def _last(node: ast.Attribute | ast.alias) -> str:

@@ -173,20 +173,26 @@ class _Public:
 def _prints(whose: str, files: Files, notes: list[str]) -> list[Print]:
     helpers = {name.removesuffix(".py").split("/")[0] for name in files}
     found: list[Print] = []
+    room = trees.Room()
     for name, content in sorted(files.items()):
-        found += _file(whose, name, content, helpers, notes)
+        found += _file(whose, name, content, helpers, notes, room)
     return found
 
 
 def _file(
-    whose: str, name: str, content: bytes, helpers: Collection[str], notes: list[str] | None = None
+    whose: str,
+    name: str,
+    content: bytes,
+    helpers: Collection[str],
+    notes: list[str] | None = None,
+    room: trees.Room | None = None,
 ) -> list[Print]:
     """A file's fingerprints by its syntax tree; by its tokens or characters where it has none."""
     tokens, note = read_tokens(content)
     if note and notes is not None:
         notes.append(f"{whose}: {name} {note}")
     if tokens and not note:
-        marks = trees.marks(content.decode("utf-8-sig"), helpers)
+        marks = trees.marks(content.decode("utf-8-sig"), helpers, room)
         if marks is not None:
             return [Print(mark.value, name, mark.at, mark.first, mark.last) for mark in marks]
         if notes is not None:

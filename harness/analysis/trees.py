@@ -25,7 +25,9 @@ DEPTH = 4  # levels of a tree that one fingerprint covers: what is changed below
 LEAST = 8  # nodes within them: smaller trees are everybody's
 DEEPEST = 120  # levels of a tree that is read; a deeper one is compared by its tokens
 TEXT_FROM = 200  # characters from which a text is looked at as code
-MOST_UNPACKED = 2**18  # bytes
+MOST_UNPACKED = 2**18  # bytes of one text
+# Of all texts of a submission together: more is no code of a task whose submissions may have 256 KiB.
+MOST_ROOM = 2**19
 _STEP = 5  # positions between two statements
 _BASE, _PRIME = 1_000_003, (1 << 61) - 1
 _BUILTIN = frozenset(dir(builtins))
@@ -56,24 +58,31 @@ class _Tree:
     parts: tuple[_Tree, ...]
 
 
-def marks(text: str, helpers: Collection[str] = ()) -> list[Mark] | None:
+class Room:
+    """How many bytes may yet be unpacked of the texts of one submission: each is read as code, which takes time."""
+
+    def __init__(self, left: int = MOST_ROOM) -> None:
+        self.left = left
+
+
+def marks(text: str, helpers: Collection[str] = (), room: Room | None = None) -> list[Mark] | None:
     """The fingerprints of Python code, in the order of its statements; None where it does not parse or is too deep.
 
-    `helpers` are the submission's own modules, whose names are its author's.
+    `helpers` are the submission's own modules, whose names are its author's; `room` what its files share.
     """
     tree = parsed(text)
     if tree is None:
         return None
     try:
-        return _all_marks(tree, helpers)
+        return _all_marks(tree, helpers, room or Room())
     except RecursionError:  # of names that stand for deep expressions, one inside the other
         return None
 
 
-def _all_marks(tree: ast.Module, helpers: Collection[str]) -> list[Mark]:
+def _all_marks(tree: ast.Module, helpers: Collection[str], room: Room) -> list[Mark]:
     every = list(_Reader(tree, helpers).marks())
     at = every[-1].at if every else 0
-    for first, last, code in _packed(tree):
+    for first, last, code in _packed(tree, room):
         inner = parsed(code)
         for mark in _Reader(inner, helpers).marks() if inner is not None else ():
             lines = [min(first + line - 1, last) for line in (mark.first, mark.last)]
@@ -93,13 +102,12 @@ def parsed(text: str) -> ast.Module | None:
     return None
 
 
-def _packed(tree: ast.Module) -> Iterator[tuple[int, int, str]]:
+def _packed(tree: ast.Module, room: Room) -> Iterator[tuple[int, int, str]]:
     """Long texts that may be code themselves, plain or in base 64, compressed or not, with their lines."""
-    room = 4 * MOST_UNPACKED
     for node in ast.walk(tree):
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str | bytes):
             continue
-        if len(node.value) < TEXT_FROM or room < 0:
+        if len(node.value) < TEXT_FROM or room.left < 0:
             continue
         raw = node.value.encode("utf-8", "replace") if isinstance(node.value, str) else node.value
         forms = [raw]
@@ -108,7 +116,7 @@ def _packed(tree: ast.Module) -> Iterator[tuple[int, int, str]]:
         for form in list(forms):
             with contextlib.suppress(zlib.error):
                 forms.append(zlib.decompressobj().decompress(form, MOST_UNPACKED))
-        room -= sum(map(len, forms))
+        room.left -= sum(map(len, forms))
         for form in forms:
             with contextlib.suppress(UnicodeDecodeError):
                 yield node.lineno, node.end_lineno or node.lineno, form.decode("utf-8")

@@ -68,7 +68,7 @@ def keep_comparison(
     unseen: list[Unseen] = []
     notes: list[str] = []
     for name, task in tasks.items():
-        files = comparable.handed_in(handed, name, notes)
+        files = comparable.handed_in(handed, name, notes, task.definition.limits)
         code = compared(task, files)
         notes += [f"{name}: {text}" for text in code.notes]
         likenesses += _of_code(name, code)

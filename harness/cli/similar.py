@@ -50,7 +50,7 @@ def similar_verb(
         notes = list(taken.notes)
         results = []
         for name in wanted:
-            handed = comparable.handed_in(taken.handed, name, notes)
+            handed = comparable.handed_in(taken.handed, name, notes, known[name].definition.limits)
             if handed:
                 results.append((name, compared(known[name], handed, threshold)))
     finally:

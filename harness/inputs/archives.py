@@ -178,7 +178,13 @@ def _members(archive: Path) -> Iterator[Member]:
                 yield info.filename, None if info.is_dir() else lambda i=info: opened.open(i)
         return
     with _plain(archive) as file, tarfile.open(fileobj=file, mode="r:", tarinfo=_Header) as tar:
+        last = -1
         for member in tar:
+            if (
+                member.size < 0 or member.offset <= last
+            ):  # by an extended header it may say where it likes to go on
+                raise SubmissionError(f"{archive}: {member.name[:120]!r} ends before it begins; pack it anew")
+            last = member.offset
             if not (member.isfile() or member.isdir()):
                 raise SubmissionError(f"{archive}: {member.name[:120]!r} is a link or device; refused")
             yield member.name, None if member.isdir() else lambda m=member: _content(tar, m)

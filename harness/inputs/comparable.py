@@ -8,6 +8,8 @@ from pathlib import Path
 
 from harness.errors import SubmissionError
 from harness.inputs import submissions
+from harness.inputs.contents import unfit
+from harness.inputs.definition import TaskLimits
 from harness.inputs.hand_ins import Handed
 from harness.inputs.submissions import MOST_DEPTH, MOST_FILES, Submission
 from harness.inputs.tasks import Task
@@ -53,8 +55,13 @@ def _own_code(solution: Submission) -> dict[str, bytes]:
     }
 
 
-def handed_in(handed: Mapping[tuple[str, str], Handed], task: str, notes: list[str]) -> dict[str, Contents]:
-    """Each candidate's files for a task; a note is added for each candidate whose files are refused."""
+def handed_in(
+    handed: Mapping[tuple[str, str], Handed], task: str, notes: list[str], limits: TaskLimits | None = None
+) -> dict[str, Contents]:
+    """Each candidate's files for a task; a note is added for each candidate whose files are refused.
+
+    With the task's `limits` also of those that it refuses, as too large for it.
+    """
     files: dict[str, Contents] = {}
     for (candidate, name), entry in handed.items():
         if name != task:
@@ -62,8 +69,19 @@ def handed_in(handed: Mapping[tuple[str, str], Handed], task: str, notes: list[s
         if entry.folder is None or not entry.folder.is_dir():
             notes.append(f"{candidate}: {task}: {entry.refused or 'no folder'}; left out")
             continue
+        if limits is not None and (why := _too_large(task, entry.folder, candidate, limits)):
+            notes.append(f"{candidate}: {task}: {why}; left out")
+            continue
         files[candidate] = contents(entry.folder, f"{candidate}: {task}", notes)
     return files
+
+
+def _too_large(task: str, folder: Path, candidate: str, limits: TaskLimits) -> str | None:
+    """Why a task does not take a submission for its size, so that it is not run; None of one that it takes."""
+    try:
+        return unfit(submissions.read(task, folder, candidate).places(), limits)
+    except (SubmissionError, OSError):
+        return None  # it is refused for something else, and what it shares is still worth knowing
 
 
 def contents(folder: Path, whose: str, notes: list[str]) -> Contents:

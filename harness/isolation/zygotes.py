@@ -12,7 +12,6 @@ import json
 import os
 import secrets
 import select
-import shutil
 import signal
 import socket
 import struct
@@ -27,7 +26,7 @@ from typing import IO, Any, NamedTuple
 from harness.errors import SandboxFailed
 from harness.isolation.base import Inherited, Launch, environment
 from harness.isolation.tree import descendants
-from harness.machine.temporary import private_folder
+from harness.machine.temporary import private_folder, remove
 
 _IMPORT_SECONDS = 180.0
 _FORK_SECONDS = 20.0
@@ -120,7 +119,7 @@ class Zygote:
             )
         except OSError as error:
             ours.close()
-            shutil.rmtree(home, ignore_errors=True)
+            remove(home)
             raise SandboxFailed(
                 f"a worker could not be started: {error}; check free memory and disk"
             ) from error
@@ -226,7 +225,7 @@ class Zygote:
         with contextlib.suppress(OSError):
             self.process.kill()
         self.process.wait()
-        shutil.rmtree(self.home, ignore_errors=True)
+        remove(self.home)
 
     def _ask(self, words: dict[str, Any], fds: Sequence[int]) -> dict[str, Any]:
         """The answer to an order; raises ZygoteLost, for good, if no such answer comes."""

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import itertools
 import os
 import re
+import secrets
 import shutil
 import stat
 import tempfile
@@ -70,11 +72,40 @@ def _taken_away(folders: list[Path]) -> list[Path]:
 
 
 def remove(folder: Path) -> None:
-    """Removes a folder that may hold others without leave to write; never what a link in it points at."""
-    for inner, _, _ in os.walk(folder):
-        with contextlib.suppress(OSError):
-            os.chmod(inner, 0o700)
+    """Removes a folder that may hold others without leave to write; never what a link in it points at.
+
+    However deep it is: what lies deeper than Python may call or a path may name is moved up first.
+    """
+    if not _is_folder(folder):
+        return
+    for number in itertools.count():
+        inner = _folders_in(folder)
+        if not inner:
+            break
+        for child in inner:
+            for place, deeper in enumerate(_folders_in(child)):
+                with contextlib.suppress(OSError):
+                    os.rename(deeper, folder / f"{number}-{child.name[:20]}-{place}-{secrets.token_hex(4)}")
+            if not _folders_in(child):
+                shutil.rmtree(child, ignore_errors=True)
+        if _folders_in(folder) == inner:
+            break  # nothing can be moved or removed
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_folder(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    return False
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    """The folders in a folder, which it makes ours to write; no links."""
+    with contextlib.suppress(OSError):
+        os.chmod(folder, 0o700)
+        with os.scandir(folder) as entries:
+            return sorted(Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
+    return []
 
 
 def _named(belongs: Callable[[str], bool]) -> Iterator[Path]:

@@ -24,7 +24,7 @@ from harness.errors import Fault, HarnessError, SandboxFailed
 from harness.instances import Answer, ArraySpec, BlobSpec, Request, ReturnSpec
 from harness.isolation.base import Launch, Launched, Level
 from harness.isolation.tree import kill_tree, pause_tree, resume
-from harness.machine.temporary import private_folder
+from harness.machine.temporary import private_folder, remove
 from harness.trials.channel import Channel, Late, Outgoing, guard
 from harness.trials.validation import check_array
 from harness.trials.watch import DeviceReader, Limits, Watch
@@ -166,9 +166,9 @@ class Session:
                     self._stop()
             self._end()
         if self.seat.keep_scratch is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, RecursionError):  # its own folders may be as deep as it likes
                 shutil.copytree(self.home / "scratch", self.seat.keep_scratch, dirs_exist_ok=True)
-        shutil.rmtree(self.home, ignore_errors=True)
+        remove(self.home)
 
     def _stop(self) -> None:
         # A worker that still owes an answer (we were interrupted) hears nothing: it is ended at once.
@@ -269,7 +269,7 @@ def start(level: Level, seat: WorkerSpec, stage: str) -> Session:
     try:
         launched = level.launch(_launch_of(seat, home, scratch))
     except BaseException:
-        shutil.rmtree(home, ignore_errors=True)
+        remove(home)
         raise
     refused = guard(launched.sock)
     began = time.perf_counter()

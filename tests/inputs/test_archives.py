@@ -309,3 +309,22 @@ def test_a_tar_of_as_many_files_as_may_be_is_read(tmp_path: Path) -> None:
     few = archives.MOST_MEMBERS // 10
     made = tar(tmp_path / "a.tar.gz", *((of(f"{number}.py"), b"x" * 70_000) for number in range(few)))
     assert len(list(archives.unpack(made, tmp_path / "kept").iterdir())) == few
+
+
+def test_a_tar_that_says_it_goes_on_where_it_has_been_is_refused(tmp_path: Path) -> None:
+    """By an extended header a member may end before it begins: of a packed file each step back unpacks all of it."""
+
+    def header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+        info = tarfile.TarInfo(name)
+        info.size, info.type = size, kind
+        return info.tobuf(tarfile.USTAR_FORMAT)
+
+    record = b"20 size=-0000000512\n"
+    assert len(record) == 20
+    body = record + bytes(512 - len(record))
+    content = header("./", 0, tarfile.DIRTYPE) + header(".", 512) + bytes(512)
+    content += header("pax", len(record), tarfile.XHDTYPE) + body + header(".", 0) + bytes(1024)
+    file = tmp_path / "anna.tar.gz"
+    file.write_bytes(gzip.compress(content))
+    with pytest.raises(SubmissionError, match=r"'\.' ends before it begins; pack it anew"):
+        archives.unpack(file, tmp_path / "kept")

@@ -57,3 +57,26 @@ def test_only_what_this_process_made_is_removed(tmp_path: Path, monkeypatch: pyt
     assert process.wait(timeout=20) < 0
     assert sorted(tmp_path.iterdir()) == sorted([*kept, link])
     assert temporary.remove_own() == []
+
+
+def test_a_folder_deeper_than_python_may_call_or_a_path_may_name_is_removed(tmp_path: Path) -> None:
+    """One that was left behind stopped every later command."""
+    top = tmp_path / "left"
+    top.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept").write_text("x")
+    here = os.open(top, os.O_RDONLY)
+    for level in range(1500):
+        name = "deeper-" + "x" * 20
+        os.mkdir(name, dir_fd=here)
+        inner = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(os.open(f"file-{level}", os.O_CREAT | os.O_WRONLY, dir_fd=inner))
+        os.close(here)
+        here = inner
+    os.symlink(tmp_path / "elsewhere", "away", dir_fd=here)
+    os.fchmod(here, 0o500)
+    os.close(here)
+    temporary.remove(top)
+    assert not top.exists()
+    assert (tmp_path / "elsewhere" / "kept").read_text() == "x"
+    temporary.remove(top)

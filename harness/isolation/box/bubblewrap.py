@@ -34,7 +34,7 @@ from harness.isolation.cgroups import Cgroup
 from harness.isolation.strong import StrongLevel
 from harness.isolation.tree import descendants
 from harness.isolation.zygotes import Zygote, ZygoteLost, ends, possible
-from harness.machine.temporary import private_folder
+from harness.machine.temporary import private_folder, remove
 from harness.worker import syscalls
 from harness.worker.landlock import version
 
@@ -272,7 +272,7 @@ def _enter(order: Launch, stack: tuple[str, ...], weaken: _Weaken) -> _Boxed:
             )
     except BaseException as error:
         ours.close()
-        shutil.rmtree(home, ignore_errors=True)
+        remove(home)
         if pool is not None:
             pool.give_back()
         if isinstance(error, OSError):
