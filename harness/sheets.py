@@ -170,10 +170,14 @@ class Unseen(Record):
 
 
 class Compared(Record):
-    """What the comparison of an assessment's code and answers found. `key` is a digest of what was compared."""
+    """What the comparison of an assessment's code and answers found. `key` is a digest of the cells that it is of.
+
+    `together` says whose code was compared with each other's, as sets of (candidate, task, unit) that still stand.
+    """
 
     key: str
     compared_at: str
+    together: tuple[tuple[tuple[str, str, str], ...], ...] = ()
     likenesses: tuple[Likeness, ...] = ()
     unseen: tuple[Unseen, ...] = ()
     notes: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ Nothing here is scored: a likeness stands beside the points, and never changes t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -26,6 +26,7 @@ from harness.sheets import Assessment, Compared, Likeness, Unseen
 from harness.store.ledger import KeptCell, Ledger
 from harness.store.results import Store
 
+_Code = tuple[str, str, str]  # candidate, task, and the unit of the cell that it has
 KIND = 1  # counted up when a comparison would find something else in the same
 MOST_PLACES = 12  # ranges of lines that are kept of one likeness
 MOST_TOGETHER = 300  # submissions whose answers are compared with each other, and not with references only
@@ -58,14 +59,27 @@ def keep_comparison(
     handed: Mapping[tuple[str, str], Handed],
     note: Callable[[str], object],
 ) -> None:
-    """Compares code and answers of an assessment and keeps what was found; what is as it was is not compared again."""
+    """Compares code and answers of an assessment and keeps what was found; what is as it was is not compared again.
+
+    A command may give the files of some candidates only. What was found of the others before stands as long as their
+    cells do, and a note says whose code was not at hand to be compared with.
+    """
     cells = ledger.units(assessment.id)
     key = of_value([KIND, *sorted([*cell, kept.unit] for cell, kept in cells.items())])
     before = ledger.compared(assessment.id)
-    if before is not None and before.key == key:
+    here = {(*cell, kept.unit) for cell, kept in cells.items() if cell in handed}
+    sets = _still(before, cells)
+    known = set[_Code]().union(*sets)
+    if before is not None and before.key == key and any(here <= one for one in sets):
         return
-    likenesses: list[Likeness] = []
-    unseen: list[Unseen] = []
+    given = {(alias, task) for alias, task, _ in here}
+    absent = {(alias, task) for alias, task, _ in known} - given
+    likenesses = [
+        one
+        for one in (before.likenesses if before else ())
+        if one.kind == "code" and _stands(one, given, absent)
+    ]
+    unseen = [one for one in (before.unseen if before else ()) if (one.candidate, one.task) in absent]
     notes: list[str] = []
     for name, task in tasks.items():
         files = comparable.handed_in(handed, name, notes, task.definition.limits)
@@ -73,16 +87,22 @@ def keep_comparison(
         notes += [f"{name}: {text}" for text in code.notes]
         likenesses += _of_code(name, code)
         unseen += [Unseen(candidate=p.candidate, task=name, what=p.unseen) for p in code.parts if p.unseen]
+        if files and (others := sorted(alias for alias, own in absent if own == name)):
+            notes.append(f"{name}: {_not_at_hand(sorted(files), others)}")
         try:
             cells_here = [kept for (_, t), kept in cells.items() if t == name]
             likenesses += _beside_code(list(_of_answers(ledger.store, task, cells_here)), likenesses, unseen)
         except HarnessError as error:
             notes.append(f"{name}: answers were not compared: {error}")
-    now = datetime.now(UTC).isoformat(timespec="seconds")
     ledger.keep_compared(
         assessment.id,
         Compared(
-            key=key, compared_at=now, likenesses=tuple(likenesses), unseen=tuple(unseen), notes=tuple(notes)
+            key=key,
+            compared_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            together=tuple(tuple(sorted(one)) for one in (here, *(own for own in sets if not own <= here))),
+            likenesses=tuple(likenesses),
+            unseen=tuple(unseen),
+            notes=tuple(notes),
         ),
     )
     named = {one.candidate for one in likenesses if not one.few}
@@ -90,6 +110,28 @@ def keep_comparison(
         note(
             f"hints to look at: {len(named)} of the candidates share code or answers; harness leaderboard has them"
         )
+
+
+def _still(before: Compared | None, cells: Mapping[tuple[str, str], KeptCell]) -> list[set[_Code]]:
+    """Whose code was compared with each other's before and is what it was."""
+    now = {(*cell, kept.unit) for cell, kept in cells.items()}
+    return [now & set(one) for one in (before.together if before is not None else ())]
+
+
+def _stands(one: Likeness, given: Set[tuple[str, str]], absent: Set[tuple[str, str]]) -> bool:
+    """Whether a likeness of before is not found again here, since one of the two is not at hand, and both stand."""
+    mine, other = (one.candidate, one.task), (one.other, one.task)
+    if one.public:
+        return mine in absent
+    return {mine, other} <= given | absent and bool({mine, other} & absent)
+
+
+def _not_at_hand(given: Sequence[str], others: Sequence[str]) -> str:
+    named = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+    return (
+        f"{', '.join(given[:5])}{' and more' if len(given) > 5 else ''} {'was' if len(given) == 1 else 'were'} not "
+        f"compared with {named}, whose files were not given this time: give all in one folder"
+    )
 
 
 def _beside_code(
@@ -113,10 +155,20 @@ def _beside_code(
 
 def _of_code(task: str, code: Found) -> Iterator[Likeness]:
     for pair in code.known:
+        # A mutant or a cheat may hold a reference's code: who shares that shares it with the reference.
+        closest = max(
+            (p.share for p in code.known if p.one == pair.one and _is_reference(p.other)), default=0.0
+        )
+        if pair.share <= closest and not _is_reference(pair.other):
+            continue
         yield _code(task, pair, public=True)
     for pair in code.pairs:
         yield _code(task, pair, public=False)
         yield _code(task, _turned(pair), public=False)
+
+
+def _is_reference(name: str) -> bool:
+    return name.startswith("the public ")
 
 
 def _code(task: str, pair: SharedCode, public: bool) -> Likeness:

@@ -120,20 +120,7 @@ def score(request: ScoreRequest, store: Store, engine: Executor, watch: Watcher)
     )
     known = ledger.units(assessment.id)
     again = _measured_again(ledger, assessment.id) if request.retry_open else set()
-    missing: list[Unit] = []
-    for alias in taken.candidates:
-        for task in planned.tasks:
-            old = known.get((alias, task))
-            wanted = _wanted(plan, alias, task, taken.handed.get((alias, task)), old)
-            if old is not None and old.unit == wanted.key and not _open(old.cell, request.retry_open, again):
-                continue
-            if wanted.cell is not None:
-                cell, why = wanted.cell, "handed in anew" if old else ""
-                _said(
-                    cell, wanted.key, ledger.keep(assessment.id, cell, wanted.key, why=why, seen=old), watch
-                )
-            if wanted.unit is not None:
-                missing.append(wanted.unit)
+    missing = _missing(plan, taken, ledger, known, again, watch)
     missing = _taken_over(ledger, assessment.id, missing, known, watch)
     watch.begin(ledger.sheet(assessment), missing)
 
@@ -148,6 +135,45 @@ def score(request: ScoreRequest, store: Store, engine: Executor, watch: Watcher)
         engine.run(shuffled(missing, secret), kept, watch.event)
     keep_comparison(ledger, assessment, planned.tasks, taken.handed, watch.note)
     return ledger.sheet(assessment)
+
+
+def _missing(
+    plan: _Plan,
+    taken: hand_ins.Intake,
+    ledger: Ledger,
+    known: Mapping[tuple[str, str], KeptCell],
+    again: Set[tuple[str, str, str]],
+    watch: Watcher,
+) -> list[Unit]:
+    """What is to be measured; cells that are known without measuring are kept at once."""
+    missing: list[Unit] = []
+    for alias in taken.candidates:
+        for task in plan.planned.tasks:
+            old = known.get((alias, task))
+            given = taken.handed.get((alias, task))
+            if given is None and old is not None and old.cell.outcome != "not_attempted":
+                watch.note(
+                    f"{alias}: nothing was handed in for {task} this time; its result of before stands"
+                )
+                continue
+            wanted = _wanted(plan, alias, task, given, old)
+            if (
+                old is not None
+                and old.unit == wanted.key
+                and not _open(old.cell, plan.request.retry_open, again)
+            ):
+                continue
+            if wanted.cell is not None:
+                cell, why = wanted.cell, "handed in anew" if old else ""
+                _said(
+                    cell,
+                    wanted.key,
+                    ledger.keep(plan.assessment.id, cell, wanted.key, why=why, seen=old),
+                    watch,
+                )
+            if wanted.unit is not None:
+                missing.append(wanted.unit)
+    return missing
 
 
 def _said(cell: Cell, key: str, stands: KeptCell | None, watch: Watcher) -> None:

@@ -13,8 +13,34 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.analysis.calibration.results import Calibration, Simulation
+    from harness.analysis.calibration.tables import Row
     from harness.assessment.calibrate import Past
+    from harness.observer import Observer
     from harness.sheets import Cut, Suite
+
+
+CutJudges = Annotated[
+    Path | None, typer.Option("--cut-judges", metavar="CSV", help="Judges' cut: judge,task,points.")
+]
+CutRatings = Annotated[
+    Path | None,
+    typer.Option("--cut-ratings", metavar="CSV", help="Borderline cut: candidate,[task,]points,rating."),
+]
+OfList = Annotated[
+    str | None,
+    typer.Option(
+        "--profile", help="Of tasks as A,B,C: a profile's name or a .toml file; default laptop-cpu."
+    ),
+]
+Simulate = Annotated[
+    bool, typer.Option("--simulate", help="Plant known skills, and see how well they come back.")
+]
+From = Annotated[str | None, typer.Option("--generator", metavar="NAME", help="Simulate only from this one.")]
+Rows = Annotated[
+    Path | None,
+    typer.Option("--rows", metavar="FILE", help="Measured before: the rows.json that a calibration kept."),
+]
+Repeats = Annotated[int, typer.Option("--repeats", min=1, help="Seeds of the workers on each instance.")]
 
 
 def add(app: typer.Typer) -> None:
@@ -25,41 +51,20 @@ def add(app: typer.Typer) -> None:
 def calibrate(
     suite: Annotated[str, typer.Argument(metavar="SUITE", help="A suite, or tasks as A,B,C.")] = "",
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Instances that the ladder is run on.")] = 5,
-    repeats: Annotated[
-        int, typer.Option("--repeats", min=1, help="Seeds of the workers on each instance.")
-    ] = 2,
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            "--profile", help="Of tasks as A,B,C: a profile's name or a .toml file; default laptop-cpu."
-        ),
-    ] = None,
+    repeats: Repeats = 2,
+    profile: OfList = None,
     minutes: Annotated[int | None, typer.Option("--minutes", min=1, help="Plan a form of so many.")] = None,
-    cut_judges: Annotated[
-        Path | None, typer.Option("--cut-judges", metavar="CSV", help="Judges' cut: judge,task,points.")
-    ] = None,
-    cut_ratings: Annotated[
-        Path | None,
-        typer.Option("--cut-ratings", metavar="CSV", help="Borderline cut: candidate,[task,]points,rating."),
-    ] = None,
+    cut_judges: CutJudges = None,
+    cut_ratings: CutRatings = None,
     borderline: Annotated[
         float | None, typer.Option("--borderline", help="Rating of the borderline; 2 unless given.")
     ] = None,
     cut: Annotated[float | None, typer.Option("--cut", help="A cut in points, set by hand.")] = None,
-    simulate: Annotated[
-        bool, typer.Option("--simulate", help="Plant known skills, and see how well they come back.")
-    ] = False,
-    generator: Annotated[
-        str | None, typer.Option("--generator", metavar="NAME", help="Simulate only from this one.")
-    ] = None,
+    simulate: Simulate = False,
+    generator: From = None,
     seed: Annotated[int, typer.Option("--seed", help="Of everything that is drawn.")] = 0,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the report goes.")] = None,
-    rows_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--rows", metavar="FILE", help="Measured before: the rows.json that a calibration kept."
-        ),
-    ] = None,
+    rows_file: Rows = None,
     as_json: AsJson = False,
     tasks: Annotated[Path | None, typer.Option("--tasks", metavar="DIR", help="More tasks.")] = None,
 ) -> None:
@@ -81,15 +86,11 @@ def calibrate(
     if set_to is not None:
         chosen = chosen.model_copy(update={"cut": set_to})
     with Shown("calibrate", quiet=as_json) as shown:
-        if rows_file is not None:
-            rows = calibrating.rows_in(rows_file, chosen)
-        else:
-            kept = _rows_file(out)
-            rows = []
-            for of_task in calibrating.ladders(chosen, tasks, seeds, repeats, seed, shown):
-                rows += of_task
-                write_file(kept, calibrating.rows_as_text(rows))  # they cost more than whatever follows
-            shown.note(f"what was measured is kept in {kept}; --rows {kept} starts from it")
+        rows = (
+            calibrating.rows_in(rows_file, chosen)
+            if rows_file is not None
+            else _measured(chosen, tasks, (seeds, repeats, seed), out, shown)
+        )
         known, others = _past(chosen)
         shown.note("fitting")
         calibration = analyse(chosen, rows + known, seed, minutes)
@@ -97,6 +98,21 @@ def calibrate(
         note = f"Past hand-ins left out, as their task was another version or of another profile: {others}."
         calibration = calibration.model_copy(update={"notes": (*calibration.notes, note)})
     _present(calibration, out, as_json)
+
+
+def _measured(
+    suite: Suite, tasks: Path | None, counts: tuple[int, int, int], out: Path | None, shown: Observer
+) -> list[Row]:
+    """The ladders' rows, kept as they come: they cost more than whatever follows."""
+    from harness.assessment import calibrate as calibrating
+
+    rows, kept = [], _rows_file(out)
+    instances, repeats, seed = counts
+    for of_task in calibrating.ladders(suite, tasks, instances, repeats, seed, shown):
+        rows += of_task
+        write_file(kept, calibrating.rows_as_text(rows))
+    shown.note(f"what was measured is kept in {kept}; --rows {kept} starts from it")
+    return rows
 
 
 def _rows_file(out: Path | None) -> Path:

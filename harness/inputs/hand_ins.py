@@ -65,6 +65,13 @@ def read(place: Path, tasks: Sequence[str], keep: Path) -> Intake:
 
 
 def _walked(place: Path, tasks: Sequence[str], keep: Path) -> tuple[dict[str, list[Handed]], list[str]]:
+    if named := sorted(
+        {stem(entry) for entry in place.iterdir() if entry.is_dir() or is_archive(entry)} & set(tasks)
+    ):
+        raise UsageError(
+            f"{place} holds {', '.join(named)}: it is one candidate's folder; name the folder above it, which has one "
+            "folder for each candidate"
+        )
     by_alias: dict[str, list[Handed]] = {}
     notes: list[str] = []
     entries: dict[str, list[tuple[str, Path]]] = {}

@@ -207,7 +207,9 @@ def test_names_of_two_scopes_that_stand_for_one_another_are_read_to_a_limit() ->
 
 
 def test_the_files_of_a_submission_share_what_is_unpacked_of_them() -> None:
-    lines = "".join(f"for v{n} in g({n}): s = s + h(v{n} * t, [u for u in w if u > s])\n" for n in range(4000))
+    lines = "".join(
+        f"for v{n} in g({n}): s = s + h(v{n} * t, [u for u in w if u > s])\n" for n in range(4000)
+    )
     bomb = base64.b64encode(zlib.compress(lines.encode())).decode()
     text, room = f"T = {bomb!r}\n", trees.Room()
     found = [len(trees.marks(text, (), room) or ()) for _ in range(6)]

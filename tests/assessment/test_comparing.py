@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,7 +13,7 @@ import pytest
 
 from harness.analysis.similarity import FEW
 from harness.assessment import comparing
-from harness.assessment.comparing import compared
+from harness.assessment.comparing import _of_code, compared
 from harness.assessment.scoring import score
 from harness.inputs import comparable, tasks
 from harness.inputs.comparable import Contents
@@ -106,6 +107,39 @@ def test_score_compares_by_itself_and_changes_no_cell(asked: Any, store: Store) 
     assert changed.compared is not None
     assert changed.compared.key != sheet.compared.key
     assert changed.compared.likenesses == ()
+
+
+def test_a_command_with_some_of_the_files_takes_no_hint_from_the_others(asked: Any, store: Store) -> None:
+    """One late hand-in took every hint of the board with it, and the whole folder did not bring them back."""
+    for name in ("eve", "fay"):
+        shutil.copytree(TOYS / "toy-squares" / "starter", asked.place / name / "toy-squares")
+        (asked.place / name / "toy-squares" / "solution.py").write_bytes(expert("gradients")["solution.py"])
+    before = score(asked, store, Fake(), Quiet()).compared
+    late = asked.place.parent / "late"
+    shutil.copytree(asked.place / "eve", late / "gus")
+    second = score(replace(asked, place=late), store, Fake(), Quiet()).compared
+    assert before is not None
+    assert second is not None
+    assert {(one.candidate, one.other) for one in second.likenesses} == {("eve", "fay"), ("fay", "eve")}
+    (told,) = [note for note in second.notes if "gus was not compared with" in note]
+    assert told.startswith("toy-squares: gus was not compared with ")
+    assert "eve, fay" in told
+    assert told.endswith("whose files were not given this time: give all in one folder")
+    shutil.copytree(late / "gus", asked.place / "gus")
+    whole = score(asked, store, Fake(), Quiet()).compared
+    assert whole is not None
+    pairs = {frozenset((one.candidate, one.other)) for one in whole.likenesses}
+    assert pairs == {frozenset(pair) for pair in (("eve", "fay"), ("eve", "gus"), ("fay", "gus"))}
+    assert not any("not compared with" in note for note in whole.notes)
+    assert score(replace(asked, place=late), store, Fake(), Quiet()).compared == whole
+
+
+def test_who_hands_in_a_reference_is_not_said_to_share_with_the_cheats_that_hold_it() -> None:
+    task = tasks.find("gradients")
+    held = comparable.public(task)["the public competent"]
+    named = [one.other for one in _of_code("gradients", compared(task, {"emil": Contents(held)}))]
+    assert "the public competent" in named
+    assert not [name for name in named if name.startswith("the cheat")]
 
 
 class Kept:

@@ -424,8 +424,11 @@ def test_what_another_assessment_measured_is_taken_over_where_the_old_hand_in_co
     history = Ledger(store).history(sheet.assessment.id)
     assert [entry.why for entry in history] == ["measured again", "measured in another assessment"]
     shutil.rmtree(file.parent)
-    score(asked, store, Fake(), Quiet())
-    assert Ledger(store).history(sheet.assessment.id)[-1].why == "handed in anew"
+    quiet = Quiet()
+    after = score(asked, store, Fake(), quiet)
+    assert after.cells == sheet.cells, "a result is not replaced by nothing"
+    assert "anna: nothing was handed in for toy-pairs this time; its result of before stands" in quiet.notes
+    assert len(Ledger(store).history(sheet.assessment.id)) == 2
 
 
 def test_a_unit_is_planned_for_the_device_that_this_machine_has(

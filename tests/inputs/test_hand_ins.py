@@ -297,3 +297,10 @@ def test_a_header_that_announces_more_than_there_is_is_that_candidates_alone(tmp
     }
     assert found["carl"].folder is not None
     assert found["anna"].folder is None is found["bert"].folder
+
+
+def test_one_candidates_own_folder_is_not_taken_for_everybodys(tmp_path: Path) -> None:
+    """It made candidates called like the tasks, who could not be removed again."""
+    place = handed_in(tmp_path, "anna")
+    with pytest.raises(UsageError, match="is one candidate's folder; name the folder above it"):
+        hand_ins.read(place / "anna", TASKS, tmp_path / "keep")
