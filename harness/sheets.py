@@ -198,17 +198,27 @@ class Assessment(Record):
     stamp: Stamp | None = None
 
 
+class Amended(Record):
+    """An assessment as it was before its suite was changed: who changed it, when and why."""
+
+    was: Assessment
+    replaced_at: str
+    by: str
+    why: str = Field(default="")
+
+
 class Sheet(Record):
     """An assessment with every cell that is known, one for each candidate and task.
 
     `candidates` are the aliases in the order in which they were listed. `compared` is None where code and
-    answers were not compared yet.
+    answers were not compared yet. `amended`: who changed weights or cut after the fact, when, why, and what they were.
     """
 
     assessment: Assessment
     candidates: tuple[str, ...]
     cells: tuple[Cell, ...]
     compared: Compared | None = None
+    amended: tuple[Amended, ...] = ()
 
     def of(self, candidate: str) -> tuple[Cell, ...]:
         """A candidate's cells in the order of the suite's tasks."""

@@ -201,4 +201,17 @@ def _cautions(pairs: list[tuple[Cell, Cell]]) -> tuple[str, ...]:
         ("task_digest", "the two were given different versions of a task"),
     )
     ran = [(a, b) for a, b in pairs if a.run_id and b.run_id]
-    return tuple(text for key, text in checks if any(getattr(a, key) != getattr(b, key) for a, b in ran))
+    each = [cell for pair in ran for cell in pair]
+    reserved = (
+        ("times of these results are not certified", any(cell.certified is False for cell in each)),
+        ("these are practice runs, no evidence for a decision", {c.stamp for c in each} == {"practice"}),
+        ("these are self-checks, no official results", {c.stamp for c in each} == {"self-check"}),
+        (
+            "some were measured on one instance, so that an interval holds nothing of what another would change",
+            any(len(cell.instances) == 1 for cell in each),
+        ),
+    )
+    return (
+        *(text for key, text in checks if any(getattr(a, key) != getattr(b, key) for a, b in ran)),
+        *(text for text, holds in reserved if holds),
+    )

@@ -178,8 +178,9 @@ def list_verb(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"suites": [suite.model_dump(mode="json") for suite in known]})
         return
+    width = max(len(suite.name) for suite in known)
     for suite in known:
-        say(f"{suite.name:<10}{len(suite.tasks)} tasks  {suite.title}")
+        say(f"{suite.name:<{width}}  {len(suite.tasks)} tasks  {suite.title}")
     say("Next: harness suite check SUITE")
 
 

@@ -50,6 +50,11 @@ class Submission:
 def read(task: str, folder: Path, label: str = "", tier: Tier | None = None) -> Submission:
     """The submission in `folder`; raises SubmissionError when it may not be staged."""
     if not folder.is_dir():
+        if folder.exists():
+            mend = "unpack it, and " if folder.suffix in (".zip", ".tar", ".gz", ".tgz") else ""
+            raise SubmissionError(
+                f"{folder} is a file, not a folder: {mend}name the folder that holds solution.py"
+            )
         raise SubmissionError(
             f"the submission's folder {folder} does not exist; `harness init {task} {folder}` makes one"
         )

@@ -47,6 +47,10 @@ def order(options: Options) -> Order:
     folder = options.folder if options.folder is not None else task.starter
     submission = submissions.read(task.id, folder)
     contents.require_fit(submission, task.definition.limits)
+    data = _data(options, profile, task.definition.data)
+    if task.definition.data == "none" and (options.data or options.columns):
+        given = "--data" if options.data else "--columns"
+        raise UsageError(f"{task.id} reads no data set, so that {given} would change nothing; leave it out")
     return Order(
         task=task,
         submission=submission,
@@ -54,7 +58,7 @@ def order(options: Options) -> Order:
         device=devices.resolve(profile.device),
         root=root,
         seed=seed,
-        data=_data(options, profile, task.definition.data),
+        data=data,
         model=sources.parse_model(options.model or profile.model),
         against=_tiers(options.against),
         fresh=options.fresh,

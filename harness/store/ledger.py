@@ -21,7 +21,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from harness.errors import UsageError
 from harness.readings import Record
 from harness.records import OURS
-from harness.sheets import Assessment, Cell, Compared, Sheet, Suite, with_look
+from harness.sheets import Amended, Assessment, Cell, Compared, Sheet, Suite, with_look
 from harness.store.looks import Looks
 from harness.store.results import Store
 from harness.store.schema import AMENDED, ASSESSMENTS, CANDIDATES, CELLS, COMPARED, REPLACED
@@ -31,15 +31,6 @@ class Replaced(Record):
     """A cell that another one took the place of: what it was, and who replaced it, when and why."""
 
     cell: Cell
-    replaced_at: str
-    by: str
-    why: str = Field(default="")
-
-
-class Amended(Record):
-    """An assessment as it was before its suite was changed: who changed it, when and why."""
-
-    was: Assessment
     replaced_at: str
     by: str
     why: str = Field(default="")
@@ -210,7 +201,13 @@ class Ledger:
             looks = Looks(self.store).holding({cell.run_id for cell in kept_cells})
             cells = tuple(with_look(cell, looks.get(cell.run_id)) for cell in kept_cells)
             compared = self.compared(assessment.id)
-            return Sheet(assessment=assessment, candidates=aliases, cells=cells, compared=compared)
+            return Sheet(
+                assessment=assessment,
+                candidates=aliases,
+                cells=cells,
+                compared=compared,
+                amended=tuple(self.amendments(assessment.id)),
+            )
 
     def compared(self, assessment_id: str) -> Compared | None:
         """What the comparison of code and answers found; None where nothing was compared yet."""

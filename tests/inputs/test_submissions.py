@@ -144,9 +144,15 @@ def test_a_folder_without_a_solution_or_no_folder_is_refused(folder: Path) -> No
     (folder / "solution.py").unlink()
     with pytest.raises(SubmissionError, match=r"holds no solution.py; `harness init toy DIR`"):
         submissions.read("toy", folder)
-    for missing in (folder / "nowhere", folder / "parts" / "weights.bin"):
-        with pytest.raises(SubmissionError, match="does not exist; `harness init toy"):
-            submissions.read("toy", missing)
+    with pytest.raises(SubmissionError, match="does not exist; `harness init toy"):
+        submissions.read("toy", folder / "nowhere")
+    with pytest.raises(SubmissionError, match="is a file, not a folder: name the folder that holds"):
+        submissions.read("toy", folder / "parts" / "weights.bin")
+    (folder.parent / "handed.zip").write_bytes(b"PK")
+    with pytest.raises(
+        SubmissionError, match=r"handed\.zip is a file, not a folder: unpack it, and name the folder"
+    ):
+        submissions.read("toy", folder.parent / "handed.zip")
 
 
 def test_the_staged_copy_is_whole_neutral_and_gone_afterwards(folder: Path) -> None:

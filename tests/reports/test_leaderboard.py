@@ -18,7 +18,7 @@ from harness.reports.assessment import candidate, feedback, leaderboard, leaderb
 from harness.reports.assessment import differences as differing
 from harness.reports.run import text
 from harness.reports.run.text import to_text
-from harness.sheets import Cell, Sheet
+from harness.sheets import Amended, Cell, Sheet
 from harness.store.ledger import Ledger
 from harness.store.results import Store
 from tests.cli.test_verbs import harness, refused
@@ -357,3 +357,37 @@ def test_who_is_open_by_their_own_doing_is_told_apart() -> None:
     for one, own_doing in ((own, True), (clocks, False)):
         page = text.to_text(feedback.render_text(feedback.feedback(sheet, one.candidate)), 300)
         assert ("differed too much from one start" in page) == own_doing
+
+
+def test_weights_and_who_changed_them_stand_on_the_board() -> None:
+    """A weight changed after the fact moved ranks and left no trace on it."""
+    sheet = fixtures.sheet()
+    suite = sheet.assessment.suite
+    first, *others = suite.tasks
+    heavier = suite.model_copy(update={"tasks": (first.model_copy(update={"weight": 5.0}), *others)})
+    was = Amended(
+        was=sheet.assessment, replaced_at="2026-11-30T21:00:00+00:00", by="Eva", why="it matters more"
+    )
+    changed = sheet.model_copy(
+        update={"assessment": sheet.assessment.model_copy(update={"suite": heavier}), "amended": (was,)}
+    )
+    shown = " ".join(text.to_text(leaderboard.render_text(changed, standings(changed)), 200).split())
+    assert "by these weights: " in shown
+    assert f"{leaderboard.title(first)} 5" in shown
+    assert "by Eva: it matters more (before: weights " in shown
+    page = leaderboard_html.render_html(changed, standings(changed))
+    assert "by Eva: it matters more" in page
+    assert "by these weights" in page
+    plain = " ".join(text.to_text(leaderboard.render_text(sheet, standings(sheet)), 200).split())
+    assert "by Eva" not in plain
+
+
+def test_results_of_one_instance_and_self_checks_say_so() -> None:
+    sheet = fixtures.sheet()
+    cells = tuple(
+        cell.model_copy(update={"instances": ("i1",), "stamp": "self-check"}) if cell.run_id else cell
+        for cell in sheet.cells
+    )
+    found = " ".join(leaderboard.warnings(sheet.model_copy(update={"cells": cells})))
+    assert "Some results are of 1 instance: their intervals hold the noise of its items" in found
+    assert "Self-check" in found

@@ -13,17 +13,19 @@ from harness.looks import Look
 from harness.readings import Record
 from harness.records import SHOWN, Culprit, Outcome, Stamp
 from harness.reports.assessment import likenesses, looks
+from harness.reports.assessment.rescored import suite_was
 from harness.reports.parts import clean, plain, units, words
 from harness.reports.parts.tables import Cell, Facts, Table, cell, facts, row
 from harness.reports.run import run_tables, text
+from harness.sheets import Amended, Compared, Cut, Sheet, Standing, TaskInSuite
 from harness.sheets import Cell as Scored
-from harness.sheets import Compared, Cut, Sheet, Standing, TaskInSuite
 
 By = Mapping[str, Mapping[str, Scored]]
 Hints = Mapping[str, str]
 NONE: Hints = {}
 ALIAS = 28
 ASKED = "95 % interval"
+FEW_INSTANCES = 3  # from so many on an interval is over instances
 
 
 def over(ranking: Standings) -> str:
@@ -104,6 +106,9 @@ def foot(ranking: Standings) -> str:
             f" Cut at {plain.points(cut.points)} points ({cut.method}, by {clean.line(cut.set_by, 60)}{error}): "
             "pass or not yet where the whole interval lies on one side, else review."
         )
+    if len({task.weight for task in ranking.tasks}) > 1:
+        weights = "; ".join(f"{title(task)} {task.weight:g}" for task in ranking.tasks)
+        lead += f" Points are the weighted mean over tasks, by these weights: {weights}."
     return " ".join([lead, *(records.as_sentence(clean.line(note)) for note in ranking.notes)])
 
 
@@ -189,9 +194,24 @@ def warnings(sheet: Sheet) -> tuple[str, ...]:
         sentences.append(
             f"{plain.count(doubtful, 'result')} of {len(ran):,} with times that are not certified."
         )
-    if ran and {one.stamp for one in ran} == {"practice"}:
-        sentences.append(f"{plain.STAMPS['practice']}.")
-    return tuple(sentences)
+    for stamp in ("practice", "self-check"):
+        if ran and {one.stamp for one in ran} == {stamp}:
+            sentences.append(f"{plain.STAMPS[stamp]}.")
+    fewest = min((len(one.instances) for one in ran if one.instances), default=FEW_INSTANCES)
+    if fewest < FEW_INSTANCES:
+        sentences.append(
+            f"Some results are of {plain.count(fewest, 'instance')}: their intervals hold the noise of its items or "
+            "calls, and not what another instance would change."
+        )
+    return (*sentences, *(_amendment(one) for one in sheet.amended))
+
+
+def _amendment(amended: Amended) -> str:
+    """That weights or cut are not those that the assessment began with: who changed them, when, why, from what."""
+    who = clean.line(amended.by, 60) or "nobody named"
+    why = f": {clean.line(amended.why, 200)}" if amended.why else ""
+    when = run_tables.moment(amended.replaced_at)
+    return f"Changed on {when} by {who}{why} (before: {suite_was(amended.was.suite)})."
 
 
 _UNLIKE = {
