@@ -16,7 +16,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from harness.cli.output import to_json
-from harness.records import Run
+from harness.records import Assessed, Run
 from harness.reports.parts import clean, svg, units, words
 from harness.reports.run import markdown, pair_plot, plots, run_series, run_tables, schema, text
 from harness.reports.run.comparison import WITHHELD, compare
@@ -530,3 +530,21 @@ def test_what_is_open_beyond_its_limit_shows_no_points(
     by = "by its own doing" if changes.get("open_by") else "by the machine's doing or the clock's"
     assert (by in pages["terminal"]) == hidden
     assert ("by the submission&#39;s own doing" in pages["page"]) == bool(changes.get("open_by"))
+
+
+def test_references_stand_beside_the_submission_by_the_same_mean_over_the_instances_that_count() -> None:
+    """The submission's mean stood beside the references' median, and added instances counted in one of them."""
+    run = ok_run()
+    first = next(a for a in run.assessed if a.role == "reference" and a.measurements)
+    measured = first.measurements[0]
+    assert measured.value is not None
+
+    def valued(number: int, value: float) -> Assessed:
+        m = measured.model_copy(update={"value": value, "low": value, "high": value})
+        return first.model_copy(update={"number": number, "measurements": (m,)})
+
+    profile = run.head.profile.model_copy(update={"trials": 3})
+    head = run.head.model_copy(update={"profile": profile})
+    assessed = tuple(valued(n, v) for n, v in enumerate((1.0, 2.0, 6.0, 99.0)))
+    found = run_series.reference_values(run.model_copy(update={"head": head, "assessed": assessed}))
+    assert list(found[measured.name].values()) == [3.0]

@@ -201,13 +201,23 @@ def phase_seconds(run: Run) -> dict[str, dict[Subject, float]]:
 
 
 def reference_values(run: Run) -> dict[str, dict[Subject, float]]:
-    """Each reference's value of each measure; the median if it was assessed several times."""
+    """Each reference's value of each measure: the mean over the instances that count, as the submission's is."""
     values: dict[str, dict[Subject, list[float]]] = {}
-    for assessed in run.assessed:
+    for assessed in (one for one in run.assessed if one.number < run.head.profile.trials):
         for m in assessed.measurements:
             if assessed.role == "reference" and m.value is not None:
                 values.setdefault(m.name, {}).setdefault(subject(assessed), []).append(m.value)
-    return {name: {s: median(v) for s, v in by.items()} for name, by in values.items()}
+    return {name: {s: fmean(v) for s, v in by.items()} for name, by in values.items()}
+
+
+def over_instances(run: Run) -> str:
+    """Of how many instances the figures are the mean; those that were added for an open verdict are no part of it."""
+    counted = min(run.head.profile.trials, len({trial.number for trial in run.trials}))
+    added = len({trial.number for trial in run.trials}) - counted
+    mean = "Of one instance." if counted == 1 else f"All figures are means over {counted} instances."
+    return mean + (
+        f" {added} instance{'' if added == 1 else 's'} more decided an open verdict alone." if added else ""
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

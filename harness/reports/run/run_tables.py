@@ -177,7 +177,7 @@ def measurements(run: Run) -> Table:
     columns = ("Measure", run_series.CANDIDATE, *(s.name for s in others), "Measured by")
     note = (
         "↑ higher is better, ↓ lower is better. With a value, its 95 % interval; without, a single reading. "
-        "References: the median of their trials."
+        f"{run_series.over_instances(run)}"
     )
     alone = sorted({run_series.subject(t).name.lower() for t in run_series.rivals(run) if not t.timed})
     if alone:
