@@ -12,6 +12,7 @@ from tests.bench import page, scale, scale_others, scale_units
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # 51 s alone
 def test_submissions_and_the_large_store_have_their_sections(tmp_path: Path) -> None:
     raw, out = tmp_path / "raw.json", tmp_path / "page.md"
     out.write_text("# Page\n\n## Kept\n\nwords\n")

@@ -46,6 +46,7 @@ def test_killed_at_any_moment_the_same_command_finishes_and_nothing_is_lost_or_r
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # 16 s alone; beside tests that read the disk anew it has taken 300
 @pytest.mark.parametrize("variant", power.SOUND)
 def test_after_a_power_cut_everything_acknowledged_is_there_and_whole(variant: str) -> None:
     found = power.tried(variant, most=600, draws=8)
