@@ -371,16 +371,9 @@ def test_a_secret_seed_stays_secret_and_is_wanted_again(made: Made, tmp_path: Pa
 
 
 def test_where_local_data_lie_is_nobodys_business(made: Made, tmp_path: Path) -> None:
-    asked = order(
-        Options(
-            task="toy-squares",
-            folder=COMPETENT,
-            tasks_root=TOYS,
-            profile="ci-smoke",
-            data=str(tmp_path),
-            model=str(tmp_path),
-        )
-    )
+    asked = order(Options(task="toy-squares", folder=COMPETENT, tasks_root=TOYS, profile="ci-smoke"))
+    own = sources.parse_data(str(tmp_path)), sources.parse_model(str(tmp_path))
+    asked = replace(asked, data=own[0], model=own[1])
     done = runner.run(asked, Store.open(tmp_path / "home"))
     file = receipts.Signer(asked, ring(made)).write(done, tmp_path)
     assert str(tmp_path) not in file.read_text()
