@@ -19,6 +19,7 @@ from harness.analysis.agreement import Result, apart, compare, contradictions
 from harness.cli import trust
 from harness.errors import HarnessError, UsageError
 from harness.inputs import profiles, tasks
+from harness.inputs.data import sources
 from harness.receipts import fresh
 from harness.receipts import receipt as receipts
 from harness.receipts import settings as settings_of
