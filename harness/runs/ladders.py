@@ -125,6 +125,7 @@ def _key(order: Order, setting: Setting, brought: Sequence[Source]) -> str:
             order.task.digest,
             {str(tier): reference.digest for tier, reference in tiers.items()},
             sorted(source.digest for source in brought),
+            sorted(order.data.columns.items()),  # of the same files another column is another data set
             order.task.size(order.profile.size),
             [order.device, order.profile.threads, setting.level.name, machine.id],
         ]

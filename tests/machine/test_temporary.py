@@ -80,3 +80,21 @@ def test_a_folder_deeper_than_python_may_call_or_a_path_may_name_is_removed(tmp_
     assert not top.exists()
     assert (tmp_path / "elsewhere" / "kept").read_text() == "x"
     temporary.remove(top)
+
+
+def test_somebody_who_goes_on_making_folders_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(temporary, "_MOST_LEVELS", 50)
+    top, real, made = tmp_path / "left", temporary._folders_in, []
+
+    def refilled(folder: Path) -> list[Path]:
+        if folder == top and top.is_dir() and len(made) < 1000:
+            made.append(len(made))
+            (top / f"more-{len(made)}").mkdir()
+        return real(folder)
+
+    top.mkdir()
+    monkeypatch.setattr(temporary, "_folders_in", refilled)
+    temporary.remove(top)
+    assert len(made) < 1000

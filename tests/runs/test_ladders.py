@@ -53,8 +53,10 @@ def climbs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return numbers
 
 
-def measured(root: Path, store: Store, notes: Notes, seed: int = 1, tier: str = "competent") -> Run:
-    folder = TOYS / "toy-squares" / "reference_solutions" / tier
+def measured(
+    root: Path, store: Store, notes: Notes, seed: int = 1, columns: dict[str, str] | None = None
+) -> Run:
+    folder = TOYS / "toy-squares" / "reference_solutions" / "competent"
     asked = Options(
         task="toy-squares",
         folder=folder,
@@ -64,7 +66,8 @@ def measured(root: Path, store: Store, notes: Notes, seed: int = 1, tier: str = 
         trials=1,
         seed=seed,
     )
-    return runner.run(order(asked), store, notes)
+    whole = order(asked)
+    return runner.run(replace(whole, data=replace(whole.data, columns=columns or {})), store, notes)
 
 
 def test_it_is_asked_on_three_instances_once_and_kept(store: Store, climbs: list[int]) -> None:
@@ -79,6 +82,12 @@ def test_it_is_asked_on_three_instances_once_and_kept(store: Store, climbs: list
     again = measured(TOYS, store, notes, seed=2)
     assert climbs == [0, 1, 2], "what was asked is kept"
     assert again.head.other_instances == run.head.other_instances
+
+
+def test_another_column_of_the_same_files_is_asked_about_anew(store: Store, climbs: list[int]) -> None:
+    measured(TOYS, store, Notes())
+    measured(TOYS, store, Notes(), columns={"label": "other"})
+    assert climbs == [0, 1, 2] * 2
 
 
 def test_the_task_s_own_data_are_not_asked_about(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
