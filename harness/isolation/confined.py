@@ -63,6 +63,7 @@ _SHARED = "find shared memory of others"
 _NOT_PROMISED = {
     "connect to a socket that has a path",
     "know the machine's name",
+    "take back the mark of its peak memory",
     "count on from the worker before",
     "know which worker of the run it is",
 }

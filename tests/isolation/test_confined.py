@@ -100,6 +100,7 @@ def test_it_promises_all_but_what_this_kernel_and_these_mounts_cannot_hold(
     never = {
         "connect to a socket that has a path",
         "know the machine's name",
+        "take back the mark of its peak memory",
         "count on from the worker before",
         "know which worker of the run it is",
     }

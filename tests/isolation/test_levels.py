@@ -407,6 +407,7 @@ REFUSED_ANYHOW = {
 ANY_USER_MAY = {
     "have the kernel wake many by a timer",
     "let what is stopped go on",
+    "take back the mark of its peak memory",
     "read a file outside",
     "list a folder outside",
     "write a file outside",

@@ -5,9 +5,8 @@ and network namespaces and memory disks of its own (`worker.namespaces`), which 
 as at level `confined`. If the harness runs as root, box and workers belong to a pool user of their own. The box
 has no network and sees no path and no process of the outside.
 
-What it does not stop: a fault of the kernel or of a GPU's driver, a worker that resets the mark of its own
-peak memory (clear_refs; the control group's count is used instead), and words between workers by locks and pages
-of files that both read, or by what the kernel counts for all (docs/security.md has each, with its rate).
+What it does not stop: a fault of the kernel or of a GPU's driver, and words between workers by locks and pages of
+files that both read, or by what the kernel counts for all (docs/security.md has each, with its rate).
 """
 
 from __future__ import annotations
@@ -39,7 +38,6 @@ from harness.worker import syscalls
 from harness.worker.landlock import version
 
 RESIDUAL = (
-    "resets its own high-water mark of memory",
     "locks and maps files that other workers read, too",
     "moves counts of the kernel that other workers can read",
 )

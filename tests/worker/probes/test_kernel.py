@@ -240,6 +240,10 @@ def test_other_numbers_of_calls_are_refused_only_if_they_kill(
     assert forked(probed) == told
 
 
+def test_the_mark_of_peak_memory_can_be_taken_back_where_proc_may_be_written() -> None:
+    assert reached("take back the mark of its peak memory") == "it can be written"
+
+
 def test_the_machines_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel.socket, "gethostname", lambda: "workshop")
     assert reached("know the machine's name", host="workshop") == "workshop"
