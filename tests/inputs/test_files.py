@@ -53,6 +53,7 @@ def test_a_tab_separated_file_of_a_program_that_quotes_is_read_as_that_program_m
         ("train.csv", 'text,label\n"a"b,1\n', r"train\.csv, line 2: ',' expected after '\"'"),
         ("train.tsv", "text\tlabel\na\t1\tmore\n", r"train\.tsv, line 2 has 3 fields"),
         ("train.tsv", 'text\tlabel\n"a\t1\nb\t2\t3\n', r"train\.tsv, line 3 has 3 fields"),
+        ("train.csv", "text;label\na;1\n", r"train\.csv parts its fields by ';': save it with commas"),
         ("train.csv", "text,text\na,b\n", r"two columns named 'text'"),
         ("train.jsonl", '{"text": "a"}\nnot json\n', r"train\.jsonl, line 2 is not JSON"),
         ("train.jsonl", b'{"text": "caf\xe9"}\n', r"train\.jsonl, line 1: byte 0xe9 is not UTF-8"),
@@ -194,3 +195,18 @@ def test_what_was_read_is_told_and_a_noisy_label_that_nobody_named_is_not_taken(
     named = tables.read_local(tmp_path, {"noisy_label": "noisy_label"}, ["train", "test"])
     assert not any("not used" in part for part in named.source.parts)
     assert named.column("train", "noisy_label") == "noisy_label"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "text,label\r\na,1\r\n\r\nb,2\r\n",
+        ",text,label\n0,a,1\n1,b,2\n",
+        "text,label\na,1\nb,2",
+        "text,label,\na,1,\nb,2,\n",
+        'text,label\n"a",1\n"b",2\n\n\n',
+    ],
+)
+def test_what_other_programs_write_is_taken(tmp_path: Path, content: str) -> None:
+    frame = read(tmp_path, "train.csv", content).frame
+    assert (frame["text"].tolist(), frame["label"].tolist()) == (["a", "b"], ["1", "2"])

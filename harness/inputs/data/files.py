@@ -199,6 +199,12 @@ def _frame(path: Path, rows: Sequence[tuple[int, list[str]]]) -> pd.DataFrame:
     if not rows:
         raise DataError(f"{path} is empty: its first line names the columns")
     (_, header), *body = rows
+    if (
+        len(header) == 1
+        and path.suffix == ".csv"
+        and (mark := next((m for m in ";\t|" if m in header[0]), ""))
+    ):
+        raise DataError(f"{path} parts its fields by {mark!r}: save it with commas, or with tabs as .tsv")
     if twice := sorted({name for name in header if header.count(name) > 1}):
         raise DataError(f"{path} has two columns named {twice[0]!r}: give each a name of its own")
     for line, fields in body:
